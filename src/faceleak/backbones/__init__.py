@@ -1,0 +1,1 @@
+"""Embedding networks: architectures, loading and saving, training, inspection."""

@@ -1,0 +1,41 @@
+"""Architectures by name. A name is one entry here: widths and depths of an iResNet, or another builder later."""
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from faceleak.backbones.card import BackboneCard
+from faceleak.errors import FaceleakError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+IRESNETS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "iresnet_tiny": ((1, 1, 1, 1), (8, 16, 32, 64)),
+    "iresnet_demo": ((1, 1, 1, 1), (16, 32, 64, 128)),
+    "iresnet_demo_wide": ((1, 1, 1, 1), (24, 48, 96, 192)),
+    "iresnet18": ((2, 2, 2, 2), (64, 128, 256, 512)),
+    "iresnet34": ((3, 4, 6, 3), (64, 128, 256, 512)),
+    "iresnet50": ((3, 4, 14, 3), (64, 128, 256, 512)),
+    "iresnet100": ((3, 13, 30, 3), (64, 128, 256, 512)),
+}
+
+
+class UnknownArchitectureError(FaceleakError):
+    """No architecture has this name."""
+
+
+def check_architecture(name: str) -> str:
+    """Return `name`, or raise UnknownArchitectureError with the known names and the nearest one."""
+    if name not in IRESNETS:
+        near = get_close_matches(name, IRESNETS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownArchitectureError(f"There is no architecture {name!r}.{hint} Known: {', '.join(IRESNETS)}.")
+    return name
+
+
+def build(card: BackboneCard) -> "nn.Module":
+    """Build the network of a card with fresh weights from torch's global generator."""
+    from faceleak.backbones.iresnet import IResNet
+
+    depths, widths = IRESNETS[check_architecture(card.architecture)]
+    return IResNet(depths, widths, card.preprocessing.image_size, card.embedding_size)

@@ -1,0 +1,51 @@
+"""A backbone as faceleak handles it: a network together with the card that says how to feed it."""
+
+import hashlib
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from faceleak.backbones.card import BackboneCard
+
+
+class Backbone(nn.Module):
+    """Faces (n, 3, height, width), RGB in 0…1 → embeddings (n, embedding_size), not normalised.
+
+    Preprocessing is part of it, so that images, generated faces and gradients all pass through the same steps.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, net: nn.Module, card: BackboneCard) -> None:
+        super().__init__()
+        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.card = card
+        self.register_buffer("mean", torch.tensor(card.preprocessing.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(card.preprocessing.std).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of the network's input in pixels."""
+        return self.card.preprocessing.image_size
+
+    def preprocess(self, faces: Tensor) -> Tensor:
+        """Faces → input of the network."""
+        size = (self.image_size, self.image_size)
+        if faces.shape[-2:] != size:
+            faces = functional.interpolate(faces, size, mode="bilinear", antialias=True, align_corners=False)
+        if self.card.preprocessing.colour_order == "BGR":
+            faces = faces.flip(1)
+        return ((faces - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        embeddings: Tensor = self.net(self.preprocess(faces))
+        return embeddings
+
+    def weights_hash(self) -> str:
+        """Hash of all weights and statistics: two backbones with the same hash are the same."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.net.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]

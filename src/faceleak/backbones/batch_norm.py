@@ -1,0 +1,65 @@
+"""The BN layers of a backbone, and reading what enters them, with nothing left behind."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from faceleak.errors import FaceleakError
+
+
+class NoBatchNormError(FaceleakError):
+    """The backbone has no BN layer with running statistics, so nothing can be read from them."""
+
+
+def bn_layers(backbone: nn.Module) -> dict[str, _BatchNorm]:
+    """BN layers with running statistics, by name, in the order of definition (which is not that of execution).
+
+    Raises NoBatchNormError where there are none.
+    """
+    layers = {
+        name: module
+        for name, module in backbone.named_modules()
+        if isinstance(module, _BatchNorm) and module.running_mean is not None
+    }
+    if not layers:
+        raise NoBatchNormError(
+            "This backbone has no batch-normalisation layer with running statistics (they may have been folded into "
+            "the convolutions). Signals that start with `bn_` cannot be read; choose others in parameters_membership.yml."
+        )
+    return layers
+
+
+@contextmanager
+def reading(backbone: nn.Module) -> Iterator[None]:
+    """Put every module into eval mode inside the block and each back into its own mode afterwards."""
+    modes = {module: module.training for module in backbone.modules()}
+    backbone.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextmanager
+def layer_inputs(
+    layers: dict[str, _BatchNorm], summarise: Callable[[_BatchNorm, Tensor], Any]
+) -> Iterator[dict[str, Any]]:
+    """Fill a dict with `summarise(layer, input)` of each layer at every forward pass inside the block."""
+    summaries: dict[str, Any] = {}
+
+    def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def store(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            summaries[name] = summarise(layer, inputs[0])  # type: ignore[arg-type]
+
+        return store
+
+    handles = [layer.register_forward_pre_hook(hook(name)) for name, layer in layers.items()]
+    try:
+        yield summaries
+    finally:
+        for handle in handles:
+            handle.remove()

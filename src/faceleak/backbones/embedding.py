@@ -1,0 +1,54 @@
+"""Passing many faces through a backbone and keeping a little of each."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import reading
+from faceleak.backbones.faces_input import face_batches, to_tensor
+from faceleak.compute import ComputeOptions, pick_device
+from faceleak.faces.store import FaceStore
+from faceleak.progress import track
+
+
+def read_faces(
+    function: Callable[[Backbone, Tensor], Tensor],
+    backbone: Backbone,
+    store: FaceStore,
+    image_ids: Iterable[str],
+    compute: ComputeOptions,
+    description: str,
+) -> NDArray[np.float32]:
+    """Apply `function` to the backbone and every batch of faces; return its rows (images, columns) in order.
+
+    Always in float32 and eval mode, so that results do not depend on the precision of training.
+    """
+    device = pick_device(compute)
+    positions = store.positions(image_ids)
+    backbone = backbone.to(device)
+    batches = face_batches(store, positions, backbone.image_size, compute.batch_size, device)
+    number = -(-len(positions) // compute.batch_size)
+    with torch.inference_mode(), reading(backbone):
+        rows = [function(backbone, faces).float().cpu().numpy() for faces in track(batches, description, number)]
+    return np.concatenate(rows)
+
+
+def embed(
+    backbone: Backbone, store: FaceStore, image_ids: Iterable[str], compute: ComputeOptions
+) -> NDArray[np.float32]:
+    """Embeddings (images, embedding_size), not normalised."""
+    return read_faces(lambda net, faces: net(faces), backbone, store, image_ids, compute, "Embedding")
+
+
+def embed_pixels(backbone: Backbone, pixels: NDArray[np.uint8], compute: ComputeOptions) -> NDArray[np.float32]:
+    """Embeddings (n, embedding_size) of RGB pixels (n, height, width, 3) that are in memory."""
+    device = pick_device(compute)
+    backbone = backbone.to(device)
+    starts = range(0, len(pixels), compute.batch_size)
+    with torch.inference_mode(), reading(backbone):
+        batches = [to_tensor(pixels[start : start + compute.batch_size], device) for start in starts]
+        return np.concatenate([backbone(faces).float().cpu().numpy() for faces in batches])

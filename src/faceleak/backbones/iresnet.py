@@ -1,0 +1,82 @@
+"""iResNet (improved residual networks for face recognition, arXiv 2004.04989) as used with ArcFace (1801.07698).
+
+Parameter names follow InsightFace's `arcface_torch`, so that its weights fit; widths and depths are free, so that
+the same code makes the small nets of the demo.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class ResidualBlock(nn.Module):
+    """BN → 3×3 → BN → PReLU → 3×3 (stride) → BN, added to its input."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.prelu = nn.PReLU(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, stride, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.prelu(self.bn2(self.conv1(self.bn1(x))))
+        return self.bn3(self.conv2(x)) + shortcut
+
+
+class IResNet(nn.Module):
+    """Images (n, 3, size, size), preprocessed → embeddings (n, embedding_size), not normalised.
+
+    Four stages, each halving height and width; `size` must be a multiple of 16.
+    """
+
+    def __init__(
+        self,
+        depths: Sequence[int] = (2, 2, 2, 2),
+        widths: Sequence[int] = (64, 128, 256, 512),
+        image_size: int = 112,
+        embedding_size: int = 512,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.prelu = nn.PReLU(widths[0])
+        inputs = (widths[0], *widths)
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            _stage(inputs[i], widths[i], depths[i]) for i in range(4)
+        )
+        self.bn2 = nn.BatchNorm2d(widths[3])
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(widths[3] * (image_size // 16) ** 2, embedding_size)
+        self.features = nn.BatchNorm1d(embedding_size)
+        nn.init.ones_(self.features.weight)
+        self.features.weight.requires_grad_(False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, 0, 0.1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.prelu(self.bn1(self.conv1(images)))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.fc(torch.flatten(self.dropout(self.bn2(x)), 1))
+        embeddings: Tensor = self.features(x)
+        return embeddings
+
+
+def _stage(inputs: int, outputs: int, depth: int) -> nn.Sequential:
+    blocks = [ResidualBlock(inputs, outputs, stride=2)]
+    blocks += [ResidualBlock(outputs, outputs, stride=1) for _ in range(depth - 1)]
+    return nn.Sequential(*blocks)

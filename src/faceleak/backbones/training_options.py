@@ -1,0 +1,32 @@
+"""Configuration of training a backbone."""
+
+from pydantic import Field, field_validator
+
+from faceleak.backbones.architectures import check_architecture
+from faceleak.options import Options
+
+
+class TrainingOptions(Options):
+    """Architecture and ArcFace training: SGD with momentum, one cycle of the learning rate (1708.07120).
+
+    `margin` in radians; `horizontal_flip` mirrors half of the images; `epochs: 0` leaves the initial weights.
+    """
+
+    architecture: str
+    image_size: int = Field(112, ge=16, multiple_of=16)
+    embedding_size: int = Field(512, ge=2)
+    epochs: int = Field(ge=0)
+    batch_size: int = Field(64, ge=2)
+    learning_rate: float = Field(0.1, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    warmup_share: float = Field(0.2, ge=0, le=1)
+    margin: float = Field(0.5, ge=0, lt=1.6)
+    scale: float = Field(64.0, gt=0)
+    horizontal_flip: bool = True
+    seed: int = 0
+
+    @field_validator("architecture")
+    @classmethod
+    def _known_architecture(cls, name: str) -> str:
+        return check_architecture(name)

@@ -1,0 +1,43 @@
+"""Project command line: `kedro run`, with errors a user can mend shown in one message, and kills told to MLflow."""
+
+import signal
+from collections.abc import Callable
+from copy import copy
+from types import FrameType
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import CONTEXT_SETTINGS
+
+from faceleak.errors import FaceleakError
+
+
+@click.group(context_settings=CONTEXT_SETTINGS, name="faceleak")
+def cli() -> None:
+    """Audit face-recognition backbones."""
+
+
+def _stop(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt
+
+
+def _with_clear_ends(callback: Callable[..., Any]) -> Callable[..., Any]:
+    def run(**options: Any) -> Any:
+        signal.signal(signal.SIGTERM, _stop)
+        try:
+            return callback(**options)
+        except FaceleakError as error:
+            raise click.ClickException(str(error)) from None
+        except KeyboardInterrupt:
+            from faceleak.tracking import close_as_killed
+
+            close_as_killed()
+            raise click.ClickException("Stopped. Run the same command again: what was finished is kept.") from None
+
+    return run
+
+
+run = copy(kedro_run)
+run.callback = _with_clear_ends(kedro_run.callback)
+cli.add_command(run)

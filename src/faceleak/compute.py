@@ -1,0 +1,167 @@
+"""The one place that decides where work runs: device, precision, threads, and processes for independent pieces."""
+
+import ctypes
+import multiprocessing
+import os
+import platform
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pydantic import Field
+
+from faceleak import progress
+from faceleak.errors import FaceleakError
+from faceleak.options import Options
+
+if TYPE_CHECKING:
+    import torch
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt(3)
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class ComputeOptions(Options):
+    """Where work runs. `auto` takes a GPU where there is one, and bfloat16 where the hardware computes in it."""
+
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    workers: int | Literal["auto"] = "auto"
+    batch_size: int = Field(64, ge=1)
+    cache: Path = Path("data/cache")
+
+
+class DeviceError(FaceleakError):
+    """The configuration asks for a device that this machine does not have."""
+
+
+class WorkerError(FaceleakError):
+    """A worker process died before it had a result."""
+
+
+def pick_device(options: ComputeOptions) -> "torch.device":
+    """Resolve `options.device`. Raises DeviceError where CUDA is asked for and absent."""
+    import torch
+
+    if options.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(options.device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"compute.device is {options.device!r}, but torch {torch.__version__} finds "
+            f"{torch.cuda.device_count()} CUDA devices here. "
+            "Set compute.device to `auto` or `cpu`, or install a CUDA build of torch."
+        )
+    return device
+
+
+def training_dtype(options: ComputeOptions, device: "torch.device") -> "torch.dtype":
+    """Pick the type that training and optimisation autocast to. Signals are always read in float32."""
+    import torch
+
+    if options.precision == "auto":
+        native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_computes_bfloat16()
+        return torch.bfloat16 if native else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[options.precision]
+
+
+def _cpu_computes_bfloat16() -> bool:
+    import torch
+
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def worker_count(options: ComputeOptions, pieces: int) -> int:
+    """Number of processes for independent pieces: one a core, or one where a GPU does the work."""
+    if options.workers != "auto":
+        return max(1, min(options.workers, pieces))
+    if pick_device(options).type == "cuda":
+        return 1
+    return max(1, min(available_cores(), pieces))
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep large freed blocks instead of returning them each step: up to half the CPU time of training."""
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def run_pieces(function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions) -> list[Result]:
+    """Apply `function` to every piece and return the results in order; pieces must not depend on each other.
+
+    One worker runs them here, several in processes of their own that share the cores; a script that calls this needs
+    the usual `if __name__ == "__main__":`. The first error, or an interrupt, ends the processes at once and is raised.
+    Raises WorkerError where a process dies.
+    """
+    workers = worker_count(options, len(pieces))
+    if workers == 1:
+        return [function(piece) for piece in pieces]
+    threads = max(1, available_cores() // workers)
+    context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
+    with (
+        progress.collecting(context) as queue,
+        ProcessPoolExecutor(workers, context, _start_worker, (threads, queue)) as executor,
+    ):
+        try:
+            return _results([executor.submit(function, piece) for piece in pieces])
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+def _results(futures: list[Future[Result]]) -> list[Result]:
+    try:
+        for future in as_completed(futures):
+            future.result()
+    except BrokenProcessPool as error:
+        raise WorkerError(
+            "A worker process died before it had a result, most often because memory ran out. What was finished is "
+            "kept: lower compute.workers or compute.batch_size and run the same command again."
+        ) from error
+    return [future.result() for future in futures]
+
+
+def _start_worker(threads: int, queue: Any) -> None:
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent ends its workers itself
+    import torch
+
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    progress.report_to(queue)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if platform.system() != "Linux" or parent is None:
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent.pid:  # it died before the call
+        os._exit(1)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's global generator inside the block and restore it, for libraries that take no generator."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,1 @@
+"""Kedro datasets that are missing elsewhere."""

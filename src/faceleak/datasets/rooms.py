@@ -1,0 +1,110 @@
+"""What the rooms read and write: packed stores, backbones, fitted attacks, arrays."""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from faceleak.faces.store import FaceSource, FaceStore, pack
+from faceleak.membership.attack_models import AttackModel
+from faceleak.membership.scoring import AttackModels
+from faceleak.pieces import write_json, writing
+
+
+class _PathDataset(AbstractDataset[Any, Any]):
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+
+class FaceStoreDataset(_PathDataset):
+    """A packed store. Saving packs a source, unless the store there was made from the same."""
+
+    def save(self, data: FaceSource) -> None:
+        """Pack a source."""
+        pack(data, self._filepath)
+
+    def load(self) -> FaceStore:
+        """Open the store."""
+        return FaceStore(self._filepath)
+
+
+class BackboneDataset(_PathDataset):
+    """One backbone: a folder with weights and card."""
+
+    def save(self, data: Any) -> None:
+        """Write weights and card."""
+        from faceleak.backbones.loading import save_backbone
+
+        save_backbone(data, self._filepath)
+
+    def load(self) -> Any:
+        """Load a `Backbone` in eval mode."""
+        from faceleak.backbones.loading import load_backbone
+
+        return load_backbone(self._filepath)
+
+
+class BackbonesDataset(_PathDataset):
+    """Backbones by name: a folder for each. Saving leaves exactly these in the folder."""
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Write all backbones."""
+        from faceleak.backbones.loading import save_backbone
+
+        with writing(self._filepath) as partial:
+            for name, backbone in data.items():
+                save_backbone(backbone, partial / name)
+            write_json(partial / "names.json", list(data))
+
+    def load(self) -> dict[str, Any]:
+        """Load all, in the order in which they were saved."""
+        import json
+
+        from faceleak.backbones.loading import load_backbone
+
+        names = json.loads((self._filepath / "names.json").read_text())
+        return {name: load_backbone(self._filepath / name) for name in names}
+
+
+class AttackModelsDataset(_PathDataset):
+    """Fitted attacks as JSON: view → attack → numbers."""
+
+    def save(self, data: AttackModels) -> None:
+        """Write all attacks."""
+        plain = {view: {name: model.to_dict() for name, model in of_view.items()} for view, of_view in data.items()}
+        write_json(self._filepath, plain)
+
+    def load(self) -> AttackModels:
+        """Load all attacks."""
+        import json
+
+        plain = json.loads(self._filepath.read_text())
+        return {
+            view: {name: AttackModel.from_dict(model) for name, model in of_view.items()}
+            for view, of_view in plain.items()
+        }
+
+
+class ArraysDataset(_PathDataset):
+    """Named numpy arrays in one safetensors file."""
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Write all arrays."""
+        from safetensors.numpy import save_file
+
+        with writing(self._filepath) as partial:
+            save_file(data, partial)
+
+    def load(self) -> dict[str, Any]:
+        """Load all arrays."""
+        from safetensors.numpy import load_file
+
+        arrays: dict[str, Any] = load_file(self._filepath)
+        return arrays

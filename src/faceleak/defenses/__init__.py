@@ -1,0 +1,1 @@
+"""Defences and what an adaptive attacker undoes of them: one file a defence."""

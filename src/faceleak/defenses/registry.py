@@ -1,0 +1,46 @@
+"""Defences by name: the name is the file in this room and the key in the configuration."""
+
+from difflib import get_close_matches
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Protocol
+
+from faceleak import defenses
+from faceleak.errors import FaceleakError
+
+if TYPE_CHECKING:
+    from faceleak.backbones.backbone import Backbone
+
+NOT_DEFENSES = frozenset({"registry", "options", "undoing"})
+
+
+class UnknownDefenseError(FaceleakError):
+    """No defence has this name."""
+
+
+class DefenseModule(Protocol):
+    """What a file of this room defines."""
+
+    def defend(self, backbone: "Backbone", strength: float, seed: int) -> "Backbone":
+        """Return a defended copy; the backbone handed in stays as it is. Strength 0 changes nothing."""
+        ...
+
+
+def names() -> list[str]:
+    """All defences there are."""
+    return sorted(module.name for module in iter_modules(defenses.__path__) if module.name not in NOT_DEFENSES)
+
+
+def check_defense(name: str) -> str:
+    """Return `name`, or raise UnknownDefenseError with the known names and the nearest one."""
+    if name not in names():
+        near = get_close_matches(name, names(), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownDefenseError(f"There is no defence {name!r}.{hint} Known: {', '.join(names())}.")
+    return name
+
+
+def get(name: str) -> DefenseModule:
+    """Import the file of a defence. Raises UnknownDefenseError."""
+    module: DefenseModule = import_module(f"faceleak.defenses.{check_defense(name)}")  # type: ignore[assignment]
+    return module

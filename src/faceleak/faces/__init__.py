@@ -1,0 +1,1 @@
+"""Face images on their way: sources, the packed store, splits, verification pairs, validation."""

@@ -1,0 +1,112 @@
+"""The demo set: fictitious people drawn by the demo generator, reproducible from a seed, in any order and number."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from faceleak.compute import ComputeOptions, run_pieces, seeded
+from faceleak.faces.demo_generator import LATENT_SIZE, WEIGHTS_SHA256
+from faceleak.faces.images import encode_jpeg
+from faceleak.faces.options import DemoSource
+from faceleak.faces.store import Face, sha256_of
+from faceleak.pieces import code_version, fingerprint
+from faceleak.progress import track
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PEOPLE_PER_PIECE = 25
+MAXIMUM_ROTATION, MAXIMUM_SHIFT, MAXIMUM_SCALING = 8.0, 0.04, 0.06
+BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.25, 0.25, 0.2, 0.03
+SENSOR_NOISE = 0.02
+
+
+@dataclass(frozen=True)
+class DemoFaces:
+    """The people of one demo configuration, as a source for the packed store."""
+
+    options: DemoSource
+    compute: ComputeOptions
+
+    def fingerprint(self) -> str:
+        code = code_version("faceleak.faces.demo", "faceleak.faces.demo_generator", "faceleak.faces.images")
+        return fingerprint(self.options, WEIGHTS_SHA256, code)
+
+    def __len__(self) -> int:
+        return self.options.people * self.options.images_per_person
+
+    def __iter__(self) -> Iterator[Face]:
+        starts = range(0, self.options.people, PEOPLE_PER_PIECE)
+        pieces = [(self.options, range(start, min(start + PEOPLE_PER_PIECE, self.options.people))) for start in starts]
+        for faces in run_pieces(_draw_people, pieces, self.compute):
+            yield from faces
+
+
+def _draw_people(piece: tuple[DemoSource, range]) -> list[Face]:
+    options, people = piece
+    tracked = track(people, "Drawing demo people", len(people), "people")
+    return [face for person in tracked for face in draw_person(options, person)]
+
+
+def draw_person(options: DemoSource, person: int) -> list[Face]:
+    """Draw all images of one person; the result depends on the options and the person's number alone."""
+    pixels = _with_nuisance(_generate(options, person), options, person)
+    jpegs = [encode_jpeg(image) for image in pixels]
+    height, width = pixels.shape[1:3]
+    identity = f"person_{person:05d}"
+    return [
+        Face(f"{identity}/{i:03d}", identity, "demo", jpeg, width, height, sha256_of(jpeg))
+        for i, jpeg in enumerate(jpegs)
+    ]
+
+
+def _generate(options: DemoSource, person: int) -> "Tensor":
+    import torch
+
+    random = np.random.default_rng([options.seed, person])
+    who = random.standard_normal(LATENT_SIZE)
+    variation = random.standard_normal((options.images_per_person, LATENT_SIZE))
+    s = options.image_variation
+    latents = torch.from_numpy(np.sqrt(1 - s**2) * who + s * variation).float()
+    with torch.inference_mode():
+        images: Tensor = (_generator()(latents) + 1) / 2
+    return images
+
+
+def _with_nuisance(images: "Tensor", options: DemoSource, person: int) -> "np.ndarray":
+    with seeded(int(np.random.SeedSequence([options.seed, person]).generate_state(1)[0])):
+        images = _nuisance(options.nuisance)(images).clamp(0, 1)
+    pixels: np.ndarray = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    return pixels
+
+
+@cache
+def _generator() -> "nn.Module":
+    from faceleak.faces.demo_generator import load_demo_generator
+
+    return load_demo_generator()
+
+
+@cache
+def _nuisance(strength: float) -> "nn.Module":
+    from kornia import augmentation
+    from torch import nn
+
+    def scaled(*values: float) -> tuple[float, ...]:
+        return tuple(strength * value for value in values)
+
+    scaling = strength * MAXIMUM_SCALING
+    return nn.Sequential(
+        augmentation.ColorJitter(*scaled(BRIGHTNESS, CONTRAST, SATURATION, HUE), p=1.0),
+        augmentation.RandomAffine(
+            strength * MAXIMUM_ROTATION,
+            scaled(MAXIMUM_SHIFT, MAXIMUM_SHIFT),
+            (1 - scaling, 1 + scaling),
+            p=1.0,
+            padding_mode="border",
+        ),
+        augmentation.RandomGaussianNoise(std=SENSOR_NOISE * strength, p=1.0),
+    )

@@ -1,0 +1,109 @@
+"""Reading image bytes that come from outside: header first, size capped, one error class for all that can be wrong."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceleak.errors import FaceleakError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "PPM")  # no others: some of Pillow's start programs of the system
+MAXIMUM_PIXELS = 25_000_000
+MAXIMUM_SIDE = 65_500  # of a JPEG
+JPEG_QUALITY = 95
+
+
+class ImageError(FaceleakError):
+    """An image cannot be used: not an image, damaged, or too large."""
+
+
+def read_as_jpeg(content: bytes, name: str) -> tuple[bytes, int, int]:
+    """Check an encoded image of one of `FORMATS`; return JPEG bytes, width and height.
+
+    A sound RGB JPEG is passed on byte by byte, anything else is encoded anew (quality 95, full colour resolution;
+    transparency is dropped). `name` is what the error calls the image. Raises ImageError.
+    """
+    image = _open(content, name)
+    if image.format == "JPEG" and image.mode == "RGB" and _store_decodes(content):
+        return content, *image.size
+    return encode_jpeg(_rgb(image, name)), *image.size
+
+
+def _open(content: bytes, name: str) -> "Image":
+    from PIL import Image
+
+    with _decoding(name):
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    if image.width * image.height > MAXIMUM_PIXELS or max(image.size) > MAXIMUM_SIDE:
+        raise ImageError(_too_large(name, image.width, image.height))
+    if image.mode.startswith(("I", "F")):
+        raise ImageError(f"{name} has more than 8 bits a channel (mode {image.mode}). Convert it to 8 bits.")
+    return image
+
+
+def _rgb(image: "Image", name: str) -> NDArray[np.uint8]:
+    with _decoding(name):
+        return np.asarray(image.convert("RGB"))
+
+
+@contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name} is not an image of a known format ({', '.join(FORMATS)}). Remove it.") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(_too_large(name)) from error
+    except Exception as error:  # decoders of damaged bytes raise whatever they stumble on
+        raise ImageError(f"{name} is damaged ({error}). Replace the file or remove it.") from error
+
+
+def _store_decodes(content: bytes) -> bool:
+    try:
+        decode_jpeg(content)
+    except ImageError:
+        return False
+    return True
+
+
+def _too_large(name: str, width: int | None = None, height: int | None = None) -> str:
+    size = f"claims {width}×{height} pixels" if width else "claims far more pixels than a face needs"
+    limit = f"at most {MAXIMUM_PIXELS:,} are decoded and {MAXIMUM_SIDE:,} a side, to keep memory safe"
+    return f"{name} {size}; {limit}. Remove it or scale it down."
+
+
+def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode RGB pixels (height, width, 3) as JPEG."""
+    import simplejpeg
+
+    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), JPEG_QUALITY, "RGB", "444"))
+
+
+def decode_jpeg(content: bytes, name: str = "A stored image") -> NDArray[np.uint8]:
+    """Decode JPEG bytes of the packed store to RGB pixels (height, width, 3).
+
+    Raises ImageError, which calls the image `name`, where the bytes are damaged or claim more than `MAXIMUM_PIXELS`.
+    """
+    import simplejpeg
+
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(content)
+        if height * width <= MAXIMUM_PIXELS:
+            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "RGB")
+            return pixels
+    except ValueError as error:
+        raise ImageError(
+            f"{name} is damaged ({error}). Delete the store and run: kedro run --pipeline=faces"
+        ) from error
+    raise ImageError(_too_large(name, width, height))

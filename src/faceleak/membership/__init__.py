@@ -1,0 +1,1 @@
+"""Membership inference: knowledge of the attacker, reference backbones, attack models."""

@@ -1,0 +1,32 @@
+"""Reference backbones of the attacker's own: who is a member of which, drawn from the auxiliary people alone."""
+
+import numpy as np
+import pandas as pd
+
+from faceleak.faces.splits import halve, with_role
+from faceleak.membership.options import ReferenceOptions
+
+
+def split_references(splits: pd.DataFrame, options: ReferenceOptions) -> pd.DataFrame:
+    """Give each auxiliary image a role for each reference: reference, image_id, identity, sha256, role, is_member.
+
+    For every reference another random share of the people are trained on, each with a share of their images.
+    """
+    images = with_role(splits, "auxiliary").sort_values("image_id")[["image_id", "identity", "sha256"]]
+    parts = [_one_reference(images, i, options) for i in range(options.count)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _one_reference(images: pd.DataFrame, number: int, options: ReferenceOptions) -> pd.DataFrame:
+    random = np.random.default_rng([options.seed, number])
+    people = random.permutation(np.sort(images["identity"].unique()))
+    trained_on = images["identity"].isin(people[: round(options.member_share * len(people))])
+    shuffled = images.sample(frac=1, random_state=random)
+    halves = halve(shuffled, options.training_share, "member", "same_identity").reindex(images.index)
+    role = halves.where(trained_on, "unseen_identity")
+    return images.assign(reference=reference_name(number), role=role, is_member=role == "member")
+
+
+def reference_name(number: int) -> str:
+    """Name of a reference backbone."""
+    return f"reference_{number}"

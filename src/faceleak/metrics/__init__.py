@@ -1,0 +1,1 @@
+"""Metrics: tables of scores and embeddings in, numbers with intervals out. Nothing here knows a model."""

@@ -1,0 +1,143 @@
+"""How well an attack tells members from non-members: one table of scores in, metrics with intervals out."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from faceleak.metrics.intervals import BootstrapOptions, Estimator, bootstrap_intervals, weight_blocks
+from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, auc, balanced_accuracy, tpr_at_fpr
+
+MEMBER = "member"
+POPULATIONS = ("same_identity", "unseen_identity")  # of non-members
+SCORE_COLUMNS = ("image_id", "identity", "population", "is_member", "score", "says_member")
+BLIND_COLUMNS = ("image_id", "is_member", "score")
+
+
+def measure_membership(
+    scores: pd.DataFrame, blind: pd.DataFrame | None, options: BootstrapOptions
+) -> dict[str, dict[str, float]]:
+    """Measure one attack by one attacker against each population of non-members that its scores contain.
+
+    scores: one row an image with image_id, identity, population (`member`, `same_identity`, `unseen_identity`),
+    is_member, score (higher says member) and says_member (score above the attacker's own threshold).
+    blind: the scores that the blind baseline gives to the same images, matched by image_id.
+
+    Returns population → metric → value: `auc`, `asr`, `tpr_at_fpr_1pct` and `tpr_at_fpr_0.1pct` in 0…1 and, beside a
+    blind baseline, `advantage_over_blind` (AUC minus its AUC, in −1…1), each with `_ci_low` and `_ci_high`; and the
+    numbers of images `members` and `non_members`. All metrics of a population share one set of resamples, so the
+    advantage is a paired comparison.
+
+    Raises MetricError where a column is missing or contradicts another, an image occurs twice, a score is not finite,
+    there are no non-members, a class has images of one person only, or the baseline scored other images.
+    """
+    _check_table(scores, SCORE_COLUMNS, "scores")
+    _check_populations(scores)
+    if blind is not None:
+        _check_table(blind, BLIND_COLUMNS, "blind scores")
+        blind = _aligned(blind, scores)
+    results = {}
+    for population in POPULATIONS:
+        if (scores["population"] == population).any():
+            chosen = scores["population"].isin([MEMBER, population]).to_numpy(bool)
+            results[population] = _measure(scores[chosen], None if blind is None else blind[chosen], options)
+    return results
+
+
+def _measure(scores: pd.DataFrame, blind: pd.DataFrame | None, options: BootstrapOptions) -> dict[str, float]:
+    _check_people(scores)
+    identities = scores["identity"].to_numpy()
+    is_member = scores["is_member"].to_numpy(bool)
+    score = scores["score"].to_numpy(float)
+    estimators = _estimators(score, scores["says_member"].to_numpy(bool), is_member)
+    if blind is not None:
+        estimators["advantage_over_blind"] = _advantage(score, blind["score"].to_numpy(float), is_member)
+    blocks = weight_blocks(identities, is_member, options.resamples, options.seed)
+    intervals = bootstrap_intervals(estimators, blocks, options.level)
+    result = {key: value for name, interval in intervals.items() for key, value in interval.named(name).items()}
+    return result | {"members": int(is_member.sum()), "non_members": int((~is_member).sum())}
+
+
+def _estimators(score: FloatArray, says_member: BoolArray, is_member: BoolArray) -> dict[str, Estimator]:
+    return {
+        "auc": lambda weights: auc(score, is_member, weights),
+        "asr": lambda weights: balanced_accuracy(says_member, is_member, weights),
+        "tpr_at_fpr_1pct": lambda weights: tpr_at_fpr(score, is_member, 0.01, weights),
+        "tpr_at_fpr_0.1pct": lambda weights: tpr_at_fpr(score, is_member, 0.001, weights),
+    }
+
+
+def _advantage(score: FloatArray, blind_score: FloatArray, is_member: BoolArray) -> Estimator:
+    return lambda weights: auc(score, is_member, weights) - auc(blind_score, is_member, weights)
+
+
+def _check_table(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+    if missing := [column for column in columns if column not in table.columns]:
+        raise MetricError(
+            f"The table of {name} lacks {', '.join(missing)}. "
+            f"It needs the columns {', '.join(columns)}, one row an image."
+        )
+    if empty := [column for column in columns if table[column].isna().any() and column != "score"]:
+        raise MetricError(
+            f"The table of {name} has empty cells in {', '.join(empty)}: such rows belong to no class or person. "
+            "Look for a join that lost rows where the table was made."
+        )
+    for column in {"is_member", "says_member"} & set(columns):
+        if not pd.api.types.is_bool_dtype(table[column]):
+            raise MetricError(f"`{column}` of the {name} must be True or False, found {table[column].dtype}.")
+    if not pd.api.types.is_numeric_dtype(table["score"]):
+        raise MetricError(f"`score` of the {name} must be a number, found {table['score'].dtype}.")
+    if repeated := int(table["image_id"].duplicated().sum()):
+        raise MetricError(
+            f"{repeated} of {len(table)} rows of the {name} repeat an image_id, so images would count more than once. "
+            "Select one attack and one attacker before measuring."
+        )
+
+
+def _check_populations(scores: pd.DataFrame) -> None:
+    known = [MEMBER, *POPULATIONS]
+    if unknown := sorted(set(scores["population"].astype(str)) - set(known)):
+        raise MetricError(
+            f"The scores name unknown populations: {', '.join(unknown[:5])}. Only {', '.join(known)} can be evaluated; "
+            "images of other roles belong to the attacker."
+        )
+    if contradictions := int((scores["is_member"] != (scores["population"] == MEMBER)).sum()):
+        raise MetricError(
+            f"`is_member` and `population` contradict each other in {contradictions} of {len(scores)} rows, so one of "
+            "them is wrong. Make both from the splits."
+        )
+    if scores["is_member"].all():
+        raise MetricError(
+            f"The scores hold {len(scores)} members and no non-members, so nothing can be told apart. "
+            f"Score images of {' or '.join(POPULATIONS)} as well."
+        )
+    unseen = scores.loc[scores["population"] == "unseen_identity", "identity"]
+    if seen := unseen[unseen.isin(scores.loc[scores["is_member"], "identity"])].nunique():
+        raise MetricError(
+            f"{seen} of {unseen.nunique()} people called `unseen_identity` have member images, so the target has seen "
+            "them and the attack would look worse than it is. Call their other images `same_identity`."
+        )
+
+
+def _check_people(scores: pd.DataFrame) -> None:
+    for is_member, images in scores.groupby("is_member"):
+        if images["identity"].nunique() < 2:
+            raise MetricError(
+                f"All {len(images)} {'members' if is_member else 'non-members'} show one person, so the spread "
+                "between people, and with it an interval, cannot be estimated. Evaluate at least two people a class."
+            )
+
+
+def _aligned(blind: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Bring the baseline's rows into the order of the scores."""
+    if different := len(set(blind["image_id"]) ^ set(scores["image_id"])):
+        raise MetricError(
+            f"{different} images were scored by only one of attack and blind baseline, but their difference is only "
+            "meaningful on the same images. Score both on the same split."
+        )
+    aligned = blind.set_index("image_id").loc[scores["image_id"]]
+    if differing := int((aligned["is_member"].to_numpy(bool) != scores["is_member"].to_numpy(bool)).sum()):
+        raise MetricError(
+            f"Attack and blind baseline disagree on who is a member for {differing} of {len(scores)} images: they were "
+            "scored for different targets or splits. Score both on the same split."
+        )
+    return aligned

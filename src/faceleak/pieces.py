@@ -1,0 +1,124 @@
+"""Pieces of work: named by the hash of what they depend on, written once and whole, found again after a kill."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel
+
+from faceleak.errors import FaceleakError
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
+SPARE_BYTES = 1 << 20
+
+
+class DiskError(FaceleakError):
+    """A result could not be written. Earlier results are as they were."""
+
+
+def fingerprint(*parts: Any) -> str:
+    """Name a piece: 16 hexadecimal digits over `parts` (pydantic models, tables, contents of paths, plain data)."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(_canonical(part))
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _canonical(part: Any) -> bytes:
+    if isinstance(part, BaseModel):
+        return json.dumps(part.model_dump(mode="json"), sort_keys=True).encode()
+    if isinstance(part, pd.DataFrame):
+        return pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes() + repr(list(part.columns)).encode()
+    if isinstance(part, Path):
+        with part.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    return json.dumps(part, sort_keys=True).encode()
+
+
+@cache
+def code_version(*modules: str) -> str:
+    """Hash the source of the named modules, so that a piece made by older code is not taken for a new one."""
+    return fingerprint(*(_source(module) for module in modules))
+
+
+def _source(module: str) -> Path:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{module!r} has no source file", name=module)
+    return Path(spec.origin)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, which takes its name once the block ends without an error.
+
+    Raises DiskError where the disk is full or the folder may not be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove(partial)  # of a killed process with the same number, as every run in a container may have
+        yield partial
+        _replace(partial, path)
+    except FaceleakError:
+        raise
+    except Exception as error:
+        if reason := _disk_failure(error, path, partial):
+            raise DiskError(
+                f"{path} could not be written ({reason}). Earlier results are untouched. "
+                "Free some space or check the permissions of the folder, then run the same command again."
+            ) from error
+        raise
+    finally:
+        _remove(partial)
+
+
+def _replace(partial: Path, path: Path) -> None:
+    if not path.is_dir():
+        partial.replace(path)
+        return
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.old.") as folder:
+        old = Path(folder) / path.name
+        path.replace(old)
+        try:
+            partial.replace(path)
+        except BaseException:
+            old.replace(path)
+            raise
+
+
+def _disk_failure(error: Exception, path: Path, partial: Path) -> str | None:
+    """Say why the disk refused, or None where the error is about something else."""
+    if not isinstance(error, OSError):  # torch and safetensors report a full disk in classes of their own
+        full = shutil.disk_usage(path.parent).free < SPARE_BYTES
+        return os.strerror(errno.ENOSPC) if full else None
+    if error.filename is None:
+        ours = error.errno in DISK_ERRORS
+    else:
+        named = Path(error.filename)
+        ours = named in (path, partial, *path.parents) or partial in named.parents
+    return (error.strerror or str(error)) if ours else None
+
+
+def _remove(partial: Path) -> None:
+    if partial.is_dir() and not partial.is_symlink():
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as readable JSON, whole or not at all."""
+    with writing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,5 @@
+"""The `attack` pipeline."""
+
+from faceleak.pipelines.attack.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,54 @@
+"""The `defense` pipeline: variants of the target through the same nodes as the target itself."""
+
+from kedro.pipeline import Node, Pipeline
+
+from faceleak.pipelines.defense import nodes
+from faceleak.pipelines.membership.pipeline import attack_views
+from faceleak.pipelines.reconstruction.pipeline import reconstruct_views
+from faceleak.pipelines.reporting.pipeline import report_views
+from faceleak.pipelines.target.pipeline import measure_views
+
+SHARED = {
+    "target",
+    "face_store",
+    "splits",
+    "reference_signals",
+    "blind_scores",
+    "evaluator",
+    "people_embeddings",
+}
+OPTIONS = ("compute", "bootstrap", "target", "membership", "reconstruction", "defense")
+
+
+def create_pipeline() -> Pipeline:
+    """Variants, their views, every attacker against each, and the figure of privacy against utility."""
+    options, compute = "params:defense", "params:compute"
+    own = Pipeline(
+        [
+            Node(nodes.make_variants, ["target", options], "variants", name="make_variants"),
+            Node(
+                nodes.make_views, ["variants", "face_store", "splits", options, compute], "views", name="make_views"
+            ),
+            Node(
+                nodes.collect_points,
+                ["utility_metrics", "membership_metrics", options],
+                "privacy_utility_points",
+                name="collect_points",
+            ),
+            Node(
+                nodes.draw_privacy_utility,
+                "privacy_utility_points",
+                "privacy_utility_figure",
+                name="draw_privacy_utility",
+            ),
+        ]
+    )
+    return Pipeline(
+        own + measure_views() + attack_views() + reconstruct_views() + report_views(),
+        inputs=SHARED,
+        parameters={
+            **{f"params:{name}": f"params:{name}" for name in OPTIONS},
+            "params:attackers": "params:defense.attackers",
+        },
+        namespace="defense",
+    )

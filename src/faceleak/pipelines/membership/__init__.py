@@ -1,0 +1,5 @@
+"""The `membership` pipeline."""
+
+from faceleak.pipelines.membership.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,79 @@
+"""The `membership` pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from faceleak.pipelines.membership import nodes
+from faceleak.pipelines.target.pipeline import VIEW_TARGET
+
+
+def prepare_attackers() -> Pipeline:
+    """What attackers have before they meet a variant: reference backbones and the blind baseline."""
+    options, compute = "params:membership", "params:compute"
+    return Pipeline(
+        [
+            Node(nodes.split_references, ["splits", options], "reference_splits", name="split_references"),
+            Node(
+                nodes.train_references,
+                ["face_store", "reference_splits", options, compute],
+                "references",
+                name="train_references",
+            ),
+            Node(
+                nodes.read_reference_signals,
+                ["references", "face_store", "reference_splits", options, compute],
+                "reference_signals",
+                name="read_reference_signals",
+            ),
+            Node(
+                nodes.read_blind_signals,
+                ["references", "face_store", "splits", options, compute],
+                "blind_signals",
+                name="read_blind_signals",
+            ),
+            Node(nodes.score_blind, ["blind_signals", "splits", options], "blind_scores", name="score_blind"),
+        ]
+    )
+
+
+def attack_views() -> Pipeline:
+    """Read, fit, score and measure for any views: the target's here, the variants' in the `defense` pipeline."""
+    options, compute = "params:membership", "params:compute"
+    return Pipeline(
+        [
+            Node(
+                nodes.read_view_signals,
+                ["views", "face_store", "splits", options, compute],
+                "signals",
+                name="read_signals",
+            ),
+            Node(
+                nodes.fit_attacks,
+                ["signals", "reference_signals", "splits", options],
+                "attack_models",
+                name="fit_attacks",
+            ),
+            Node(
+                nodes.score_images,
+                ["signals", "attack_models", "splits", options, "params:attackers"],
+                "scores",
+                name="score_images",
+            ),
+            Node(
+                nodes.measure_membership,
+                ["scores", "blind_scores", "params:bootstrap"],
+                "membership_metrics",
+                name="measure_membership",
+            ),
+        ]
+    )
+
+
+def create_pipeline() -> Pipeline:
+    """References, signals, attacks, scores, metrics and figures for the target."""
+    figures = Pipeline(
+        [
+            Node(nodes.draw_roc, ["scores", "blind_scores"], "roc_figure", name="draw_roc"),
+            Node(nodes.draw_histograms, ["signals", "splits"], "distance_figure", name="draw_histograms"),
+        ]
+    )
+    return Pipeline([VIEW_TARGET]) + prepare_attackers() + attack_views() + figures

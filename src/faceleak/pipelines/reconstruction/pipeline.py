@@ -1,0 +1,76 @@
+"""The `reconstruction` pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from faceleak.pipelines.reconstruction import nodes
+from faceleak.pipelines.target.pipeline import VIEW_TARGET
+
+
+def prepare_judge() -> Pipeline:
+    """The evaluator, and the people that reconstructions are compared with."""
+    options, compute = "params:reconstruction", "params:compute"
+    return Pipeline(
+        [
+            Node(
+                nodes.train_evaluator,
+                ["face_store", "splits", options, compute],
+                "evaluator",
+                name="train_evaluator",
+            ),
+            Node(
+                nodes.embed_people,
+                ["evaluator", "face_store", "splits", compute],
+                "people_embeddings",
+                name="embed_people",
+            ),
+        ]
+    )
+
+
+def reconstruct_views() -> Pipeline:
+    """Reconstruct and judge for any views: the target's here, the variants' in the `defense` pipeline."""
+    options, compute = "params:reconstruction", "params:compute"
+    return Pipeline(
+        [
+            Node(
+                nodes.reconstruct_faces,
+                ["views", "attack_models", options, "params:membership", "params:attackers", compute],
+                "reconstructions",
+                name="reconstruct_faces",
+            ),
+            Node(
+                nodes.embed_reconstructions,
+                ["reconstructions", "evaluator", compute],
+                "reconstruction_embeddings",
+                name="embed_reconstructions",
+            ),
+            Node(
+                nodes.measure_reconstruction,
+                ["reconstruction_embeddings", "people_embeddings", options, "params:bootstrap"],
+                "reconstruction_metrics",
+                name="measure_reconstruction",
+            ),
+        ]
+    )
+
+
+def create_pipeline() -> Pipeline:
+    """Evaluator, reconstructions of the target, match rates and galleries."""
+    figures = Pipeline(
+        [
+            Node(
+                nodes.draw_gallery,
+                [
+                    "reconstructions",
+                    "reconstruction_embeddings",
+                    "people_embeddings",
+                    "face_store",
+                    "params:reconstruction",
+                ],
+                "gallery_figure",
+                name="draw_gallery",
+            ),
+            Node(nodes.draw_steps, "reconstructions", "steps_figure", name="draw_steps"),
+        ]
+    )
+    return Pipeline([VIEW_TARGET]) + prepare_judge() + reconstruct_views() + figures

@@ -1,0 +1,77 @@
+"""Target: train or load the backbone under audit, list what it consists of, measure what it is good for."""
+
+from typing import Any
+
+import pandas as pd
+
+from faceleak.backbones.target_options import LoadedTarget, TargetOptions
+from faceleak.compute import ComputeOptions
+from faceleak.faces.splits import with_role
+from faceleak.faces.store import FaceStore
+from faceleak.membership.attackers import UNDEFENDED
+from faceleak.metrics.intervals import BootstrapOptions
+
+
+def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> Any:
+    """Train the target on the members (once; found again by what it depends on), or load the given one."""
+    from faceleak.backbones.card import BackboneCard
+    from faceleak.backbones.loading import assemble, read_weights
+    from faceleak.backbones.training import TrainingPiece, train_backbones
+
+    source = options.source
+    if isinstance(source, LoadedTarget):
+        card = BackboneCard(**source.model_dump(exclude={"kind", "weights"}))
+        return assemble(card, read_weights(source.weights), str(source.weights))
+    members = with_role(splits, "member")
+    piece = TrainingPiece("target", store, members, source.training, compute, compute.cache / "backbones")
+    return train_backbones([piece], compute)[0]
+
+
+def inspect_target(target: Any) -> dict[str, Any]:
+    """List the target's parameters and BN layers."""
+    from faceleak.backbones.inventory import take_inventory
+
+    return take_inventory(target)
+
+
+def measure_verification(
+    embeddings: Any, identities: Any, maximum_pairs: int, bootstrap: BootstrapOptions
+) -> dict[str, float]:
+    """Verification AUC with its interval over people, and TAR at FAR 0.1 %."""
+    from faceleak.metrics import verification
+
+    first, second = verification.sample_pairs(identities, maximum_pairs, bootstrap.seed)
+    same_person = identities[first] == identities[second]
+    similarity = verification.cosine_similarities(embeddings, first, second)
+    interval = verification.verification_auc_interval(
+        same_person, similarity, identities[first], identities[second], bootstrap
+    )
+    return verification.verification_metrics(same_person, similarity) | interval.named("verification_auc")
+
+
+def view_target(target: Any) -> dict[str, Any]:
+    """The target as the only variant: `undefended`."""
+    return {UNDEFENDED: target}
+
+
+def measure_utility(
+    views: dict[str, Any],
+    store: FaceStore,
+    splits: pd.DataFrame,
+    options: TargetOptions,
+    bootstrap: BootstrapOptions,
+    compute: ComputeOptions,
+) -> dict[str, dict[str, Any]]:
+    """Verification on people that no view was trained on: variant → utility; an undone view counts to its variant."""
+    from faceleak.backbones.embedding import embed
+    people = with_role(splits, "unseen_identity")
+    utilities: dict[str, dict[str, Any]] = {}
+    for view, backbone in views.items():
+        embeddings = embed(backbone, store, people["image_id"], compute)
+        measured = measure_verification(
+            embeddings, people["identity"].to_numpy(), options.utility.maximum_pairs, bootstrap
+        )
+        variant, _, undoing = view.partition("+")
+        name = f"utility_after_{undoing}" if undoing else "utility"
+        utilities.setdefault(variant, {})[name] = measured
+    return utilities

@@ -1,0 +1,1 @@
+"""Drawing faces out of a backbone: priors, search, optimisation."""

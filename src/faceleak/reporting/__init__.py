@@ -1,0 +1,1 @@
+"""Figures and tables that people look at."""

@@ -1,0 +1,23 @@
+"""Project settings of Kedro."""
+
+import os
+from pathlib import Path
+
+from kedro.config import OmegaConfigLoader
+
+from faceleak.hooks import TrackingHooks, ValidationHooks
+
+
+def tracking_uri() -> str:
+    """Where MLflow keeps runs: `MLFLOW_TRACKING_URI` if it is set, else a database in the project's folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / 'mlflow.db'}"
+
+
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # TrackingHooks are kedro-mlflow's own, extended
+HOOKS = (ValidationHooks(), TrackingHooks())
+CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "custom_resolvers": {"tracking_uri": tracking_uri},
+}

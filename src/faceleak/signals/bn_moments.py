@@ -1,0 +1,42 @@
+"""BN moments: mean, second moment and variance of what enters each BN layer, against its running statistics.
+
+Ours. Where `bn_distance` averages over the positions before it compares, the second moment compares every single
+position: E[(v − u)²] / b, and the log ratio of variances says whether the image is more or less varied than usual.
+"""
+
+from torch import Tensor, cat, nn, stack
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from faceleak.backbones.batch_norm import bn_layers, layer_inputs, reading
+from faceleak.signals.pooling import spatial_mean
+
+ACCESS = "weights"
+MOMENTS = ("log_distance", "log_second_moment", "log_variance_ratio")
+SMALLEST = 1e-9
+
+
+def read(backbone: nn.Module, faces: Tensor) -> Tensor:
+    """Read (n, 3·layers): all distances, then all second moments, then all variance ratios, as logarithms.
+
+    Raises NoBatchNormError where there are no BN layers. Gradients reach `faces`.
+    """
+    layers = bn_layers(backbone)
+    with reading(backbone), layer_inputs(layers, _moments) as moments:
+        backbone(faces)
+    return cat([stack([moments[name][i] for name in layers], dim=1) for i in range(len(MOMENTS))], dim=1)
+
+
+def _moments(layer: _BatchNorm, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    assert layer.running_mean is not None and layer.running_var is not None
+    mean, square = spatial_mean(inputs), spatial_mean(inputs * inputs)  # (n, channels)
+    usual, variance = layer.running_mean, layer.running_var + layer.eps
+    distance = ((mean - usual) ** 2 / variance).mean(1)
+    second_moment = ((square - 2 * mean * usual + usual**2) / variance).mean(1)
+    own_variance = (square - mean**2).clamp_min(0)
+    ratio = ((own_variance + layer.eps) / variance).log().mean(1)
+    return (distance + SMALLEST).log(), (second_moment + SMALLEST).log(), ratio
+
+
+def column_names(backbone: nn.Module) -> list[str]:
+    """Moment and layer."""
+    return [f"{moment}.{layer}" for moment in MOMENTS for layer in bn_layers(backbone)]

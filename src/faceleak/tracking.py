@@ -1,0 +1,79 @@
+"""What MLflow is told about a run beyond its parameters and metrics: origin, hashes, and how it ended."""
+
+import os
+import subprocess
+from typing import Any
+
+import mlflow
+import psutil
+from mlflow.entities import RunStatus
+from mlflow.tracking import MlflowClient
+
+from faceleak.pieces import fingerprint
+
+PROCESS_TAG = "faceleak.process"
+
+
+def this_process() -> str:
+    """Name this process so that another one with the same number is not taken for it: host, number, start time."""
+    return f"{os.uname().nodename}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def close_orphans(experiment_id: str) -> None:
+    """Mark runs of this host as KILLED whose process is gone, with their children."""
+    client = MlflowClient()
+    for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
+        if _is_orphan(run.data.tags.get(PROCESS_TAG, "")):
+            client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+
+
+def _is_orphan(process: str) -> bool:
+    host, _, rest = process.partition(":")
+    if host != os.uname().nodename:
+        return False
+    number, _, started = rest.partition(":")
+    try:
+        return f"{psutil.Process(int(number)).create_time():.2f}" != started
+    except psutil.NoSuchProcess:
+        return True
+
+
+def tag_origin(run_params: dict[str, Any]) -> None:
+    """Tag the active run with commit, uncommitted changes, configuration environment and process."""
+    if mlflow.active_run() is None:
+        return
+    commit = _git("rev-parse", "HEAD")
+    mlflow.set_tags(
+        {
+            PROCESS_TAG: this_process(),
+            "faceleak.environment": run_params.get("env") or "base",
+            "mlflow.source.git.commit": commit or "none",
+            "faceleak.uncommitted_changes": str(bool(_git("status", "--porcelain", "--untracked-files=no"))),
+        }
+    )
+
+
+def _git(*arguments: str) -> str:
+    try:
+        run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        return ""
+    return run.stdout.strip() if run.returncode == 0 else ""
+
+
+def tag_hashes(outputs: dict[str, Any]) -> None:
+    """Tag the active run with the hash of splits and of the target, as soon as a node has made them."""
+    if mlflow.active_run() is None:
+        return
+    if "splits" in outputs:
+        mlflow.set_tag("faceleak.data_hash", fingerprint(outputs["splits"]))
+    if "target" in outputs:
+        mlflow.set_tag("faceleak.target_hash", outputs["target"].weights_hash())
+
+
+def close_as_killed() -> None:
+    """End the active run and its parents as KILLED: the user or the system has stopped this process."""
+    while mlflow.active_run() is not None:
+        mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
+
+

@@ -1,0 +1,199 @@
+import numpy as np
+import pytest
+
+from faceleak.metrics.identity_match import Gallery, build_gallery, match_threshold, measure_match, nearest
+from faceleak.metrics.intervals import BootstrapOptions
+from faceleak.metrics.roc import MetricError
+
+OPTIONS = BootstrapOptions(resamples=200)
+RATES = ("member_match_rate", "control_match_rate", "match_advantage", "unknown_member_match_rate")
+
+
+def axes_gallery(axes, names, dimensions=8):
+    """Make people whose templates are coordinate axes, so that cosines can be read off the coordinates."""
+    return Gallery(np.eye(dimensions)[axes], np.array(names))
+
+
+MEMBERS = axes_gallery([0, 1, 2], ["m0", "m1", "m2"])
+CONTROLS = axes_gallery([3, 4, 5], ["c0", "c1", "c2"])
+
+
+def faces(*mixtures):
+    """Make one unit embedding a mixture, a dict of axis → cosine; axis 7, where nobody is, takes the rest."""
+    embeddings = np.zeros((len(mixtures), 8))
+    for row, mixture in zip(embeddings, mixtures, strict=True):
+        for axis, cosine in mixture.items():
+            row[axis] = cosine
+        row[7] = np.sqrt(1 - (row**2).sum())
+    return embeddings
+
+
+def test_a_template_is_the_normalised_mean_of_normalised_embeddings():
+    embeddings = np.array([[0.0, 3.0], [10.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+    gallery = build_gallery(embeddings, np.array(["b", "a", "a", "b"]))
+    assert gallery.identities.tolist() == ["a", "b"]
+    np.testing.assert_allclose(gallery.templates, [[np.sqrt(0.5), np.sqrt(0.5)], [0, 1]])
+    assert len(gallery) == 2
+
+
+def test_people_without_a_direction_or_a_name_are_refused():
+    with pytest.raises(MetricError, match="1 of 1 embeddings are zero"):
+        build_gallery(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array(["a", "a"]))
+    with pytest.raises(MetricError, match="2 embeddings and 1 identities"):
+        build_gallery(np.eye(2), np.array(["a"]))
+
+
+def test_nearest_agrees_with_a_loop():
+    generator = np.random.default_rng(0)
+    gallery = build_gallery(generator.normal(size=(30, 6)), np.repeat(np.arange(10), 3))
+    embeddings = 5 * generator.normal(size=(20, 6))
+    indices, similarities = nearest(embeddings, gallery)
+    for embedding, index, similarity in zip(embeddings, indices, similarities, strict=True):
+        cosines = [embedding @ template / np.linalg.norm(embedding) for template in gallery.templates]
+        assert index == np.argmax(cosines)
+        assert similarity == pytest.approx(max(cosines))
+
+
+def test_the_threshold_lets_the_given_share_of_comparisons_pass():
+    generator = np.random.default_rng(0)
+    gallery = build_gallery(generator.normal(size=(20, 16)), np.arange(20))
+    strangers = generator.normal(size=(500, 16))
+    threshold = match_threshold(strangers, gallery, far=0.001)
+    cosines = strangers / np.linalg.norm(strangers, axis=1, keepdims=True) @ gallery.templates.T
+    assert (cosines >= threshold).sum() == 10  # of 10,000 comparisons
+    with pytest.raises(MetricError, match="at least 1000"):
+        match_threshold(strangers[:49], gallery, far=0.001)
+
+
+def test_rates_by_hand():
+    reconstructions = faces(
+        {0: 0.9},  # shows m0
+        {0: 0.7, 1: 0.6},  # m0 again; m1 is above the threshold too
+        {2: 0.8, 3: 0.55},  # m2, and c0 as well
+        {4: 0.5},  # c1: reaching the threshold is enough
+        {1: 0.4, 5: 0.3},  # nobody
+    )
+    measured = measure_match(reconstructions, MEMBERS, CONTROLS, {"m0"}, 0.5, OPTIONS)
+    assert measured["member_match_rate"] == pytest.approx(3 / 5)
+    assert measured["control_match_rate"] == pytest.approx(2 / 5)
+    assert measured["match_advantage"] == pytest.approx(1 / 5)
+    assert measured["unknown_member_match_rate"] == pytest.approx(2 / 5)  # m1 in the second, m2 in the third
+    assert measured["distinct_members"] == 2  # m0 and m2: m1 is nobody's best match
+    assert set(measured) == {rate + end for rate in RATES for end in ("", "_ci_low", "_ci_high")} | {"distinct_members"}
+
+
+def test_known_members_may_be_a_set_or_an_array_or_nobody():
+    reconstructions = faces({0: 0.9}, {1: 0.9}, {2: 0.9})
+    as_array = measure_match(reconstructions, MEMBERS, CONTROLS, np.array(["m0"]), 0.5, OPTIONS)
+    assert as_array == measure_match(reconstructions, MEMBERS, CONTROLS, {"m0"}, 0.5, OPTIONS)
+    assert as_array["unknown_member_match_rate"] == pytest.approx(2 / 3)
+    nobody = measure_match(reconstructions, MEMBERS, CONTROLS, set(), 0.5, OPTIONS)
+    assert nobody["unknown_member_match_rate"] == nobody["member_match_rate"] == 1.0
+
+
+def test_reconstructions_without_a_target_have_no_advantage():
+    generator = np.random.default_rng(0)
+    covered = 0
+    for _ in range(30):
+        people = generator.normal(size=(80, 8))
+        members, controls = build_gallery(people[:40], np.arange(40)), build_gallery(people[40:], np.arange(40, 80))
+        measured = measure_match(generator.normal(size=(100, 8)), members, controls, {0}, 0.75, OPTIONS)
+        assert 0.1 < measured["control_match_rate"] < 0.9
+        covered += measured["match_advantage_ci_low"] <= 0 <= measured["match_advantage_ci_high"]
+    assert covered >= 27
+
+
+def worlds(data_sets, people=40, images=100):
+    """Draw reconstructions that favour some people, and match them with a chance that is the person's own."""
+    for seed in range(data_sets):
+        generator = np.random.default_rng(seed)
+        embeddings = np.zeros((images, 2 * people + 1))
+        for first, chance in ((0, generator.beta(2, 1, people)), (people, generator.beta(1, 4, people))):
+            attraction = generator.gamma(2, size=people)
+            person = generator.choice(people, images, p=attraction / attraction.sum())
+            matches = generator.random(images) < chance[person]
+            embeddings[np.arange(images), first + person] = np.where(matches, 0.6, 0.4)
+        embeddings[:, -1] = np.sqrt(1 - (embeddings**2).sum(axis=1))
+        yield embeddings
+
+
+def test_intervals_hold_the_expected_rates_over_people_and_reconstructions():
+    templates = np.eye(81)
+    members, controls = Gallery(templates[:40], np.arange(40)), Gallery(templates[40:80], np.arange(40, 80))
+    measured = [measure_match(world, members, controls, set(), 0.5, OPTIONS) for world in worlds(200)]
+    # means of Beta(2, 1) and Beta(1, 4)
+    for metric, truth in (("member_match_rate", 2 / 3), ("control_match_rate", 1 / 5), ("match_advantage", 7 / 15)):
+        covered = np.mean([m[f"{metric}_ci_low"] <= truth <= m[f"{metric}_ci_high"] for m in measured])
+        assert covered >= 0.88, metric
+        assert np.mean([m[metric] for m in measured]) == pytest.approx(truth, abs=0.02)
+    assert np.mean([m["match_advantage_ci_low"] > 0 for m in measured]) > 0.95
+
+
+def test_one_face_drawn_many_times_is_one_finding():
+    people = 30
+    members = Gallery(np.eye(61)[:people], np.arange(people))
+    controls = Gallery(np.eye(61)[people:60], np.arange(people, 60))
+    widths = {}
+    for name, shown in (
+        ("spread", np.arange(60) % people),
+        ("repeated", np.where(np.arange(60) < 30, 0, np.arange(60) % 30)),
+    ):
+        embeddings = np.zeros((60, 61))
+        embeddings[np.arange(60), shown] = np.where(np.arange(60) < 30, 0.6, 0.4)  # half of them match
+        embeddings[:, -1] = np.sqrt(1 - (embeddings**2).sum(axis=1))
+        measured = measure_match(embeddings, members, controls, set(), 0.5, OPTIONS)
+        assert measured["member_match_rate"] == 0.5
+        widths[name] = measured["member_match_rate_ci_high"] - measured["member_match_rate_ci_low"]
+    assert widths["repeated"] > 2 * widths["spread"]
+
+
+def test_the_advantage_adds_independent_draws_of_members_and_controls_and_stays_a_difference_of_rates():
+    images, axes = np.arange(60), np.eye(121)
+    members, controls = Gallery(axes[:60], np.arange(60)), Gallery(axes[60:120], np.arange(60, 120))
+    embeddings = np.zeros((60, 121))
+    # each shows a person of its own, 54 of them well enough, and resembles a control of its own a little
+    embeddings[images, images] = np.where(images < 54, 0.6, 0.4)
+    embeddings[images, 60 + images] = 0.1
+    embeddings[:, -1] = np.sqrt(1 - (embeddings**2).sum(axis=1))
+    options = BootstrapOptions(resamples=2000, level=0.99)
+    measured = measure_match(embeddings, members, controls, set(), 0.5, options)
+    spread = measured["member_match_rate"] - measured["member_match_rate_ci_low"]
+    assert 1.2 * spread <= measured["match_advantage"] - measured["match_advantage_ci_low"] <= 1.7 * spread  # near √2
+    assert measured["match_advantage_ci_high"] == 1.0  # both draws up together would pass it
+
+
+def test_where_all_show_the_same_person_the_interval_claims_nothing():
+    measured = measure_match(faces({0: 0.9}, {0: 0.8}), MEMBERS, CONTROLS, set(), 0.5, OPTIONS)
+    assert (measured["member_match_rate_ci_low"], measured["member_match_rate_ci_high"]) == (0.0, 1.0)
+    assert (measured["match_advantage_ci_low"], measured["match_advantage_ci_high"]) == (-1.0, 1.0)
+
+
+def test_the_seed_decides():
+    reconstructions = next(worlds(1))
+    members = Gallery(np.eye(81)[:40], np.arange(40))
+    controls = Gallery(np.eye(81)[40:80], np.arange(40, 80))
+    first, again, other = (
+        measure_match(reconstructions, members, controls, set(), 0.5, BootstrapOptions(resamples=200, seed=seed))
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize(
+    ("controls", "known_members", "message"),
+    [
+        (axes_gallery([3, 4], ["c0", "c1"]), {"m0"}, "3 members and 2 controls"),
+        (axes_gallery([3, 4, 5], ["c0", "c1", "m1"]), {"m0"}, "1 of 3 controls are members"),
+        (CONTROLS, {"m0", "m1", "m2"}, "images of all 3 members"),
+        (CONTROLS, {"elsewhere"}, "None of the 1 known members is in the gallery"),
+    ],
+)
+def test_galleries_that_do_not_compare_are_refused(controls, known_members, message):
+    with pytest.raises(MetricError, match=message):
+        measure_match(faces({0: 0.9}), MEMBERS, controls, known_members, 0.5, OPTIONS)
+
+
+def test_an_empty_face_is_refused():
+    with pytest.raises(MetricError, match="1 of 1 embeddings are zero"):
+        measure_match(np.zeros((1, 8)), MEMBERS, CONTROLS, set(), 0.5, OPTIONS)

@@ -1,0 +1,181 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy.stats import norm
+
+from faceleak.metrics import intervals
+from faceleak.metrics.intervals import (
+    BootstrapOptions,
+    Interval,
+    bootstrap_intervals,
+    percentile_interval,
+    resampling_weights,
+    weight_blocks,
+)
+from faceleak.metrics.roc import MetricError, auc
+
+PEOPLE = np.array(["a", "a", "b", "b", "b", "c", "d", "d", "e"])
+IS_MEMBER = np.array([True, True, True, True, True, False, True, False, False])  # a, b: members; c, e: not; d: both
+
+
+def test_all_images_of_a_person_have_the_same_weight_and_every_stratum_keeps_its_size():
+    weights = resampling_weights(PEOPLE, IS_MEMBER, 500, seed=0)
+    assert weights.shape == (500, 9)
+    for person in np.unique(PEOPLE):
+        assert (np.ptp(weights[:, person == PEOPLE], axis=1) == 0).all()
+    a, b, c, d, e = (weights[:, index] for index in (0, 2, 5, 6, 8))
+    assert set(a) == {0, 1, 2}
+    np.testing.assert_array_equal(a + b, 2)
+    np.testing.assert_array_equal(c + e, 2)
+    np.testing.assert_array_equal(d, 1)
+
+
+def test_people_are_drawn_as_often_as_a_binomial_says():
+    people = 20
+    drawn = resampling_weights(np.arange(people), np.ones(people, bool), 20_000, seed=3)
+    assert drawn.mean() == 1.0
+    # Binomial(20, 1/20): variance 0.95, never drawn with probability 0.95^20
+    np.testing.assert_allclose(drawn.var(axis=0), 0.95, rtol=0.05)
+    np.testing.assert_allclose((drawn == 0).mean(axis=0), 0.95**20, atol=0.015)
+    # and two of them cov −1/20, correlation −1/19
+    np.testing.assert_allclose(np.corrcoef(drawn.T)[0, 1:], -1 / 19, atol=0.03)
+
+
+@given(st.integers(1, 40), st.integers(0, 5))
+def test_blocks_of_any_size_draw_the_same_weights(rows, seed):
+    blocks = list(weight_blocks(PEOPLE, IS_MEMBER, 37, seed, rows))
+    assert max(map(len, blocks)) <= rows
+    np.testing.assert_array_equal(np.concatenate(blocks), resampling_weights(PEOPLE, IS_MEMBER, 37, seed))
+
+
+@given(st.permutations(range(9)))
+def test_a_persons_weights_do_not_depend_on_the_order_of_the_images(order):
+    expected = resampling_weights(PEOPLE, IS_MEMBER, 20, seed=1)[:, order]
+    np.testing.assert_array_equal(resampling_weights(PEOPLE[order], IS_MEMBER[order], 20, seed=1), expected)
+
+
+def test_the_seed_decides_and_the_global_generator_is_left_alone():
+    np.random.seed(0)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, second, other = (resampling_weights(PEOPLE, IS_MEMBER, 50, seed) for seed in (4, 4, 5))
+    np.testing.assert_array_equal(first, second)
+    assert (first != other).any()
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_a_thousand_resamples_of_five_thousand_images_take_a_second_in_bounded_blocks():
+    identities = np.repeat(np.arange(500), 10)
+    is_member = identities % 2 == 0
+    scores = np.random.default_rng(0).normal(size=5000)
+    start = time.perf_counter()
+    rows = 0
+    for weights in weight_blocks(identities, is_member, 1000, seed=0):
+        assert weights.size <= intervals.CELLS_PER_BLOCK
+        rows += len(auc(scores, is_member, weights))
+    assert rows == 1000
+    assert time.perf_counter() - start < 2  # 0.1 s alone on a core; slack for a busy machine
+
+
+@pytest.mark.parametrize(
+    ("identities", "message"),
+    [
+        (np.array(["a", None, "b"], dtype=object), "1 of 3 images have no identity"),
+        (np.array(["a", "b"]), "do not belong together"),
+        (np.array([["a", "b", "c"]]), "do not belong together"),
+    ],
+)
+def test_images_without_a_person_are_refused(identities, message):
+    with pytest.raises(MetricError, match=message):
+        resampling_weights(identities, np.array([True, False, True]), 10, seed=0)
+
+
+def test_nobody_cannot_be_resampled():
+    with pytest.raises(MetricError, match="n > 0"):
+        resampling_weights(np.array([]), np.array([], dtype=bool), 10, seed=0)
+
+
+def test_a_percentile_interval_by_hand():
+    interval = percentile_interval(50.0, np.arange(101.0), level=0.9)
+    np.testing.assert_allclose([interval.value, interval.low, interval.high], [50, 5, 95])
+    assert Interval(0.5, 0.4, 0.6).named("auc") == {"auc": 0.5, "auc_ci_low": 0.4, "auc_ci_high": 0.6}
+
+
+def test_an_undefined_resample_is_not_dropped():
+    with pytest.raises(MetricError, match="1 of 3 resampled values"):
+        percentile_interval(0.5, np.array([0.4, np.nan, 0.6]))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"resamples": 99}, {"level": 0.0}, {"level": 1.0}, {"seed": -1}, {"number": 1000}, {"resamples": "many"}]
+)
+def test_options_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        BootstrapOptions(**wrong)
+    assert BootstrapOptions() == BootstrapOptions(resamples=1000, level=0.95, seed=0)
+
+
+def coverage(true_auc, draw_scores, identities, is_member, resampled_units, data_sets=250):
+    """Share of simulated data sets whose 95 % interval holds the true AUC."""
+    covered = 0
+    for seed in range(data_sets):
+        scores = draw_scores(np.random.default_rng(seed))
+        blocks = weight_blocks(resampled_units, is_member, 300, seed)
+        interval = bootstrap_intervals({"auc": lambda w, s=scores: auc(s, is_member, w)}, blocks, 0.95)["auc"]
+        covered += interval.low <= true_auc <= interval.high
+    return covered / data_sets
+
+
+def clustered_scores(identities, is_member, shift, share):
+    """Draw Gaussian scores of variance 1, of which `share` is common to a person; members are shifted."""
+    people = identities.max() + 1
+
+    def draw(generator):
+        common = generator.normal(size=people)[identities]
+        own = generator.normal(size=len(identities))
+        return np.sqrt(share) * common + np.sqrt(1 - share) * own + shift * is_member
+
+    return draw
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.8])  # 0: members and non-members are drawn alike, AUC 0.5
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_intervals_of_unseen_people_hold_the_true_auc(shift, share):
+    identities = np.repeat(np.arange(80), 6)
+    is_member = identities < 40
+    draw = clustered_scores(identities, is_member, shift, share)
+    true_auc = norm.cdf(shift / np.sqrt(2))  # a member and a non-member are always two people
+    assert coverage(true_auc, draw, identities, is_member, identities) >= 0.90
+
+
+def test_intervals_of_the_same_people_hold_the_true_auc():
+    identities = np.repeat(np.arange(50), 6)
+    is_member = np.arange(300) % 2 == 0
+    shift, share = 0.8, 0.5
+    draw = clustered_scores(identities, is_member, shift, share)
+    # one pair in fifty shows one person, whose common part cancels
+    true_auc = 0.98 * norm.cdf(shift / np.sqrt(2)) + 0.02 * norm.cdf(shift / np.sqrt(2 * (1 - share)))
+    assert coverage(true_auc, draw, identities, is_member, identities) >= 0.90
+
+
+def test_resampling_images_would_claim_far_too_much_where_images_of_a_person_are_identical():
+    identities = np.repeat(np.arange(80), 6)
+    is_member = identities < 40
+    draw = clustered_scores(identities, is_member, 0.8, share=1.0)
+    naive = coverage(norm.cdf(0.8 / np.sqrt(2)), draw, identities, is_member, np.arange(480))
+    assert naive <= 0.70
+
+
+def test_metrics_share_their_resamples():
+    identities = np.repeat(np.arange(20), 3)
+    is_member = identities < 10
+    scores = np.random.default_rng(0).normal(size=60)
+
+    def difference(weights):
+        return auc(scores, is_member, weights) - auc(2 * scores, is_member, weights)
+
+    blocks = weight_blocks(identities, is_member, 200, seed=0, rows=7)
+    assert bootstrap_intervals({"difference": difference}, blocks, 0.95)["difference"] == Interval(0.0, 0.0, 0.0)

@@ -1,0 +1,241 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
+
+from faceleak.metrics.intervals import BootstrapOptions, resampling_weights
+from faceleak.metrics.roc import MetricError
+from faceleak.metrics.verification import (
+    all_pairs,
+    cosine_similarities,
+    lfw_accuracy,
+    normalise_rows,
+    sample_pairs,
+    threshold_at_far,
+    verification_auc_interval,
+    verification_metrics,
+)
+
+EMBEDDINGS = np.array([[2.0, 0.0], [3.0, 4.0], [0.0, 0.5]])
+IDENTITIES = np.array(["a", "a", "b"])
+
+
+def test_pairs_and_metrics_by_hand():
+    same_person, similarity = all_pairs(EMBEDDINGS, IDENTITIES)
+    assert same_person.tolist() == [True, False, False]
+    np.testing.assert_allclose(similarity, [0.6, 0.0, 0.8])
+    assert verification_metrics(same_person, similarity) == {"verification_auc": 0.5, "tar_at_far_0.1pct": 0.0}
+
+
+def test_tar_at_a_far_of_one_in_a_thousand_allows_one_impostor_of_a_thousand():
+    impostors = np.concatenate([[0.9, 0.8], np.zeros(998)])
+    genuine = np.array([0.95, 0.85, 0.75, 0.85])
+    same_person = np.arange(1004) < 4
+    metrics = verification_metrics(same_person, np.concatenate([genuine, impostors]))
+    assert metrics["tar_at_far_0.1pct"] == 0.75
+
+
+def test_the_length_of_an_embedding_does_not_matter():
+    generator = np.random.default_rng(0)
+    embeddings = generator.normal(size=(12, 5)).astype(np.float32)
+    scaled = embeddings * generator.uniform(0.1, 10, size=(12, 1)).astype(np.float32)
+    identities = np.arange(12) // 3
+    np.testing.assert_allclose(all_pairs(scaled, identities)[1], all_pairs(embeddings, identities)[1], atol=1e-6)
+
+
+def test_chosen_pairs_have_the_similarity_of_all_pairs(monkeypatch):
+    monkeypatch.setattr("faceleak.metrics.verification._PAIRS_PER_BLOCK", 7)
+    embeddings = np.random.default_rng(0).normal(size=(12, 5))
+    first, second = np.triu_indices(12, 1)
+    expected = all_pairs(embeddings, np.arange(12) // 3)[1]
+    np.testing.assert_allclose(cosine_similarities(embeddings, first, second), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("broken", [[0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]])
+def test_an_embedding_without_direction_is_refused(broken):
+    with pytest.raises(MetricError, match="1 of 2 embeddings are zero, NaN or infinite"):
+        normalise_rows(np.array([[1.0, 0.0], broken]))
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(MetricError, match=r"must be \(n, d\)"):
+        normalise_rows(np.ones(3))
+    with pytest.raises(MetricError, match="3 embeddings and 2 identities"):
+        all_pairs(EMBEDDINGS, IDENTITIES[:2])
+
+
+@pytest.mark.parametrize("same_person", [[True, True], [False, False]])
+def test_one_kind_of_pair_is_not_enough(same_person):
+    with pytest.raises(MetricError, match="genuine and"):
+        verification_metrics(np.array(same_person), np.array([0.1, 0.2]))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=25), st.integers(2, 350), st.integers(0, 3))
+def test_sampled_pairs_are_different_pairs_and_as_many_of_each_kind_as_promised(people, maximum_pairs, seed):
+    identities = np.array(people)
+    first, second = sample_pairs(identities, maximum_pairs, seed)
+    pairs = list(zip(first.tolist(), second.tolist(), strict=True))
+    everything = list(combinations(range(len(people)), 2))
+    assert len(set(pairs)) == len(pairs) == min(maximum_pairs, len(everything))
+    assert set(pairs) <= set(everything)
+    all_genuine = sum(people[i] == people[j] for i, j in everything)
+    genuine = int((identities[first] == identities[second]).sum())
+    assert genuine >= min(all_genuine, maximum_pairs // 2)
+    assert len(pairs) - genuine >= min(len(everything) - all_genuine, maximum_pairs - maximum_pairs // 2)
+
+
+def test_every_impostor_pair_is_equally_likely():
+    identities = np.array([2, 0, 1, 0, 2, 1, 3])  # 3 genuine and 18 impostor pairs
+    for maximum_pairs, impostors in ((8, 5), (15, 12)):  # by rejection and by permutation
+        chosen = np.zeros((7, 7))
+        for seed in range(2000):
+            np.add.at(chosen, sample_pairs(identities, maximum_pairs, seed), 1)
+        genuine = np.triu(identities[:, None] == identities, 1)
+        assert (chosen[genuine] == 2000).all()
+        share = chosen[np.triu(~genuine, 1)] / 2000
+        np.testing.assert_allclose(share, impostors / 18, atol=4 * np.sqrt(0.25 / 2000))
+
+
+def test_sampling_is_decided_by_the_seed_and_works_where_all_pairs_would_not_fit():
+    identities = np.repeat(np.arange(100_000), 5)  # 1.2e11 pairs
+    first, second = sample_pairs(identities, 20_000, seed=1)
+    again, other = sample_pairs(identities, 20_000, seed=1), sample_pairs(identities, 20_000, seed=2)
+    assert (identities[first] == identities[second]).sum() == 10_000
+    assert len(np.unique(np.stack([first, second]), axis=1).T) == 20_000
+    np.testing.assert_array_equal(again, (first, second))
+    assert (other[0] != first).any()
+
+
+def test_room_for_one_pair_is_refused():
+    with pytest.raises(MetricError, match="Allow at least 2"):
+        sample_pairs(IDENTITIES, 1, seed=0)
+
+
+def slow_share(similarity, threshold):
+    return sum(value >= threshold for value in similarity) / len(similarity)
+
+
+@given(st.lists(st.integers(-5, 5), min_size=10, max_size=60), st.sampled_from([0.1, 0.29, 0.5, 0.9]))
+def test_the_threshold_is_the_smallest_that_keeps_the_rate(values, far):
+    similarity = np.array(values) / 10
+    threshold = threshold_at_far(similarity, far)
+    assert slow_share(similarity, threshold) <= far + 1e-9
+    assert slow_share(similarity, np.nextafter(threshold, -np.inf)) > far + 1e-9
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_a_threshold_holds_in_the_precision_of_its_similarities(precision):
+    similarity = np.array([0.9, 0.7, 0.7, *[0.1] * 7], dtype=precision)
+    threshold = threshold_at_far(similarity, 0.2)
+    assert (similarity >= threshold).sum() == 1  # the two at 0.7 come together and would make 30 %
+    assert threshold == pytest.approx(0.7, abs=1e-6)
+
+
+def test_an_allowed_number_of_impostors_is_not_lost_to_rounding():
+    similarity = np.arange(100.0)
+    assert 0.29 * 100 < 29
+    assert (similarity >= threshold_at_far(similarity, 0.29)).sum() == 29
+
+
+def test_a_rate_needs_enough_impostors():
+    similarity = np.linspace(0, 1, 999)
+    with pytest.raises(MetricError, match=r"999 impostor pairs cannot show .* 0\.001: at least 1000"):
+        threshold_at_far(similarity, 0.001)
+    thousand = np.linspace(0, 1, 1000)
+    assert thousand[-2] < threshold_at_far(thousand, 0.001) < thousand[-1]
+
+
+@pytest.mark.parametrize("far", [0.0, 1.0, -0.1, np.nan])
+def test_a_rate_outside_its_range_is_refused(far):
+    with pytest.raises(MetricError, match="must lie between 0 and 1"):
+        threshold_at_far(np.linspace(0, 1, 100), far)
+
+
+def test_broken_impostor_similarities_are_refused():
+    with pytest.raises(MetricError, match="1 of 100 impostor similarities"):
+        threshold_at_far(np.array([np.nan, *[0.1] * 99]), 0.1)
+
+
+def test_lfw_accuracy_by_hand():
+    similarity = np.array([0.9, 0.5, 0.1, 0.2, 0.8, 0.3, 0.4, 0.2])
+    same_person = np.array([True, True, False, False, True, True, False, False])
+    folds = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    # fold 0 is best split at 0.5, which misses 0.3 of fold 1: 3 of 4. Fold 1 is best split at 0.8 (one error, as at
+    # 0.3; the higher is taken), which misses 0.5 of fold 0: 3 of 4
+    assert lfw_accuracy(similarity, same_person, folds) == 0.75
+
+
+def test_the_threshold_of_a_fold_does_not_come_from_the_fold():
+    same_person = np.array([True, True, False, False] * 2)
+    similarity = np.array([0.4, 0.4, 0.3, 0.3, 0.9, 0.9, 0.8, 0.8])  # each fold is separable, by its own threshold
+    folds = np.repeat([1, 2], 4)
+    assert lfw_accuracy(similarity, same_person, folds) == 0.5
+
+
+def test_similarities_without_information_give_chance():
+    generator = np.random.default_rng(0)
+    same_person = np.tile([True, False], 3000)
+    accuracy = lfw_accuracy(generator.normal(size=6000), same_person, np.repeat(np.arange(10), 600))
+    assert accuracy == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 6000))
+
+
+def test_folds_must_hold_both_kinds_and_be_several():
+    same_person, similarity = np.array([True, False, True]), np.array([0.9, 0.1, 0.8])
+    with pytest.raises(MetricError, match="Found 1 fold"):
+        lfw_accuracy(similarity, same_person, np.array([0, 0, 0]))
+    with pytest.raises(MetricError, match="1 genuine and 0 impostor"):
+        lfw_accuracy(similarity, same_person, np.array([0, 0, 1]))
+
+
+def simulated_pairs(seed, people=40, images=3, noise=0.8):
+    """Pair one-dimensional traits: similarity is minus the distance, of one person's images or of two people's."""
+    generator = np.random.default_rng(seed)
+    identities = np.repeat(np.arange(people), images)
+    trait = generator.normal(size=people)[identities] + noise * generator.normal(size=len(identities))
+    first, second = np.triu_indices(len(identities), 1)
+    similarity = -np.abs(trait[first] - trait[second])
+    return identities[first] == identities[second], similarity, identities[first], identities[second]
+
+
+def test_the_interval_over_people_holds_the_true_auc():
+    # genuine and impostor distances are |N(0, a²)| and |N(0, b²)|: P(genuine < impostor) = 2/π · atan(b/a)
+    true_auc = 2 / np.pi * np.arctan(np.sqrt((1 + 0.8**2) / 0.8**2))
+    options = BootstrapOptions(resamples=100)
+    intervals = [verification_auc_interval(*simulated_pairs(seed), options) for seed in range(80)]
+    values = np.array([interval.value for interval in intervals])
+    assert values.mean() == pytest.approx(true_auc, abs=0.01)
+    assert np.mean([interval.low <= true_auc <= interval.high for interval in intervals]) >= 0.88
+    # weighing genuine pairs by k² would make it a third too wide; resampling pairs, far too narrow
+    width = np.mean([interval.high - interval.low for interval in intervals])
+    assert width == pytest.approx(2 * norm.ppf(0.975) * values.std(), rel=0.15)
+
+
+def test_a_person_drawn_k_times_stands_for_k_people():
+    same_person, similarity, first, second = simulated_pairs(0, people=12)
+    options = BootstrapOptions(resamples=100)
+    resampled = []
+    for counts in resampling_weights(np.arange(12), np.ones(12, bool), 100, options.seed):
+        genuine = np.repeat(similarity[same_person], counts[first[same_person]])
+        impostor = np.repeat(similarity[~same_person], counts[first[~same_person]] * counts[second[~same_person]])
+        is_genuine = np.arange(len(genuine) + len(impostor)) < len(genuine)
+        resampled.append(roc_auc_score(is_genuine, np.concatenate([genuine, impostor])))
+    interval = verification_auc_interval(same_person, similarity, first, second, options)
+    np.testing.assert_allclose([interval.low, interval.high], np.quantile(resampled, [0.025, 0.975]))
+
+
+def test_no_resample_loses_the_genuine_pairs():
+    same_person, similarity, first, second = simulated_pairs(0, people=12)
+    kept = ~same_person | (first == 0)  # genuine pairs of one person only: a plain draw of people often misses them
+    pairs = (array[kept] for array in (same_person, similarity, first, second))
+    interval = verification_auc_interval(*pairs, BootstrapOptions(resamples=200))
+    assert interval.low < interval.high
+
+
+def test_too_few_people_for_an_interval_are_refused():
+    with pytest.raises(MetricError, match="show 9 people, too few"):
+        verification_auc_interval(*simulated_pairs(0, people=9), BootstrapOptions())
