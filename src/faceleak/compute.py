@@ -114,15 +114,15 @@ def run_pieces(function: Callable[[Piece], Result], pieces: Sequence[Piece], opt
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     with (
+        _exported("OMP_NUM_THREADS", str(threads)),  # before they start, so that torch and BLAS both obey
         progress.collecting(context) as queue,
-        ProcessPoolExecutor(workers, context, _start_worker, (threads, queue)) as executor,
+        ProcessPoolExecutor(workers, context, _start_worker, (queue,)) as executor,
     ):
         try:
             return _results([executor.submit(function, piece) for piece in pieces])
         except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
             for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
+                process.terminate()  # without workers the executor gives up all that it had still to do
             raise
 
 
@@ -138,12 +138,21 @@ def _results(futures: list[Future[Result]]) -> list[Result]:
     return [future.result() for future in futures]
 
 
-def _start_worker(threads: int, queue: Any) -> None:
+@contextmanager
+def _exported(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+
+
+def _start_worker(queue: Any) -> None:
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent ends its workers itself
-    import torch
-
-    torch.set_num_threads(threads)
     keep_freed_memory()
     progress.report_to(queue)
 
@@ -155,6 +164,19 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent.pid:  # it died before the call
         os._exit(1)
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Let torch use one thread inside the block: with several, rounding depends on how many there are."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

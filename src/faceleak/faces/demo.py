@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from faceleak.compute import ComputeOptions, run_pieces, seeded
+from faceleak.compute import ComputeOptions, run_pieces, seeded, single_threaded
 from faceleak.faces.demo_generator import LATENT_SIZE, WEIGHTS_SHA256
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.options import DemoSource
@@ -53,7 +53,8 @@ def _draw_people(piece: tuple[DemoSource, range]) -> list[Face]:
 
 def draw_person(options: DemoSource, person: int) -> list[Face]:
     """Draw all images of one person; the result depends on the options and the person's number alone."""
-    pixels = _with_nuisance(_generate(options, person), options, person)
+    with single_threaded():
+        pixels = _with_nuisance(_generate(options, person), options, person)
     jpegs = [encode_jpeg(image) for image in pixels]
     height, width = pixels.shape[1:3]
     identity = f"person_{person:05d}"

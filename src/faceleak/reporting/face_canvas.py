@@ -42,5 +42,5 @@ def draw_face(axes: Axes, pixels: Pixels, x: float, y: float, frame: dict[str, A
 
 def write(axes: Axes, text: str, x: float, y: float, **look: Any) -> None:
     """Write at (x, y), the middle of the line's left end unless `look` says otherwise."""
-    defaults = {"fontsize": SMALL, "color": BLACK, "verticalalignment": "center"}
+    defaults: dict[str, Any] = {"fontsize": SMALL, "color": BLACK, "verticalalignment": "center", "parse_math": False}
     axes.text(x, y, text, **(defaults | look))

@@ -27,6 +27,16 @@ from faceleak.reporting.style import (
 )
 
 SHEET_ROLES = ("member", "unseen_identity", "auxiliary", "public")  # same_identity stands beside member
+GALLERY_COLUMNS = (
+    "score",
+    "member_similarity",
+    "control_similarity",
+    "member_identity",
+    "control_identity",
+    "matches_member",
+    "matches_control",
+    "known",
+)
 GROUPS_ACROSS, GROUPS_DOWN = 4, 6
 STAGE_COLUMNS = 12
 LABEL_WIDTH = 1.9  # in faces, as all lengths here
@@ -121,11 +131,7 @@ def reconstruction_gallery(
 
     Raises ReportingError where a column or all rows are missing or the lengths differ.
     """
-    numbers, flags = (
-        ["score", "member_similarity", "control_similarity"],
-        ["matches_member", "matches_control", "known"],
-    )
-    check_columns(table, [*numbers, *flags, "member_identity", "control_identity"], "reconstructions")
+    check_columns(table, GALLERY_COLUMNS, "reconstructions")
     lengths = [len(table), len(reconstructions), len(nearest_members), len(nearest_controls)]
     if len(set(lengths)) > 1:
         raise ReportingError(
@@ -135,7 +141,8 @@ def reconstruction_gallery(
     ranking = np.argsort(-table["score"].to_numpy(float), kind="stable")
     shown = ranking[_evenly(len(ranking), GROUPS_ACROSS * GROUPS_DOWN)]
     across = min(GROUPS_ACROSS, len(shown))
-    group_width, group_height, top = 2 * TRIPLE_STEP + 1.4, 1.55, 1.2 if len(shown) < len(table) else 0.85
+    group_width, group_height = 2 * TRIPLE_STEP + 1.4, 1.55
+    top = 1.2 if len(shown) < len(table) else 0.85
     bottom = top + -(-len(shown) // across) * group_height
     title = (
         f"Whom do reconstructions resemble? {int(table['matches_member'].sum())} of {len(table)} match a member, "
@@ -171,7 +178,7 @@ def _draw_group(axes: Axes, images: Sequence[Pixels], row: pd.Series, x: float, 
 
 
 def _explain_frames(axes: Axes) -> None:
-    frames = {
+    frames: dict[str, dict[str, Any]] = {
         "matches a member of whom the attacker had no image": UNKNOWN_MEMBER,
         "matches a member whom the attacker knew": KNOWN_MEMBER,
         "matches a control, who was not in the training set: chance": CONTROL,

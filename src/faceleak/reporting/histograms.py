@@ -55,7 +55,7 @@ def distance_histograms(
     figure = new_figure(max(7.5, 3.1 * across), 1.3 + 2.2 * down)
     grid = figure.subplots(down, across, squeeze=False)
     for axes, column in zip(grid.flat, shown, strict=False):
-        of_role = {role: values.to_numpy(float) for role, values in rows.groupby("role")[column]}
+        of_role = {str(role): values.to_numpy(float) for role, values in rows.groupby("role")[column]}
         _draw_layer(axes, {role: of_role[role] for role in ROLE_DASHES if role in of_role})
         axes.set_title(f"{shortened(column.removeprefix(f'{signal}.'), 36)}\n{_auc_of(of_role)}", fontsize=SMALL)
     for axes in grid.flat[len(shown) :]:
@@ -114,7 +114,7 @@ def _draw_layer(axes: Axes, of_role: dict[str, NDArray[np.float64]]) -> None:
     axes.spines["left"].set_visible(False)
     axes.tick_params(labelleft=False, left=False)
     axes.xaxis.set_major_locator(FixedLocator(_ticks(edges[0], edges[-1])))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda distance, _: f"{distance:.3g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda distance, _: f"{distance:.4g}"))
     axes.xaxis.set_minor_locator(NullLocator())
 
 

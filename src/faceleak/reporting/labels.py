@@ -12,10 +12,11 @@ from faceleak.reporting.style import GREY, SMALL
 
 Points = NDArray[np.float64]  # (n, 2)
 
-DISTANCES = (10.0, 16.0, 24.0, 34.0, 46.0, 60.0, 76.0, 94.0, 114.0)  # from point to name, in 1/72 inch
+DISTANCES = (10.0, 16.0, 24.0, 34.0, 46.0, 60.0, 76.0, 94.0, 114.0, 140.0)  # from point to name, in 1/72 inch
 DIRECTIONS = np.radians(np.arange(0, 360, 22.5))
 CLEARANCE = 2.0  # around a name, in 1/72 inch
-COST_OUTSIDE, COST_NAME, COST_OBSTACLE = 10_000.0, 1_000.0, 3.0  # of leaving the axes, of covering a name, an obstacle
+COST_OUTSIDE, COST_NAME = 1e6, 1e4  # of leaving the axes, of covering a name; in 1/72 inch of distance, as all costs
+COST_CROSSING, COST_OBSTACLE = 1e3, 3.0  # of a line across a name, of covering an obstacle
 
 
 def label_points(axes: Axes, names: Sequence[str], points: Points, obstacles: Points) -> list[Annotation]:
@@ -60,6 +61,7 @@ def _write(axes: Axes, name: str, point: Points) -> Annotation:
         horizontalalignment="center",
         verticalalignment="center",
         fontsize=SMALL,
+        parse_math=False,
         arrowprops=line,
     )
     text.set_in_layout(False)
@@ -69,7 +71,8 @@ def _write(axes: Axes, name: str, point: Points) -> Annotation:
 def _offset(size: Points, distance: float, angle: float) -> Points:
     """From a point to the middle of a name of this size, so that `distance` lies between the point and the name."""
     direction = np.array([np.cos(angle), np.sin(angle)])
-    return direction * distance + size / 2 * np.clip(direction * np.sqrt(2), -1, 1)
+    offset: Points = direction * distance + size / 2 * np.clip(direction * np.sqrt(2), -1, 1)
+    return offset
 
 
 def _box(middle: Points, size: Points) -> Bbox:
@@ -78,7 +81,8 @@ def _box(middle: Points, size: Points) -> Bbox:
 
 def _line(origin: Points, offset: Points) -> Points:
     """Samples (m, 2) of the line from a point to its name."""
-    return origin + np.linspace(0, 1, 15)[:, None] * offset
+    samples: Points = origin + np.linspace(0, 1, 15)[:, None] * offset
+    return samples
 
 
 def _within(points: Points, box: Bbox) -> int:
@@ -87,5 +91,6 @@ def _within(points: Points, box: Bbox) -> int:
 
 def _cost(box: Bbox, line: Points, inside: Bbox, covered: Points, boxes: Sequence[Bbox]) -> float:
     outside = not (inside.contains(*box.min) and inside.contains(*box.max))
-    names = box.count_overlaps(boxes) + sum(_within(line, other) > 0 for other in boxes)
-    return COST_OUTSIDE * outside + COST_NAME * names + COST_OBSTACLE * _within(covered, box)
+    crossed = sum(_within(line, other) > 0 for other in boxes)
+    hidden = COST_NAME * box.count_overlaps(boxes) + COST_OBSTACLE * _within(covered, box)
+    return COST_OUTSIDE * outside + COST_CROSSING * crossed + hidden

@@ -1,6 +1,8 @@
 """What each variant still recognises, and what each attacker still learns from it."""
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,8 @@ from faceleak.reporting.style import (
     shortened,
     tidy,
 )
+
+Metrics = Mapping[str, Any]
 
 INTERVALS = ("utility_ci_low", "utility_ci_high", "attack_auc_ci_low", "attack_auc_ci_high")
 SAMPLES = 150  # along a line that names should not cover
@@ -79,6 +83,43 @@ def privacy_utility_figure(points: pd.DataFrame) -> Figure:
     return figure
 
 
+def collect(
+    utility: Mapping[str, Metrics],
+    membership: Mapping[str, Metrics],
+    attackers: Sequence[str],
+    population: str = "unseen_identity",
+) -> pd.DataFrame:
+    """Make the points of `privacy_utility_figure` from metrics: a row a variant and attacker.
+
+    utility: variant → `utility` → metrics; membership: variant → `membership` → attack, threat model and attacker →
+    population → metrics. Of an attacker's attacks the one with the highest AUC counts, named in the column attack.
+    Raises ReportingError where a variant lacks utility or an attacker.
+    """
+    rows = []
+    for variant, stages in membership.items():
+        useful = utility.get(variant, {}).get("utility", {})
+        for attacker in attackers:
+            attacks = {
+                attack: populations[population]
+                for attack, populations in stages["membership"].items()
+                if attack.endswith(f"_{attacker}") and population in populations
+            }
+            if not attacks or "verification_auc" not in useful:
+                raise ReportingError(
+                    f"{variant} has no utility, or no AUC of a {attacker} attacker against {population}, so it has no "
+                    "place in the comparison. Run the defense pipeline as a whole."
+                )
+            strongest = max(attacks, key=lambda attack: attacks[attack]["auc"])
+            row = {"variant": variant, "attacker": attacker, "attack": strongest.removesuffix(f"_{attacker}")}
+            for name, metrics, metric in (
+                ("utility", useful, "verification_auc"),
+                ("attack_auc", attacks[strongest], "auc"),
+            ):
+                row |= {f"{name}{end}": metrics.get(f"{metric}{end}", np.nan) for end in ("", "_ci_low", "_ci_high")}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def strongest_attackers(points: pd.DataFrame) -> pd.DataFrame:
     """The row with the highest attack_auc of each variant, in the order of the table."""
     order = points["variant"].drop_duplicates()
@@ -95,8 +136,7 @@ def on_pareto_front(points: pd.DataFrame) -> NDArray[np.bool_]:
     utility, leak = (points[column].to_numpy(float) for column in ("utility", "attack_auc"))
     no_worse = (utility[:, None] >= utility) & (leak[:, None] <= leak)  # [i, j]: i is no worse than j
     better = (utility[:, None] > utility) | (leak[:, None] < leak)
-    dominated: NDArray[np.bool_] = (no_worse & better).any(axis=0)
-    return ~dominated
+    return np.asarray(~(no_worse & better).any(axis=0), dtype=bool)
 
 
 def _drawn(points: pd.DataFrame) -> NDArray[np.float64]:

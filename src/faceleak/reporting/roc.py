@@ -101,7 +101,7 @@ def _draw_panel(axes: Axes, scores: pd.DataFrame, blind: pd.DataFrame) -> None:
     for (attack, threat_model), rows in scores.groupby(["attack", "threat_model"], sort=False):
         colour = in_turn(PALETTE, attacks.index(attack))
         dashes = in_turn(THREAT_MODEL_DASHES, threat_models.index(threat_model))
-        _draw_curve(axes, rows, f"{attack}, {words(threat_model)}", corner, color=colour, linestyle=dashes)
+        _draw_curve(axes, rows, f"{attack}, {words(str(threat_model))}", corner, color=colour, linestyle=dashes)
     _draw_curve(axes, blind, "blind baseline, without the target", corner, color=GREY, linestyle=BLIND_DASHES)
     axes.plot([min(corner), 1], [min(corner), 1], color=GREY, linewidth=0.8, linestyle=":", label="0.50  chance")
     axes.legend(

@@ -47,7 +47,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def entitle(figure: Figure, text: str) -> None:
     """Say above the figure what is seen in it."""
-    figure.suptitle(text, x=0.01, horizontalalignment="left", fontsize=TITLE, fontweight="bold")
+    figure.suptitle(text, x=0.01, horizontalalignment="left", fontsize=TITLE, fontweight="bold", parse_math=False)
 
 
 def tidy(axes: Axes) -> None:

@@ -1,0 +1,76 @@
+"""Fixtures for every room: a tiny demo store with its splits, and a tiny backbone."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from faceleak.compute import ComputeOptions
+from faceleak.faces.options import DemoSource, RoleOptions, SplitOptions
+from faceleak.faces.splits import split
+from faceleak.faces.store import FaceStore, pack
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def compute() -> ComputeOptions:
+    """One process on the CPU, in float32."""
+    return ComputeOptions(device="cpu", precision="float32", workers=1, batch_size=16)
+
+
+@pytest.fixture(scope="session")
+def demo_store(tmp_path_factory: pytest.TempPathFactory, compute: ComputeOptions) -> FaceStore:
+    """12 fictitious people with 6 images of 64×64 each."""
+    from faceleak.faces.demo import DemoFaces
+
+    path = tmp_path_factory.mktemp("demo") / "faces.arrow"
+    pack(DemoFaces(DemoSource(kind="demo", people=12, images_per_person=6), compute), path)
+    return FaceStore(path)
+
+
+@pytest.fixture(scope="session")
+def demo_splits(demo_store: FaceStore) -> pd.DataFrame:
+    """Roles for all 12 people of `demo_store`: 5 member, 4 unseen_identity, 3 auxiliary; half are known."""
+    roles = {
+        "member": RoleOptions(people=5, minimum_images=6),
+        "unseen_identity": RoleOptions(people=4),
+        "auxiliary": RoleOptions(people=3),
+    }
+    return split(demo_store.manifest(), SplitOptions(roles=roles))
+
+
+@pytest.fixture
+def tiny_backbone():
+    """An untrained iResNet for 32×32, in eval mode, whose running statistics are not those of a fresh network."""
+    import torch
+
+    from faceleak.backbones.architectures import build
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.backbones.card import BackboneCard, Preprocessing
+    from faceleak.compute import seeded
+
+    card = BackboneCard(architecture="iresnet_tiny", embedding_size=16, preprocessing=Preprocessing(image_size=32))
+    with seeded(0):
+        net = build(card)
+        for module in net.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.running_mean.normal_(0, 0.2)
+                module.running_var.uniform_(0.5, 2)
+    return Backbone(net, card).eval()
+
+
+@pytest.fixture
+def smooth_pixels() -> np.ndarray:
+    """Smooth colours, 48 wide and 40 high, as RGB pixels (40, 48, 3)."""
+    rows, columns = np.mgrid[0:40, 0:48]
+    return np.stack([rows * 6, columns * 5, 255 - rows * 3 - columns * 2], axis=2).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real faces and backbones; skips the test where it is missing."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED.name}/ with real faces is not beside this checkout")
+    return SHARED

@@ -1,0 +1,171 @@
+import io
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+from rich.console import Console
+
+from faceleak import progress
+from faceleak.compute import (
+    ComputeOptions,
+    DeviceError,
+    WorkerError,
+    available_cores,
+    pick_device,
+    run_pieces,
+    seeded,
+    single_threaded,
+    training_dtype,
+    worker_count,
+)
+
+TWO = ComputeOptions(device="cpu", workers=2)
+
+
+COUNT = "sum(__import__('faceleak.progress', fromlist=['track']).track(range({n}), 'Counting', {n}))"
+
+
+THREADS = "__import__('os').environ.get('OMP_NUM_THREADS')"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_pieces_and_progress_is_shown(workers, monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(progress, "_console", Console(file=shown, force_terminal=True, width=120))
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    pieces = [*(COUNT.format(n=n) for n in (3000, 3, 4, 5)), THREADS]  # the first one takes longest
+    results = run_pieces(eval, pieces, TWO.model_copy(update={"workers": workers}))
+    assert results == [4_498_500, 3, 6, 10, "7" if workers == 1 else str(max(1, available_cores() // 2))]
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert ("3000/3000" if workers == 1 else "3012/3012") in shown.getvalue()
+
+
+def test_no_pieces_give_no_results():
+    assert run_pieces(sum, [], TWO) == []
+
+
+def test_an_error_in_a_worker_comes_through_and_ends_the_others_at_once():
+    start = time.monotonic()
+    with pytest.raises(TypeError, match="str"):
+        run_pieces(time.sleep, [60, "not a number", 60], TWO)
+    assert time.monotonic() - start < 30
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_killed_worker_is_an_error_and_not_a_hang():
+    with pytest.raises(WorkerError, match=r"died.*memory.*compute\.workers"):
+        run_pieces(signal.raise_signal, [signal.SIGKILL, signal.SIGKILL], TWO)
+    assert multiprocessing.active_children() == []
+
+
+ENDLESS = """
+import pathlib, sys
+from faceleak.compute import ComputeOptions, run_pieces
+piece = "import os, pathlib, time; pathlib.Path(f'{folder}/{os.getpid()}').touch(); time.sleep(600)"
+run_pieces(exec, [piece.replace("{folder}", sys.argv[1])] * 2, ComputeOptions(device="cpu", workers=2))
+"""
+
+
+def started(folder: Path) -> list[int]:
+    return [int(file.name) for file in folder.iterdir()]
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition, seconds: float = 30) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_die_with_their_parent(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ENDLESS, str(tmp_path)]) as parent:
+        assert wait_until(lambda: len(started(tmp_path)) == 2)
+        assert all(is_alive(worker) for worker in started(tmp_path))
+        parent.kill()
+        assert wait_until(lambda: not any(is_alive(worker) for worker in started(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "expected"),
+    [("auto", 0, "cpu"), ("auto", 1, "cuda"), ("cpu", 1, "cpu"), ("cuda", 1, "cuda"), ("cuda:1", 2, "cuda:1")],
+)
+def test_the_device_is_the_one_asked_for_or_the_best_there_is(asked, found, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: found > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: found)
+    assert pick_device(ComputeOptions(device=asked)) == torch.device(expected)
+
+
+@pytest.mark.parametrize(("asked", "found"), [("cuda", 0), ("cuda:0", 0), ("cuda:2", 2)])
+def test_a_device_that_is_missing_is_an_error(asked, found, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: found > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: found)
+    with pytest.raises(DeviceError, match=f"'{asked}', but torch .* finds {found} CUDA devices.*`auto` or `cpu`"):
+        pick_device(ComputeOptions(device=asked))
+
+
+@pytest.mark.parametrize("wrong", [{"device": "gpu"}, {"batch_size": 0}, {"precision": "float16"}, {"worker": 2}])
+def test_options_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        ComputeOptions(**wrong)
+
+
+def test_workers_are_as_many_as_asked_for_but_no_more_than_pieces(monkeypatch):
+    assert worker_count(ComputeOptions(device="cpu", workers=3), pieces=8) == 3
+    assert worker_count(ComputeOptions(device="cpu", workers=3), pieces=2) == 2
+    assert worker_count(ComputeOptions(device="cpu", workers=3), pieces=0) == 1
+    assert worker_count(ComputeOptions(device="cpu"), pieces=1000) == available_cores()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert worker_count(ComputeOptions(), pieces=1000) == 1
+
+
+def test_precision_follows_the_option_and_otherwise_the_hardware(monkeypatch):
+    cpu = torch.device("cpu")
+    assert training_dtype(ComputeOptions(precision="bfloat16"), cpu) == torch.bfloat16
+    assert training_dtype(ComputeOptions(precision="float32"), cpu) == torch.float32
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for native, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda native=native: native)
+        assert training_dtype(ComputeOptions(), cpu) == expected
+
+
+def test_a_seeded_block_repeats_itself_and_leaves_the_global_generator():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    with seeded(7):
+        first = torch.rand(3)
+    with seeded(7):
+        assert torch.equal(torch.rand(3), first)
+    with seeded(8):
+        assert not torch.equal(torch.rand(3), first)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_single_threaded_block_gives_the_threads_back_even_after_an_error():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with single_threaded():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        with pytest.raises(RuntimeError), single_threaded():
+            raise RuntimeError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,234 @@
+import errno
+import os
+import shutil
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faceleak import pieces
+from faceleak.errors import FaceleakError
+from faceleak.options import Options
+from faceleak.pieces import DiskError, code_version, fingerprint, write_json, writing
+
+
+class Settings(Options):
+    strength: float = 0.5
+    name: str = "a"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_file_takes_its_name_only_when_the_block_has_ended(tmp_path):
+    path = tmp_path / "new folder" / "result.txt"
+    with writing(path) as partial:
+        partial.write_text("half")
+        assert not path.exists()
+        assert partial.parent == path.parent  # the same file system, so that the rename is atomic
+        partial.write_text("whole")
+    assert path.read_text() == "whole"
+    assert names(path.parent) == ["result.txt"]
+
+
+def test_an_earlier_file_stays_until_the_block_has_ended(tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("earlier")
+    with writing(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "earlier"
+    assert path.read_text() == "new"
+
+
+def break_off(path: Path, error: type[BaseException]) -> None:
+    with writing(path) as partial:
+        partial.write_text("half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [RuntimeError, FaceleakError, KeyboardInterrupt])
+def test_an_error_leaves_the_earlier_file_and_no_partial_one(error, tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("earlier")
+    with pytest.raises(error):
+        break_off(path, error)
+    assert path.read_text() == "earlier"
+    assert names(tmp_path) == ["result.txt"]
+
+
+def write_folder(path: Path, content: dict[str, str], error: Exception | None = None) -> None:
+    with writing(path) as partial:
+        partial.mkdir()
+        for name, text in content.items():
+            (partial / name).write_text(text)
+        if error:
+            raise error
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "results"
+    write_folder(path, {"a": "1", "b": "2"})
+    write_folder(path, {"a": "3"})
+    assert names(path) == ["a"]
+    assert (path / "a").read_text() == "3"
+    assert names(tmp_path) == ["results"]
+
+
+def test_an_error_leaves_the_earlier_folder(tmp_path):
+    path = tmp_path / "results"
+    write_folder(path, {"a": "1"})
+    with pytest.raises(RuntimeError):
+        write_folder(path, {"b": "half"}, RuntimeError())
+    assert names(path) == ["a"]
+    assert names(tmp_path) == ["results"]
+
+
+def test_a_folder_that_cannot_be_replaced_comes_back(tmp_path):
+    path = tmp_path / "results"
+    write_folder(path, {"a": "1"})
+    with pytest.raises(DiskError), writing(path):
+        pass  # nothing was written, so nothing can take the folder's place
+    assert (path / "a").read_text() == "1"
+    assert names(tmp_path) == ["results"]
+
+
+def test_what_a_killed_process_of_the_same_number_left_is_not_mixed_in(tmp_path):
+    left = tmp_path / f".results.{os.getpid()}.partial"
+    left.mkdir()
+    (left / "old").write_text("half")
+    write_folder(tmp_path / "results", {"new": "whole"})
+    assert names(tmp_path / "results") == ["new"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is a device of Linux")
+def test_a_full_disk_is_one_clear_error_and_leaves_the_earlier_file(tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("earlier")
+
+    def fill() -> None:
+        with writing(path) as partial:
+            partial.symlink_to("/dev/full")
+            partial.write_text("too much")
+
+    with pytest.raises(DiskError, match=r"result\.txt could not be written \(No space left on device\).*untouched"):
+        fill()
+    assert path.read_text() == "earlier"
+    assert names(tmp_path) == ["result.txt"]
+
+
+def test_a_library_that_has_its_own_word_for_a_full_disk(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 1000))
+    with pytest.raises(DiskError, match="No space left") as caught, writing(tmp_path / "result.txt"):
+        raise RuntimeError("enforce fail at inline_container: file write failed")
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_a_place_that_cannot_hold_files_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(DiskError, match=r"below\.txt could not be written"), writing(tmp_path / "file" / "below.txt"):
+        raise AssertionError("the block must not start")
+
+
+def test_an_error_inside_a_folder_that_is_being_written_is_one_clear_error(tmp_path):
+    with pytest.raises(DiskError, match=r"results could not be written"), writing(tmp_path / "results") as partial:
+        raise OSError(errno.EACCES, "Permission denied", str(partial / "a" / "b"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file", "some/source.jpg"),
+        ConnectionResetError(errno.ECONNRESET, "Connection reset"),
+    ],
+)
+def test_errors_that_are_not_about_the_written_file_pass_as_they_are(error, tmp_path):
+    with pytest.raises(OSError, match=error.strerror) as caught, writing(tmp_path / "result.txt"):
+        raise error
+    assert caught.value is error
+
+
+def test_json_is_readable_and_whole(tmp_path):
+    path = tmp_path / "result.json"
+    write_json(path, {"auc": 0.5, "names": ["a"]})
+    assert path.read_text() == '{\n  "auc": 0.5,\n  "names": [\n    "a"\n  ]\n}\n'
+    with pytest.raises(TypeError):
+        write_json(path, {"auc": object()})
+    assert "0.5" in path.read_text()
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(PLAIN, max_size=3), st.lists(PLAIN, max_size=3))
+def test_plain_data_has_one_fingerprint_and_other_data_another(first, second):
+    assert fingerprint(*first) == fingerprint(*first)
+    assert (fingerprint(*first) == fingerprint(*second)) == (repr(first) == repr(second) or ordered(first, second))
+
+
+def ordered(first: list, second: list) -> bool:
+    """Whether the two differ in the order of dictionary keys at most."""
+    return repr([sort(part) for part in first]) == repr([sort(part) for part in second])
+
+
+def sort(part):
+    if isinstance(part, dict):
+        return {key: sort(part[key]) for key in sorted(part)}
+    return [sort(item) for item in part] if isinstance(part, list) else part
+
+
+def test_a_fingerprint_is_the_same_in_every_process_and_on_every_day():
+    table = pd.DataFrame({"image_id": ["a", "b"], "known": [True, False]})
+    assert fingerprint("x", 1, {"b": 2, "a": [1.5, None]}) == "c0db991278745068"
+    assert fingerprint(Settings()) == "f5110c2691b190b4"
+    assert fingerprint(table) == "94c5cd779806e507"
+
+
+def test_fingerprints_follow_options_tables_and_files(tmp_path):
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    file = tmp_path / "file"
+    file.write_bytes(b"one")
+    other_file = tmp_path / "other"
+    other_file.write_bytes(b"one")
+    assert fingerprint(Settings(strength=0.5)) == fingerprint(Settings())
+    assert fingerprint(table.copy()) == fingerprint(table)
+    assert fingerprint(table.set_axis([5, 6])) == fingerprint(table)  # the index is not part of the data
+    assert fingerprint(file) == fingerprint(other_file)
+    other_file.write_bytes(b"two")
+    different = [
+        fingerprint(part)
+        for part in (
+            *(Settings(), Settings(strength=0.6), Settings(name="b"), file, other_file),
+            *(table, table[::-1], table[["b", "a"]], table.rename(columns={"a": "c"}), table.assign(b=["x", "z"])),
+        )
+    ]
+    different += [fingerprint("a", "b"), fingerprint("ab"), fingerprint("b", "a"), fingerprint(["a", "b"])]
+    assert len(set(different)) == len(different)
+
+
+def test_a_fingerprint_of_something_unknown_is_refused():
+    with pytest.raises(TypeError):
+        fingerprint(object())
+
+
+def test_the_version_of_code_is_that_of_its_source(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    versions = []
+    for text in ("a = 1\n", "a = 2\n", "a = 1\n"):
+        (tmp_path / "measured_module.py").write_text(text)
+        code_version.cache_clear()
+        versions.append(code_version("measured_module", "faceleak.pieces"))
+    assert versions[0] == versions[2] != versions[1]
+    with pytest.raises(ModuleNotFoundError, match=r"faceleak\.no_such_module"):
+        code_version("faceleak.no_such_module")
+    assert code_version("faceleak.pieces") == fingerprint(Path(pieces.__file__))
