@@ -1,14 +1,17 @@
 """What faceleak adds to every Kedro run: configuration checked as a whole, honest tracking in MLflow."""
 
+import time
 from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks import MlflowHook
 from pydantic import BaseModel
 
+from faceleak import terminal
 from faceleak.compute import keep_freed_memory
 from faceleak.configuration import check_parameters
 from faceleak.datasets.metrics import flatten
@@ -37,11 +40,11 @@ class TrackingHooks(MlflowHook):
         tracking.tag_origin(run_params)
 
     @hook_impl
-    def after_node_run(self, outputs: dict[str, Any]) -> None:
-        """Tag the run with hashes of data and target once they are known."""
+    def after_node_run(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
+        """Tag the run with the hashes of data and target, once a node has handled them."""
         from faceleak import tracking
 
-        tracking.tag_hashes(outputs)
+        tracking.tag_hashes({**inputs, **outputs})
 
     def _log_param(self, name: str, value: Any) -> None:
         if isinstance(value, BaseModel):
@@ -49,3 +52,45 @@ class TrackingHooks(MlflowHook):
                 super()._log_param(f"{name}.{key}", leaf)
         else:
             super()._log_param(name, value)
+
+
+class TerminalHooks:
+    """What the terminal shows besides progress bars: each finished node, and at the end the results."""
+
+    def __init__(self) -> None:
+        self._nodes, self._finished, self._started = 0, 0, 0.0
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Count the nodes."""
+        self._nodes, self._finished = len(pipeline.nodes), 0
+
+    @hook_impl
+    def before_node_run(self) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Say which node is finished, and how long it took."""
+        self._finished += 1
+        width = len(str(self._nodes))
+        seconds = time.monotonic() - self._started
+        terminal.show(f"[{self._finished:{width}}/{self._nodes}] {node.name}  {seconds:.1f} s")
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Name the first picture as soon as there is one."""
+        if dataset_name == "people_figure":
+            terminal.show("A first look at the faces: data/08_reporting/people.png")
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Show the tables of results that this run has made, and the next step."""
+        made = pipeline.all_outputs()
+        if "results" in made:
+            terminal.show_results(catalog.load("results"))
+        if "defense.results" in made:
+            terminal.show_defenses(catalog.load("defense.results"))
+        if made & {"results", "defense.results"}:
+            terminal.show("Figures: data/08_reporting/*.png    Compare runs in MLflow: make ui")

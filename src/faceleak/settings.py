@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
 
-from faceleak.hooks import TrackingHooks, ValidationHooks
+from faceleak.hooks import TerminalHooks, TrackingHooks, ValidationHooks
 
 
 def tracking_uri() -> str:
@@ -14,7 +14,7 @@ def tracking_uri() -> str:
 
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # TrackingHooks are kedro-mlflow's own, extended
-HOOKS = (ValidationHooks(), TrackingHooks())
+HOOKS = (ValidationHooks(), TrackingHooks(), TerminalHooks())
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

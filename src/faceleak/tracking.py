@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 import mlflow
@@ -12,6 +13,7 @@ from mlflow.tracking import MlflowClient
 from faceleak.pieces import fingerprint
 
 PROCESS_TAG = "faceleak.process"
+_tagged: set[tuple[str, str]] = set()
 
 
 def this_process() -> str:
@@ -61,14 +63,17 @@ def _git(*arguments: str) -> str:
     return run.stdout.strip() if run.returncode == 0 else ""
 
 
-def tag_hashes(outputs: dict[str, Any]) -> None:
-    """Tag the active run with the hash of splits and of the target, as soon as a node has made them."""
-    if mlflow.active_run() is None:
+def tag_hashes(handled: dict[str, Any]) -> None:
+    """Tag the active run with the hashes of the splits and of the target that a node has handled."""
+    run = mlflow.active_run()
+    if run is None:
         return
-    if "splits" in outputs:
-        mlflow.set_tag("faceleak.data_hash", fingerprint(outputs["splits"]))
-    if "target" in outputs:
-        mlflow.set_tag("faceleak.target_hash", outputs["target"].weights_hash())
+    hashes: dict[str, Callable[[Any], str]] = {"splits": fingerprint, "target": lambda target: target.weights_hash()}
+    for name, hash_of in hashes.items():
+        tag = f"faceleak.{name}_hash"
+        if name in handled and (run.info.run_id, tag) not in _tagged:
+            _tagged.add((run.info.run_id, tag))
+            mlflow.set_tag(tag, hash_of(handled[name]))
 
 
 def close_as_killed() -> None:

@@ -80,8 +80,8 @@ def headline_tables(metrics: Mapping[str, Tree]) -> list[Table]:
     return tables
 
 
-def _table(title: str, name: str, *columns: str) -> Table:
-    """An empty table whose first column holds names and the others numbers."""
+def empty_table(title: str, name: str, *columns: str) -> Table:
+    """Make an empty table for the terminal, whose first column holds names and the others numbers."""
     table = Table(
         title=Text(title),
         title_justify="left",
@@ -110,7 +110,7 @@ def _utility_table(metrics: Mapping[str, Tree]) -> Table:
         for stage, measured in _utilities(stages).items()
     }
     columns = [name for name in UTILITY_COLUMNS if any(name in measured for measured in named.values())]
-    table = _table("Utility on people the target never saw", "variant", *(UTILITY_COLUMNS[name] for name in columns))
+    table = empty_table("Utility on people the target never saw", "variant", *(UTILITY_COLUMNS[name] for name in columns))
     for name, measured in named.items():
         table.add_row(Text(name), *(interval_text(measured, column) for column in columns))
     return table
@@ -118,7 +118,7 @@ def _utility_table(metrics: Mapping[str, Tree]) -> Table:
 
 def _membership_table(variant: str, membership: Tree, blind: Tree) -> Table:
     title = f"Membership inference: {variant}"
-    table = _table(title, "non-members, attack", "AUC", "ASR", "TPR at\nFPR 1 %", "over\nblind")
+    table = empty_table(title, "non-members, attack", "AUC", "ASR", "TPR at\nFPR 1 %", "over\nblind")
     readings = []
     for population in POPULATIONS:
         measured = {attack: parts[population] for attack, parts in membership.items() if population in parts}
@@ -149,7 +149,7 @@ def _blind_baseline(metrics: Mapping[str, Tree]) -> Tree:
 
 def _reconstruction_table(variant: str, attack: str, steps: Tree) -> Table:
     columns = ("member\nrate", "control\nrate", "advantage", "distinct\nmembers", "unknown\nmember rate")
-    table = _table(f"Reconstruction: {variant}, {attack}", "step", *columns)
+    table = empty_table(f"Reconstruction: {variant}, {attack}", "step", *columns)
     for step, numbers in steps.items():
         table.add_row(
             Text(step),

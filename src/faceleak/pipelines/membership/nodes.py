@@ -148,3 +148,10 @@ def draw_histograms(signals: pd.DataFrame, splits: pd.DataFrame) -> Any:
     from faceleak.reporting.histograms import distance_histograms
 
     return distance_histograms(signals, splits)
+
+
+def list_roc_points(scores: pd.DataFrame, blind_scores: pd.DataFrame) -> pd.DataFrame:
+    """ROC curves as a table, for `dvc plots`."""
+    from faceleak.reporting.roc_points import roc_points
+
+    return roc_points(pd.concat([scores, blind_scores]))

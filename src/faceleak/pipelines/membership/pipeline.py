@@ -73,6 +73,7 @@ def create_pipeline() -> Pipeline:
     figures = Pipeline(
         [
             Node(nodes.draw_roc, ["scores", "blind_scores"], "roc_figure", name="draw_roc"),
+            Node(nodes.list_roc_points, ["scores", "blind_scores"], "roc_points", name="list_roc_points"),
             Node(nodes.draw_histograms, ["signals", "splits"], "distance_figure", name="draw_histograms"),
         ]
     )

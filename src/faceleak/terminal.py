@@ -1,0 +1,30 @@
+"""What a run shows on the terminal besides its progress bars."""
+
+from typing import Any
+
+from rich.console import Console
+
+_console = Console(highlight=False)
+
+
+def show(line: str) -> None:
+    """Print one line."""
+    _console.print(line, markup=False, soft_wrap=True)
+
+
+def show_results(results: dict[str, dict[str, Any]]) -> None:
+    """Print the short tables of one target: utility, membership, reconstruction."""
+    from faceleak.reporting.tables import headline_tables
+
+    for table in headline_tables(results):
+        _console.print()
+        _console.print(table)
+
+
+def show_defenses(results: dict[str, dict[str, Any]]) -> None:
+    """Print one row a variant: what it costs and what each attacker still gets."""
+    from faceleak.reporting.defence_tables import defence_tables
+
+    for table in defence_tables(results):
+        _console.print()
+        _console.print(table)
