@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from faceleak.compute import ComputeOptions
-from faceleak.faces.options import DemoSource, RoleOptions, SplitOptions
+from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import split
 from faceleak.faces.store import FaceStore, pack
 
@@ -26,7 +26,7 @@ def demo_store(tmp_path_factory: pytest.TempPathFactory, compute: ComputeOptions
     from faceleak.faces.demo import DemoFaces
 
     path = tmp_path_factory.mktemp("demo") / "faces.arrow"
-    pack(DemoFaces(DemoSource(kind="demo", people=12, images_per_person=6), compute), path)
+    pack(DemoFaces(DemoOptions(people=12, images_per_person=6), compute), path)
     return FaceStore(path)
 
 

@@ -59,6 +59,12 @@ class TerminalHooks:
 
     def __init__(self) -> None:
         self._nodes, self._finished, self._started = 0, 0, 0.0
+        self._reports = ""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember where figures go."""
+        self._reports = f"{context.config_loader['globals']['data']}/08_reporting"
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
@@ -82,7 +88,7 @@ class TerminalHooks:
     def after_dataset_saved(self, dataset_name: str) -> None:
         """Name the first picture as soon as there is one."""
         if dataset_name == "people_figure":
-            terminal.show("A first look at the faces: data/08_reporting/people.png")
+            terminal.show(f"A first look at the faces: {self._reports}/people.png")
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -93,4 +99,4 @@ class TerminalHooks:
         if "defense.results" in made:
             terminal.show_defenses(catalog.load("defense.results"))
         if made & {"results", "defense.results"}:
-            terminal.show("Figures: data/08_reporting/*.png    Compare runs in MLflow: make ui")
+            terminal.show(f"Figures: {self._reports}/*.png    Compare runs in MLflow: make ui")

@@ -4,7 +4,11 @@ from typing import Any
 
 from rich.console import Console
 
+WIDTH = 100
+
 _console = Console(highlight=False)
+if not _console.is_terminal:
+    _console = Console(highlight=False, width=WIDTH)
 
 
 def show(line: str) -> None:

@@ -5,12 +5,12 @@ from faceleak.compute import ComputeOptions
 from faceleak.faces import demo
 from faceleak.faces.demo import DemoFaces, draw_person
 from faceleak.faces.images import decode_jpeg
-from faceleak.faces.options import DemoSource
+from faceleak.faces.options import DemoOptions
 
-OPTIONS = DemoSource(kind="demo", people=4, images_per_person=3)
+OPTIONS = DemoOptions(people=4, images_per_person=3)
 
 
-def pixels_of(options: DemoSource, person: int) -> np.ndarray:
+def pixels_of(options: DemoOptions, person: int) -> np.ndarray:
     return np.stack([decode_jpeg(face.jpeg) for face in draw_person(options, person)]).astype(float)
 
 
@@ -26,7 +26,7 @@ def test_the_store_holds_every_image_of_every_person(demo_store):
 
 
 def test_a_person_is_drawn_alike_however_many_people_there_are(demo_store):
-    again = draw_person(DemoSource(kind="demo", people=900, images_per_person=6), 5)
+    again = draw_person(DemoOptions(people=900, images_per_person=6), 5)
     assert [face.jpeg for face in again] == [demo_store.jpeg(position) for position in range(30, 36)]
 
 
@@ -50,7 +50,7 @@ def test_people_and_seeds_differ():
 
 
 def test_without_variation_and_nuisance_all_images_of_a_person_are_one():
-    still = DemoSource(kind="demo", people=2, images_per_person=3, image_variation=0, nuisance=0)
+    still = DemoOptions(people=2, images_per_person=3, image_variation=0, nuisance=0)
     images = pixels_of(still, 0)
     assert (images[0] == images[1]).all()
     assert (images[0] == images[2]).all()

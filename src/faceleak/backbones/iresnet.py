@@ -5,6 +5,7 @@ the same code makes the small nets of the demo.
 """
 
 from collections.abc import Sequence
+from math import ceil
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ class ResidualBlock(nn.Module):
 class IResNet(nn.Module):
     """Images (n, 3, size, size), preprocessed → embeddings (n, embedding_size), not normalised.
 
-    Four stages, each halving height and width; `size` must be a multiple of 16.
+    Four stages, each halving height and width, rounded up.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class IResNet(nn.Module):
         )
         self.bn2 = nn.BatchNorm2d(widths[3])
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(widths[3] * (image_size // 16) ** 2, embedding_size)
+        self.fc = nn.Linear(widths[3] * ceil(image_size / 16) ** 2, embedding_size)
         self.features = nn.BatchNorm1d(embedding_size)
         nn.init.ones_(self.features.weight)
         self.features.weight.requires_grad_(False)

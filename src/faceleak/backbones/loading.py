@@ -5,9 +5,8 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from faceleak.backbones.card import BackboneCard
+from faceleak.compute import seeded
 from faceleak.errors import FaceleakError
 from faceleak.pieces import writing
 
@@ -43,7 +42,7 @@ def load_backbone(folder: Path) -> "Backbone":
         raise BackboneError(f"There is no backbone in {folder} ({CARD} is missing). Run: kedro run --pipeline=target")
     try:
         card = BackboneCard.model_validate(json.loads(path.read_text()))
-    except (ValidationError, json.JSONDecodeError) as error:
+    except ValueError as error:  # no text, no JSON, or not the fields of a card
         raise BackboneError(f"{path} is not the card of a backbone: {error}") from error
     return assemble(card, read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
 
@@ -51,7 +50,6 @@ def load_backbone(folder: Path) -> "Backbone":
 def read_weights(path: Path) -> "dict[str, Tensor]":
     """Read a state dict from .safetensors, or from .pt/.pth/.ckpt with tensors only. Raises BackboneError."""
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():
@@ -62,12 +60,14 @@ def read_weights(path: Path) -> "dict[str, Tensor]":
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise BackboneError(
-            f"{path} holds more than tensors. faceleak does not load it, since a pickle can run code. Convert it where "
-            "you trust it: torch.save(model.state_dict(), 'weights.pt')"
+            f"{path} holds more than tensors, or is damaged. faceleak does not load it, since a pickle can run code. "
+            "Convert it where you trust it: torch.save(model.state_dict(), 'weights.pt')"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # readers of damaged files raise whatever they stumble on
         raise BackboneError(f"{path} is damaged or not a weights file: {error}") from error
-    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights.items()
+    ):
         raise BackboneError(f"{path} does not hold a plain state dict (names → tensors). Save model.state_dict() alone.")
     return weights
 
@@ -77,7 +77,8 @@ def assemble(card: BackboneCard, weights: "dict[str, Tensor]", origin: str) -> "
     from faceleak.backbones.architectures import build
     from faceleak.backbones.backbone import Backbone
 
-    net = build(card)
+    with seeded(0):  # the initial weights are overwritten, and the global generator is not to notice
+        net = build(card)
     check_keys(net, weights, origin, card.architecture)
     net.load_state_dict(weights)
     return Backbone(net, card).eval()

@@ -1,9 +1,9 @@
 """Configuration of the `target` pipeline: train a backbone on the members, or load one."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from faceleak.backbones.architectures import check_architecture
 from faceleak.backbones.card import Preprocessing
@@ -11,17 +11,9 @@ from faceleak.backbones.training_options import TrainingOptions
 from faceleak.options import Options
 
 
-class TrainedTarget(Options):
-    """A target trained here on the images with the role `member`."""
-
-    kind: Literal["train"]
-    training: TrainingOptions
-
-
-class LoadedTarget(Options):
+class LoadOptions(Options):
     """A target from outside: the name of its architecture and a file of weights (.safetensors, .pt, .pth)."""
 
-    kind: Literal["load"]
     architecture: str
     weights: Path
     embedding_size: int = Field(ge=1)
@@ -40,7 +32,15 @@ class UtilityOptions(Options):
 
 
 class TargetOptions(Options):
-    """The whole `target` block."""
+    """The whole `target` block. `source` names the block that says where the target comes from."""
 
-    source: Annotated[TrainedTarget | LoadedTarget, Field(discriminator="kind")]
+    source: Literal["train", "load"]
+    train: TrainingOptions | None = None
+    load: LoadOptions | None = None
     utility: UtilityOptions = UtilityOptions()
+
+    @model_validator(mode="after")
+    def _describe_the_source(self) -> "TargetOptions":
+        if getattr(self, self.source) is None:
+            raise ValueError(f"source is `{self.source}`, but there is no block `{self.source}` that describes it")
+        return self

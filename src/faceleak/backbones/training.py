@@ -4,7 +4,6 @@ Same images, options and precision → same weights on the same kind of machine,
 its order and its augmentation from the seed and its own number.
 """
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from faceleak.pieces import code_version, fingerprint, writing
 from faceleak.progress import track
 
 CHECKPOINT = "checkpoint.pt"
+HASHED = ["sha256", "identity"]
 CODE = tuple(
     f"faceleak.backbones.{module}"
     for module in ("training", "arcface", "architectures", "iresnet", "backbone", "faces_input")
@@ -52,7 +52,7 @@ class TrainingPiece:
     @property
     def data_hash(self) -> str:
         """Which images, and who is on them."""
-        return fingerprint(self.images[["sha256", "identity"]].sort_values(["sha256", "identity"]))
+        return fingerprint(self.images[HASHED].sort_values(HASHED))
 
     @property
     def folder(self) -> Path:
@@ -75,7 +75,7 @@ def train(piece: TrainingPiece) -> None:
     """
     _check(piece)
     keep_freed_memory()
-    run = _Run(piece)
+    run = _begin(piece)
     epochs = range(run.next_epoch, piece.options.epochs)
     for epoch in track(epochs, f"Training {piece.name}", len(epochs), "epochs"):
         run.train_epoch(epoch)
@@ -93,6 +93,19 @@ def _check(piece: TrainingPiece) -> None:
         )
 
 
+def _begin(piece: TrainingPiece) -> "_Run":
+    """Go on from the checkpoint; start anew without one, or with one that cannot be read."""
+    run, path = _Run(piece), piece.folder / CHECKPOINT
+    if not path.exists():
+        return run
+    try:
+        run.restore(path)
+    except Exception:  # readers of damaged files raise whatever they stumble on, when a part is restored already
+        path.unlink()
+        return _Run(piece)
+    return run
+
+
 class _Run:
     """The state that training carries from step to step."""
 
@@ -100,8 +113,9 @@ class _Run:
         self.piece, options = piece, piece.options
         self.device = pick_device(piece.compute)
         self.dtype = training_dtype(piece.compute, self.device)
-        self.positions = piece.store.positions(piece.images["image_id"])
-        codes, people = pd.factorize(piece.images["identity"], sort=True)
+        images = piece.images.sort_values(HASHED)  # as in `data_hash`, so that the order of the rows changes nothing
+        self.positions = piece.store.positions(images["image_id"])
+        codes, people = pd.factorize(images["identity"], sort=True)
         self.classes = torch.from_numpy(codes.astype(np.int64)).to(self.device)
         with seeded(options.seed):
             self.backbone = Backbone(build(_card(piece)), _card(piece)).to(self.device)
@@ -111,13 +125,15 @@ class _Run:
         self.optimizer = torch.optim.SGD(
             parameters, options.learning_rate, options.momentum, weight_decay=options.weight_decay
         )
+        total_steps = max(1, options.epochs * self.steps)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer,
             options.learning_rate,
-            total_steps=max(1, options.epochs * self.steps),
-            pct_start=options.warmup_share,
+            total_steps=total_steps,
+            pct_start=0.0 if options.warmup_share * total_steps == 1 else options.warmup_share,  # torch divides by 0
+            cycle_momentum=False,
         )
-        self.next_epoch = self._restore()
+        self.next_epoch = 0
 
     def train_epoch(self, epoch: int) -> None:
         random = np.random.default_rng([self.piece.options.seed, epoch])
@@ -153,19 +169,11 @@ class _Run:
         with writing(self.piece.folder / CHECKPOINT) as partial:
             torch.save({"epoch": epoch, **{name: part.state_dict() for name, part in self._state().items()}}, partial)
 
-    def _restore(self) -> int:
-        """Return the epoch to go on with: 0 without a checkpoint, or with one that cannot be read."""
-        path = self.piece.folder / CHECKPOINT
-        if not path.exists():
-            return 0
-        try:
-            checkpoint = torch.load(path, map_location=self.device, weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError):
-            path.unlink()
-            return 0
+    def restore(self, path: Path) -> None:
+        checkpoint = torch.load(path, map_location=self.device, weights_only=True)
         for name, part in self._state().items():
             part.load_state_dict(checkpoint[name])
-        return int(checkpoint["epoch"]) + 1
+        self.next_epoch = int(checkpoint["epoch"]) + 1
 
 
 def _card(piece: TrainingPiece) -> BackboneCard:

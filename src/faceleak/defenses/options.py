@@ -1,6 +1,6 @@
 """Configuration of the `defense` pipeline."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -29,6 +29,7 @@ class DefenseOptions(Options):
 
     variants: list[VariantOptions] = Field(min_length=1)
     attackers: list[AttackerName] = Field(min_length=1)
+    threat_models: list[Literal["partial_knowledge"]] = Field(["partial_knowledge"], min_length=1)
     undoing_images: int = Field(1000, ge=2)
 
     @model_validator(mode="after")

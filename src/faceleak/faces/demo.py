@@ -10,7 +10,7 @@ import numpy as np
 from faceleak.compute import ComputeOptions, run_pieces, seeded, single_threaded
 from faceleak.faces.demo_generator import LATENT_SIZE, WEIGHTS_SHA256
 from faceleak.faces.images import encode_jpeg
-from faceleak.faces.options import DemoSource
+from faceleak.faces.options import DemoOptions
 from faceleak.faces.store import Face, sha256_of
 from faceleak.pieces import code_version, fingerprint
 from faceleak.progress import track
@@ -28,7 +28,7 @@ SENSOR_NOISE = 0.02
 class DemoFaces:
     """The people of one demo configuration, as a source for the packed store."""
 
-    options: DemoSource
+    options: DemoOptions
     compute: ComputeOptions
 
     def fingerprint(self) -> str:
@@ -45,13 +45,13 @@ class DemoFaces:
             yield from faces
 
 
-def _draw_people(piece: tuple[DemoSource, range]) -> list[Face]:
+def _draw_people(piece: tuple[DemoOptions, range]) -> list[Face]:
     options, people = piece
     tracked = track(people, "Drawing demo people", len(people), "people")
     return [face for person in tracked for face in draw_person(options, person)]
 
 
-def draw_person(options: DemoSource, person: int) -> list[Face]:
+def draw_person(options: DemoOptions, person: int) -> list[Face]:
     """Draw all images of one person; the result depends on the options and the person's number alone."""
     with single_threaded():
         pixels = _with_nuisance(_generate(options, person), options, person)
@@ -64,7 +64,7 @@ def draw_person(options: DemoSource, person: int) -> list[Face]:
     ]
 
 
-def _generate(options: DemoSource, person: int) -> "Tensor":
+def _generate(options: DemoOptions, person: int) -> "Tensor":
     import torch
 
     random = np.random.default_rng([options.seed, person])
@@ -77,7 +77,7 @@ def _generate(options: DemoSource, person: int) -> "Tensor":
     return images
 
 
-def _with_nuisance(images: "Tensor", options: DemoSource, person: int) -> "np.ndarray":
+def _with_nuisance(images: "Tensor", options: DemoOptions, person: int) -> "np.ndarray":
     with seeded(int(np.random.SeedSequence([options.seed, person]).generate_state(1)[0])):
         images = _nuisance(options.nuisance)(images).clamp(0, 1)
     pixels: np.ndarray = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()

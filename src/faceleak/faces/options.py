@@ -1,7 +1,7 @@
 """Configuration of the `faces` pipeline: where images come from and which part each person plays."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -11,14 +11,13 @@ Role = Literal["member", "same_identity", "unseen_identity", "auxiliary", "publi
 PersonRole = Literal["member", "unseen_identity", "auxiliary", "public"]
 
 
-class DemoSource(Options):
+class DemoOptions(Options):
     """Fictitious people drawn by the demo generator.
 
     An image of a person has the latent √(1−s²)·z_person + s·ε, s = `image_variation`; `nuisance` scales photometric
     and geometric noise (1: colours ±25 %, rotation ±8°), so that images do not lie exactly on the generator's range.
     """
 
-    kind: Literal["demo"]
     people: int = Field(ge=2)
     images_per_person: int = Field(ge=2)
     image_variation: float = Field(0.55, ge=0, le=1)
@@ -26,14 +25,10 @@ class DemoSource(Options):
     seed: int = 0
 
 
-class FolderSource(Options):
+class FolderOptions(Options):
     """A folder with one folder a person: `<path>/<identity>/<image>`."""
 
-    kind: Literal["folder"]
     path: Path
-
-
-Source = Annotated[DemoSource | FolderSource, Field(discriminator="kind")]
 
 
 class RoleOptions(Options):
@@ -71,8 +66,16 @@ class ValidationOptions(Options):
 
 
 class FacesOptions(Options):
-    """The whole `faces` block."""
+    """The whole `faces` block. `source` names the block that says where faces come from."""
 
-    source: Source
+    source: Literal["demo", "folder"]
+    demo: DemoOptions | None = None
+    folder: FolderOptions | None = None
     splits: SplitOptions
     validation: ValidationOptions = ValidationOptions()
+
+    @model_validator(mode="after")
+    def _describe_the_source(self) -> "FacesOptions":
+        if getattr(self, self.source) is None:
+            raise ValueError(f"source is `{self.source}`, but there is no block `{self.source}` that describes it")
+        return self

@@ -47,8 +47,9 @@ def encounter(variant: str, attacker: AttackerName) -> Encounter:
 def encounter_named(name: str) -> Encounter:
     """The encounter whose `name` this is."""
     for attacker in get_args(AttackerName):
-        if name.endswith(f"_{attacker}"):
-            return encounter(name.removesuffix(f"_{attacker}"), attacker)
+        meeting = encounter(name.removesuffix(f"_{attacker}"), attacker)
+        if meeting.name == name:
+            return meeting
     return encounter(name, "plain")
 
 

@@ -1,6 +1,7 @@
 """From signals to scores: fit each attack on what its threat model allows, score the images it does not know."""
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import pandas as pd
 
@@ -31,8 +32,20 @@ def model_name(attack: str, threat_model: str) -> str:
     return f"{attack}_{threat_model}"
 
 
+def parse_model_name(name: str) -> tuple[str, ThreatModel]:
+    """The inverse of `model_name`."""
+    for threat_model in get_args(ThreatModel):
+        if name.endswith(f"_{threat_model}"):
+            return name.removesuffix(f"_{threat_model}"), threat_model
+    raise ValueError(f"{name!r} does not end with a threat model ({', '.join(get_args(ThreatModel))})")
+
+
 def fit_attacks(
-    signals: pd.DataFrame, reference_signals: pd.DataFrame, splits: pd.DataFrame, options: MembershipOptions
+    signals: pd.DataFrame,
+    reference_signals: pd.DataFrame,
+    splits: pd.DataFrame,
+    attacks: Mapping[str, AttackOptions],
+    threat_models: Sequence[ThreatModel],
 ) -> AttackModels:
     """Fit every attack under every threat model for every view in `signals`.
 
@@ -48,8 +61,8 @@ def fit_attacks(
         }
         fitted[str(view)] = {
             model_name(name, threat_model): _fit(knowledge[threat_model], attack)
-            for threat_model in options.threat_models
-            for name, attack in options.attacks.items()
+            for threat_model in threat_models
+            for name, attack in attacks.items()
         }
     return fitted
 
@@ -63,7 +76,6 @@ def score_images(
     signals: pd.DataFrame,
     models: Mapping[str, Mapping[str, AttackModel]],
     splits: pd.DataFrame,
-    options: MembershipOptions,
     attackers: Sequence[AttackerName],
 ) -> pd.DataFrame:
     """Score the images that no attacker knows, in every encounter. A higher score says member.
@@ -74,10 +86,7 @@ def score_images(
     tables = []
     for meeting in encounters(signals["view"].unique(), attackers):
         rows = evaluated.merge(signals[signals["view"] == meeting.view], on="image_id", validate="one_to_one")
-        for threat_model in options.threat_models:
-            for attack in options.attacks:
-                model = models[meeting.fitted_on][model_name(attack, threat_model)]
-                tables.append(_scored(rows, model, meeting, attack, threat_model))
+        tables += [_scored(rows, model, meeting, name) for name, model in models[meeting.fitted_on].items()]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -87,12 +96,11 @@ def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: Memb
     known = known_images(splits).merge(blind_signals, on="image_id", validate="one_to_one")
     model = fit_attack(known, columns, options.blind.regularisation)
     rows = evaluated_images(splits).merge(blind_signals, on="image_id", validate="one_to_one")
-    return _scored(rows, model, Encounter("", "plain", "", ""), BLIND, "partial_knowledge")
+    return _scored(rows, model, Encounter("", "plain", "", ""), model_name(BLIND, "partial_knowledge"))
 
 
-def _scored(
-    rows: pd.DataFrame, model: AttackModel, meeting: Encounter, attack: str, threat_model: str
-) -> pd.DataFrame:
+def _scored(rows: pd.DataFrame, model: AttackModel, meeting: Encounter, name: str) -> pd.DataFrame:
+    attack, threat_model = parse_model_name(name)
     score = model.score(rows)
     return rows.assign(
         variant=meeting.variant,

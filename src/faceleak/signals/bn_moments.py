@@ -30,9 +30,10 @@ def _moments(layer: _BatchNorm, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]
     assert layer.running_mean is not None and layer.running_var is not None
     mean, square = spatial_mean(inputs), spatial_mean(inputs * inputs)  # (n, channels)
     usual, variance = layer.running_mean, layer.running_var + layer.eps
-    distance = ((mean - usual) ** 2 / variance).mean(1)
-    second_moment = ((square - 2 * mean * usual + usual**2) / variance).mean(1)
-    own_variance = (square - mean**2).clamp_min(0)
+    squared_distance = (mean - usual) ** 2
+    own_variance = (square - mean**2).clamp_min(0)  # rounding may leave less than nothing
+    distance = (squared_distance / variance).mean(1)
+    second_moment = ((own_variance + squared_distance) / variance).mean(1)
     ratio = ((own_variance + layer.eps) / variance).log().mean(1)
     return (distance + SMALLEST).log(), (second_moment + SMALLEST).log(), ratio
 

@@ -49,6 +49,7 @@ def create_pipeline() -> Pipeline:
         parameters={
             **{f"params:{name}": f"params:{name}" for name in OPTIONS},
             "params:attackers": "params:defense.attackers",
+            "params:membership.threat_models": "params:defense.threat_models",
         },
         namespace="defense",
     )

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from faceleak.compute import ComputeOptions
-from faceleak.faces.options import DemoSource, FacesOptions
+from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import split
 from faceleak.faces.store import FaceSource, FaceStore
 
@@ -15,9 +15,10 @@ def open_source(options: FacesOptions, compute: ComputeOptions) -> FaceSource:
     from faceleak.faces.demo import DemoFaces
     from faceleak.faces.folder import FaceFolder
 
-    if isinstance(options.source, DemoSource):
-        return DemoFaces(options.source, compute)
-    return FaceFolder(options.source.path)
+    if options.demo is not None and options.source == "demo":
+        return DemoFaces(options.demo, compute)
+    assert options.folder is not None
+    return FaceFolder(options.folder.path)
 
 
 def list_faces(store: FaceStore) -> pd.DataFrame:

@@ -94,21 +94,23 @@ def read_view_signals(
 
 
 def fit_attacks(
-    signals: pd.DataFrame, reference_signals: pd.DataFrame, splits: pd.DataFrame, options: MembershipOptions
+    signals: pd.DataFrame,
+    reference_signals: pd.DataFrame,
+    splits: pd.DataFrame,
+    options: MembershipOptions,
+    threat_models: list[str],
 ) -> Any:
     """Fit every attack on what its threat model allows."""
     from faceleak.membership import scoring
 
-    return scoring.fit_attacks(signals, reference_signals, splits, options)
+    return scoring.fit_attacks(signals, reference_signals, splits, options.attacks, threat_models)
 
 
-def score_images(
-    signals: pd.DataFrame, models: Any, splits: pd.DataFrame, options: MembershipOptions, attackers: list[str]
-) -> pd.DataFrame:
+def score_images(signals: pd.DataFrame, models: Any, splits: pd.DataFrame, attackers: list[str]) -> pd.DataFrame:
     """Score the images that no attacker knows."""
     from faceleak.membership import scoring
 
-    return scoring.score_images(signals, models, splits, options, attackers)
+    return scoring.score_images(signals, models, splits, attackers)
 
 
 def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:

@@ -48,13 +48,13 @@ def attack_views() -> Pipeline:
             ),
             Node(
                 nodes.fit_attacks,
-                ["signals", "reference_signals", "splits", options],
+                ["signals", "reference_signals", "splits", options, "params:membership.threat_models"],
                 "attack_models",
                 name="fit_attacks",
             ),
             Node(
                 nodes.score_images,
-                ["signals", "attack_models", "splits", options, "params:attackers"],
+                ["signals", "attack_models", "splits", "params:attackers"],
                 "scores",
                 name="score_images",
             ),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.backbones.target_options import LoadedTarget, TargetOptions
+from faceleak.backbones.target_options import TargetOptions
 from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
@@ -18,12 +18,12 @@ def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, c
     from faceleak.backbones.loading import assemble, read_weights
     from faceleak.backbones.training import TrainingPiece, train_backbones
 
-    source = options.source
-    if isinstance(source, LoadedTarget):
-        card = BackboneCard(**source.model_dump(exclude={"kind", "weights"}))
-        return assemble(card, read_weights(source.weights), str(source.weights))
+    if options.load is not None and options.source == "load":
+        card = BackboneCard(**options.load.model_dump(exclude={"weights"}))
+        return assemble(card, read_weights(options.load.weights), str(options.load.weights))
+    assert options.train is not None
     members = with_role(splits, "member")
-    piece = TrainingPiece("target", store, members, source.training, compute, compute.cache / "backbones")
+    piece = TrainingPiece("target", store, members, options.train, compute, compute.cache / "backbones")
     return train_backbones([piece], compute)[0]
 
 
