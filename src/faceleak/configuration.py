@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from faceleak.backbones.target_options import TargetOptions
@@ -33,6 +33,20 @@ class Parameters(Options):
     reconstruction: ReconstructionOptions
     defense: DefenseOptions
 
+    @model_validator(mode="after")
+    def _reconstruct_by_a_configured_attack(self) -> "Parameters":
+        search, attacks = self.reconstruction.search, self.membership.attacks
+        if search.attack not in attacks:
+            raise ValueError(
+                f"reconstruction.search.attack is {search.attack!r}, but membership.attacks has {', '.join(attacks)}"
+            )
+        if search.threat_model not in self.membership.threat_models:
+            raise ValueError(
+                f"reconstruction.search.threat_model is {search.threat_model!r}, but membership.threat_models has "
+                f"{', '.join(self.membership.threat_models)}"
+            )
+        return self
+
 
 def check_parameters(parameters: dict[str, Any]) -> Parameters:
     """Validate all parameters. Raises ConfigurationError with a line for each problem."""
@@ -46,9 +60,11 @@ def check_parameters(parameters: dict[str, Any]) -> Parameters:
 
 
 def _describe(problem: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+    key = ".".join(str(part) for part in problem["loc"]) or "parameters"
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key (value {problem['input']!r}). Remove it or correct its spelling."
     if problem["type"] == "missing":
         return f"{key}: missing. Give it a value."
+    if problem["type"] == "value_error":
+        return f"{key}: {problem['msg'].removeprefix('Value error, ')}."
     return f"{key}: {problem['input']!r} is not allowed. {problem['msg']}."

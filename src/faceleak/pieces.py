@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
@@ -123,3 +123,24 @@ def write_json(path: Path, content: Any) -> None:
     """Write `content` as readable JSON, whole or not at all."""
     with writing(path) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def remembered_table(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Load the table at `path`, or make it and keep it there."""
+    if not path.exists():
+        table = make()
+        with writing(path) as partial:
+            table.to_parquet(partial)
+    return pd.read_parquet(path)
+
+
+def remembered_arrays(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Load the numpy arrays at `path` (safetensors), or make them and keep them there."""
+    from safetensors.numpy import load_file, save_file
+
+    if not path.exists():
+        arrays = make()
+        with writing(path) as partial:
+            save_file(arrays, partial)
+    loaded: dict[str, Any] = load_file(path)
+    return loaded

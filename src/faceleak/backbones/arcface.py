@@ -20,4 +20,6 @@ class ArcFaceHead(nn.Module):
         cosines = functional.linear(functional.normalize(embeddings.float()), functional.normalize(self.weight))
         angles = torch.acos(cosines.clamp(-1 + 1e-6, 1 - 1e-6))  # (n, classes)
         right = functional.one_hot(classes, self.weight.shape[0]).bool()
-        return functional.cross_entropy(self.scale * torch.where(right, torch.cos(angles + self.margin), cosines), classes)
+        return functional.cross_entropy(
+            self.scale * torch.where(right, torch.cos(angles + self.margin), cosines), classes
+        )

@@ -26,10 +26,17 @@ def bn_layers(backbone: nn.Module) -> dict[str, _BatchNorm]:
     }
     if not layers:
         raise NoBatchNormError(
-            "This backbone has no batch-normalisation layer with running statistics (they may have been folded into "
-            "the convolutions). Signals that start with `bn_` cannot be read; choose others in parameters_membership.yml."
+            "This backbone has no batch-normalisation layer with running statistics (they may be folded into the "
+            "convolutions). Signals that start with `bn_` cannot be read: choose others in parameters_membership.yml."
         )
     return layers
+
+
+def statistics(layer: _BatchNorm) -> tuple[Tensor, Tensor]:
+    """Running mean and variance (channels,) of one of `bn_layers`: the layer's own tensors, no copies."""
+    assert layer.running_mean is not None
+    assert layer.running_var is not None
+    return layer.running_mean, layer.running_var
 
 
 @contextmanager

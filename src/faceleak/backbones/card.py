@@ -17,10 +17,10 @@ class Preprocessing(Options):
 
 
 class BackboneCard(Options):
-    """Architecture, preprocessing, and where the weights come from (`training` is empty for a backbone from outside)."""
+    """Architecture, preprocessing, and where the weights come from (`training` is empty where that was not here)."""
 
     version: Literal[1] = 1
     architecture: str
     embedding_size: int = Field(ge=1)
     preprocessing: Preprocessing = Preprocessing()
-    training: dict[str, Any] = {}
+    training: dict[str, Any] = Field(default_factory=dict)

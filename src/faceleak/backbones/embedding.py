@@ -11,8 +11,13 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading
 from faceleak.backbones.faces_input import face_batches, to_tensor
 from faceleak.compute import ComputeOptions, pick_device
+from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.progress import track
+
+
+class NotFiniteError(FaceleakError):
+    """A backbone answers with NaN or infinite numbers."""
 
 
 def read_faces(
@@ -26,6 +31,7 @@ def read_faces(
     """Apply `function` to the backbone and every batch of faces; return its rows (images, columns) in order.
 
     Always in float32 and eval mode, so that results do not depend on the precision of training.
+    Raises NotFiniteError where a number is NaN or infinite.
     """
     device = pick_device(compute)
     positions = store.positions(image_ids)
@@ -34,21 +40,31 @@ def read_faces(
     number = -(-len(positions) // compute.batch_size)
     with torch.inference_mode(), reading(backbone):
         rows = [function(backbone, faces).float().cpu().numpy() for faces in track(batches, description, number)]
-    return np.concatenate(rows)
+    return _finite(np.concatenate(rows), description)
 
 
 def embed(
     backbone: Backbone, store: FaceStore, image_ids: Iterable[str], compute: ComputeOptions
 ) -> NDArray[np.float32]:
-    """Embeddings (images, embedding_size), not normalised."""
+    """Embeddings (images, embedding_size), not normalised. Raises NotFiniteError."""
     return read_faces(lambda net, faces: net(faces), backbone, store, image_ids, compute, "Embedding")
 
 
 def embed_pixels(backbone: Backbone, pixels: NDArray[np.uint8], compute: ComputeOptions) -> NDArray[np.float32]:
-    """Embeddings (n, embedding_size) of RGB pixels (n, height, width, 3) that are in memory."""
+    """Embeddings (n, embedding_size) of RGB pixels (n, height, width, 3) that are in memory. Raises NotFiniteError."""
     device = pick_device(compute)
     backbone = backbone.to(device)
     starts = range(0, len(pixels), compute.batch_size)
     with torch.inference_mode(), reading(backbone):
-        batches = [to_tensor(pixels[start : start + compute.batch_size], device) for start in starts]
-        return np.concatenate([backbone(faces).float().cpu().numpy() for faces in batches])
+        batches = (to_tensor(pixels[start : start + compute.batch_size], device) for start in starts)
+        rows = [backbone(faces).float().cpu().numpy() for faces in batches]
+    return _finite(np.concatenate(rows), "Embedding")
+
+
+def _finite(rows: NDArray[np.float32], description: str) -> NDArray[np.float32]:
+    if broken := int((~np.isfinite(rows)).any(axis=1).sum()):
+        raise NotFiniteError(
+            f"{description}: {broken} of {len(rows)} faces give NaN or infinite numbers, which cannot be compared. The "
+            "backbone's weights or BN statistics are damaged, or a defence is too strong: lower its strength."
+        )
+    return rows

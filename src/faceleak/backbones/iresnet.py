@@ -24,14 +24,13 @@ class ResidualBlock(nn.Module):
         self.bn3 = nn.BatchNorm2d(outputs)
         self.downsample: nn.Module | None = None
         if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.prelu(self.bn2(self.conv1(self.bn1(x))))
-        return self.bn3(self.conv2(x)) + shortcut
+        total: Tensor = self.bn3(self.conv2(x)) + shortcut
+        return total
 
 
 class IResNet(nn.Module):
@@ -53,9 +52,7 @@ class IResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.prelu = nn.PReLU(widths[0])
         inputs = (widths[0], *widths)
-        self.layer1, self.layer2, self.layer3, self.layer4 = (
-            _stage(inputs[i], widths[i], depths[i]) for i in range(4)
-        )
+        self.layer1, self.layer2, self.layer3, self.layer4 = (_stage(inputs[i], widths[i], depths[i]) for i in range(4))
         self.bn2 = nn.BatchNorm2d(widths[3])
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(widths[3] * ceil(image_size / 16) ** 2, embedding_size)

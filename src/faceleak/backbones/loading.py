@@ -68,7 +68,9 @@ def read_weights(path: Path) -> "dict[str, Tensor]":
     if not isinstance(weights, dict) or not all(
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights.items()
     ):
-        raise BackboneError(f"{path} does not hold a plain state dict (names → tensors). Save model.state_dict() alone.")
+        raise BackboneError(
+            f"{path} does not hold a plain state dict (names → tensors). Save model.state_dict() alone."
+        )
     return weights
 
 

@@ -63,8 +63,8 @@ class TrainingPiece:
 
 def train_backbones(pieces: list[TrainingPiece], compute: ComputeOptions) -> list[Backbone]:
     """Train each piece that is not in the cache yet, in parallel where there are cores; return all, in order."""
-    missing = [piece for piece in pieces if not (piece.folder / CARD).exists()]
-    run_pieces(train, missing, compute)
+    missing = {piece.folder: piece for piece in pieces if not (piece.folder / CARD).exists()}
+    run_pieces(train, list(missing.values()), compute)
     return [load_backbone(piece.folder) for piece in pieces]
 
 
@@ -157,10 +157,8 @@ class _Run:
         size, batch_size = self.piece.options.image_size, self.piece.options.batch_size
         batches = face_batches(self.piece.store, self.positions[order], size, batch_size, self.device)
         for number, faces in enumerate(batches):
-            if self.piece.options.horizontal_flip:
-                mirrored = torch.from_numpy(random.random(len(faces)) < 0.5).to(self.device)
-                faces = torch.where(mirrored[:, None, None, None], faces.flip(3), faces)
-            yield faces, self.classes[order[number * batch_size : (number + 1) * batch_size]]
+            classes = self.classes[order[number * batch_size : (number + 1) * batch_size]]
+            yield (_mirrored(faces, random) if self.piece.options.horizontal_flip else faces), classes
 
     def _state(self) -> dict[str, nn.Module | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler]:
         return {"net": self.backbone.net, "head": self.head, "optimizer": self.optimizer, "schedule": self.schedule}
@@ -174,6 +172,11 @@ class _Run:
         for name, part in self._state().items():
             part.load_state_dict(checkpoint[name])
         self.next_epoch = int(checkpoint["epoch"]) + 1
+
+
+def _mirrored(faces: Tensor, random: np.random.Generator) -> Tensor:
+    chosen = torch.from_numpy(random.random(len(faces)) < 0.5).to(faces.device)
+    return torch.where(chosen[:, None, None, None], faces.flip(3), faces)
 
 
 def _card(piece: TrainingPiece) -> BackboneCard:

@@ -20,7 +20,7 @@ class TrainingOptions(Options):
     learning_rate: float = Field(0.1, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
-    warmup_share: float = Field(0.2, ge=0, le=1)
+    warmup_share: float = Field(0.2, ge=0, lt=1)
     margin: float = Field(0.5, ge=0, lt=1.6)
     scale: float = Field(64.0, gt=0)
     horizontal_flip: bool = True

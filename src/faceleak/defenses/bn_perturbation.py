@@ -9,7 +9,7 @@ from copy import deepcopy
 import torch
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import bn_layers
+from faceleak.backbones.batch_norm import bn_layers, statistics
 
 
 def defend(backbone: Backbone, strength: float, seed: int) -> Backbone:
@@ -17,8 +17,7 @@ def defend(backbone: Backbone, strength: float, seed: int) -> Backbone:
     defended = deepcopy(backbone)
     random = torch.Generator().manual_seed(seed)
     for layer in bn_layers(defended.net).values():
-        mean, variance = layer.running_mean, layer.running_var
-        assert mean is not None and variance is not None
+        mean, variance = statistics(layer)
         noise = torch.randn(2, len(mean), generator=random).to(mean.device)
         mean += strength * variance.sqrt() * noise[0]
         variance *= (strength * noise[1]).exp()

@@ -15,7 +15,7 @@ class VariantOptions(Options):
     """One variant: a defence at one strength (what strength means stands beside the defence)."""
 
     defense: DefenseName
-    strength: float = Field(ge=0)
+    strength: float = Field(ge=0, allow_inf_nan=False)
     seed: int = 0
 
     @property

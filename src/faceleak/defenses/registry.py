@@ -42,5 +42,5 @@ def check_defense(name: str) -> str:
 
 def get(name: str) -> DefenseModule:
     """Import the file of a defence. Raises UnknownDefenseError."""
-    module: DefenseModule = import_module(f"faceleak.defenses.{check_defense(name)}")  # type: ignore[assignment]
+    module: DefenseModule = import_module(f"faceleak.defenses.{check_defense(name)}")
     return module

@@ -20,6 +20,10 @@ class AttackFitError(FaceleakError):
     """The attacker's data does not suffice to fit an attack."""
 
 
+class AttackColumnsError(FaceleakError):
+    """An attack is asked about signals of another backbone than it was fitted on."""
+
+
 @dataclass(frozen=True)
 class AttackModel:
     """A fitted attack. Its score is the logit weightsᵀ·(x − mean)/scale + bias; higher says member.
@@ -36,7 +40,14 @@ class AttackModel:
     threshold: float
 
     def score(self, table: pd.DataFrame) -> NDArray[np.float64]:
-        """Score every row of `table` (any finite number; higher says member)."""
+        """Score every row of `table` (any finite number; higher says member). Raises AttackColumnsError."""
+        if missing := [column for column in self.columns if column not in table.columns]:
+            raise AttackColumnsError(
+                f"The attack was fitted on {len(self.columns)} numbers an image, of which this backbone lacks "
+                f"{len(missing)} ({missing[0]}, …): it has other layers than the backbone the attack was fitted on. "
+                "Give membership.references.training the target's architecture, or take `shadow` out of "
+                "membership.threat_models."
+            )
         values = (table[list(self.columns)].to_numpy(np.float64) - np.array(self.mean)) / np.array(self.scale)
         scores: NDArray[np.float64] = values @ np.array(self.weights) + self.bias
         return scores
@@ -53,33 +64,35 @@ class AttackModel:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "AttackModel":
         """The inverse of `to_dict`."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in content.items()})
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+        }
+        return cls(**fields)
 
 
 def fit_attack(table: pd.DataFrame, columns: Sequence[str], regularisation: float) -> AttackModel:
     """Fit on the attacker's own data: `table` has `identity`, `is_member` and the columns.
 
-    Members and non-members weigh the same in total. Raises AttackFitError without both, or with fewer than 5 people.
+    Members and non-members weigh the same in total. Raises AttackFitError where there are so few of them, or so few
+    people, that cross-validation lacks a class.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.model_selection import cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     is_member = table["is_member"].to_numpy(bool)
-    people = table["identity"].nunique()
-    if is_member.all() or not is_member.any() or people < FOLDS:
+    folds = _folds(is_member, table["identity"])
+    if not folds:
         raise AttackFitError(
             f"The attacker has {int(is_member.sum())} member and {int((~is_member).sum())} non-member images of "
-            f"{people} people; an attack needs both, of at least {FOLDS} people. Raise faces.splits.known_share, or the "
-            "number of people."
+            f"{table['identity'].nunique()} people; an attack needs {FOLDS} of each at least, of so many people that "
+            "it can be fitted without some of them. Raise faces.splits.known_share, or the number of people."
         )
     values = table[list(columns)].to_numpy(np.float64)
     classifier = LogisticRegression(C=regularisation, class_weight="balanced", max_iter=5000)
     model = make_pipeline(StandardScaler(), classifier)
-    held_out = cross_val_predict(
-        model, values, is_member, groups=table["identity"], cv=GroupKFold(FOLDS), method="decision_function"
-    )
+    held_out = cross_val_predict(model, values, is_member, cv=folds, method="decision_function")
     model.fit(values, is_member)
     scaler = model[0]
     return AttackModel(
@@ -90,6 +103,17 @@ def fit_attack(table: pd.DataFrame, columns: Sequence[str], regularisation: floa
         bias=float(classifier.intercept_[0]),
         threshold=_best_threshold(held_out, is_member),
     )
+
+
+def _folds(is_member: NDArray[np.bool_], identities: pd.Series) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Rows to fit on and rows held out, by people; none where a fold would be empty or fitted on one class."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if min(is_member.sum(), (~is_member).sum(), identities.nunique()) < FOLDS:
+        return []
+    folds = list(StratifiedGroupKFold(FOLDS).split(is_member, is_member, identities))
+    sound = all(len(held_out) and 0 < is_member[fitted].mean() < 1 for fitted, held_out in folds)
+    return folds if sound else []
 
 
 def _best_threshold(scores: NDArray[np.float64], is_member: NDArray[np.bool_]) -> float:

@@ -22,8 +22,8 @@ class AttackOptions(Options):
 class BlindOptions(Options):
     """The blind baseline: signals of the image alone, and signals read off the attacker's own reference backbones."""
 
-    signals: list[SignalName] = ["pixel_statistics"]
-    reference_signals: list[SignalName] = ["bn_distance"]
+    signals: list[SignalName] = Field(["pixel_statistics"])
+    reference_signals: list[SignalName] = Field(["bn_distance"])
     references: int = Field(1, ge=0)
     regularisation: float = Field(1.0, gt=0)
 

@@ -3,16 +3,22 @@
 import numpy as np
 import pandas as pd
 
-from faceleak.faces.splits import halve, with_role
+from faceleak.faces.splits import SplitError, halve, with_role
 from faceleak.membership.options import ReferenceOptions
 
 
 def split_references(splits: pd.DataFrame, options: ReferenceOptions) -> pd.DataFrame:
     """Give each auxiliary image a role for each reference: reference, image_id, identity, sha256, role, is_member.
 
-    For every reference another random share of the people are trained on, each with a share of their images.
+    For every reference another random share of the people are trained on (one at least, and not all), each with a
+    share of their images. Raises SplitError without two auxiliary people.
     """
     images = with_role(splits, "auxiliary").sort_values("image_id")[["image_id", "identity", "sha256"]]
+    if (people := images["identity"].nunique()) < 2:
+        raise SplitError(
+            f"Reference backbones are trained on some of the auxiliary people and compared on the others, and there "
+            f"are {people}. Raise faces.splits.roles.auxiliary.people and run the faces pipeline again."
+        )
     parts = [_one_reference(images, i, options) for i in range(options.count)]
     return pd.concat(parts, ignore_index=True)
 
@@ -20,7 +26,8 @@ def split_references(splits: pd.DataFrame, options: ReferenceOptions) -> pd.Data
 def _one_reference(images: pd.DataFrame, number: int, options: ReferenceOptions) -> pd.DataFrame:
     random = np.random.default_rng([options.seed, number])
     people = random.permutation(np.sort(images["identity"].unique()))
-    trained_on = images["identity"].isin(people[: round(options.member_share * len(people))])
+    members = min(max(1, round(options.member_share * len(people))), len(people) - 1)
+    trained_on = images["identity"].isin(people[:members])
     shuffled = images.sample(frac=1, random_state=random)
     halves = halve(shuffled, options.training_share, "member", "same_identity").reindex(images.index)
     role = halves.where(trained_on, "unseen_identity")

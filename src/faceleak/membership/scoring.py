@@ -5,6 +5,7 @@ from typing import get_args
 
 import pandas as pd
 
+from faceleak.errors import FaceleakError
 from faceleak.membership.attack_models import AttackModel, fit_attack
 from faceleak.membership.attackers import AttackerName, Encounter, encounters
 from faceleak.membership.knowledge import evaluated_images, known_images
@@ -25,6 +26,10 @@ SCORE_COLUMNS = [
     "score",
     "says_member",
 ]
+
+
+class MissingSignalsError(FaceleakError):
+    """Images that an attack needs have no signals."""
 
 
 def model_name(attack: str, threat_model: str) -> str:
@@ -56,7 +61,7 @@ def fit_attacks(
     fitted: AttackModels = {}
     for view, of_view in signals.groupby("view", sort=False):
         knowledge: dict[ThreatModel, pd.DataFrame] = {
-            "partial_knowledge": known.merge(of_view, on="image_id", validate="one_to_one"),
+            "partial_knowledge": _with_signals(known, of_view),
             "shadow": reference_signals,
         }
         fitted[str(view)] = {
@@ -65,6 +70,16 @@ def fit_attacks(
             for name, attack in attacks.items()
         }
     return fitted
+
+
+def _with_signals(images: pd.DataFrame, signals: pd.DataFrame) -> pd.DataFrame:
+    joined = images.merge(signals, on="image_id", validate="one_to_one")
+    if missing := len(images) - len(joined):
+        raise MissingSignalsError(
+            f"{missing} of {len(images)} images have no signals: the splits have changed since signals were read. "
+            "Run the membership pipeline again."
+        )
+    return joined
 
 
 def _fit(table: pd.DataFrame, attack: AttackOptions) -> AttackModel:
@@ -85,7 +100,7 @@ def score_images(
     evaluated = evaluated_images(splits)
     tables = []
     for meeting in encounters(signals["view"].unique(), attackers):
-        rows = evaluated.merge(signals[signals["view"] == meeting.view], on="image_id", validate="one_to_one")
+        rows = _with_signals(evaluated, signals[signals["view"] == meeting.view])
         tables += [_scored(rows, model, meeting, name) for name, model in models[meeting.fitted_on].items()]
     return pd.concat(tables, ignore_index=True)
 
@@ -93,9 +108,9 @@ def score_images(
 def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:
     """Fit and score the blind baseline, which never sees a target; same columns as `score_images`."""
     columns = [column for column in blind_signals.columns if column != "image_id"]
-    known = known_images(splits).merge(blind_signals, on="image_id", validate="one_to_one")
+    known = _with_signals(known_images(splits), blind_signals)
     model = fit_attack(known, columns, options.blind.regularisation)
-    rows = evaluated_images(splits).merge(blind_signals, on="image_id", validate="one_to_one")
+    rows = _with_signals(evaluated_images(splits), blind_signals)
     return _scored(rows, model, Encounter("", "plain", "", ""), model_name(BLIND, "partial_knowledge"))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.membership.options import ThreatModel
@@ -10,21 +10,43 @@ from faceleak.options import Options
 
 
 class SearchOptions(Options):
-    """Stage 2: `candidates` latents are ranked by the attack of stage 1, the best `selected` optimised by Adam.
+    """Stage 2: `candidates` latents are ranked by the attack of stage 1, the best are optimised, `selected` returned.
 
-    `latent_prior` weighs the mean squared latent against the attack's score, which keeps latents where the generator
-    was trained.
+    Optimisation runs in `rounds` of `steps` steps of Adam. Each round but the last keeps the better half, so the first
+    one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is climbed is the mean
+    score of a person's images, which differ from each other by `variation` (share of the latent's standard deviation,
+    0 for a single image); `images_per_person` of them decide who is kept.
     """
 
     attack: str
     threat_model: ThreatModel = "partial_knowledge"
     candidates: int = Field(ge=2)
     selected: int = Field(ge=1)
+    rounds: int = Field(3, ge=1)
     steps: int = Field(ge=0)
-    learning_rate: float = Field(0.05, gt=0)
-    latent_prior: float = Field(1.0, ge=0)
+    learning_rate: float = Field(0.1, gt=0)
+    variation: float = Field(0.3, ge=0, lt=1)
+    images_per_person: int = Field(4, ge=1)
     batch_size: int = Field(64, ge=1)
     seed: int = 0
+
+    @property
+    def kept(self) -> list[int]:
+        """How many latents are left after each round."""
+        return [self.selected << max(0, self.rounds - 2 - number) for number in range(self.rounds)]
+
+    @property
+    def starts(self) -> int:
+        """How many latents the first round starts from."""
+        return min(self.candidates, self.selected << (self.rounds - 1))
+
+    @model_validator(mode="after")
+    def _enough_candidates(self) -> "SearchOptions":
+        if self.selected > self.candidates:
+            raise ValueError(
+                f"selected is {self.selected}, but only {self.candidates} candidates are drawn to select from"
+            )
+        return self
 
 
 class EvaluatorOptions(Options):

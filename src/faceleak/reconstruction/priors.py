@@ -9,7 +9,7 @@ from faceleak.errors import FaceleakError
 
 
 class Prior(Protocol):
-    """A generator. Latents are standard normal."""
+    """A generator. Its latents were standard normal when it was trained."""
 
     latent_size: int
 

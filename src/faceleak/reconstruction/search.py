@@ -1,4 +1,8 @@
-"""Stage 2 of arXiv 2401.13719: sample latents, rank them by the attack of stage 1, optimise the best."""
+"""Stage 2 of arXiv 2401.13719: sample latents, rank them by the attack of stage 1, optimise the best.
+
+Ours: the optimisation climbs the mean score of a person's images instead of that of one image, starts from more latents
+than it returns, and drops the worse ones on the way (successive halving, arXiv 1502.07943).
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from faceleak.progress import track
-from faceleak.reconstruction.objective import Score
+from faceleak.reconstruction.latents import draw_latents, onto_sphere, vary
+from faceleak.reconstruction.objective import Score, gradient
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
 
@@ -17,7 +22,7 @@ STEPS = ("random", "best_random", "optimised")
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """Latents (n, latent_size), RGB pixels (n, height, width, 3) and membership scores (n,), best first."""
+    """Latents (n, latent_size), RGB pixels (n, height, width, 3) and membership scores (n,) of these very images."""
 
     latents: NDArray[np.float32]
     pixels: NDArray[np.uint8]
@@ -25,58 +30,75 @@ class Reconstructions:
 
 
 def reconstruct(prior: Prior, score: Score, options: SearchOptions, device: torch.device) -> dict[str, Reconstructions]:
-    """Reconstruct faces: `random` latents, the `best_random` of all candidates, and those `optimised`.
+    """Reconstruct faces: `random` latents, the `best_random` of all candidates, best first, and those `optimised`.
 
-    Same options and backbone → same faces: latents are drawn from `options.seed` on the CPU.
+    Each holds `options.selected` faces. Same options and backbone → same faces: all that is random is drawn from
+    `options.seed` on the CPU, and `options.batch_size` changes no more than rounding.
     """
-    latents = draw_latents(prior.latent_size, options.candidates, options.seed).to(device)
-    scores = score_latents(prior, score, latents, options.batch_size)
-    best = scores.argsort(descending=True, stable=True)[: options.selected]
-    chosen = {"random": latents[: options.selected], "best_random": latents[best]}
-    chosen["optimised"] = optimise(prior, score, chosen["best_random"], options)
+    generator = torch.Generator().manual_seed(options.seed)
+    latents = draw_latents(prior.latent_size, options.candidates, generator).to(device)
+    ranked = _best_first(latents, score_latents(prior, score, latents, options.batch_size))
+    chosen = {"random": latents[: options.selected], "best_random": ranked[: options.selected]}
+    chosen["optimised"] = optimise(prior, score, ranked[: options.starts], options, generator)
     return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in STEPS}
-
-
-def draw_latents(size: int, count: int, seed: int) -> Tensor:
-    """Draw standard normal latents (count, size)."""
-    return torch.randn(count, size, generator=torch.Generator().manual_seed(seed))
 
 
 def score_latents(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Tensor:
     """Membership scores (n,) of the faces that latents (n, latent_size) make."""
-    batches = latents.split(batch_size)
+    batches = torch.split(latents, batch_size)
     with torch.inference_mode():
         scores = [score(prior.faces(batch)) for batch in track(batches, "Ranking latents", len(batches), "batches")]
     return torch.cat(scores)
 
 
-def optimise(prior: Prior, score: Score, latents: Tensor, options: SearchOptions) -> Tensor:
-    """Climb score − latent_prior·mean(z²) from each latent by Adam; latents do not influence each other."""
-    batches = latents.split(options.batch_size)
-    rounds = [(number, step) for number in range(len(batches)) for step in range(options.steps)]
-    climbs = [_Climb(prior, score, batch, options) for batch in batches]
-    for number, _ in track(rounds, "Optimising latents", len(rounds), "steps"):
-        climbs[number].step()
-    return torch.cat([climb.latents.detach() for climb in climbs])
+def score_people(
+    prior: Prior, score: Score, latents: Tensor, options: SearchOptions, generator: torch.Generator
+) -> Tensor:
+    """Mean membership scores (n,) over `options.images_per_person` images of each latent (n, latent_size)."""
+    images = [vary(latents, _noise(latents, generator), options.variation) for _ in range(options.images_per_person)]
+    return score_latents(prior, score, torch.cat(images), options.batch_size).view(len(images), -1).mean(0)
 
 
-class _Climb:
-    def __init__(self, prior: Prior, score: Score, start: Tensor, options: SearchOptions) -> None:
-        self._prior, self._score, self._options = prior, score, options
-        self.latents = start.clone().requires_grad_(True)
-        self._optimizer = torch.optim.Adam([self.latents], lr=options.learning_rate)
+def optimise(prior: Prior, score: Score, latents: Tensor, options: SearchOptions, generator: torch.Generator) -> Tensor:
+    """Climb from `latents` (n, latent_size) round by round, and keep the better half each time.
 
-    def step(self) -> None:
-        scores = self._score(self._prior.faces(self.latents))
-        loss = -(scores - self._options.latent_prior * self.latents.square().mean(1)).sum()
-        self._optimizer.zero_grad()
-        loss.backward()
-        self._optimizer.step()
+    Returns `options.selected` latents, those whose people score highest first. Latents do not influence each other
+    but by being dropped.
+    """
+    for kept in options.kept:
+        latents = climb(prior, score, latents, options, generator)
+        latents = _best_first(latents, score_people(prior, score, latents, options, generator))[:kept]
+    return latents
+
+
+def climb(prior: Prior, score: Score, latents: Tensor, options: SearchOptions, generator: torch.Generator) -> Tensor:
+    """Climb the mean score of each latent's person for `options.steps` steps of Adam, on the sphere of latents."""
+    latents = latents.clone()
+    optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
+    for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):
+        batches = zip(
+            torch.split(latents, options.batch_size),
+            torch.split(_noise(latents, generator), options.batch_size),
+            strict=True,
+        )
+        gradients = [gradient(prior, score, batch, noise, options.variation) for batch, noise in batches]
+        latents.grad = torch.cat(gradients)
+        optimizer.step()
+        latents.copy_(onto_sphere(latents))
+    return latents
+
+
+def _noise(latents: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(latents.shape, generator=generator).to(latents)
+
+
+def _best_first(latents: Tensor, scores: Tensor) -> Tensor:
+    return latents[scores.argsort(descending=True, stable=True)]
 
 
 def _reconstructions(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Reconstructions:
     with torch.inference_mode():
-        faces = torch.cat([prior.faces(batch) for batch in latents.split(batch_size)])
-        scores = torch.cat([score(batch) for batch in faces.split(batch_size)])
+        faces = torch.cat([prior.faces(batch) for batch in torch.split(latents, batch_size)])
+        scores = torch.cat([score(batch) for batch in torch.split(faces, batch_size)])
     pixels = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return Reconstructions(latents.cpu().numpy(), pixels, scores.cpu().numpy())

@@ -8,7 +8,7 @@ layer's own eps is added to the variance, since dead channels have none.
 from torch import Tensor, nn, stack
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from faceleak.backbones.batch_norm import bn_layers, layer_inputs, reading
+from faceleak.backbones.batch_norm import bn_layers, layer_inputs, reading, statistics
 from faceleak.signals.pooling import spatial_mean
 
 ACCESS = "weights"
@@ -26,9 +26,9 @@ def read(backbone: nn.Module, faces: Tensor) -> Tensor:
 
 
 def _distance(layer: _BatchNorm, inputs: Tensor) -> Tensor:
-    assert layer.running_mean is not None and layer.running_var is not None
-    squares = (spatial_mean(inputs) - layer.running_mean) ** 2  # (n, channels)
-    return (squares / (layer.running_var + layer.eps)).mean(1)
+    mean, variance = statistics(layer)
+    squares = (spatial_mean(inputs) - mean) ** 2  # (n, channels)
+    return (squares / (variance + layer.eps)).mean(1)
 
 
 def column_names(backbone: nn.Module) -> list[str]:

@@ -7,7 +7,7 @@ position: E[(v − u)²] / b, and the log ratio of variances says whether the im
 from torch import Tensor, cat, nn, stack
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from faceleak.backbones.batch_norm import bn_layers, layer_inputs, reading
+from faceleak.backbones.batch_norm import bn_layers, layer_inputs, reading, statistics
 from faceleak.signals.pooling import spatial_mean
 
 ACCESS = "weights"
@@ -27,10 +27,10 @@ def read(backbone: nn.Module, faces: Tensor) -> Tensor:
 
 
 def _moments(layer: _BatchNorm, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    assert layer.running_mean is not None and layer.running_var is not None
+    usual_mean, usual_variance = statistics(layer)
     mean, square = spatial_mean(inputs), spatial_mean(inputs * inputs)  # (n, channels)
-    usual, variance = layer.running_mean, layer.running_var + layer.eps
-    squared_distance = (mean - usual) ** 2
+    squared_distance = (mean - usual_mean) ** 2
+    variance = usual_variance + layer.eps
     own_variance = (square - mean**2).clamp_min(0)  # rounding may leave less than nothing
     distance = (squared_distance / variance).mean(1)
     second_moment = ((own_variance + squared_distance) / variance).mean(1)

@@ -2,35 +2,45 @@
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pandas as pd
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import read_faces
 from faceleak.compute import ComputeOptions
 from faceleak.faces.store import FaceStore
+from faceleak.pieces import code_version, fingerprint, remembered_table
 from faceleak.signals import registry
+
+CODE = ("faceleak.signals.pooling", "faceleak.backbones.batch_norm", "faceleak.backbones.backbone")
 
 
 def read_signals(
     names: Sequence[str], backbone: Backbone, store: FaceStore, image_ids: Iterable[str], compute: ComputeOptions
 ) -> pd.DataFrame:
-    """Read the named signals: image_id, and a float32 column `<signal>.<column>` for each number that they give."""
-    image_ids = list(image_ids)
-    tables = []
-    for name in names:
+    """Read the named signals: image_id, and a float32 column `<signal>.<column>` for each number that they give.
+
+    What was read before off the same backbone and images is taken from `compute.cache`.
+    """
+    rows = store.positions(image_ids)
+    images = store.manifest().iloc[rows][["image_id", "sha256"]].reset_index(drop=True)
+    tables = [_read_once(name, backbone, store, images, compute) for name in names]
+    return pd.concat([images[["image_id"]], *tables], axis=1)
+
+
+def _read_once(
+    name: str, backbone: Backbone, store: FaceStore, images: pd.DataFrame, compute: ComputeOptions
+) -> pd.DataFrame:
+    code = code_version(f"faceleak.signals.{name}", *CODE)
+    piece = fingerprint(name, code, images, backbone.card.preprocessing, backbone.weights_hash())
+
+    def read() -> pd.DataFrame:
         signal = registry.get(name)
-        values = read_faces(signal.read, backbone, store, image_ids, compute, f"Reading {name}")
-        columns = [f"{name}.{column}" for column in signal.column_names(backbone.net)]
-        tables.append(pd.DataFrame(values, columns=columns))
-    return pd.concat([pd.DataFrame({"image_id": image_ids}), *tables], axis=1)
+        values = read_faces(signal.read, backbone, store, images["image_id"], compute, f"Reading {name}")
+        return pd.DataFrame(values, columns=[f"{name}.{column}" for column in signal.column_names(backbone.net)])
+
+    return remembered_table(compute.cache / "signals" / f"{piece}.parquet", read)
 
 
 def columns_of(signal: str, table: pd.DataFrame) -> list[str]:
     """The columns of `table` that hold this signal."""
     return [column for column in table.columns if column.startswith(f"{signal}.")]
-
-
-def matrix(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """The columns as float64 (rows, columns)."""
-    return table[list(columns)].to_numpy(np.float64)

@@ -50,5 +50,5 @@ def check_signal(name: str) -> str:
 
 def get(name: str) -> SignalModule:
     """Import the file of a signal. Raises UnknownSignalError."""
-    module: SignalModule = import_module(f"faceleak.signals.{check_signal(name)}")  # type: ignore[assignment]
+    module: SignalModule = import_module(f"faceleak.signals.{check_signal(name)}")
     return module

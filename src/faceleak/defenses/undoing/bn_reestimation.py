@@ -12,12 +12,21 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.faces_input import face_batches
 from faceleak.compute import ComputeOptions, pick_device
+from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.progress import track
 
 
+class ReestimationError(FaceleakError):
+    """There are too few faces to estimate statistics on."""
+
+
 def reestimate(backbone: Backbone, store: FaceStore, image_ids: Iterable[str], compute: ComputeOptions) -> Backbone:
-    """Return a copy whose running statistics are the averages over these faces. Raises NoBatchNormError."""
+    """Return a copy whose running statistics are averages over batches of these faces.
+
+    An incomplete last batch is left out, where there is another. Raises NoBatchNormError, and ReestimationError with
+    fewer than two faces.
+    """
     device = pick_device(compute)
     copy = deepcopy(backbone).to(device).eval()
     layers = bn_layers(copy.net).values()
@@ -26,11 +35,16 @@ def reestimate(backbone: Backbone, store: FaceStore, image_ids: Iterable[str], c
         layer.momentum = None  # a plain average over all batches
         layer.train()
     positions = store.positions(image_ids)
-    whole_batches = positions[: len(positions) // compute.batch_size * compute.batch_size]
-    chosen = whole_batches if len(whole_batches) else positions
-    batches = face_batches(store, chosen, copy.image_size, compute.batch_size, device)
+    if len(positions) < 2:
+        raise ReestimationError(
+            f"BN statistics cannot be estimated on {len(positions)} faces: it takes two at least, and some hundred to "
+            "be of use. Raise defense.undoing_images, or the number of auxiliary people."
+        )
+    batch_size = min(max(2, compute.batch_size), len(positions))  # one face has no variance
+    number = len(positions) // batch_size
+    batches = face_batches(store, positions[: number * batch_size], copy.image_size, batch_size, device)
     with torch.inference_mode():
-        for faces in track(batches, "Re-estimating BN statistics", -(-len(chosen) // compute.batch_size), "batches"):
+        for faces in track(batches, "Re-estimating BN statistics", number, "batches"):
             copy(faces)
     for layer, original in zip(layers, bn_layers(backbone.net).values(), strict=True):
         layer.momentum = original.momentum

@@ -43,23 +43,19 @@ def reconstruct_faces(
     compute: ComputeOptions,
 ) -> dict[str, Any]:
     """Reconstruct faces in every encounter: arrays `<encounter>/<step>/<latents|pixels|scores>`."""
-    from faceleak.compute import pick_device
     from faceleak.membership.attackers import encounters
     from faceleak.membership.scoring import model_name
-    from faceleak.reconstruction.objective import membership_score
-    from faceleak.reconstruction.priors import load_prior
-    from faceleak.reconstruction.search import reconstruct
+    from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
 
-    device = pick_device(compute)
-    prior, search = load_prior(options.prior, device), options.search
-    signals = membership.attacks[search.attack].signals
-    arrays: dict[str, Any] = {}
-    for meeting in encounters(views, attackers):
-        model = models[meeting.fitted_on][model_name(search.attack, search.threat_model)]
-        score = membership_score(views[meeting.view].to(device), signals, model)
-        for step, faces in reconstruct(prior, score, search, device).items():
-            arrays |= {f"{meeting.name}/{step}/{part}": array for part, array in vars(faces).items()}
-    return arrays
+    attack = model_name(options.search.attack, options.search.threat_model)
+    signals = tuple(membership.attacks[options.search.attack].signals)
+    pieces = [
+        ReconstructionPiece(
+            meeting.name, views[meeting.view], signals, models[meeting.fitted_on][attack], options.prior, options.search, compute
+        )
+        for meeting in encounters(views, attackers)
+    ]
+    return reconstruct_all(pieces, compute)
 
 
 def embed_reconstructions(reconstructions: dict[str, Any], evaluator: Any, compute: ComputeOptions) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Speed as numbers with thresholds: `make bench`. Ratios are taken in one run, pair by pair, and medians quoted."""

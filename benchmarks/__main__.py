@@ -1,0 +1,9 @@
+"""Run all benchmarks; exit 1 where a threshold is missed."""
+
+import sys
+
+from benchmarks import signal_reading, startup
+
+if __name__ == "__main__":
+    results = [benchmark.run() for benchmark in (signal_reading, startup)]
+    sys.exit(0 if all(results) else 1)

@@ -1,0 +1,86 @@
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.card import BackboneCard, Preprocessing
+
+
+def backbone_with(net: nn.Module | None = None, **preprocessing) -> Backbone:
+    """A backbone around `net`, or around nothing at all, so that what comes out is what went into the network."""
+    card = BackboneCard(
+        architecture="iresnet_tiny", embedding_size=4, preprocessing=Preprocessing(image_size=16, **preprocessing)
+    )
+    return Backbone(net or nn.Identity(), card)
+
+
+def plain_faces(*colour: float, size: int = 16) -> torch.Tensor:
+    return torch.tensor(colour).view(1, 3, 1, 1).expand(2, 3, size, size)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    # (0.2 − 0.1) / 0.5, (0.4 − 0.2) / 0.25, (0.8 − 0.3) / 1; mean and std belong to the network's own channels
+    [("RGB", (0.2, 0.8, 0.5)), ("BGR", (1.4, 0.8, -0.1))],
+)
+def test_preprocessing_by_hand(order, expected):
+    backbone = backbone_with(colour_order=order, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 1.0))
+    inputs = backbone.preprocess(plain_faces(0.2, 0.4, 0.8))
+    torch.testing.assert_close(inputs, plain_faces(*expected))
+    torch.testing.assert_close(backbone(plain_faces(0.2, 0.4, 0.8)), inputs)
+
+
+def test_the_default_maps_0_to_1_onto_minus_1_to_1():
+    torch.testing.assert_close(backbone_with().preprocess(plain_faces(0.0, 0.5, 1.0)), plain_faces(-1.0, 0.0, 1.0))
+
+
+def test_faces_of_another_size_are_resized_with_antialiasing():
+    backbone = backbone_with(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    fine = (torch.arange(32) % 2).float().expand(1, 3, 32, 32)  # stripes too fine for 16 pixels: grey
+    shrunk = backbone.preprocess(fine)
+    assert shrunk.shape == (1, 3, 16, 16)
+    torch.testing.assert_close(shrunk[..., 2:-2], torch.full((1, 3, 16, 12), 0.5), atol=0.01, rtol=0)
+    ramp = torch.linspace(0, 1, 8).expand(1, 3, 8, 8)
+    grown = backbone.preprocess(ramp)[0, 0]
+    assert (grown.diff(dim=1) >= 0).all()
+    torch.testing.assert_close(grown[:, 0].mean() + grown[:, -1].mean(), torch.tensor(1.0))
+
+
+def test_faces_that_fit_are_not_resampled():
+    backbone = backbone_with(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    faces = torch.rand(2, 3, 16, 16)
+    assert torch.equal(backbone.preprocess(faces), faces)
+
+
+def test_gradients_pass_through_preprocessing():
+    faces = torch.rand(1, 3, 24, 24, requires_grad=True)
+    backbone_with(colour_order="BGR")(faces).sum().backward()
+    # every input pixel is (x − 0.5) / 0.5, and resizing hands on what the 16 × 16 × 3 inputs weigh
+    assert float(faces.grad.sum()) == pytest.approx(2 * 16 * 16 * 3, rel=1e-5)
+
+
+def test_only_the_network_belongs_to_the_state(tiny_backbone):
+    assert all(name.startswith("net.") for name in tiny_backbone.state_dict())
+    assert tiny_backbone.image_size == 32
+
+
+def flip_one_bit(tensor: torch.Tensor) -> None:
+    tensor.view(torch.int32)[(-1,) * tensor.dim()] ^= 1
+
+
+@pytest.mark.parametrize("name", ["conv1.weight", "layer3.0.bn2.running_var", "features.running_mean"])
+def test_the_hash_follows_every_bit_of_weights_and_statistics(name, tiny_backbone):
+    twin = deepcopy(tiny_backbone)
+    assert twin.weights_hash() == tiny_backbone.weights_hash()
+    flip_one_bit(twin.net.state_dict()[name])
+    assert twin.weights_hash() != tiny_backbone.weights_hash()
+
+
+def test_the_hash_does_not_follow_memory_layout_or_mode(tiny_backbone):
+    before = tiny_backbone.weights_hash()
+    assert len(before) == 16
+    assert tiny_backbone.train().weights_hash() == before
+    tiny_backbone.net.to(memory_format=torch.contiguous_format)
+    assert tiny_backbone.weights_hash() == before

@@ -1,0 +1,36 @@
+import pytest
+from pydantic import ValidationError
+
+from faceleak.backbones.card import BackboneCard
+
+
+def test_a_card_survives_json():
+    card = BackboneCard(
+        architecture="iresnet_tiny",
+        embedding_size=16,
+        preprocessing={"image_size": 64, "colour_order": "BGR", "mean": (0.1, 0.2, 0.3), "std": (1, 2, 3)},
+        training={"images": 3, "seed": 0},
+    )
+    assert BackboneCard.model_validate_json(card.model_dump_json()) == card
+
+
+def test_cards_do_not_share_what_they_say_of_training():
+    first, second = (BackboneCard(architecture="iresnet_tiny", embedding_size=16) for _ in range(2))
+    assert first.training == {}
+    assert first.training is not second.training
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"version": 2},
+        {"embedding_size": 0},
+        {"preprocessing": {"image_size": 8}},
+        {"preprocessing": {"colour_order": "GBR"}},
+        {"preprocessing": {"mean": (0.5, 0.5)}},
+        {"layers": 3},
+    ],
+)
+def test_a_card_that_means_nothing_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        BackboneCard(**({"architecture": "iresnet_tiny", "embedding_size": 16} | wrong))

@@ -1,0 +1,326 @@
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from faceleak.backbones import training
+from faceleak.backbones.architectures import build
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import bn_layers
+from faceleak.backbones.card import BackboneCard, Preprocessing
+from faceleak.backbones.embedding import embed
+from faceleak.backbones.faces_input import to_tensor
+from faceleak.backbones.inventory import take_inventory
+from faceleak.backbones.loading import CARD, WEIGHTS, load_backbone
+from faceleak.backbones.training import CHECKPOINT, TrainingError, TrainingPiece, train, train_backbones
+from faceleak.compute import seeded
+
+
+@pytest.fixture
+def epochs_trained(monkeypatch) -> list[int]:
+    """The numbers of the epochs that are trained from here on."""
+    epochs: list[int] = []
+    train_epoch = training._Run.train_epoch
+
+    def noted(run, epoch: int) -> None:
+        epochs.append(epoch)
+        train_epoch(run, epoch)
+
+    monkeypatch.setattr(training._Run, "train_epoch", noted)
+    return epochs
+
+
+def trained(piece: TrainingPiece) -> str:
+    train(piece)
+    return load_backbone(piece.folder).weights_hash()
+
+
+def test_a_tiny_set_is_learnt_by_heart(piece, images, compute, monkeypatch):
+    losses = []
+
+    class Noting(training.ArcFaceHead):
+        def forward(self, embeddings, classes):
+            loss = super().forward(embeddings, classes)
+            losses.append(loss.item())
+            return loss
+
+    monkeypatch.setattr(training, "ArcFaceHead", Noting)
+    learner = piece(epochs=25)
+    backbone = train_backbones([learner], compute)[0]
+    assert np.mean(losses[-6:]) < 0.2 * np.mean(losses[:6])
+    embeddings = embed(backbone, learner.store, images["image_id"], compute)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    similarity = embeddings @ embeddings.T
+    np.fill_diagonal(similarity, -2)
+    people = images["identity"].to_numpy()
+    assert (people[similarity.argmax(1)] == people).mean() >= 0.95  # 0.22 by chance
+
+
+def test_the_same_piece_gives_the_same_weights_and_another_seed_others(piece, tmp_path):
+    first = trained(piece())
+    assert trained(piece(cache=tmp_path / "elsewhere")) == first
+    assert trained(piece(seed=1)) != first
+
+
+def test_neither_the_order_of_the_rows_nor_the_global_generator_changes_anything(piece, images, tmp_path):
+    torch.manual_seed(1)
+    ordered = piece()
+    expected = trained(ordered)
+    torch.manual_seed(2)
+    shuffled = piece(images=images.sample(frac=1, random_state=3), cache=tmp_path / "elsewhere")
+    assert shuffled.folder.name == ordered.folder.name
+    assert trained(shuffled) == expected
+
+
+def test_training_leaves_the_global_generator_alone(piece):
+    before = torch.get_rng_state()
+    train(piece(epochs=1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+KILLED = """
+import os, pickle, signal, sys
+from faceleak.backbones import training
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def dies_in(name, call):
+    original, calls = getattr(training._Run, name), []
+    def method(run, *arguments):
+        result = original(run, *arguments)
+        calls.append(1)
+        if len(calls) == call:
+            die()
+        return result
+    setattr(training._Run, name, method)
+
+for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
+    if os.fork() == 0:  # before torch has computed anything, so that no thread is lost
+        if when == "in epoch 1":
+            dies_in("_batches", 2)  # called when the epoch begins
+        elif when == "while saving epoch 1":
+            save = training.torch.save
+            training.torch.save = lambda content, path: (save(content, path), content["epoch"] == 1 and die())
+        else:
+            dies_in("save_checkpoint", int(when.removeprefix("after epoch ")) + 1)
+        training.train(piece)
+        os._exit(3)
+    print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_training_that_was_killed_goes_on_where_it_was_and_ends_at_the_same_weights(piece, tmp_path, epochs_trained):
+    expected = trained(piece())
+    assert epochs_trained == [0, 1, 2]
+    left = {
+        "after epoch 0": [1, 2],
+        "after epoch 1": [2],
+        "after epoch 2": [],  # only the result was not written yet
+        "in epoch 1": [1, 2],
+        "while saving epoch 1": [1, 2],
+    }
+    pieces = {when: piece(cache=tmp_path / when) for when in left}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED],
+        input=pickle.dumps(pieces),
+        stdout=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    assert killed.stdout.split() == [str(-signal.SIGKILL).encode()] * len(pieces)
+    for when, epochs in left.items():
+        epochs_trained.clear()
+        assert not (pieces[when].folder / CARD).exists()
+        assert trained(pieces[when]) == expected, when
+        assert epochs_trained == epochs, when
+        assert not (pieces[when].folder / CHECKPOINT).exists()
+
+
+def interrupted(piece: TrainingPiece, monkeypatch) -> None:
+    """Train all epochs, and stop before the result is written."""
+
+    def stop(*_) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "save_backbone", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(piece)
+    assert (piece.folder / CHECKPOINT).exists()
+
+
+def with_part_of_another_net(content: dict) -> dict:
+    return content | {"optimizer": {"state": {}, "param_groups": []}}
+
+
+DAMAGES: dict[str, Callable] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("no checkpoint"),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-200]),
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "without parts": lambda path: torch.save({"epoch": 1}, path),
+    "of another net": lambda path: torch.save(with_part_of_another_net(torch.load(path)), path),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_begins_anew(damage, piece, tmp_path, monkeypatch, epochs_trained):
+    expected = trained(piece(epochs=2))
+    broken = piece(epochs=2, cache=tmp_path / "broken")
+    interrupted(broken, monkeypatch)
+    DAMAGES[damage](broken.folder / CHECKPOINT)
+    epochs_trained.clear()
+    assert trained(broken) == expected
+    assert epochs_trained == [0, 1]
+
+
+def test_what_is_in_the_cache_is_not_trained_again(piece, compute, epochs_trained):
+    pieces = [piece(epochs=1), piece(epochs=1), piece(epochs=1, seed=1)]
+    first = train_backbones(pieces, compute)
+    assert epochs_trained == [0, 0]  # two of the three are the same
+    again = train_backbones(pieces[::-1], compute)[::-1]
+    assert epochs_trained == [0, 0]
+    hashes = [backbone.weights_hash() for backbone in first]
+    assert [backbone.weights_hash() for backbone in again] == hashes
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert sorted(path.name for path in pieces[0].folder.iterdir()) == [CARD, WEIGHTS]
+
+
+def test_the_folder_is_named_by_all_that_the_result_depends_on(piece, images, compute):
+    people = images["identity"].unique()
+    swapped = images["identity"].replace({people[0]: people[1], people[1]: people[0]})
+    different = [
+        piece(),
+        piece(seed=1),
+        piece(epochs=4),
+        piece(learning_rate=0.06),
+        piece(architecture="iresnet_demo"),
+        piece(horizontal_flip=False),
+        piece(images=images.iloc[1:]),
+        piece(images=images.assign(identity=swapped)),
+        piece(images=images.assign(sha256=images["sha256"].to_numpy()[::-1])),
+        piece(compute=compute.model_copy(update={"precision": "bfloat16"})),
+    ]
+    assert len({part.folder for part in different}) == len(different)
+
+
+def test_the_folder_does_not_follow_what_does_not_matter(piece, images, compute):
+    expected = piece().folder
+    assert piece(images=images[::-1]).folder == expected
+    assert piece(images=images[["sha256", "image_id", "identity"]]).folder == expected
+    assert piece(images=images.assign(role="member", known=True)).folder == expected
+    assert piece(compute=compute.model_copy(update={"batch_size": 3, "workers": 2})).folder == expected
+    assert pickle.loads(pickle.dumps(piece())).folder == expected  # as a worker gets it
+
+
+def test_the_card_says_what_the_backbone_is_and_was_trained_on(piece):
+    part = piece(epochs=1)
+    card = train_backbones([part], part.compute)[0].card
+    assert (card.architecture, card.embedding_size, card.preprocessing.image_size) == ("iresnet_tiny", 16, 32)
+    assert card.training["images"] == 24
+    assert card.training["data_hash"] == part.data_hash
+    assert card.training["learning_rate"] == part.options.learning_rate
+
+
+def test_no_epochs_leave_the_initial_weights(piece, compute):
+    untrained = train_backbones([piece(epochs=0, seed=5)], compute)[0]
+    card = BackboneCard(architecture="iresnet_tiny", embedding_size=16, preprocessing=Preprocessing(image_size=32))
+    with seeded(5):
+        expected = build(card)
+    torch.testing.assert_close(untrained.net.state_dict(), expected.state_dict(), rtol=0, atol=0)
+    assert not any(layer["statistics_trained"] for layer in take_inventory(untrained)["bn_layers"])
+
+
+def test_bn_statistics_are_those_of_the_images(piece, images, compute):
+    # at a learning rate of nearly 0 the weights stay, and the running statistics become those of the first weights
+    part = piece(epochs=30, learning_rate=1e-12, horizontal_flip=False)
+    backbone = train_backbones([part], compute)[0]
+    assert all(layer["statistics_trained"] for layer in take_inventory(backbone)["bn_layers"])
+    layers = bn_layers(backbone.net)
+    assert {int(layer.num_batches_tracked) for layer in layers.values()} == {30 * 3}
+    faces = to_tensor(part.store.images(part.store.positions(images["image_id"]), 32), torch.device("cpu"))
+    inputs = backbone.net.conv1(backbone.preprocess(faces)).detach()
+    mean, variance = inputs.mean((0, 2, 3)), inputs.var((0, 2, 3))
+    assert float(((layers["bn1"].running_mean - mean) / variance.sqrt()).abs().max()) < 0.15
+    torch.testing.assert_close(layers["bn1"].running_var, variance, rtol=0.2, atol=0)
+
+
+@pytest.mark.parametrize("flip", [True, False])
+def test_every_epoch_shows_each_image_once_in_an_order_of_its_own(flip, piece, images, monkeypatch):
+    batches = []
+
+    class Noting(Backbone):
+        def forward(self, faces):
+            batches.append(faces.clone())
+            return super().forward(faces)
+
+    monkeypatch.setattr(training, "Backbone", Noting)
+    part = piece(images=images.head(20), horizontal_flip=flip)
+    train(part)
+    assert [len(batch) for batch in batches] == [8, 8] * 3  # of 20 images, 16 fill whole batches
+    originals = to_tensor(part.store.images(part.store.positions(part.images["image_id"]), 32), torch.device("cpu"))
+    candidates = torch.cat([originals, originals.flip(3)]).flatten(1)
+    orders, mirrored = [], 0
+    for epoch in range(3):
+        shown = torch.cat(batches[2 * epoch : 2 * epoch + 2]).flatten(1)
+        found = [int((candidates == face).all(1).nonzero()) for face in shown]  # fails where a face is neither
+        mirrored += sum(number >= 20 for number in found)
+        orders.append([number % 20 for number in found])
+        assert len(set(orders[-1])) == 16
+    assert orders[0] != orders[1] != orders[2]
+    assert 12 <= mirrored <= 36 if flip else mirrored == 0  # of 48: 24 ± 3.5
+
+
+@pytest.mark.parametrize("option", [{"momentum": 0.0}, {"weight_decay": 0.1}, {"warmup_share": 0.6}, {"margin": 0.0}])
+def test_every_option_has_an_effect(option, piece):
+    assert trained(piece(**option)) != trained(piece())
+
+
+@pytest.mark.parametrize(
+    ("epochs", "share"),
+    [(1, 0.0), (1, 0.5), (1, 0.99), (2, 0.5), (4, 0.25), (4, 0.99)],  # of `epochs` steps, one an epoch
+)
+def test_a_warmup_of_any_length_is_possible(epochs, share, piece):
+    part = piece(epochs=epochs, warmup_share=share, batch_size=24)
+    assert trained(part) != trained(piece(epochs=0))
+
+
+def test_bfloat16_trains_weights_in_float32(piece, compute):
+    part = piece(epochs=1, compute=compute.model_copy(update={"precision": "bfloat16"}))
+    backbone = train_backbones([part], compute)[0]
+    assert {tensor.dtype for tensor in backbone.parameters()} == {torch.float32}
+    assert backbone.weights_hash() != trained(piece(epochs=1))
+    assert all(tensor.isfinite().all() for tensor in backbone.parameters())
+
+
+def test_too_few_people_or_images_are_an_error_before_anything_is_written(piece, images):
+    one_person = piece(images=images.head(6), batch_size=2)
+    with pytest.raises(TrainingError, match=r"piece cannot be trained on 6 images of 1 people: .*at least two people"):
+        train(one_person)
+    few_images = piece(images=images.iloc[[0, 1, 2, 6, 7, 8, 9]])
+    with pytest.raises(TrainingError, match=r"7 images of 2 people: .*one batch of 8 images.*lower its batch_size"):
+        train(few_images)
+    assert not one_person.cache.exists()
+
+
+def test_a_loss_that_diverges_is_an_error_that_names_the_epoch(piece):
+    part = piece(learning_rate=1e30)
+    with pytest.raises(TrainingError, match=r"loss of piece is (nan|inf) after epoch [12].*Lower its learning_rate"):
+        train(part)
+    assert not (part.folder / CARD).exists()
+
+
+def test_the_manifest_stays_as_it_came(piece, images):
+    before = images.copy()
+    train(piece(images=images, epochs=1))
+    pd.testing.assert_frame_equal(images, before)

@@ -1,0 +1,51 @@
+"""What the rooms read and write comes back as it was."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from faceleak.backbones.backbone import Backbone
+from faceleak.datasets.rooms import (
+    ArraysDataset,
+    AttackModelsDataset,
+    BackboneDataset,
+    BackbonesDataset,
+    FaceStoreDataset,
+)
+from faceleak.faces.store import FaceStore
+from faceleak.membership.attack_models import AttackModel
+
+
+def test_backbone_round_trip(tmp_path: Path, tiny_backbone: Backbone) -> None:
+    dataset = BackboneDataset(str(tmp_path / "target"))
+    dataset.save(tiny_backbone)
+    assert dataset.load().weights_hash() == tiny_backbone.weights_hash()
+
+
+def test_backbones_keep_names_and_order_and_drop_what_is_no_longer_there(tmp_path: Path, tiny_backbone: Backbone) -> None:
+    dataset = BackbonesDataset(str(tmp_path / "variants"))
+    dataset.save({"undefended": tiny_backbone, "bn_perturbation_0.1": tiny_backbone})
+    dataset.save({"b": tiny_backbone, "a": tiny_backbone})
+    assert list(dataset.load()) == ["b", "a"]
+    assert {path.name for path in (tmp_path / "variants").iterdir()} == {"a", "b", "names.json"}
+
+
+def test_attack_models_round_trip(tmp_path: Path) -> None:
+    model = AttackModel(("x",), (0.0,), (1.0,), (2.0,), 0.5, 0.25)
+    dataset = AttackModelsDataset(str(tmp_path / "models.json"))
+    dataset.save({"undefended": {"bn_distance_shadow": model}})
+    assert dataset.load() == {"undefended": {"bn_distance_shadow": model}}
+
+
+def test_arrays_round_trip(tmp_path: Path) -> None:
+    arrays = {"pixels": np.arange(12, dtype=np.uint8).reshape(3, 4)}
+    dataset = ArraysDataset(str(tmp_path / "arrays.safetensors"))
+    dataset.save(arrays)
+    np.testing.assert_array_equal(dataset.load()["pixels"], arrays["pixels"])
+
+
+def test_store_opens_what_was_packed(demo_store: FaceStore) -> None:
+    loaded = FaceStoreDataset(str(demo_store.path)).load()
+    assert len(loaded) == len(demo_store)
+    assert torch.equal(torch.from_numpy(loaded.pixels(0)), torch.from_numpy(demo_store.pixels(0)))

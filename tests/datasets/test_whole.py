@@ -1,0 +1,37 @@
+"""File datasets write whole files: a failure leaves the earlier one."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from kedro.io.core import DatasetError
+from matplotlib.figure import Figure
+
+from faceleak.datasets.whole import FigureDataset, TableDataset, TreeDataset
+
+
+def test_table_round_trip(tmp_path: Path) -> None:
+    table = pd.DataFrame({"image_id": ["a", "b"], "score": [0.5, -1.0]})
+    dataset = TableDataset(filepath=str(tmp_path / "folder" / "scores.parquet"))
+    dataset.save(table)
+    pd.testing.assert_frame_equal(dataset.load(), table)
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["scores.parquet"]
+
+
+def test_a_failing_save_leaves_the_earlier_tree(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    dataset = TreeDataset(filepath=str(path))
+    dataset.save({"auc": 0.5})
+    with pytest.raises(DatasetError):
+        dataset.save({"auc": object()})
+    assert json.loads(path.read_text()) == {"auc": 0.5}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_figure_is_a_png(tmp_path: Path) -> None:
+    path = tmp_path / "figure.png"
+    figure = Figure()
+    figure.add_subplot().plot([0, 1])
+    FigureDataset(filepath=str(path)).save(figure)
+    assert path.read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,107 @@
+"""The whole audit on the smoke environment: what it leaves behind for people, for DVC and in MLflow."""
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from PIL import Image
+
+from .conftest import environment, kedro
+
+pytestmark = pytest.mark.slow
+ATTACKERS = ("static", "refitted", "adaptive")
+
+
+def reports(project: Path) -> Path:
+    return project / "data" / "smoke" / "08_reporting"
+
+
+def tree(project: Path, name: str) -> dict:
+    return json.loads((reports(project) / f"{name}.json").read_text())
+
+
+def runs(project: Path) -> list[Run]:
+    client = MlflowClient(environment(project)["MLFLOW_TRACKING_URI"])
+    experiment = client.get_experiment_by_name("faceleak")
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def test_results_hold_every_stage_with_intervals_around_values(audited: Path) -> None:
+    results = tree(audited, "results")["undefended"]
+    unseen = results["membership"]["bn_distance_partial_knowledge"]["unseen_identity"]
+    assert set(results) == {"utility", "membership", "reconstruction"}
+    assert unseen["auc_ci_low"] <= unseen["auc"] <= unseen["auc_ci_high"]
+    assert {"blind_partial_knowledge", "bn_distance_shadow"} <= set(results["membership"])
+    steps = results["reconstruction"]["bn_moments_partial_knowledge"]
+    assert set(steps) == {"random", "best_random", "optimised"}
+
+
+def test_strength_zero_leaves_every_metric_as_it_was(audited: Path) -> None:
+    results = tree(audited, "defense_results")
+    assert results["bn_perturbation_0"] == results["undefended"]
+
+
+def test_undefended_target_is_the_same_to_static_and_refitted_attackers_and_to_the_attack_pipeline(audited: Path) -> None:
+    defended = tree(audited, "defense_results")["undefended"]["membership"]
+    attacked = tree(audited, "results")["undefended"]["membership"]
+    assert defended["bn_distance_partial_knowledge_static"] == defended["bn_distance_partial_knowledge_refitted"]
+    assert defended["bn_distance_partial_knowledge_refitted"] == attacked["bn_distance_partial_knowledge"]
+
+
+def test_every_variant_meets_every_attacker(audited: Path) -> None:
+    scores = pd.read_parquet(audited / "data/smoke/07_model_output/defense_scores.parquet")
+    met = set(scores[["variant", "attacker"]].drop_duplicates().itertuples(index=False, name=None))
+    variants = ("undefended", "bn_perturbation_0", "bn_perturbation_0.8")
+    assert met == {(variant, attacker) for variant in variants for attacker in ATTACKERS}
+
+
+def test_nobody_whom_the_attacker_knows_is_scored(audited: Path) -> None:
+    splits = pd.read_parquet(audited / "data/smoke/03_primary/splits.parquet")
+    scores = pd.read_parquet(audited / "data/smoke/07_model_output/scores.parquet")
+    known = set(splits.loc[splits["known"] | splits["role"].isin(["auxiliary", "public"]), "identity"])
+    assert not known & set(scores["identity"])
+    assert len(scores) > 0
+
+
+@pytest.mark.parametrize("name", ["people", "roc", "bn_distances", "gallery", "reconstruction_steps", "privacy_utility"])
+def test_figures_are_real_pictures(audited: Path, name: str) -> None:
+    with Image.open(reports(audited) / f"{name}.png") as image:
+        assert image.width > 500
+        assert len(image.convert("L").getcolors(256) or []) > 10
+
+
+def test_mlflow_holds_one_run_with_a_child_a_variant(audited: Path) -> None:
+    parents = [run for run in runs(audited) if "mlflow.parentRunId" not in run.data.tags]
+    children = {run.info.run_name: run for run in runs(audited) if "mlflow.parentRunId" in run.data.tags}
+    assert len(parents) == 1
+    assert set(children) == {"undefended", "bn_perturbation_0", "bn_perturbation_0.8"}
+    assert {run.info.status for run in [*parents, *children.values()]} == {"FINISHED"}
+    metrics = children["undefended"].data.metrics
+    assert "membership/bn_distance_partial_knowledge/unseen_identity/auc" in metrics
+    assert "membership/bn_distance_partial_knowledge_adaptive/unseen_identity/auc" in metrics
+    assert math.isclose(
+        metrics["utility/verification_auc"], tree(audited, "results")["undefended"]["utility"]["verification_auc"]
+    )
+
+
+def test_mlflow_parameters_are_flat_and_tags_tell_the_origin(audited: Path) -> None:
+    parent = next(run for run in runs(audited) if "mlflow.parentRunId" not in run.data.tags)
+    assert parent.data.params["target.train.epochs"] == "2"
+    assert parent.data.params["faces.demo.people"] == "52"
+    assert parent.data.tags["faceleak.environment"] == "smoke"
+    assert len(parent.data.tags["faceleak.splits_hash"]) == len(parent.data.tags["faceleak.target_hash"]) == 16
+    assert not [value for value in parent.data.params.values() if "Options(" in value]
+
+
+def test_a_second_run_changes_no_metric_and_trains_nothing(audited: Path) -> None:
+    before = {path.name: path.read_text() for path in reports(audited).glob("*.json")}
+    trained = {path: path.stat().st_mtime_ns for path in (audited / "data/smoke/cache").rglob("*.safetensors")}
+    run = kedro(audited, "run", "--env=smoke", "--pipelines=attack")
+    assert run.returncode == 0, run.stderr
+    assert {path.name: path.read_text() for path in reports(audited).glob("*.json")} == before
+    assert {path: path.stat().st_mtime_ns for path in (audited / "data/smoke/cache").rglob("*.safetensors")} == trained
+    assert "make ui" in run.stdout

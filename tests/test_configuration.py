@@ -1,0 +1,53 @@
+"""The configuration in `conf/` is valid in every environment, and wrong values are named."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.config import OmegaConfigLoader
+
+from faceleak.configuration import ConfigurationError, check_parameters
+from faceleak.settings import CONFIG_LOADER_ARGS
+
+PROJECT = Path(__file__).parents[1]
+
+
+def parameters(env: str) -> dict[str, Any]:
+    loader = OmegaConfigLoader(str(PROJECT / "conf"), env=env, **CONFIG_LOADER_ARGS)
+    return dict(loader["parameters"])
+
+
+@pytest.mark.parametrize("env", ["base", "smoke", "lfw"])
+def test_every_environment_is_valid(env: str) -> None:
+    checked = check_parameters(parameters(env))
+    assert checked.reconstruction.search.attack in checked.membership.attacks
+
+
+def test_all_problems_are_named_at_once_with_key_value_and_what_is_allowed() -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["bootstrap"]["resample"] = 5
+    wrong["compute"]["device"] = "gpu"
+    wrong["defense"]["variants"][0]["strength"] = -1
+    del wrong["faces"]["splits"]["roles"]["unseen_identity"]
+    with pytest.raises(ConfigurationError) as raised:
+        check_parameters(wrong)
+    message = str(raised.value)
+    assert "bootstrap.resample: unknown key (value 5)" in message
+    assert "compute.device: 'gpu' is not allowed" in message
+    assert "defense.variants.0.strength: -1 is not allowed" in message
+    assert "roles needs at least `member` and `unseen_identity`" in message
+
+
+def test_a_source_without_its_block_is_refused() -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["target"]["source"] = "load"
+    with pytest.raises(ConfigurationError, match="no block `load`"):
+        check_parameters(wrong)
+
+
+def test_reconstruction_by_an_attack_that_is_not_configured_is_refused() -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["reconstruction"]["search"]["attack"] = "bn_distanse"
+    with pytest.raises(ConfigurationError, match="bn_distanse"):
+        check_parameters(wrong)
