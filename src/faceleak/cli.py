@@ -9,6 +9,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS
+from kedro.io.core import DatasetError
 
 from faceleak.errors import FaceleakError
 
@@ -22,13 +23,21 @@ def _stop(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     raise KeyboardInterrupt
 
 
+def _mendable(error: BaseException) -> BaseException:
+    """The first error in the chain of causes that a user can mend: Kedro wraps what happens in a data set."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, FaceleakError):
+        cause = cause.__cause__
+    return cause or error
+
+
 def _with_clear_ends(callback: Callable[..., Any]) -> Callable[..., Any]:
     def run(**options: Any) -> Any:
         signal.signal(signal.SIGTERM, _stop)
         try:
             return callback(**options)
-        except FaceleakError as error:
-            raise click.ClickException(str(error)) from None
+        except (FaceleakError, DatasetError) as error:
+            raise click.ClickException(str(_mendable(error))) from None
         except KeyboardInterrupt:
             from faceleak.tracking import close_as_killed
 
@@ -39,5 +48,6 @@ def _with_clear_ends(callback: Callable[..., Any]) -> Callable[..., Any]:
 
 
 run = copy(kedro_run)
+assert kedro_run.callback is not None
 run.callback = _with_clear_ends(kedro_run.callback)
 cli.add_command(run)

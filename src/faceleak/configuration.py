@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from faceleak.backbones.target_options import TargetOptions
@@ -29,7 +29,7 @@ class Parameters(Options):
     faces: FacesOptions
     target: TargetOptions
     membership: MembershipOptions
-    attackers: list[AttackerName] = ["plain"]
+    attackers: list[AttackerName] = Field(["plain"], min_length=1)
     reconstruction: ReconstructionOptions
     defense: DefenseOptions
 
@@ -55,7 +55,8 @@ def check_parameters(parameters: dict[str, Any]) -> Parameters:
     except ValidationError as error:
         lines = "\n".join(f"  {_describe(problem)}" for problem in error.errors())
         raise ConfigurationError(
-            f"The configuration is not valid, so nothing was run:\n{lines}\nParameters live in conf/base and conf/<env>."
+            f"The configuration is not valid, so nothing was run:\n{lines}\n"
+            "Parameters live in conf/base and conf/<env>."
         ) from error
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks import MlflowHook
@@ -31,7 +31,7 @@ class TrackingHooks(MlflowHook):
     """kedro-mlflow's tracking, with flat parameters, provenance tags, and runs that never stay RUNNING."""
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Close runs of processes that are gone, start this one, tag it with where its numbers come from."""
         from faceleak import tracking
 
@@ -91,7 +91,7 @@ class TerminalHooks:
             terminal.show(f"A first look at the faces: {self._reports}/people.png")
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Show the tables of results that this run has made, and the next step."""
         made = pipeline.all_outputs()
         if "results" in made:

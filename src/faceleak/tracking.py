@@ -80,5 +80,3 @@ def close_as_killed() -> None:
     """End the active run and its parents as KILLED: the user or the system has stopped this process."""
     while mlflow.active_run() is not None:
         mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
-
-

@@ -23,7 +23,9 @@ def test_backbone_round_trip(tmp_path: Path, tiny_backbone: Backbone) -> None:
     assert dataset.load().weights_hash() == tiny_backbone.weights_hash()
 
 
-def test_backbones_keep_names_and_order_and_drop_what_is_no_longer_there(tmp_path: Path, tiny_backbone: Backbone) -> None:
+def test_backbones_keep_names_and_order_and_drop_what_is_no_longer_there(
+    tmp_path: Path, tiny_backbone: Backbone
+) -> None:
     dataset = BackbonesDataset(str(tmp_path / "variants"))
     dataset.save({"undefended": tiny_backbone, "bn_perturbation_0.1": tiny_backbone})
     dataset.save({"b": tiny_backbone, "a": tiny_backbone})

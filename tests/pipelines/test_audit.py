@@ -45,7 +45,9 @@ def test_strength_zero_leaves_every_metric_as_it_was(audited: Path) -> None:
     assert results["bn_perturbation_0"] == results["undefended"]
 
 
-def test_undefended_target_is_the_same_to_static_and_refitted_attackers_and_to_the_attack_pipeline(audited: Path) -> None:
+def test_undefended_target_is_the_same_to_static_and_refitted_attackers_and_to_the_attack_pipeline(
+    audited: Path,
+) -> None:
     defended = tree(audited, "defense_results")["undefended"]["membership"]
     attacked = tree(audited, "results")["undefended"]["membership"]
     assert defended["bn_distance_partial_knowledge_static"] == defended["bn_distance_partial_knowledge_refitted"]
@@ -67,7 +69,9 @@ def test_nobody_whom_the_attacker_knows_is_scored(audited: Path) -> None:
     assert len(scores) > 0
 
 
-@pytest.mark.parametrize("name", ["people", "roc", "bn_distances", "gallery", "reconstruction_steps", "privacy_utility"])
+@pytest.mark.parametrize(
+    "name", ["people", "roc", "bn_distances", "gallery", "reconstruction_steps", "privacy_utility"]
+)
 def test_figures_are_real_pictures(audited: Path, name: str) -> None:
     with Image.open(reports(audited) / f"{name}.png") as image:
         assert image.width > 500

@@ -70,7 +70,9 @@ def test_bad_faces(project: Path, spoil: Callable[[Path], None], expected: list[
     faces = project / "people"
     fill_folder(faces, people=3)
     spoil(faces)
-    run = kedro(project, "run", "--env=smoke", "--pipelines=faces", "--params=faces.source=folder,faces.folder.path=people")
+    run = kedro(
+        project, "run", "--env=smoke", "--pipelines=faces", "--params=faces.source=folder,faces.folder.path=people"
+    )
     assert_clear_end(run.returncode, run.stdout + run.stderr, expected)
     assert earlier.read_bytes() == b"an earlier store"
 

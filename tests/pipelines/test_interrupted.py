@@ -33,7 +33,9 @@ def start_training(project: Path) -> subprocess.Popen[str]:
 def statuses(project: Path) -> list[str]:
     client = MlflowClient(environment(project)["MLFLOW_TRACKING_URI"])
     experiment = client.get_experiment_by_name("faceleak")
-    found = client.search_runs([experiment.experiment_id], "attributes.run_name = 'target'", order_by=["start_time ASC"])
+    found = client.search_runs(
+        [experiment.experiment_id], "attributes.run_name = 'target'", order_by=["start_time ASC"]
+    )
     return [run.info.status for run in found]
 
 

@@ -15,7 +15,7 @@ class MetricsDataset(TreeDataset):
 
     def save(self, data: dict[str, dict[str, Any]]) -> None:
         """Write the JSON, then log to MLflow if a run is active."""
-        super().save.__wrapped__(self, data)
+        super().save(data)
         if mlflow.active_run() is not None:
             for variant, tree in data.items():
                 log_variant(variant, flatten(tree))

@@ -30,7 +30,7 @@ class TableDataset(ParquetDataset):
     def save(self, data: Any) -> None:
         """Write the table."""
         with saving_whole(self):
-            super().save.__wrapped__(self, data)
+            super().save(data)
 
 
 class TreeDataset(JSONDataset):
@@ -42,7 +42,7 @@ class TreeDataset(JSONDataset):
     def save(self, data: Any) -> None:
         """Write the data."""
         with saving_whole(self):
-            super().save.__wrapped__(self, data)
+            super().save(data)
 
 
 class FigureDataset(MatplotlibDataset):
@@ -51,4 +51,4 @@ class FigureDataset(MatplotlibDataset):
     def save(self, data: Any) -> None:
         """Draw the figure."""
         with saving_whole(self):
-            super().save.__wrapped__(self, data)
+            super().save(data)

@@ -26,6 +26,10 @@ def make_judge(people: pd.DataFrame, far: float) -> Judge:
     Templates of members come from their `same_identity` images, those of controls from `unseen_identity` images; both
     galleries are cut to the same number of people. The threshold accepts at most the share `far` of comparisons
     between `public` images, of people whom the evaluator never saw, and all templates. Raises MetricError.
+
+    A person is one template, as recognition systems enrol several images, so that `far` is the chance that a stranger
+    passes for a given person: with 100 people about one face in ten matches somebody by chance. Matching any single
+    image at the same rate per pair of images would let every second face match somebody.
     """
     members, controls = (_gallery(people, role) for role in ("same_identity", "unseen_identity"))
     size = min(len(members), len(controls))

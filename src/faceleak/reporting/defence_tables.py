@@ -53,5 +53,7 @@ def _reconstruction_tables(results: Mapping[str, Tree]) -> list[Table]:
     for variant, stages in results.items():
         by_attacker = {name.rpartition("_")[2]: steps for name, steps in stages.get("reconstruction", {}).items()}
         optimised = [by_attacker.get(attacker, {}).get("optimised", {}) for attacker in ATTACKERS]
-        table.add_row(Text(variant), *(_number(step.get("match_advantage", float("nan")), "+.3f") for step in optimised))
+        table.add_row(
+            Text(variant), *(_number(step.get("match_advantage", float("nan")), "+.3f") for step in optimised)
+        )
     return [table]

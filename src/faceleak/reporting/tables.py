@@ -110,7 +110,9 @@ def _utility_table(metrics: Mapping[str, Tree]) -> Table:
         for stage, measured in _utilities(stages).items()
     }
     columns = [name for name in UTILITY_COLUMNS if any(name in measured for measured in named.values())]
-    table = empty_table("Utility on people the target never saw", "variant", *(UTILITY_COLUMNS[name] for name in columns))
+    table = empty_table(
+        "Utility on people the target never saw", "variant", *(UTILITY_COLUMNS[name] for name in columns)
+    )
     for name, measured in named.items():
         table.add_row(Text(name), *(interval_text(measured, column) for column in columns))
     return table

@@ -26,9 +26,7 @@ def create_pipeline() -> Pipeline:
     own = Pipeline(
         [
             Node(nodes.make_variants, ["target", options], "variants", name="make_variants"),
-            Node(
-                nodes.make_views, ["variants", "face_store", "splits", options, compute], "views", name="make_views"
-            ),
+            Node(nodes.make_views, ["variants", "face_store", "splits", options, compute], "views", name="make_views"),
             Node(
                 nodes.collect_points,
                 ["utility_metrics", "membership_metrics", options],

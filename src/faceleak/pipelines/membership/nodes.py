@@ -8,7 +8,8 @@ from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership import references
-from faceleak.membership.options import MembershipOptions
+from faceleak.membership.attackers import AttackerName
+from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.metrics.intervals import BootstrapOptions
 
 
@@ -71,7 +72,9 @@ def read_blind_signals(
     blind = read_signals(options.blind.signals, first, store, image_ids, compute)
     for number, backbone in enumerate([first, *others][: options.blind.references]):
         signals = read_signals(options.blind.reference_signals, backbone, store, image_ids, compute)
-        named = signals.add_prefix(f"{references.reference_name(number)}.").drop(columns=f"{references.reference_name(number)}.image_id")
+        named = signals.add_prefix(f"{references.reference_name(number)}.").drop(
+            columns=f"{references.reference_name(number)}.image_id"
+        )
         blind = pd.concat([blind, named], axis=1)
     return blind
 
@@ -98,7 +101,7 @@ def fit_attacks(
     reference_signals: pd.DataFrame,
     splits: pd.DataFrame,
     options: MembershipOptions,
-    threat_models: list[str],
+    threat_models: list[ThreatModel],
 ) -> Any:
     """Fit every attack on what its threat model allows."""
     from faceleak.membership import scoring
@@ -106,7 +109,9 @@ def fit_attacks(
     return scoring.fit_attacks(signals, reference_signals, splits, options.attacks, threat_models)
 
 
-def score_images(signals: pd.DataFrame, models: Any, splits: pd.DataFrame, attackers: list[str]) -> pd.DataFrame:
+def score_images(
+    signals: pd.DataFrame, models: Any, splits: pd.DataFrame, attackers: list[AttackerName]
+) -> pd.DataFrame:
     """Score the images that no attacker knows."""
     from faceleak.membership import scoring
 
@@ -131,7 +136,8 @@ def measure_membership(
     blind = membership.measure_membership(blind_scores, None, bootstrap)
     metrics: dict[str, dict[str, Any]] = {}
     keys = ["variant", "attacker", "threat_model", "attack"]
-    for (variant, attacker, threat_model, attack), rows in scores.groupby(keys, sort=False):
+    groups: dict[Any, pd.DataFrame] = dict(tuple(scores.groupby(keys, sort=False)))
+    for (variant, attacker, threat_model, attack), rows in groups.items():
         measured = metrics.setdefault(variant, {"membership": {model_name(BLIND, "partial_knowledge"): blind}})
         name = model_name(attack, threat_model) + encounter(variant, attacker).suffix
         measured["membership"][name] = membership.measure_membership(rows, blind_scores, bootstrap)

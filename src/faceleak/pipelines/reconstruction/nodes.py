@@ -7,6 +7,7 @@ import pandas as pd
 from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
+from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.intervals import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
@@ -23,9 +24,7 @@ def train_evaluator(
     return train_backbones([piece], compute)[0]
 
 
-def embed_people(
-    evaluator: Any, store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions
-) -> pd.DataFrame:
+def embed_people(evaluator: Any, store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions) -> pd.DataFrame:
     """Embed the people that reconstructions are compared with, and strangers for the threshold."""
     from faceleak.backbones.embedding import embed
 
@@ -39,7 +38,7 @@ def reconstruct_faces(
     models: Any,
     options: ReconstructionOptions,
     membership: MembershipOptions,
-    attackers: list[str],
+    attackers: list[AttackerName],
     compute: ComputeOptions,
 ) -> dict[str, Any]:
     """Reconstruct faces in every encounter: arrays `<encounter>/<step>/<latents|pixels|scores>`."""
@@ -51,7 +50,13 @@ def reconstruct_faces(
     signals = tuple(membership.attacks[options.search.attack].signals)
     pieces = [
         ReconstructionPiece(
-            meeting.name, views[meeting.view], signals, models[meeting.fitted_on][attack], options.prior, options.search, compute
+            meeting.name,
+            views[meeting.view],
+            signals,
+            models[meeting.fitted_on][attack],
+            options.prior,
+            options.search,
+            compute,
         )
         for meeting in encounters(views, attackers)
     ]

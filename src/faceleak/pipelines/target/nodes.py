@@ -64,6 +64,7 @@ def measure_utility(
 ) -> dict[str, dict[str, Any]]:
     """Verification on people that no view was trained on: variant → utility; an undone view counts to its variant."""
     from faceleak.backbones.embedding import embed
+
     people = with_role(splits, "unseen_identity")
     utilities: dict[str, dict[str, Any]] = {}
     for view, backbone in views.items():

@@ -1,0 +1,147 @@
+"""What every signal must keep, whichever file of the room it is."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import get_args
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from faceleak.backbones.architectures import build
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import NoBatchNormError
+from faceleak.backbones.card import BackboneCard, Preprocessing
+from faceleak.compute import seeded
+from faceleak.signals import registry
+
+NAMES = registry.names()
+OF_WEIGHTS = [name for name in NAMES if registry.get(name).ACCESS == "weights"]
+
+
+@pytest.fixture
+def faces() -> Tensor:
+    """Five faces of noise, each of a brightness of its own."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(5, 3, 32, 32, generator=generator) * torch.linspace(0.3, 1, 5).view(5, 1, 1, 1)
+
+
+def hooks_of(net: nn.Module) -> list:
+    return [hook for module in net.modules() for hook in (*module._forward_hooks, *module._forward_pre_hooks)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_together_is_one_by_one_and_the_target_stays_as_it_came(name, tiny_backbone, faces):
+    signal = registry.get(name)
+    tiny_backbone.train()  # the mode in which a careless forward pass would move the running statistics
+    tiny_backbone.net.layer3.eval()
+    before = deepcopy(tiny_backbone.state_dict())
+    modes = {part: module.training for part, module in tiny_backbone.named_modules()}
+    together = signal.read(tiny_backbone, faces)
+    torch.testing.assert_close(
+        together, torch.cat([signal.read(tiny_backbone, face[None]) for face in faces]), rtol=1e-4, atol=1e-4
+    )
+    torch.testing.assert_close(signal.read(tiny_backbone, faces.flip(0)), together.flip(0), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(tiny_backbone.state_dict(), before, rtol=0, atol=0)
+    assert {part: module.training for part, module in tiny_backbone.named_modules()} == modes
+    assert hooks_of(tiny_backbone) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_faces_that_differ_get_rows_that_differ(name, tiny_backbone, faces):
+    rows = registry.get(name).read(tiny_backbone, faces)
+    assert (torch.cdist(rows, rows) + torch.eye(5) > 1e-3).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_column_has_a_name_of_its_own(name, tiny_backbone, faces):
+    signal = registry.get(name)
+    columns = signal.column_names(tiny_backbone.net)
+    assert signal.read(tiny_backbone, faces).shape == (5, len(columns))
+    assert len(set(columns)) == len(columns)
+    assert signal.ACCESS in get_args(registry.Access)
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+def test_gradients_reach_every_face(name, tiny_backbone, faces):
+    faces.requires_grad_()
+    rows = registry.get(name).read(tiny_backbone, faces)
+    (gradient,) = torch.autograd.grad(rows.sum(), faces)
+    assert gradient.isfinite().all()
+    assert (gradient.flatten(1).norm(dim=1) > 1e-6).all()
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+def test_gradients_agree_with_finite_differences(name, tiny_backbone, faces):
+    signal, step = registry.get(name), 1e-3
+    weights = torch.rand(signal.read(tiny_backbone, faces).shape, generator=torch.Generator().manual_seed(1))
+    faces.requires_grad_()
+    (gradient,) = torch.autograd.grad((signal.read(tiny_backbone, faces) * weights).sum(), faces)
+    direction = gradient / gradient.norm()
+    with torch.no_grad():
+        ends = [(signal.read(tiny_backbone, faces + move * direction) * weights).sum() for move in (step, -step)]
+    assert float(ends[0] - ends[1]) / (2 * step) == pytest.approx(float(gradient.norm()), rel=0.02)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [32, 45])
+def test_numbers_are_finite_on_the_strangest_images(name, size, tiny_backbone):
+    faces = torch.stack([torch.zeros(3, size, size), torch.ones(3, size, size), torch.rand(3, size, size).round()])
+    assert registry.get(name).read(tiny_backbone, faces).isfinite().all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_are_finite_where_channels_are_dead(name, tiny_backbone, faces):
+    tiny_backbone.net.conv1.weight.data.zero_()
+    tiny_backbone.net.bn1.running_mean.zero_()
+    tiny_backbone.net.bn1.running_var.zero_()
+    assert registry.get(name).read(tiny_backbone, faces).isfinite().all()
+
+
+def backbone_with(image_size: int, colour_order: str) -> Backbone:
+    preprocessing = Preprocessing(image_size=image_size, colour_order=colour_order, mean=(0.4,) * 3, std=(0.3,) * 3)
+    card = BackboneCard(architecture="iresnet_tiny", embedding_size=8, preprocessing=preprocessing)
+    with seeded(0):
+        return Backbone(build(card), card).eval()
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+@pytest.mark.parametrize("size", [32, 50])
+def test_the_backbones_own_preprocessing_comes_first(name, size, faces):
+    signal = registry.get(name)
+    backbone = backbone_with(size, "BGR")
+    rows = signal.read(backbone, faces)
+    torch.testing.assert_close(rows, signal.read(backbone.net, backbone.preprocess(faces)))
+    assert not torch.allclose(rows, signal.read(backbone_with(size, "RGB"), faces))
+
+
+class Unreadable(nn.Module):
+    """A backbone that nobody may look at."""
+
+    def forward(self, faces: Tensor) -> Tensor:
+        raise AssertionError("the backbone was used")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if registry.get(name).ACCESS == "nothing"])
+def test_a_signal_without_access_never_looks_at_the_backbone(name, tiny_backbone, faces):
+    signal = registry.get(name)
+    assert torch.equal(signal.read(Unreadable(), faces), signal.read(tiny_backbone, faces))
+    assert signal.column_names(Unreadable()) == signal.column_names(tiny_backbone)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("bn_")])
+@pytest.mark.parametrize(
+    "call", [lambda signal, net: signal.read(net, torch.zeros(1, 3, 8, 8)), lambda s, n: s.column_names(n)]
+)
+def test_a_backbone_without_batch_norm_is_an_error(name, call: Callable):
+    with pytest.raises(NoBatchNormError, match="choose others"):
+        call(registry.get(name), nn.Conv2d(3, 2, 1))
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+def test_an_error_on_the_way_leaves_neither_hooks_nor_another_mode(name, tiny_backbone):
+    tiny_backbone.train()
+    with pytest.raises(RuntimeError):
+        registry.get(name).read(tiny_backbone, torch.zeros(2, 4, 32, 32))
+    assert hooks_of(tiny_backbone) == []
+    assert all(module.training for module in tiny_backbone.modules())

@@ -1,0 +1,41 @@
+import pytest
+import torch
+from torch import nn
+
+from faceleak.signals import pixel_statistics
+
+
+def statistics(face: torch.Tensor) -> dict[str, float]:
+    values = pixel_statistics.read(nn.Identity(), face[None])[0].tolist()
+    return dict(zip(pixel_statistics.column_names(nn.Identity()), values, strict=True))
+
+
+def test_a_plain_colour_by_hand():
+    found = statistics(torch.tensor([0.2, 0.4, 0.6])[:, None, None].expand(3, 16, 16))
+    for colour, value in (("red", 0.2), ("green", 0.4), ("blue", 0.6)):
+        assert found[f"mean.{colour}"] == pytest.approx(value)
+        assert found[f"std.{colour}"] == pytest.approx(0, abs=1e-6)
+        assert [found[f"thumbnail.{colour}.{cell}"] for cell in range(64)] == pytest.approx([value] * 64)
+    assert found["sharpness"] == 0
+    assert len(found) == 7 + 3 * 64
+
+
+def test_stripes_by_hand():
+    face = torch.zeros(3, 16, 16)
+    face[0, :, ::2] = 1  # red columns: every step across changes red by 1, none changes down
+    face[1, 0] = 1  # one green row: of 15 steps down one changes
+    found = statistics(face)
+    assert found["mean.red"] == pytest.approx(0.5)
+    assert found["std.red"] == pytest.approx((0.25 * 256 / 255) ** 0.5)
+    assert found["mean.green"] == pytest.approx(1 / 16)
+    assert found["sharpness"] == pytest.approx(1 / 3 + 1 / 15 / 3)
+
+
+def test_the_thumbnail_holds_the_mean_of_each_cell_row_by_row():
+    face = torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(0))
+    found = statistics(face)
+    for row, column in ((0, 0), (0, 7), (5, 2)):
+        cell = face[:, 3 * row : 3 * row + 3, 4 * column : 4 * column + 4].mean((1, 2)).tolist()
+        number = 8 * row + column
+        shown = [found[f"thumbnail.{colour}.{number}"] for colour in ("red", "green", "blue")]
+        assert shown == pytest.approx(cell)
