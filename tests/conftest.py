@@ -15,9 +15,10 @@ SHARED = Path(__file__).parents[2] / "shared"
 
 
 @pytest.fixture(scope="session")
-def compute() -> ComputeOptions:
-    """One process on the CPU, in float32."""
-    return ComputeOptions(device="cpu", precision="float32", workers=1, batch_size=16)
+def compute(tmp_path_factory: pytest.TempPathFactory) -> ComputeOptions:
+    """One process on the CPU, in float32, with a cache of this run alone."""
+    cache = tmp_path_factory.mktemp("cache")
+    return ComputeOptions(device="cpu", precision="float32", workers=1, batch_size=16, cache=cache)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from faceleak.errors import FaceleakError
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import MembershipOptions
-from faceleak.metrics.intervals import BootstrapOptions
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.options import Options
 from faceleak.reconstruction.options import ReconstructionOptions
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from faceleak import terminal
 from faceleak.compute import keep_freed_memory
 from faceleak.configuration import check_parameters
-from faceleak.datasets.metrics import flatten
+from faceleak.trees import flatten
 
 
 class ValidationHooks:

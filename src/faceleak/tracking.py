@@ -24,9 +24,11 @@ def this_process() -> str:
 def close_orphans(experiment_id: str) -> None:
     """Mark runs of this host as KILLED whose process is gone, with their children."""
     client = MlflowClient()
-    for run in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
-        if _is_orphan(run.data.tags.get(PROCESS_TAG, "")):
-            client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+    running = client.search_runs([experiment_id], "attributes.status = 'RUNNING'")
+    orphans = {run.info.run_id for run in running if _is_orphan(run.data.tags.get(PROCESS_TAG, ""))}
+    orphans |= {run.info.run_id for run in running if run.data.tags.get("mlflow.parentRunId") in orphans}
+    for run_id in orphans:
+        client.set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
 
 
 def _is_orphan(process: str) -> bool:

@@ -8,7 +8,8 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
-from faceleak.datasets.metrics import MetricsDataset, flatten
+from faceleak.datasets.metrics import MetricsDataset
+from faceleak.trees import flatten
 
 
 @pytest.fixture

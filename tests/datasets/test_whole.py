@@ -8,7 +8,8 @@ import pytest
 from kedro.io.core import DatasetError
 from matplotlib.figure import Figure
 
-from faceleak.datasets.whole import FigureDataset, TableDataset, TreeDataset
+from faceleak.datasets.figures import FigureDataset
+from faceleak.datasets.whole import TableDataset, TreeDataset
 
 
 def test_table_round_trip(tmp_path: Path) -> None:

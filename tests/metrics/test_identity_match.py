@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from faceleak.metrics.identity_match import Gallery, build_gallery, match_threshold, measure_match, nearest
-from faceleak.metrics.intervals import BootstrapOptions
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
 
 OPTIONS = BootstrapOptions(resamples=200)

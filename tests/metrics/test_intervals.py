@@ -9,13 +9,13 @@ from scipy.stats import norm
 
 from faceleak.metrics import intervals
 from faceleak.metrics.intervals import (
-    BootstrapOptions,
     Interval,
     bootstrap_intervals,
     percentile_interval,
     resampling_weights,
     weight_blocks,
 )
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError, auc
 
 PEOPLE = np.array(["a", "a", "b", "b", "b", "c", "d", "d", "e"])

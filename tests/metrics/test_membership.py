@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from faceleak.metrics.intervals import BootstrapOptions, resampling_weights
+from faceleak.metrics.intervals import resampling_weights
 from faceleak.metrics.membership import measure_membership
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError, auc
 
 OPTIONS = BootstrapOptions(resamples=200)

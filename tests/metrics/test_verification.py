@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from faceleak.metrics.intervals import BootstrapOptions, resampling_weights
+from faceleak.metrics.intervals import resampling_weights
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
 from faceleak.metrics.verification import (
     all_pairs,

@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from faceleak.backbones.backbone import Backbone
+from faceleak.membership.attack_models import AttackModel
 from faceleak.reconstruction.options import SearchOptions
+from faceleak.signals import bn_distance
 
 
 class SmallPrior:
@@ -33,3 +36,12 @@ def search_options() -> SearchOptions:
     return SearchOptions(
         attack="bn_moments", candidates=20, selected=3, rounds=2, steps=8, images_per_person=3, batch_size=7, seed=4
     )
+
+
+@pytest.fixture
+def tiny_attack(tiny_backbone: Backbone) -> AttackModel:
+    """Some weights on the BN distances of `tiny_backbone`."""
+    columns = tuple(f"bn_distance.{name}" for name in bn_distance.column_names(tiny_backbone.net))
+    weights = torch.linspace(-1, 1, len(columns)).tolist()
+    ones = (1.0,) * len(columns)
+    return AttackModel(columns=columns, mean=ones, scale=ones, weights=tuple(weights), bias=0.25, threshold=0.0)

@@ -118,7 +118,7 @@ def test_the_backbones_own_preprocessing_comes_first(name, size, faces):
 class Unreadable(nn.Module):
     """A backbone that nobody may look at."""
 
-    def forward(self, faces: Tensor) -> Tensor:
+    def forward(self, *_: Tensor) -> Tensor:
         raise AssertionError("the backbone was used")
 
 

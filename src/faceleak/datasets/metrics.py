@@ -6,6 +6,7 @@ import mlflow
 from mlflow.tracking import MlflowClient
 
 from faceleak.datasets.whole import TreeDataset
+from faceleak.trees import flatten
 
 VARIANT_TAG = "faceleak.variant"
 
@@ -19,17 +20,6 @@ class MetricsDataset(TreeDataset):
         if mlflow.active_run() is not None:
             for variant, tree in data.items():
                 log_variant(variant, flatten(tree))
-
-
-def flatten(tree: dict[str, Any], separator: str = "/") -> dict[str, Any]:
-    """Join the keys of nested dicts: {"a": {"b": 1}} → {"a/b": 1}."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat.update({f"{key}{separator}{rest}": leaf for rest, leaf in flatten(value, separator).items()})
-        else:
-            flat[key] = value
-    return flat
 
 
 def log_variant(variant: str, metrics: dict[str, float]) -> None:

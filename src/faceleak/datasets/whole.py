@@ -6,7 +6,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro_datasets.json import JSONDataset
-from kedro_datasets.matplotlib import MatplotlibDataset
 from kedro_datasets.pandas import ParquetDataset
 
 from faceleak.pieces import writing
@@ -41,14 +40,5 @@ class TreeDataset(JSONDataset):
 
     def save(self, data: Any) -> None:
         """Write the data."""
-        with saving_whole(self):
-            super().save(data)
-
-
-class FigureDataset(MatplotlibDataset):
-    """A matplotlib figure as PNG."""
-
-    def save(self, data: Any) -> None:
-        """Draw the figure."""
         with saving_whole(self):
             super().save(data)

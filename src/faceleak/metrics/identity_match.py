@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceleak.metrics.intervals import BootstrapOptions, Interval, percentile_interval, resampling_weights
+from faceleak.metrics.intervals import Interval, percentile_interval, resampling_weights
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError
 from faceleak.metrics.verification import IndexArray, normalise_rows, threshold_at_far
 

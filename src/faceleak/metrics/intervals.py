@@ -12,23 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, WeightArray
 
 CELLS_PER_BLOCK = 4_000_000  # resamples × images that are weighed at once: about 100 MB with all that is derived
 
 Estimator = Callable[[WeightArray | None], float | FloatArray]
-
-
-class BootstrapOptions(BaseModel):
-    """How intervals are made: number of resamples, level of confidence, seed of the draws."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    resamples: int = Field(default=1000, ge=100)
-    level: float = Field(default=0.95, gt=0, lt=1)
-    seed: int = Field(default=0, ge=0)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from faceleak.metrics.intervals import BootstrapOptions, Estimator, bootstrap_intervals, weight_blocks
+from faceleak.metrics.intervals import Estimator, bootstrap_intervals, weight_blocks
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, auc, balanced_accuracy, tpr_at_fpr
 
 MEMBER = "member"

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceleak.metrics.intervals import (
-    BootstrapOptions,
     Interval,
     bootstrap_intervals,
     rows_per_block,
     weight_blocks,
 )
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, auc, roc_curve, tpr_at_fpr
 
 IndexArray = NDArray[np.intp]

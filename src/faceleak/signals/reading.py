@@ -11,7 +11,10 @@ from faceleak.faces.store import FaceStore
 from faceleak.pieces import code_version, fingerprint, remembered_table
 from faceleak.signals import registry
 
-CODE = ("faceleak.signals.pooling", "faceleak.backbones.batch_norm", "faceleak.backbones.backbone")
+CODE = (
+    "faceleak.signals.pooling",
+    *(f"faceleak.backbones.{module}" for module in ("backbone", "batch_norm", "embedding", "faces_input", "iresnet")),
+)
 
 
 def read_signals(
@@ -30,11 +33,11 @@ def read_signals(
 def _read_once(
     name: str, backbone: Backbone, store: FaceStore, images: pd.DataFrame, compute: ComputeOptions
 ) -> pd.DataFrame:
+    signal = registry.get(name)
     code = code_version(f"faceleak.signals.{name}", *CODE)
     piece = fingerprint(name, code, images, backbone.card.preprocessing, backbone.weights_hash())
 
     def read() -> pd.DataFrame:
-        signal = registry.get(name)
         values = read_faces(signal.read, backbone, store, images["image_id"], compute, f"Reading {name}")
         return pd.DataFrame(values, columns=[f"{name}.{column}" for column in signal.column_names(backbone.net)])
 

@@ -10,7 +10,7 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership import references
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import MembershipOptions, ThreatModel
-from faceleak.metrics.intervals import BootstrapOptions
+from faceleak.metrics.options import BootstrapOptions
 
 
 def split_references(splits: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import MembershipOptions
-from faceleak.metrics.intervals import BootstrapOptions
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 
 
@@ -124,7 +124,7 @@ def draw_gallery(
 
 
 def draw_steps(reconstructions: dict[str, Any]) -> Any:
-    """What ranking and optimising change, seed by seed."""
+    """What ranking and optimising change: faces of each step, not the same seed in a column."""
     from faceleak.reconstruction.search import STEPS
     from faceleak.reporting.galleries import reconstruction_stages
 

@@ -9,7 +9,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
-from faceleak.metrics.intervals import BootstrapOptions
+from faceleak.metrics.options import BootstrapOptions
 
 
 def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> Any:

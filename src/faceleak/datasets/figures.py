@@ -1,0 +1,16 @@
+"""Figures, written through a temporary file."""
+
+from typing import Any
+
+from kedro_datasets.matplotlib import MatplotlibDataset
+
+from faceleak.datasets.whole import saving_whole
+
+
+class FigureDataset(MatplotlibDataset):
+    """A matplotlib figure as PNG."""
+
+    def save(self, data: Any) -> None:
+        """Draw the figure."""
+        with saving_whole(self):
+            super().save(data)

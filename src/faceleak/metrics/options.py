@@ -1,0 +1,13 @@
+"""Configuration of intervals."""
+
+from pydantic import Field
+
+from faceleak.options import Options
+
+
+class BootstrapOptions(Options):
+    """How intervals are made: number of resamples, level of confidence, seed of the draws."""
+
+    resamples: int = Field(1000, ge=100)
+    level: float = Field(0.95, gt=0, lt=1)
+    seed: int = Field(0, ge=0)

@@ -1,0 +1,93 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from faceleak.backbones.training_options import TrainingOptions
+from faceleak.faces.splits import SplitError
+from faceleak.membership.options import ReferenceOptions
+from faceleak.membership.references import reference_name, split_references
+
+TRAINING = TrainingOptions(architecture="iresnet_tiny", epochs=1)
+
+
+def splits_of(counts: list[int], others: int = 3) -> pd.DataFrame:
+    """Auxiliary people with so many images each, among people of other roles."""
+    rows = [(f"x{person}/{i}", f"x{person}", "auxiliary") for person, n in enumerate(counts) for i in range(n)]
+    rows += [(f"y{i}", f"y{i}", role) for i in range(others) for role in ("member", "unseen_identity", "public")]
+    splits = pd.DataFrame(rows, columns=["image_id", "identity", "role"])
+    return splits.assign(sha256="hash of " + splits["image_id"], known=False)
+
+
+@st.composite
+def reference_options(draw) -> ReferenceOptions:
+    return ReferenceOptions(
+        count=draw(st.integers(1, 3)),
+        member_share=draw(st.floats(0.01, 0.99)),
+        training_share=draw(st.floats(0.01, 0.99)),
+        training=TRAINING,
+        seed=draw(st.integers(0, 1000)),
+    )
+
+
+people = st.lists(st.integers(1, 8), min_size=2, max_size=15)
+
+
+@settings(max_examples=60, deadline=None)
+@given(people, reference_options())
+def test_who_is_a_member_of_which_reference(counts, options):
+    table = split_references(splits_of(counts), options)
+    assert table["reference"].unique().tolist() == [reference_name(number) for number in range(options.count)]
+    assert table.columns.tolist() == ["image_id", "identity", "sha256", "reference", "role", "is_member"]
+    assert (table["is_member"] == (table["role"] == "member")).all()
+    for _, images in table.groupby("reference"):
+        assert sorted(images["image_id"]) == sorted(
+            f"x{person}/{i}" for person, n in enumerate(counts) for i in range(n)
+        )
+        of_role = {role: set(rows["identity"]) for role, rows in images.groupby("role")}
+        members, unseen = of_role["member"], of_role["unseen_identity"]
+        assert len(members) == min(max(1, round(options.member_share * len(counts))), len(counts) - 1)
+        assert not members & unseen
+        assert of_role.get("same_identity", set()) <= members
+        for person in members:
+            own = images[images["identity"] == person]
+            n = len(own)
+            expected = 1 if n == 1 else min(max(1, np.round(options.training_share * n)), n - 1)
+            assert own["is_member"].sum() == expected
+
+
+@settings(max_examples=25, deadline=None)
+@given(people, reference_options(), st.integers(0, 100))
+def test_neither_the_order_of_the_splits_nor_the_number_of_references_changes_one(counts, options, order):
+    splits = splits_of(counts)
+    expected = split_references(splits, options)
+    pd.testing.assert_frame_equal(split_references(splits.sample(frac=1, random_state=order), options), expected)
+    more = split_references(splits, options.model_copy(update={"count": options.count + 1}))
+    pd.testing.assert_frame_equal(more.head(len(expected)), expected)
+
+
+def test_references_and_seeds_draw_other_people():
+    splits = splits_of([2] * 40)
+
+    def members_of(seed: int) -> list[frozenset[str]]:
+        table = split_references(splits, ReferenceOptions(count=3, training=TRAINING, seed=seed))
+        members = table[table["is_member"]]
+        return [frozenset(rows["identity"]) for _, rows in members.groupby("reference")]
+
+    drawn = [*members_of(0), *members_of(1)]
+    assert len(set(drawn)) == 6
+    # two random halves of 40 people share 10 on average, with a standard deviation of 1.6
+    assert all(3 <= len(first & second) <= 17 for first in drawn for second in drawn if first != second)
+
+
+def test_people_of_other_roles_change_nothing():
+    options = ReferenceOptions(count=2, training=TRAINING)
+    expected = split_references(splits_of([3, 4, 2]), options)
+    pd.testing.assert_frame_equal(split_references(splits_of([3, 4, 2], others=9), options), expected)
+
+
+@pytest.mark.parametrize(("counts", "found"), [([], 0), ([5], 1)])
+def test_without_two_auxiliary_people_there_is_no_reference(counts, found):
+    with pytest.raises(SplitError, match=rf"there are {found}\. Raise faces\.splits\.roles\.auxiliary\.people"):
+        split_references(splits_of(counts), ReferenceOptions(count=1, training=TRAINING))

@@ -1,0 +1,202 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from faceleak.faces.splits import EVALUATED_ROLES, with_role
+from faceleak.membership.attack_models import AttackColumnsError
+from faceleak.membership.knowledge import IdentityOverlapError, evaluated_images, known_images
+from faceleak.membership.options import AttackOptions, BlindOptions, MembershipOptions
+from faceleak.membership.references import split_references
+from faceleak.membership.scoring import (
+    SCORE_COLUMNS,
+    MissingSignalsError,
+    fit_attacks,
+    model_name,
+    parse_model_name,
+    score_blind,
+    score_images,
+)
+
+ATTACKS = {
+    "bn_distance": AttackOptions(signals=["bn_distance"]),
+    "both": AttackOptions(signals=["bn_moments", "bn_distance"], regularisation=0.1),
+}
+OPTIONS = MembershipOptions(
+    threat_models=["partial_knowledge", "shadow"],
+    attacks=ATTACKS,
+    references={"count": 2, "training": {"architecture": "iresnet_tiny", "epochs": 1}},
+)
+VIEWS = ["undefended", "noisy", "undefended+bn_reestimation", "noisy+bn_reestimation"]
+BOTH = ("partial_knowledge", "shadow")
+
+
+@pytest.fixture
+def signals(splits, signals_of) -> pd.DataFrame:
+    """Signals off four views: the noisy one says the opposite, undoing brings the truth back."""
+    shifts = [3.0, -3.0, 3.0, 3.0]
+    tables = [
+        signals_of(splits, shift, seed).assign(view=view)
+        for seed, (view, shift) in enumerate(zip(VIEWS, shifts, strict=True))
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+@pytest.fixture
+def reference_signals(splits, signals_of) -> pd.DataFrame:
+    """Signals off two references, for their own members and non-members."""
+    parts = [
+        images.merge(signals_of(images, seed=10 + seed), on="image_id")
+        for seed, (_, images) in enumerate(split_references(splits, OPTIONS.references).groupby("reference"))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture
+def models(signals, reference_signals, splits):
+    return fit_attacks(signals, reference_signals, splits, ATTACKS, BOTH)
+
+
+@pytest.mark.parametrize("threat_model", BOTH)
+@pytest.mark.parametrize("attack", ["bn_distance", "my_shadow", "partial_knowledge"])
+def test_an_attacks_name_can_be_taken_apart_again(attack, threat_model):
+    assert parse_model_name(model_name(attack, threat_model)) == (attack, threat_model)
+
+
+def test_a_name_without_a_threat_model_is_refused():
+    with pytest.raises(ValueError, match="'bn_distance' does not end with a threat model"):
+        parse_model_name("bn_distance")
+
+
+def test_every_attack_is_fitted_under_every_threat_model_for_every_view(models):
+    names = {"bn_distance_partial_knowledge", "both_partial_knowledge", "bn_distance_shadow", "both_shadow"}
+    assert {view: set(of_view) for view, of_view in models.items()} == dict.fromkeys(VIEWS, names)
+    for of_view in models.values():
+        assert of_view["bn_distance_shadow"].columns == ("bn_distance.bn1", "bn_distance.bn2")
+        assert of_view["both_shadow"].columns == ("bn_moments.log_distance.bn1", "bn_distance.bn1", "bn_distance.bn2")
+
+
+def disturbed(table: pd.DataFrame, rows) -> pd.DataFrame:
+    """Other numbers in these rows."""
+    columns = [column for column in table.columns if column.startswith("bn_")]
+    table = table.copy()
+    table.loc[rows, columns] = np.random.default_rng(9).normal(size=(int(rows.sum()), len(columns))).astype(np.float32)
+    return table
+
+
+def test_an_attack_is_fitted_on_what_its_threat_model_allows_and_nothing_else(
+    models, signals, reference_signals, splits
+):
+    evaluated = signals["image_id"].isin(evaluated_images(splits)["image_id"])
+    known = signals["image_id"].isin(known_images(splits)["image_id"])
+    assert (evaluated ^ known).all()
+    others = fit_attacks(disturbed(signals, evaluated), reference_signals, splits, ATTACKS, BOTH)
+    assert others == models  # what is evaluated was never seen
+    refitted = fit_attacks(disturbed(signals, known), reference_signals, splits, ATTACKS, BOTH)["noisy"]
+    everything = pd.Series(True, index=reference_signals.index)
+    reshadowed = fit_attacks(signals, disturbed(reference_signals, everything), splits, ATTACKS, BOTH)["noisy"]
+    for name, model in models["noisy"].items():
+        assert (refitted[name] == model) == name.endswith("_shadow")
+        assert (reshadowed[name] == model) == name.endswith("_partial_knowledge")
+
+
+def test_partial_knowledge_needs_no_references(signals, splits):
+    models = fit_attacks(signals, pd.DataFrame(), splits, ATTACKS, ["partial_knowledge"])
+    assert set(models["undefended"]) == {"bn_distance_partial_knowledge", "both_partial_knowledge"}
+
+
+def test_scores_are_one_row_an_image_attack_and_encounter(models, signals, splits):
+    scores = score_images(signals, models, splits, ["static", "adaptive"])
+    evaluated = evaluated_images(splits).set_index("image_id")
+    assert scores.columns.tolist() == SCORE_COLUMNS
+    assert len(scores) == len(evaluated) * 4 * 2 * 2  # attacks and threat models, variants, attackers
+    keys = ["variant", "attacker", "attack", "threat_model"]
+    assert not scores.duplicated([*keys, "image_id"]).any()
+    for _, rows in scores.groupby(keys):
+        of_image = rows.set_index("image_id").loc[evaluated.index]
+        assert (of_image["identity"] == evaluated["identity"]).all()
+        assert (of_image["population"] == evaluated["role"]).all()
+        assert (of_image["is_member"] == (evaluated["role"] == "member")).all()
+    assert set(scores["variant"]) == {"undefended", "noisy"}
+
+
+@pytest.mark.parametrize("attackers", [["plain"], ["static", "refitted", "adaptive"]])
+def test_nobody_who_is_scored_is_known_to_an_attacker(attackers, models, signals, splits):
+    scored = set(score_images(signals, models, splits, attackers)["identity"])
+    attackers_people = splits.loc[splits["known"] | ~splits["role"].isin(EVALUATED_ROLES), "identity"]
+    assert not scored & set(attackers_people)
+    assert len(scored) == 10 + 10
+
+
+def test_a_higher_score_says_member_and_each_attacker_looks_where_it_should(models, signals, splits):
+    scores = score_images(signals, models, splits, ["plain", "static", "refitted", "adaptive"])
+    for (variant, attacker, threat_model, attack), rows in scores.groupby(
+        ["variant", "attacker", "threat_model", "attack"]
+    ):
+        area = roc_auc_score(rows["is_member"], rows["score"])
+        # a model that was fitted off the noisy view is deceived by it: static ones, and shadows, which never saw it
+        deceived = variant == "noisy" and attacker != "adaptive" and (attacker == "static" or threat_model == "shadow")
+        assert (area < 0.05) if deceived else (area > 0.95), (variant, attacker, threat_model, attack)
+
+
+def test_the_verdict_is_that_of_the_attackers_own_threshold(models, signals, splits):
+    scores = score_images(signals, models, splits, ["plain"])
+    for (variant, threat_model, attack), rows in scores.groupby(["variant", "threat_model", "attack"]):
+        threshold = models[variant][model_name(attack, threat_model)].threshold
+        assert (rows["says_member"] == (rows["score"] >= threshold)).all()
+        assert rows["says_member"].nunique() == 2
+
+
+def test_the_order_of_the_signals_changes_nothing(models, signals, reference_signals, splits):
+    shuffled = signals.sample(frac=1, random_state=0)
+    again = score_images(shuffled, models, splits, ["plain"])
+    key = ["variant", "attack", "threat_model", "image_id"]
+    expected = score_images(signals, models, splits, ["plain"]).sort_values(key, ignore_index=True)
+    pd.testing.assert_frame_equal(again.sort_values(key, ignore_index=True), expected)
+
+
+def test_the_tables_stay_as_they_came(models, signals, reference_signals, splits):
+    before = [table.copy() for table in (signals, reference_signals, splits)]
+    fit_attacks(signals, reference_signals, splits, ATTACKS, BOTH)
+    score_images(signals, models, splits, ["plain"])
+    for table, copy in zip((signals, reference_signals, splits), before, strict=True):
+        pd.testing.assert_frame_equal(table, copy)
+
+
+def test_a_person_on_both_sides_is_an_error(models, signals, splits):
+    stranger = splits.index[(splits["role"] == "member") & ~splits["known"]][0]
+    mixed = splits.assign(known=splits["known"] | (splits.index == stranger))
+    with pytest.raises(IdentityOverlapError, match="1 of 20 evaluated people"):
+        score_images(signals, models, mixed, ["plain"])
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_image_without_signals_is_an_error_and_not_left_out(known, models, signals, reference_signals, splits):
+    some = with_role(splits, *EVALUATED_ROLES)
+    lost = signals[signals["image_id"] != some.loc[some["known"] == known, "image_id"].iloc[0]]
+    with pytest.raises(MissingSignalsError, match=r"1 of 120 images have no signals.*Run the membership pipeline"):
+        if known:
+            fit_attacks(lost, reference_signals, splits, ATTACKS, BOTH)
+        else:
+            score_images(lost, models, splits, ["plain"])
+
+
+def test_references_with_other_layers_than_the_target_are_an_error(signals, reference_signals, splits):
+    other = reference_signals.rename(columns={"bn_distance.bn2": "bn_distance.layer9.bn1"})
+    models = fit_attacks(signals, other, splits, ATTACKS, ["shadow"])
+    with pytest.raises(AttackColumnsError, match=r"bn_distance\.layer9\.bn1"):
+        score_images(signals, models, splits, ["plain"])
+
+
+def test_the_blind_baseline_is_fitted_and_scored_like_an_attack(splits, signals_of):
+    blind_signals = signals_of(splits).add_prefix("pixel_").rename(columns={"pixel_image_id": "image_id"})
+    scores = score_blind(blind_signals, splits, OPTIONS)
+    assert scores.columns.tolist() == SCORE_COLUMNS
+    assert scores["image_id"].tolist() == evaluated_images(splits)["image_id"].tolist()
+    assert set(scores["attack"]) == {"blind"}
+    assert set(scores["variant"]) == {""}
+    assert roc_auc_score(scores["is_member"], scores["score"]) > 0.95
+    weak = OPTIONS.model_copy(update={"blind": BlindOptions(regularisation=1e-6)})
+    assert score_blind(blind_signals, splits, weak)["score"].abs().max() < 0.01 < scores["score"].abs().max()
+    with pytest.raises(MissingSignalsError, match="1 of 120"):
+        score_blind(blind_signals.iloc[1:], splits, OPTIONS)

@@ -1,0 +1,53 @@
+"""Which runs in MLflow are orphans."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.tracking import MlflowClient
+
+from faceleak import tracking
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Iterator[str]:
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    yield mlflow.set_experiment("tracking").experiment_id
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.mark.parametrize(
+    ("process", "expected"),
+    [
+        (tracking.this_process(), "RUNNING"),
+        (f"{os.uname().nodename}:{os.getpid()}:1.00", "KILLED"),  # the same number, another process
+        (f"{os.uname().nodename}:999999999:1.00", "KILLED"),
+        ("another-host:1:1.00", "RUNNING"),
+        ("", "RUNNING"),
+    ],
+)
+def test_only_runs_of_dead_processes_of_this_host_are_closed(experiment: str, process: str, expected: str) -> None:
+    client = MlflowClient()
+    run = client.create_run(experiment, tags={tracking.PROCESS_TAG: process} if process else {})
+    tracking.close_orphans(experiment)
+    assert client.get_run(run.info.run_id).info.status == expected
+
+
+def test_children_of_a_dead_process_are_closed_too(experiment: str) -> None:
+    client = MlflowClient()
+    parent = client.create_run(experiment, tags={tracking.PROCESS_TAG: f"{os.uname().nodename}:999999999:1.00"})
+    child = client.create_run(experiment, tags={"mlflow.parentRunId": parent.info.run_id})
+    tracking.close_orphans(experiment)
+    assert client.get_run(child.info.run_id).info.status == "KILLED"
+
+
+def test_a_killed_run_and_its_child_are_closed(experiment: str) -> None:
+    parent = mlflow.start_run(experiment_id=experiment)
+    child = mlflow.start_run(nested=True)
+    tracking.close_as_killed()
+    client = MlflowClient()
+    assert mlflow.active_run() is None
+    assert {client.get_run(run.info.run_id).info.status for run in (parent, child)} == {"KILLED"}
