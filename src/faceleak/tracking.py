@@ -47,10 +47,13 @@ def tag_origin(run_params: dict[str, Any]) -> None:
     if mlflow.active_run() is None:
         return
     commit = _git("rev-parse", "HEAD")
+    environment = run_params.get("env") or "base"
+    pipelines = " + ".join(run_params.get("pipeline_names") or ["audit"])
     mlflow.set_tags(
         {
+            "mlflow.runName": pipelines if environment == "base" else f"{pipelines} ({environment})",
             PROCESS_TAG: this_process(),
-            "faceleak.environment": run_params.get("env") or "base",
+            "faceleak.environment": environment,
             "mlflow.source.git.commit": commit or "none",
             "faceleak.uncommitted_changes": str(bool(_git("status", "--porcelain", "--untracked-files=no"))),
         }

@@ -18,7 +18,7 @@ def manifest_of(people: int, images: int) -> pd.DataFrame:
     return manifest.assign(sha256="hash of " + manifest["image_id"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def splits() -> pd.DataFrame:
     """60 people with 6 images each: 20 member, 20 unseen_identity, 16 auxiliary, 4 public; half are known."""
     people = {"member": 20, "unseen_identity": 20, "auxiliary": 16, "public": 4}
@@ -26,7 +26,7 @@ def splits() -> pd.DataFrame:
     return split(manifest_of(60, 6), SplitOptions(roles=roles))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def signals_of() -> Callable[..., pd.DataFrame]:
     """Signals of images with a role: signals_of(splits, shift), members lower by `shift` standard deviations."""
 

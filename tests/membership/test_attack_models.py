@@ -57,8 +57,8 @@ def test_a_score_by_hand():
 
 
 def test_the_logit_for_gradients_is_the_score_and_its_slope_the_weights():
-    attack, fresh = fit_attack(table_of(), COLUMNS, 1.0), table_of(seed=1)
-    rows = torch.tensor(fresh[COLUMNS].to_numpy(np.float32), requires_grad=True)
+    attack, fresh = fit_attack(table_of(), COLUMNS, 1.0), table_of(seed=1).astype(dict.fromkeys(COLUMNS, np.float32))
+    rows = torch.tensor(fresh[COLUMNS].to_numpy(), requires_grad=True)
     logit = attack.logit(rows)
     np.testing.assert_allclose(logit.detach().numpy(), attack.score(fresh), rtol=1e-5, atol=1e-5)
     (gradient,) = torch.autograd.grad(logit.sum(), rows)
@@ -83,7 +83,7 @@ def test_the_threshold_is_the_best_one_on_people_that_the_fit_had_not_seen():
         held_out[left_out] = model.decision_function(table.iloc[left_out][COLUMNS].to_numpy())
     accuracies = [balanced_accuracy_score(is_member, held_out >= score) for score in held_out]
     threshold = fit_attack(table, COLUMNS, 1.0).threshold
-    assert threshold in pytest.approx(held_out)
+    assert np.isclose(held_out, threshold).any()
     assert balanced_accuracy_score(is_member, held_out >= threshold - 1e-9) == pytest.approx(max(accuracies))
 
 
@@ -94,9 +94,10 @@ def test_a_threshold_is_not_fooled_by_features_that_only_name_the_person():
     for name in names:
         table[name] = (table["identity"] == name.removeprefix("signal.is_")).astype(float)
     attack = fit_attack(table, names, 1.0)
-    assert roc_auc_score(table["is_member"], attack.score(table)) == 1
-    members, others = attack.score(table[table["is_member"]]), attack.score(table[~table["is_member"]])
-    assert not others.max() < attack.threshold <= members.min()  # where a threshold on the sample itself would lie
+    scores = attack.score(table)
+    assert scores[table["is_member"]].min() > 3
+    assert scores[~table["is_member"]].max() < -3
+    assert abs(attack.threshold) < 1  # the best one on the sample itself would be the lowest score of a member
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -180,13 +181,13 @@ def test_an_attacker_who_knows_too_little_cannot_fit(table, message):
         fit_attack(table, COLUMNS, 1.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=12))
 def test_little_knowledge_ends_in_an_attack_or_in_that_error(people):
     table = labelled(*people)
     folds = _folds(table["is_member"].to_numpy(bool), table["identity"])
     if folds:
-        assert np.isfinite(fit_attack(table, COLUMNS, 1.0).threshold)
+        assert np.isfinite(fit_attack(table, COLUMNS[:2], 1.0).threshold)
         assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(len(table)))
     else:
         with pytest.raises(AttackFitError):

@@ -24,7 +24,7 @@ def test_all_signals_of_all_attacks_each_once():
         ({"attacks": {"a": {"signals": []}}}, "signals"),
         ({"attacks": {"a": {"signals": ["bn_distanc"]}}}, "Did you mean 'bn_distance'"),
         ({"attacks": {"a": {"signals": ["bn_distance"], "regularisation": 0}}}, "regularisation"),
-        ({"blind": {"signals": ["pixels"]}}, "Did you mean 'pixel_statistics'"),
+        ({"blind": {"signals": ["pixel_statistic"]}}, "Did you mean 'pixel_statistics'"),
         ({"blind": {"reference_signals": ["nonsense"]}}, "no signal 'nonsense'"),
         ({"references": REFERENCES | {"count": 0}}, "count"),
         ({"references": REFERENCES | {"member_share": 1}}, "member_share"),

@@ -31,7 +31,7 @@ VIEWS = ["undefended", "noisy", "undefended+bn_reestimation", "noisy+bn_reestima
 BOTH = ("partial_knowledge", "shadow")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def signals(splits, signals_of) -> pd.DataFrame:
     """Signals off four views: the noisy one says the opposite, undoing brings the truth back."""
     shifts = [3.0, -3.0, 3.0, 3.0]
@@ -42,7 +42,7 @@ def signals(splits, signals_of) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reference_signals(splits, signals_of) -> pd.DataFrame:
     """Signals off two references, for their own members and non-members."""
     parts = [
@@ -52,7 +52,7 @@ def reference_signals(splits, signals_of) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def models(signals, reference_signals, splits):
     return fit_attacks(signals, reference_signals, splits, ATTACKS, BOTH)
 
@@ -87,22 +87,28 @@ def disturbed(table: pd.DataFrame, rows) -> pd.DataFrame:
 def test_an_attack_is_fitted_on_what_its_threat_model_allows_and_nothing_else(
     models, signals, reference_signals, splits
 ):
+    signals = signals[signals["view"] == "noisy"]
     evaluated = signals["image_id"].isin(evaluated_images(splits)["image_id"])
     known = signals["image_id"].isin(known_images(splits)["image_id"])
     assert (evaluated ^ known).all()
-    others = fit_attacks(disturbed(signals, evaluated), reference_signals, splits, ATTACKS, BOTH)
-    assert others == models  # what is evaluated was never seen
-    refitted = fit_attacks(disturbed(signals, known), reference_signals, splits, ATTACKS, BOTH)["noisy"]
+
+    def fitted(signals: pd.DataFrame, reference_signals: pd.DataFrame):
+        return fit_attacks(signals, reference_signals, splits, ATTACKS, BOTH)["noisy"]
+
+    # what is evaluated was never seen
+    assert fitted(disturbed(signals, evaluated), reference_signals) == models["noisy"]
+    refitted = fitted(disturbed(signals, known), reference_signals)
     everything = pd.Series(True, index=reference_signals.index)
-    reshadowed = fit_attacks(signals, disturbed(reference_signals, everything), splits, ATTACKS, BOTH)["noisy"]
+    reshadowed = fitted(signals, disturbed(reference_signals, everything))
     for name, model in models["noisy"].items():
         assert (refitted[name] == model) == name.endswith("_shadow")
         assert (reshadowed[name] == model) == name.endswith("_partial_knowledge")
 
 
 def test_partial_knowledge_needs_no_references(signals, splits):
-    models = fit_attacks(signals, pd.DataFrame(), splits, ATTACKS, ["partial_knowledge"])
-    assert set(models["undefended"]) == {"bn_distance_partial_knowledge", "both_partial_knowledge"}
+    of_view = signals[signals["view"] == "noisy"]
+    models = fit_attacks(of_view, pd.DataFrame(), splits, ATTACKS, ["partial_knowledge"])
+    assert set(models["noisy"]) == {"bn_distance_partial_knowledge", "both_partial_knowledge"}
 
 
 def test_scores_are_one_row_an_image_attack_and_encounter(models, signals, splits):
@@ -144,7 +150,7 @@ def test_the_verdict_is_that_of_the_attackers_own_threshold(models, signals, spl
     for (variant, threat_model, attack), rows in scores.groupby(["variant", "threat_model", "attack"]):
         threshold = models[variant][model_name(attack, threat_model)].threshold
         assert (rows["says_member"] == (rows["score"] >= threshold)).all()
-        assert rows["says_member"].nunique() == 2
+    assert set(scores["says_member"]) == {True, False}
 
 
 def test_the_order_of_the_signals_changes_nothing(models, signals, reference_signals, splits):
@@ -156,6 +162,7 @@ def test_the_order_of_the_signals_changes_nothing(models, signals, reference_sig
 
 
 def test_the_tables_stay_as_they_came(models, signals, reference_signals, splits):
+    signals = signals[signals["view"] == "undefended"]
     before = [table.copy() for table in (signals, reference_signals, splits)]
     fit_attacks(signals, reference_signals, splits, ATTACKS, BOTH)
     score_images(signals, models, splits, ["plain"])
@@ -174,18 +181,23 @@ def test_a_person_on_both_sides_is_an_error(models, signals, splits):
 def test_an_image_without_signals_is_an_error_and_not_left_out(known, models, signals, reference_signals, splits):
     some = with_role(splits, *EVALUATED_ROLES)
     lost = signals[signals["image_id"] != some.loc[some["known"] == known, "image_id"].iloc[0]]
-    with pytest.raises(MissingSignalsError, match=r"1 of 120 images have no signals.*Run the membership pipeline"):
+
+    def attack() -> None:
         if known:
             fit_attacks(lost, reference_signals, splits, ATTACKS, BOTH)
         else:
             score_images(lost, models, splits, ["plain"])
 
+    with pytest.raises(MissingSignalsError, match=r"1 of 120 images have no signals.*Run the membership pipeline"):
+        attack()
+
 
 def test_references_with_other_layers_than_the_target_are_an_error(signals, reference_signals, splits):
     other = reference_signals.rename(columns={"bn_distance.bn2": "bn_distance.layer9.bn1"})
-    models = fit_attacks(signals, other, splits, ATTACKS, ["shadow"])
+    of_view = signals[signals["view"] == "undefended"]
+    models = fit_attacks(of_view, other, splits, ATTACKS, ["shadow"])
     with pytest.raises(AttackColumnsError, match=r"bn_distance\.layer9\.bn1"):
-        score_images(signals, models, splits, ["plain"])
+        score_images(of_view, models, splits, ["plain"])
 
 
 def test_the_blind_baseline_is_fitted_and_scored_like_an_attack(splits, signals_of):

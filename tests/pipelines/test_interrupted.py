@@ -34,7 +34,7 @@ def statuses(project: Path) -> list[str]:
     client = MlflowClient(environment(project)["MLFLOW_TRACKING_URI"])
     experiment = client.get_experiment_by_name("faceleak")
     found = client.search_runs(
-        [experiment.experiment_id], "attributes.run_name = 'target'", order_by=["start_time ASC"]
+        [experiment.experiment_id], "attributes.run_name = 'target (smoke)'", order_by=["start_time ASC"]
     )
     return [run.info.status for run in found]
 

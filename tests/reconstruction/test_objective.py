@@ -4,6 +4,7 @@ from torch import Tensor
 
 from faceleak.reconstruction.latents import vary
 from faceleak.reconstruction.objective import Score, gradient, membership_score
+from faceleak.reconstruction.priors import load_prior
 from faceleak.signals import bn_distance
 
 
@@ -52,3 +53,16 @@ def test_the_gradient_through_a_backbone_is_the_slope(tiny_backbone, tiny_attack
     found = gradient(small_prior, score, latents, noise, 0.3)
     assert found.abs().min() > 0
     assert torch.allclose(found, expected.detach(), rtol=0.01, atol=0.01)
+
+
+def test_a_prior_in_bfloat16_points_the_same_way() -> None:
+    prior = load_prior("demo", torch.device("cpu"))
+    latents, noise = torch.randn(2, 4, 100, generator=torch.Generator().manual_seed(0))
+
+    def score(faces: Tensor) -> Tensor:
+        assert faces.dtype == torch.float32
+        return (faces[:, 0] - faces[:, 2]).square().mean((1, 2)).log()
+
+    exact, rough = (gradient(prior, score, latents, noise, 0.3, dtype) for dtype in (torch.float32, torch.bfloat16))
+    assert torch.cosine_similarity(exact, rough).min() > 0.98
+    assert not torch.equal(exact, rough)

@@ -42,16 +42,4 @@ def test_a_row_a_variant_with_intervals_and_the_false_sense_of_security() -> Non
     assert len(tables) == 2
     assert row.split()[1:7] == ["0.800", "±0.01", "0.525", "±0.02", "0.506", "±0.02"]
     assert row.split()[7:] == ["0.863", "±0.02", "+0.338", "0.945"]
-        "bn_perturbation_0.8",
-        "0.800",
-        "±0.01",
-        "0.525",
-        "±0.02",
-        "0.506",
-        "±0.02",
-        "0.863",
-        "±0.02",
-        "+0.338",
-        "0.945",
-    ]
     assert "+0.400" in text

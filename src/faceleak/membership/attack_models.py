@@ -54,8 +54,9 @@ class AttackModel:
 
     def logit(self, rows: "Tensor") -> "Tensor":
         """Score (n, columns), differentiably: stage 2 climbs it."""
-        mean, scale, weights = (rows.new_tensor(values) for values in (self.mean, self.scale, self.weights))
-        return ((rows - mean) / scale) @ weights + self.bias
+        exact = rows.double()  # a column's mean may be far larger than its scale
+        mean, scale, weights = (exact.new_tensor(values) for values in (self.mean, self.scale, self.weights))
+        return (((exact - mean) / scale) @ weights + self.bias).to(rows.dtype)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -48,7 +48,7 @@ def encounter_named(name: str) -> Encounter:
     """The encounter whose `name` this is."""
     for attacker in get_args(AttackerName):
         meeting = encounter(name.removesuffix(f"_{attacker}"), attacker)
-        if meeting.name == name:
+        if meeting.suffix and meeting.name == name:
             return meeting
     return encounter(name, "plain")
 

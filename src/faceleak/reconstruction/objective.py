@@ -24,14 +24,22 @@ def membership_score(backbone: Backbone, signals: Sequence[str], model: AttackMo
     return score
 
 
-def gradient(prior: Prior, score: Score, latents: Tensor, noise: Tensor, variation: float) -> Tensor:
+def gradient(
+    prior: Prior,
+    score: Score,
+    latents: Tensor,
+    noise: Tensor,
+    variation: float,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
     """How the score of one more image of each person changes with its latent: (n, size) → (n, size).
 
     With fresh `noise` (n, size) at every step this is an unbiased estimate of the gradient of the person's mean score.
-    That is smoother than the score of a single image, whose maxima are often accidents of that image.
-    No gradient reaches the backbone's parameters.
+    That is smoother than the score of a single image, whose maxima are often accidents of that image. The prior
+    computes in `dtype`, the backbone as it is; no gradient reaches the backbone's parameters.
     """
     latents = latents.detach().requires_grad_(True)
-    scores = score(prior.faces(vary(latents, noise, variation)))
-    (result,) = torch.autograd.grad(scores.sum(), latents)
+    with torch.autocast(latents.device.type, dtype, enabled=dtype != torch.float32):
+        faces = prior.faces(vary(latents, noise, variation))
+    (result,) = torch.autograd.grad(score(faces.to(latents.dtype)).sum(), latents)
     return result

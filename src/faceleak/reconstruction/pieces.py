@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.compute import ComputeOptions, pick_device, run_pieces
+from faceleak.compute import ComputeOptions, pick_device, run_pieces, training_dtype
 from faceleak.membership.attack_models import AttackModel
 from faceleak.pieces import code_version, fingerprint, remembered_arrays
 from faceleak.reconstruction.options import SearchOptions
@@ -30,7 +30,8 @@ class ReconstructionPiece:
         """Where the result lies once it is there: named by everything that it depends on."""
         code = code_version(*CODE, *(f"faceleak.signals.{name}" for name in self.signals))
         parts = (self.backbone.weights_hash(), self.signals, self.model.to_dict(), self.prior, self.search)
-        return self.compute.cache / "reconstructions" / f"{fingerprint(code, *parts)}.safetensors"
+        dtype = str(training_dtype(self.compute, pick_device(self.compute)))
+        return self.compute.cache / "reconstructions" / f"{fingerprint(code, dtype, *parts)}.safetensors"
 
 
 def reconstruct_all(pieces: list[ReconstructionPiece], compute: ComputeOptions) -> dict[str, Any]:
@@ -49,7 +50,8 @@ def reconstruct_piece(piece: ReconstructionPiece) -> dict[str, Any]:
     def make() -> dict[str, Any]:
         device = pick_device(piece.compute)
         score = membership_score(piece.backbone.to(device), piece.signals, piece.model)
-        found = reconstruct(load_prior(piece.prior, device), score, piece.search, device)
+        dtype = training_dtype(piece.compute, device)
+        found = reconstruct(load_prior(piece.prior, device), score, piece.search, device, dtype)
         return {f"{step}/{part}": array for step, faces in found.items() for part, array in vars(faces).items()}
 
     return remembered_arrays(piece.path, make)

@@ -29,17 +29,24 @@ class Reconstructions:
     scores: NDArray[np.float32]
 
 
-def reconstruct(prior: Prior, score: Score, options: SearchOptions, device: torch.device) -> dict[str, Reconstructions]:
+def reconstruct(
+    prior: Prior,
+    score: Score,
+    options: SearchOptions,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+) -> dict[str, Reconstructions]:
     """Reconstruct faces: `random` latents, the `best_random` of all candidates, best first, and those `optimised`.
 
     Each holds `options.selected` faces. Same options and backbone → same faces: all that is random is drawn from
-    `options.seed` on the CPU, and `options.batch_size` changes no more than rounding.
+    `options.seed` on the CPU, and `options.batch_size` changes no more than rounding. The prior computes in `dtype`
+    while latents are optimised, and in float32 when they are ranked and drawn.
     """
     generator = torch.Generator().manual_seed(options.seed)
     latents = draw_latents(prior.latent_size, options.candidates, generator).to(device)
     ranked = _best_first(latents, score_latents(prior, score, latents, options.batch_size))
     chosen = {"random": latents[: options.selected], "best_random": ranked[: options.selected]}
-    chosen["optimised"] = optimise(prior, score, ranked[: options.starts], options, generator)
+    chosen["optimised"] = optimise(prior, score, ranked[: options.starts], options, generator, dtype)
     return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in STEPS}
 
 
@@ -59,19 +66,33 @@ def score_people(
     return score_latents(prior, score, torch.cat(images), options.batch_size).view(len(images), -1).mean(0)
 
 
-def optimise(prior: Prior, score: Score, latents: Tensor, options: SearchOptions, generator: torch.Generator) -> Tensor:
+def optimise(
+    prior: Prior,
+    score: Score,
+    latents: Tensor,
+    options: SearchOptions,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
     """Climb from `latents` (n, latent_size) round by round, and keep the better half each time.
 
     Returns `options.selected` latents, those whose people score highest first. Latents do not influence each other
     but by being dropped.
     """
     for kept in options.kept:
-        latents = climb(prior, score, latents, options, generator)
+        latents = climb(prior, score, latents, options, generator, dtype)
         latents = _best_first(latents, score_people(prior, score, latents, options, generator))[:kept]
     return latents
 
 
-def climb(prior: Prior, score: Score, latents: Tensor, options: SearchOptions, generator: torch.Generator) -> Tensor:
+def climb(
+    prior: Prior,
+    score: Score,
+    latents: Tensor,
+    options: SearchOptions,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
     """Climb the mean score of each latent's person for `options.steps` steps of Adam, on the sphere of latents."""
     latents = latents.clone()
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
@@ -81,7 +102,7 @@ def climb(prior: Prior, score: Score, latents: Tensor, options: SearchOptions, g
             torch.split(_noise(latents, generator), options.batch_size),
             strict=True,
         )
-        gradients = [gradient(prior, score, batch, noise, options.variation) for batch, noise in batches]
+        gradients = [gradient(prior, score, batch, noise, options.variation, dtype) for batch, noise in batches]
         latents.grad = torch.cat(gradients)
         optimizer.step()
         latents.copy_(onto_sphere(latents))
