@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from faceleak.signals.pooling import spatial_mean
+from faceleak.signals.pooling import spatial_mean, spatial_moments
 
 
 @pytest.mark.parametrize("positions", [(), (1,), (6,), (5, 4), (2, 3, 4)])
@@ -23,3 +23,17 @@ def test_half_precision_is_averaged_in_float32(positions):
     mean = spatial_mean(activations)
     assert mean.dtype == torch.float32
     torch.testing.assert_close(mean, spatial_mean(activations.float()))
+
+
+@pytest.mark.parametrize("positions", [(), (6,), (5, 4)])
+def test_moments_and_their_gradients_are_those_of_the_plain_formula(positions):
+    activations = torch.randn(3, 7, *positions, dtype=torch.float32, requires_grad=True)
+    plain = activations.double().reshape(3, 7, -1)
+    mean, square = spatial_moments(activations)
+    torch.testing.assert_close(mean.double(), plain.mean(2), check_dtype=False)
+    torch.testing.assert_close(square.double(), (plain**2).mean(2), check_dtype=False)
+    weights = torch.randn(2, 3, 7)
+    (found,) = torch.autograd.grad((weights[0] * mean + weights[1] * square).sum(), activations)
+    expected_loss = (weights[0] * plain.mean(2) + weights[1] * (plain**2).mean(2)).sum()
+    (expected,) = torch.autograd.grad(expected_loss, activations)
+    torch.testing.assert_close(found, expected)

@@ -8,7 +8,7 @@ from torch import Tensor, cat, nn, stack
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from faceleak.backbones.batch_norm import bn_layers, layer_inputs, reading, statistics
-from faceleak.signals.pooling import spatial_mean
+from faceleak.signals.pooling import spatial_moments
 
 ACCESS = "weights"
 MOMENTS = ("log_distance", "log_second_moment", "log_variance_ratio")
@@ -28,7 +28,7 @@ def read(backbone: nn.Module, faces: Tensor) -> Tensor:
 
 def _moments(layer: _BatchNorm, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     usual_mean, usual_variance = statistics(layer)
-    mean, square = spatial_mean(inputs), spatial_mean(inputs * inputs)  # (n, channels)
+    mean, square = spatial_moments(inputs)  # (n, channels)
     squared_distance = (mean - usual_mean) ** 2
     variance = usual_variance + layer.eps
     own_variance = (square - mean**2).clamp_min(0)  # rounding may leave less than nothing

@@ -1,6 +1,10 @@
 """Means over the spatial positions of activations, cheap enough to be taken at every layer."""
 
+from typing import Any
+
+import torch
 from torch import Tensor
+from torch.autograd import Function
 from torch.nn import functional
 
 
@@ -11,3 +15,28 @@ def spatial_mean(activations: Tensor) -> Tensor:
     if activations.dim() != 4:
         return activations.float().flatten(2).mean(2)
     return functional.adaptive_avg_pool2d(activations.float(), 1).flatten(1)  # far faster than mean() here
+
+
+def spatial_moments(activations: Tensor) -> tuple[Tensor, Tensor]:
+    """Means of x and of x² over the positions: (n, channels, …) → (n, channels) twice, in float32."""
+    activations = activations.float()
+    if activations.dim() != 4:
+        return spatial_mean(activations), spatial_mean(activations * activations)
+    means: tuple[Tensor, Tensor] = _SpatialMoments.apply(activations)
+    return means
+
+
+class _SpatialMoments(Function):
+    """Both means of (n, channels, height, width), with one pass over the activations in the backward direction too."""
+
+    @staticmethod
+    def forward(context: Any, activations: Tensor) -> tuple[Tensor, Tensor]:
+        context.save_for_backward(activations)
+        return spatial_mean(activations), spatial_mean(activations * activations)
+
+    @staticmethod
+    def backward(context: Any, of_mean: Tensor, of_square: Tensor) -> Tensor:
+        (activations,) = context.saved_tensors
+        positions = activations.shape[2] * activations.shape[3]
+        of_mean, of_square = (gradient[:, :, None, None] / positions for gradient in (of_mean, 2 * of_square))
+        return torch.addcmul(of_mean, activations, of_square)
