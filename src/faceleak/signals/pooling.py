@@ -22,7 +22,7 @@ def spatial_moments(activations: Tensor) -> tuple[Tensor, Tensor]:
     activations = activations.float()
     if activations.dim() != 4:
         return spatial_mean(activations), spatial_mean(activations * activations)
-    means: tuple[Tensor, Tensor] = _SpatialMoments.apply(activations)
+    means: tuple[Tensor, Tensor] = _SpatialMoments.apply(activations)  # type: ignore[no-untyped-call]
     return means
 
 
