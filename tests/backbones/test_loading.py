@@ -97,7 +97,7 @@ def test_everything_that_misfits_is_listed_in_one_error(tiny_backbone):
     weights = dict(tiny_backbone.net.state_dict())
     del weights["bn1.bias"], weights["fc.bias"]
     weights["head.weight"] = torch.zeros(2)
-    weights["conv1.weight"] = torch.zeros(8, 1, 3, 3)
+    weights["conv1.weight"] = torch.zeros(16, 1, 3, 3)
     weights["features.running_var"] = torch.zeros(5)
     with pytest.raises(BackboneError) as error:
         assemble(tiny_backbone.card, weights, "somewhere.pt")
@@ -105,7 +105,7 @@ def test_everything_that_misfits_is_listed_in_one_error(tiny_backbone):
     assert "somewhere.pt do not fit the architecture iresnet_tiny" in message
     assert "2 missing (bn1.bias; fc.bias)" in message
     assert "1 unexpected (head.weight)" in message
-    assert "2 of another shape (conv1.weight: (8, 1, 3, 3), expected (8, 3, 3, 3); " in message
+    assert "2 of another shape (conv1.weight: (16, 1, 3, 3), expected (16, 3, 3, 3); " in message
     assert "features.running_var: (5,), expected (16,))" in message
 
 

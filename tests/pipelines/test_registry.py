@@ -24,10 +24,14 @@ def test_all_pipelines_are_found_and_audit_is_the_default() -> None:
     assert {node.name for node in pipelines["__default__"].nodes} == {node.name for node in pipelines["audit"].nodes}
 
 
-def test_audit_holds_the_nodes_of_all_others() -> None:
-    audit = {node.name for node in pipelines["audit"].nodes}
+def test_audit_makes_everything_that_the_others_make() -> None:
     for name in PIPELINES:
-        assert {node.name for node in pipelines[name].nodes} <= audit
+        assert pipelines[name].all_outputs() <= pipelines["audit"].all_outputs(), name
+
+
+def test_attack_trains_all_backbones_in_one_node() -> None:
+    trainers = [node for node in pipelines["attack"].nodes if {"target", "references", "evaluator"} & set(node.outputs)]
+    assert [node.name for node in trainers] == ["train_backbones"]
 
 
 def catalog_paths() -> dict[str, str]:

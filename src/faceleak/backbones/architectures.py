@@ -9,8 +9,9 @@ from faceleak.errors import FaceleakError
 if TYPE_CHECKING:
     from torch import nn
 
+# 16 channels at least: with fewer, oneDNN's backward pass of a shortcut writes past its memory (oneDNN issue 6035).
 IRESNETS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
-    "iresnet_tiny": ((1, 1, 1, 1), (8, 16, 32, 64)),
+    "iresnet_tiny": ((1, 1, 1, 1), (16, 16, 32, 64)),
     "iresnet_demo": ((1, 1, 1, 1), (16, 32, 64, 128)),
     "iresnet_demo_wide": ((1, 1, 1, 1), (24, 48, 96, 192)),
     "iresnet18": ((2, 2, 2, 2), (64, 128, 256, 512)),

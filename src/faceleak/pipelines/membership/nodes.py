@@ -18,15 +18,15 @@ def split_references(splits: pd.DataFrame, options: MembershipOptions) -> pd.Dat
     return references.split_references(splits, options.references)
 
 
-def train_references(
+def reference_pieces(
     store: FaceStore, reference_splits: pd.DataFrame, options: MembershipOptions, compute: ComputeOptions
-) -> dict[str, Any]:
-    """Train the reference backbones, in parallel where there are cores; those that are there already are kept."""
-    from faceleak.backbones.training import TrainingPiece, train_backbones
+) -> list[Any]:
+    """What has to be trained for the references: a piece each, with a seed of its own."""
+    from faceleak.backbones.training import TrainingPiece
 
     training = options.references.training
     members = reference_splits[reference_splits["is_member"]]
-    pieces = [
+    return [
         TrainingPiece(
             str(name),
             store,
@@ -37,6 +37,15 @@ def train_references(
         )
         for number, (name, images) in enumerate(members.groupby("reference", sort=True))
     ]
+
+
+def train_references(
+    store: FaceStore, reference_splits: pd.DataFrame, options: MembershipOptions, compute: ComputeOptions
+) -> dict[str, Any]:
+    """Train the reference backbones, in parallel where there are cores; those that are there already are kept."""
+    from faceleak.backbones.training import train_backbones
+
+    pieces = reference_pieces(store, reference_splits, options, compute)
     return dict(zip([piece.name for piece in pieces], train_backbones(pieces, compute), strict=True))
 
 

@@ -13,15 +13,23 @@ from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 
 
+def evaluator_piece(
+    store: FaceStore, splits: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
+) -> Any:
+    """What has to be trained for the judge: images of member and control people that the target was not trained on."""
+    from faceleak.backbones.training import TrainingPiece
+
+    images = with_role(splits, "same_identity", "unseen_identity")
+    return TrainingPiece("evaluator", store, images, options.evaluator.training, compute, compute.cache / "backbones")
+
+
 def train_evaluator(
     store: FaceStore, splits: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
 ) -> Any:
-    """Train the judge on member and control people alike: images of them that the target was not trained on."""
-    from faceleak.backbones.training import TrainingPiece, train_backbones
+    """Train the judge on member and control people alike."""
+    from faceleak.backbones.training import train_backbones
 
-    images = with_role(splits, "same_identity", "unseen_identity")
-    piece = TrainingPiece("evaluator", store, images, options.evaluator.training, compute, compute.cache / "backbones")
-    return train_backbones([piece], compute)[0]
+    return train_backbones([evaluator_piece(store, splits, options, compute)], compute)[0]
 
 
 def embed_people(evaluator: Any, store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions) -> pd.DataFrame:

@@ -12,19 +12,27 @@ from faceleak.membership.attackers import UNDEFENDED
 from faceleak.metrics.options import BootstrapOptions
 
 
+def target_pieces(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> list[Any]:
+    """What has to be trained for the target: one piece, or none where it comes from outside."""
+    from faceleak.backbones.training import TrainingPiece
+
+    if options.train is None or options.source != "train":
+        return []
+    members = with_role(splits, "member")
+    return [TrainingPiece("target", store, members, options.train, compute, compute.cache / "backbones")]
+
+
 def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> Any:
     """Train the target on the members (once; found again by what it depends on), or load the given one."""
     from faceleak.backbones.card import BackboneCard
     from faceleak.backbones.loading import assemble, read_weights
-    from faceleak.backbones.training import TrainingPiece, train_backbones
+    from faceleak.backbones.training import train_backbones
 
-    if options.load is not None and options.source == "load":
-        card = BackboneCard(**options.load.model_dump(exclude={"weights"}))
-        return assemble(card, read_weights(options.load.weights), str(options.load.weights))
-    assert options.train is not None
-    members = with_role(splits, "member")
-    piece = TrainingPiece("target", store, members, options.train, compute, compute.cache / "backbones")
-    return train_backbones([piece], compute)[0]
+    if pieces := target_pieces(store, splits, options, compute):
+        return train_backbones(pieces, compute)[0]
+    assert options.load is not None
+    card = BackboneCard(**options.load.model_dump(exclude={"weights"}))
+    return assemble(card, read_weights(options.load.weights), str(options.load.weights))
 
 
 def inspect_target(target: Any) -> dict[str, Any]:
