@@ -59,6 +59,7 @@ class TerminalHooks:
 
     def __init__(self) -> None:
         self._nodes, self._finished, self._started = 0, 0, 0.0
+        self._running = ""
         self._reports = ""
 
     @hook_impl
@@ -69,20 +70,20 @@ class TerminalHooks:
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
         """Count the nodes."""
-        self._nodes, self._finished = len(pipeline.nodes), 0
+        self._nodes, self._finished, self._running = len(pipeline.nodes), 0, ""
 
     @hook_impl
-    def before_node_run(self) -> None:
-        """Start the clock."""
-        self._started = time.monotonic()
+    def before_node_run(self, node: Node) -> None:
+        """Say that the node before is finished, its results saved, and start the clock for this one."""
+        self._show_finished()
+        self._running, self._started = node.name, time.monotonic()
 
-    @hook_impl
-    def after_node_run(self, node: Node) -> None:
-        """Say which node is finished, and how long it took."""
-        self._finished += 1
-        width = len(str(self._nodes))
-        seconds = time.monotonic() - self._started
-        terminal.show(f"[{self._finished:{width}}/{self._nodes}] {node.name}  {seconds:.1f} s")
+    def _show_finished(self) -> None:
+        if self._running:
+            self._finished += 1
+            width = len(str(self._nodes))
+            seconds = time.monotonic() - self._started
+            terminal.show(f"[{self._finished:{width}}/{self._nodes}] {self._running}  {seconds:.1f} s")
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str) -> None:
@@ -93,6 +94,7 @@ class TerminalHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Show the tables of results that this run has made, and the next step."""
+        self._show_finished()
         made = pipeline.all_outputs()
         if "results" in made:
             terminal.show_results(catalog.load("results"))
