@@ -1,5 +1,7 @@
 """A whole iResNet-18 in which no BN layer is like another, and the plain way to look at what enters its layers."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,7 +10,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
-from faceleak.compute import seeded
+from faceleak.compute import seeded, single_threaded
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread: batches are too small for more."""
+    with single_threaded():
+        yield
 
 
 @pytest.fixture(scope="session")

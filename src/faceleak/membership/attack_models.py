@@ -81,6 +81,7 @@ def fit_attack(table: pd.DataFrame, columns: Sequence[str], regularisation: floa
     from sklearn.model_selection import cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     is_member = table["is_member"].to_numpy(bool)
     folds = _folds(is_member, table["identity"])
@@ -93,8 +94,9 @@ def fit_attack(table: pd.DataFrame, columns: Sequence[str], regularisation: floa
     values = table[list(columns)].to_numpy(np.float64)
     classifier = LogisticRegression(C=regularisation, class_weight="balanced", max_iter=5000)
     model = make_pipeline(StandardScaler(), classifier)
-    held_out = cross_val_predict(model, values, is_member, cv=folds, method="decision_function")
-    model.fit(values, is_member)
+    with threadpool_limits(1, "blas"):  # the matrices are so small that threads make it thirty times slower
+        held_out = cross_val_predict(model, values, is_member, cv=folds, method="decision_function")
+        model.fit(values, is_member)
     scaler = model[0]
     return AttackModel(
         columns=tuple(columns),

@@ -1,0 +1,37 @@
+import pytest
+from pydantic import ValidationError
+
+from faceleak.defenses.options import DefenseOptions, VariantOptions
+
+NOISE = {"defense": "bn_perturbation", "strength": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("strength", "name"), [(0, "bn_perturbation_0"), (0.4, "bn_perturbation_0.4"), (2.0, "bn_perturbation_2")]
+)
+def test_a_variant_is_named_by_defence_and_strength(strength, name):
+    assert VariantOptions(defense="bn_perturbation", strength=strength).name == name
+
+
+def test_two_variants_of_one_name_are_refused():
+    with pytest.raises(ValidationError, match=r"variants occur twice: bn_perturbation_0\.4 "):
+        DefenseOptions(variants=[NOISE, NOISE | {"strength": 0.8}, NOISE | {"seed": 1}], attackers=["static"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"variants": []}, "variants"),
+        ({"attackers": []}, "attackers"),
+        ({"attackers": ["lazy"]}, "refitted"),
+        ({"undoing_images": 1}, "undoing_images"),
+        ({"variants": [NOISE | {"strength": -0.1}]}, "strength"),
+        ({"variants": [NOISE | {"strength": float("inf")}]}, "strength"),
+        ({"variants": [NOISE | {"strength": float("nan")}]}, "strength"),
+        ({"variants": [NOISE | {"defense": "bn_pertubation"}]}, "Did you mean 'bn_perturbation'"),
+        ({"variants": [NOISE | {"sigma": 1}]}, "sigma"),
+    ],
+)
+def test_what_means_nothing_is_refused(wrong, message):
+    with pytest.raises(ValidationError, match=message):
+        DefenseOptions(**({"variants": [NOISE], "attackers": ["static"]} | wrong))
