@@ -15,12 +15,12 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def copy_project(folder: Path) -> Path:
-    """Copy what a run needs: configuration and project files; the package itself is installed."""
+    """Copy what a run needs: configuration, sources and project files."""
     project = folder / "project"
     project.mkdir()
     shutil.copytree(PROJECT / "conf", project / "conf", ignore=shutil.ignore_patterns("local"))
     (project / "conf" / "local").mkdir()
-    (project / "src").symlink_to(PROJECT / "src")
+    shutil.copytree(PROJECT / "src", project / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", ".telemetry", "dvc.yaml"):
         shutil.copy(PROJECT / name, project / name)
     return project

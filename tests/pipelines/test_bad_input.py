@@ -58,7 +58,7 @@ def missing(folder: Path) -> None:
     [
         (truncated_jpeg, ["person_0/0.jpg", "damaged"]),
         (text_named_jpeg, ["person_0/0.jpg", "not an image"]),
-        (huge_png, ["person_0/0.png", "60000×60000"]),
+        (huge_png, ["person_0/0.png", "far more pixels than a face needs", "at most 25,000,000"]),
         (one_person, ["1 people", "needs several"]),
         (missing, ["There is no folder", "faces.folder.path"]),
     ],

@@ -49,7 +49,7 @@ class FaceFolder:
     def _files(self) -> list[Path]:
         if not self.path.is_dir():
             raise SourceError(
-                f"There is no folder {self.path}. Set faces.source.path in parameters_faces.yml to a folder "
+                f"There is no folder {self.path}. Set faces.folder.path in parameters_faces.yml to a folder "
                 "with one folder a person."
             )
         files = sorted(f for f in self.path.glob("*/*") if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file())

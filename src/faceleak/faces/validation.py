@@ -3,6 +3,7 @@
 What is expected stands in `_checks`; Great Expectations evaluates it on one table, a row an image.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -172,6 +173,7 @@ def _evaluate(table: pd.DataFrame, checks: list[Check]) -> list[dict[str, Any]]:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of every temporary folder
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
