@@ -92,6 +92,14 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def share_cores() -> None:
+    """Let threads of OpenMP sleep while they wait, which has to be said before torch is imported.
+
+    By default they spin: beside another busy process two threads are then several times slower than one.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def keep_freed_memory() -> None:
     """Let glibc keep large freed blocks instead of returning them each step: up to half the CPU time of training."""
     if platform.libc_ver()[0] == "glibc":

@@ -12,7 +12,7 @@ from kedro_mlflow.framework.hooks import MlflowHook
 from pydantic import BaseModel
 
 from faceleak import terminal
-from faceleak.compute import keep_freed_memory
+from faceleak.compute import keep_freed_memory, share_cores
 from faceleak.configuration import check_parameters
 from faceleak.trees import flatten
 
@@ -24,6 +24,7 @@ class ValidationHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Raise ConfigurationError naming each wrong key, its value and what is allowed."""
         check_parameters(context.config_loader["parameters"])
+        share_cores()
         keep_freed_memory()
 
 
