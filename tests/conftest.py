@@ -5,11 +5,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
 
 from faceleak.compute import ComputeOptions
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import split
 from faceleak.faces.store import FaceStore, pack
+
+settings.register_profile(
+    "suite",
+    deadline=None,  # other tests run beside this one
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+settings.load_profile("suite")
 
 SHARED = Path(__file__).parents[2] / "shared"
 

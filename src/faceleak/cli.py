@@ -13,6 +13,8 @@ from kedro.io.core import DatasetError
 
 from faceleak.errors import FaceleakError
 
+PATIENCE = 5  # seconds
+
 
 @click.group(context_settings=CONTEXT_SETTINGS, name="faceleak")
 def cli() -> None:
@@ -20,6 +22,9 @@ def cli() -> None:
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """Interrupt, and ask again later: an interrupt that is raised in a destructor is lost."""
+    signal.signal(signal.SIGALRM, _stop)
+    signal.alarm(PATIENCE)
     raise KeyboardInterrupt
 
 
@@ -33,12 +38,14 @@ def _mendable(error: BaseException) -> BaseException:
 
 def _with_clear_ends(callback: Callable[..., Any]) -> Callable[..., Any]:
     def run(**options: Any) -> Any:
+        signal.signal(signal.SIGINT, _stop)
         signal.signal(signal.SIGTERM, _stop)
         try:
             return callback(**options)
         except (FaceleakError, DatasetError) as error:
             raise click.ClickException(str(_mendable(error))) from None
         except KeyboardInterrupt:
+            signal.alarm(0)
             from faceleak.tracking import close_as_killed
 
             close_as_killed()
