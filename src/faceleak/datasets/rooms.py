@@ -7,7 +7,6 @@ from kedro.io import AbstractDataset
 
 from faceleak.faces.store import FaceSource, FaceStore, pack
 from faceleak.membership.attack_models import AttackModel
-from faceleak.membership.scoring import AttackModels
 from faceleak.pieces import write_json, writing
 
 
@@ -76,12 +75,12 @@ class BackbonesDataset(_PathDataset):
 class AttackModelsDataset(_PathDataset):
     """Fitted attacks as JSON: view → attack → numbers."""
 
-    def save(self, data: AttackModels) -> None:
+    def save(self, data: dict[str, dict[str, AttackModel]]) -> None:
         """Write all attacks."""
         plain = {view: {name: model.to_dict() for name, model in of_view.items()} for view, of_view in data.items()}
         write_json(self._filepath, plain)
 
-    def load(self) -> AttackModels:
+    def load(self) -> dict[str, dict[str, AttackModel]]:
         """Load all attacks."""
         import json
 

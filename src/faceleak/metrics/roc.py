@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics
 
 from faceleak.errors import FaceleakError
 
@@ -37,6 +36,8 @@ def roc_curve(scores: FloatArray, is_member: BoolArray) -> RocCurve:
     Raises MetricError where a score is not finite or a class is missing.
     """
     _check_scores(scores, is_member)
+    from sklearn import metrics
+
     return RocCurve(*metrics.roc_curve(is_member, scores, drop_intermediate=False))
 
 
