@@ -32,6 +32,10 @@ class TrackingHooks(MlflowHook):
     """kedro-mlflow's tracking, with flat parameters, provenance tags, and runs that never stay RUNNING."""
 
     @hook_impl
+    def after_catalog_created(self, catalog: DataCatalog) -> None:
+        """Leave datasets lazy: kedro-mlflow would make them all, to name some of kinds that are not used here."""
+
+    @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Close runs of processes that are gone, start this one, tag it with where its numbers come from."""
         from faceleak import tracking

@@ -9,7 +9,8 @@ from kedro.io.core import DatasetError
 from matplotlib.figure import Figure
 
 from faceleak.datasets.figures import FigureDataset
-from faceleak.datasets.whole import TableDataset, TreeDataset
+from faceleak.datasets.tables import TableDataset
+from faceleak.datasets.trees import TreeDataset
 
 
 def test_table_round_trip(tmp_path: Path) -> None:

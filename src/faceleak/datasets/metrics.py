@@ -5,7 +5,7 @@ from typing import Any
 import mlflow
 from mlflow.tracking import MlflowClient
 
-from faceleak.datasets.whole import TreeDataset
+from faceleak.datasets.trees import TreeDataset
 from faceleak.trees import flatten
 
 VARIANT_TAG = "faceleak.variant"

@@ -4,10 +4,11 @@ The colours are Okabe and Ito's (Color Universal Design, 2008), which colour-bli
 yellow, which is too light on white. No figure tells things apart by colour alone.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DPI = 150
 TITLE, LABEL, SMALL = 12.0, 10.0, 8.5  # font sizes in points
@@ -40,17 +41,19 @@ ROLE_MEANINGS = {
 }
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> "Figure":
     """An empty figure, width and height in inches, whose parts make room for each other."""
+    from matplotlib.figure import Figure
+
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
-def entitle(figure: Figure, text: str) -> None:
+def entitle(figure: "Figure", text: str) -> None:
     """Say above the figure what is seen in it."""
     figure.suptitle(text, x=0.01, horizontalalignment="left", fontsize=TITLE, fontweight="bold", parse_math=False)
 
 
-def tidy(axes: Axes) -> None:
+def tidy(axes: "Axes") -> None:
     """Leave the two spines that carry the ticks, and readable tick labels."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL)
