@@ -1,7 +1,9 @@
 import torch
 from torch import nn, tensor
 
-from faceleak.signals import bn_distance
+from faceleak.signals import registry
+
+bn_distance = registry.get_reader("bn_distance")
 
 
 def test_it_agrees_with_a_calculation_by_hand():

@@ -3,8 +3,10 @@ import math
 import torch
 from torch import nn, tensor
 
-from faceleak.signals import bn_distance, bn_moments
+from faceleak.signals import registry
 from faceleak.signals.bn_moments import MOMENTS, SMALLEST
+
+bn_distance, bn_moments = (registry.get_reader(name) for name in ("bn_distance", "bn_moments"))
 
 
 def test_it_agrees_with_a_calculation_by_hand():

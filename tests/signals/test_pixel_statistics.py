@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from faceleak.signals import pixel_statistics
+from faceleak.signals import registry
+
+pixel_statistics = registry.get_reader("pixel_statistics")
 
 
 def statistics(face: torch.Tensor) -> dict[str, float]:

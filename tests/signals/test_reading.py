@@ -8,9 +8,13 @@ import torch
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import NotFiniteError
 from faceleak.compute import ComputeOptions
-from faceleak.signals import bn_distance, bn_moments, reading
-from faceleak.signals.reading import columns_of, read_signals
-from faceleak.signals.registry import UnknownSignalError
+from faceleak.signals import reading, registry
+from faceleak.signals.anchor_similarity import NoAnchorsError
+from faceleak.signals.columns import columns_of
+from faceleak.signals.reading import NotTogetherError, read_signals
+from faceleak.signals.registry import Signal, UnknownSignalError
+
+bn_distance, bn_moments = (registry.get_reader(name) for name in ("bn_distance", "bn_moments"))
 
 
 @pytest.fixture
@@ -20,47 +24,16 @@ def fresh(compute, tmp_path) -> ComputeOptions:
 
 
 @pytest.fixture
-def image_ids(demo_store) -> pd.Series:
+def images(demo_store) -> pd.DataFrame:
     """20 images in an order and with an index of their own."""
-    return demo_store.manifest()["image_id"].sample(20, random_state=0)
+    return demo_store.manifest()[["image_id", "identity"]].sample(20, random_state=0)
 
 
-def test_one_row_an_image_in_order_and_one_column_a_number(tiny_backbone, demo_store, image_ids, fresh):
-    table = read_signals(["bn_moments", "bn_distance"], tiny_backbone, demo_store, image_ids, fresh)
-    moments, distances = (signal.column_names(tiny_backbone.net) for signal in (bn_moments, bn_distance))
-    assert table.columns.tolist() == [
-        "image_id",
-        *(f"bn_moments.{column}" for column in moments),
-        *(f"bn_distance.{column}" for column in distances),
-    ]
-    assert "bn_distance.layer2.0.downsample.1" in table.columns
-    assert table["image_id"].tolist() == image_ids.tolist()
-    assert table.index.tolist() == list(range(20))
-    assert set(table.dtypes[1:]) == {np.dtype("float32")}
-
-
-def test_the_numbers_are_those_of_the_signal_image_by_image(tiny_backbone, demo_store, image_ids, fresh):
-    table = read_signals(["bn_distance"], tiny_backbone, demo_store, image_ids, fresh)
-    for row in (0, 7, 19):
-        pixels = demo_store.images(demo_store.positions([image_ids.iloc[row]]), 32)
-        face = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
-        with torch.no_grad():
-            expected = bn_distance.read(tiny_backbone, face)[0]
-        np.testing.assert_allclose(table.iloc[row, 1:].to_numpy(float), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_ids_may_come_from_any_iterable_that_is_read_once(tiny_backbone, demo_store, image_ids, fresh):
-    expected = read_signals(["pixel_statistics"], tiny_backbone, demo_store, image_ids, fresh)
-    elsewhere = fresh.model_copy(update={"cache": fresh.cache / "elsewhere"})
-    once = read_signals(["pixel_statistics"], tiny_backbone, demo_store, iter(image_ids), elsewhere)
-    pd.testing.assert_frame_equal(once, expected)
-
-
-def test_reading_changes_nothing_in_the_target(tiny_backbone, demo_store, image_ids, fresh):
-    before = tiny_backbone.train().weights_hash()
-    read_signals(["bn_distance", "bn_moments"], tiny_backbone, demo_store, image_ids, fresh)
-    assert tiny_backbone.weights_hash() == before
-    assert tiny_backbone.training
+@pytest.fixture
+def anchors(demo_store, images) -> pd.DataFrame:
+    """Ten other images."""
+    manifest = demo_store.manifest()
+    return manifest[~manifest["image_id"].isin(images["image_id"])].sample(10, random_state=1)
 
 
 @pytest.fixture
@@ -77,16 +50,108 @@ def reads(monkeypatch) -> list[str]:
     return descriptions
 
 
-def test_what_was_read_once_is_found_again(tiny_backbone, demo_store, image_ids, fresh, reads):
-    first = read_signals(["bn_distance", "bn_moments"], tiny_backbone, demo_store, image_ids, fresh)
-    again = read_signals(["bn_moments", "bn_distance"], deepcopy(tiny_backbone), demo_store, list(image_ids), fresh)
+def test_one_row_an_image_in_order_and_one_column_a_number(tiny_backbone, demo_store, images, fresh):
+    table = read_signals(["bn_moments", "bn_distance"], tiny_backbone, demo_store, images, fresh)
+    moments, distances = (signal.column_names(tiny_backbone.net) for signal in (bn_moments, bn_distance))
+    assert table.columns.tolist() == [
+        "image_id",
+        *(f"bn_moments.{column}" for column in moments),
+        *(f"bn_distance.{column}" for column in distances),
+    ]
+    assert "bn_distance.layer2.0.downsample.1" in table.columns
+    assert table["image_id"].tolist() == images["image_id"].tolist()
+    assert table.index.tolist() == list(range(20))
+    assert set(table.dtypes[1:]) == {np.dtype("float32")}
+
+
+def test_columns_without_names_are_numbered(tiny_backbone, demo_store, images, fresh):
+    table = read_signals(["embedding"], tiny_backbone, demo_store, images, fresh)
+    assert table.columns.tolist() == ["image_id", *(f"embedding.{i}" for i in range(16))]
+
+
+def test_the_numbers_are_those_of_the_signal_image_by_image(tiny_backbone, demo_store, images, fresh):
+    table = read_signals(["bn_distance"], tiny_backbone, demo_store, images, fresh)
+    for row in (0, 7, 19):
+        pixels = demo_store.images(demo_store.positions([images["image_id"].iloc[row]]), 32)
+        face = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
+        with torch.no_grad():
+            expected = bn_distance.read(tiny_backbone, face)[0]
+        np.testing.assert_allclose(table.iloc[row, 1:].to_numpy(float), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_all_signals_together_are_each_read_alone(tiny_backbone, demo_store, images, anchors, fresh, reads):
+    names = registry.names()
+    together = read_signals(names, tiny_backbone, demo_store, images, fresh, anchors)
+    assert len(reads) == 2  # the images, and the embeddings of the anchors
+    elsewhere = fresh.model_copy(update={"cache": fresh.cache / "elsewhere"})
+    for name in names:
+        alone = read_signals([name], tiny_backbone, demo_store, images, elsewhere, anchors)
+        assert columns_of(name, together) == alone.columns.tolist()[1:]
+        pd.testing.assert_frame_equal(alone, together[alone.columns], rtol=1e-4, atol=1e-4)
+
+
+def test_the_order_of_names_changes_only_the_order_of_columns(tiny_backbone, demo_store, images, anchors, fresh, reads):
+    names = ["reference_similarity", "embedding", "bn_distance", "anchor_similarity", "pixel_statistics"]
+    forwards = read_signals(names, tiny_backbone, demo_store, images, fresh, anchors)
+    number = len(reads)
+    backwards = read_signals(names[::-1], tiny_backbone, demo_store, images, fresh, anchors)
+    assert len(reads) == number
+    assert list(dict.fromkeys(column.split(".")[0] for column in backwards.columns[1:])) == names[::-1]
+    pd.testing.assert_frame_equal(backwards[forwards.columns], forwards)
+
+
+def test_comparisons_start_from_unit_embeddings(tiny_backbone, demo_store, images, anchors, fresh):
+    def unit(of_images: pd.DataFrame) -> np.ndarray:
+        embeddings = read_signals(["embedding"], tiny_backbone, demo_store, of_images, fresh).iloc[:, 1:].to_numpy()
+        return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+
+    names = ["anchor_similarity", "reference_similarity"]
+    table = read_signals(names, tiny_backbone, demo_store, images, fresh, anchors)
+    assert columns_of("embedding", table) == []
+    for name in names:
+        expected = registry.get(name).compare(unit(images), images["identity"].to_numpy(), unit(anchors))
+        np.testing.assert_allclose(table[columns_of(name, table)], expected, rtol=1e-5, atol=1e-6)
+    mates = images["identity"].to_numpy()[:, None] == images["identity"].to_numpy()
+    cosines = unit(images) @ unit(images).T
+    for row in np.flatnonzero(mates.sum(1) > 1):
+        others = np.flatnonzero(mates[row] & (np.arange(20) != row))
+        assert table["reference_similarity.mean"][row] == pytest.approx(cosines[row, others].mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("none", [None, pd.DataFrame({"image_id": []})])
+def test_a_comparison_with_anchors_that_are_missing_is_an_error(none, tiny_backbone, demo_store, images, fresh):
+    with pytest.raises(NoAnchorsError):
+        read_signals(["anchor_similarity"], tiny_backbone, demo_store, images, fresh, none)
+    assert len(read_signals(["reference_similarity"], tiny_backbone, demo_store, images, fresh, none)) == 20
+
+
+def test_reading_changes_nothing_in_the_target(tiny_backbone, demo_store, images, fresh):
+    readers = [name for name in registry.names() if isinstance(registry.get(name), Signal)]
+    before = tiny_backbone.train().weights_hash()
+    read_signals(readers, tiny_backbone, demo_store, images[:3], fresh)
+    assert tiny_backbone.weights_hash() == before
+    assert tiny_backbone.training
+
+
+def test_what_was_read_once_is_found_again(tiny_backbone, demo_store, images, fresh, reads):
+    first = read_signals(["bn_distance", "bn_moments"], tiny_backbone, demo_store, images, fresh)
+    again = read_signals(["bn_moments", "bn_distance"], deepcopy(tiny_backbone), demo_store, images, fresh)
     pd.testing.assert_frame_equal(again[first.columns], first)
-    assert reads == ["Reading bn_distance", "Reading bn_moments"]
+    assert reads == ["Reading bn_distance, bn_moments"]
 
 
-def test_another_backbone_and_other_images_are_read_anew(tiny_backbone, demo_store, image_ids, fresh, reads):
-    def read(backbone=tiny_backbone, ids=image_ids) -> pd.DataFrame:
-        return read_signals(["bn_distance"], backbone, demo_store, ids, fresh)
+def test_one_signal_more_reads_only_that(tiny_backbone, demo_store, images, anchors, fresh, reads):
+    read_signals(["bn_distance", "embedding"], tiny_backbone, demo_store, images, fresh)
+    read_signals(["bn_distance", "pixel_statistics", "embedding"], tiny_backbone, demo_store, images, fresh)
+    read_signals(["reference_similarity", "bn_distance"], tiny_backbone, demo_store, images, fresh)
+    assert reads == ["Reading bn_distance, embedding", "Reading pixel_statistics"]
+    read_signals(["anchor_similarity"], tiny_backbone, demo_store, images, fresh, anchors)
+    assert reads[2:] == ["Reading embedding"]  # of the anchors
+
+
+def test_another_backbone_and_other_images_are_read_anew(tiny_backbone, demo_store, images, fresh, reads):
+    def read(backbone=tiny_backbone, of_images=images) -> pd.DataFrame:
+        return read_signals(["bn_distance"], backbone, demo_store, of_images, fresh)
 
     first = read()
     other_weights = deepcopy(tiny_backbone)
@@ -95,23 +160,34 @@ def test_another_backbone_and_other_images_are_read_anew(tiny_backbone, demo_sto
     other_order = Backbone(tiny_backbone.net, tiny_backbone.card.model_copy(update={"preprocessing": blue_first}))
     for other in (other_weights, other_order):
         assert (read(other).iloc[:, 1:].to_numpy() != first.iloc[:, 1:].to_numpy()).any()
-    assert read(ids=image_ids[::-1])["image_id"].tolist() == image_ids[::-1].tolist()
-    pd.testing.assert_frame_equal(read(ids=image_ids[:3]), first[:3], rtol=1e-3)
+    assert read(of_images=images[::-1])["image_id"].tolist() == images["image_id"][::-1].tolist()
+    pd.testing.assert_frame_equal(read(of_images=images[:3]), first[:3], rtol=1e-3)
     assert len(reads) == 5
 
 
-def test_columns_of_a_signal_are_not_those_of_one_with_a_longer_name():
-    table = pd.DataFrame(columns=["image_id", "bn_distance.bn1", "bn_distance_wide.bn1", "bn_distance.layer1.0.bn1"])
-    assert columns_of("bn_distance", table) == ["bn_distance.bn1", "bn_distance.layer1.0.bn1"]
-    assert columns_of("bn", table) == []
+def test_images_of_a_larger_set_are_read_once_and_compared_among_themselves(
+    tiny_backbone, demo_store, images, fresh, reads
+):
+    names = ["bn_distance", "reference_similarity"]
+    parts = [images[12:][::-1], images[:12]]
+    tables = [read_signals(names, tiny_backbone, demo_store, part, fresh, within=images) for part in parts]
+    assert reads == ["Reading bn_distance, embedding"]
+    for part, table in zip(parts, tables, strict=True):
+        alone = read_signals(names, tiny_backbone, demo_store, part, fresh)
+        pd.testing.assert_frame_equal(table, alone, rtol=1e-3, atol=1e-5)
 
 
-def test_an_unknown_signal_is_an_error(tiny_backbone, demo_store, image_ids, fresh):
+def test_an_image_outside_the_larger_set_is_an_error(tiny_backbone, demo_store, images, fresh):
+    with pytest.raises(NotTogetherError, match="15 of 20 images are not among the 5"):
+        read_signals(["bn_distance"], tiny_backbone, demo_store, images, fresh, within=images[:5])
+
+
+def test_an_unknown_signal_is_an_error(tiny_backbone, demo_store, images, fresh):
     with pytest.raises(UnknownSignalError, match="bn_distance"):
-        read_signals(["bn_distances"], tiny_backbone, demo_store, image_ids, fresh)
+        read_signals(["bn_distances"], tiny_backbone, demo_store, images, fresh)
 
 
-def test_a_broken_target_is_an_error_that_names_the_signal(tiny_backbone, demo_store, image_ids, fresh):
+def test_a_broken_target_is_an_error_that_names_the_signal(tiny_backbone, demo_store, images, fresh):
     tiny_backbone.net.conv1.weight.data[0] = float("nan")
     with pytest.raises(NotFiniteError, match="Reading bn_distance: 20 of 20 faces"):
-        read_signals(["bn_distance"], tiny_backbone, demo_store, image_ids, fresh)
+        read_signals(["bn_distance"], tiny_backbone, demo_store, images, fresh)

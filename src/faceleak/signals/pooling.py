@@ -7,6 +7,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
+PIECE = 1 << 19  # numbers whose squares still lie in a core's cache when they are averaged
+
 
 def spatial_mean(activations: Tensor) -> Tensor:
     """(n, channels, …) with any number of spatial dimensions, or none → (n, channels), in float32."""
@@ -32,7 +34,14 @@ class _SpatialMoments(Function):
     @staticmethod
     def forward(context: Any, activations: Tensor) -> tuple[Tensor, Tensor]:
         context.save_for_backward(activations)
-        return spatial_mean(activations), spatial_mean(activations * activations)
+        mean, square = (activations.new_empty(activations.shape[:2]) for _ in range(2))
+        rows = _rows_of_a_piece(activations)
+        squares = torch.empty_like(activations[:rows])  # the same memory for every piece
+        for start in range(0, len(activations), rows):
+            piece = activations[start : start + rows]
+            square[start : start + rows] = spatial_mean(torch.mul(piece, piece, out=squares[: len(piece)]))
+            mean[start : start + rows] = spatial_mean(piece)
+        return mean, square
 
     @staticmethod
     def backward(context: Any, of_mean: Tensor, of_square: Tensor) -> Tensor:
@@ -40,3 +49,9 @@ class _SpatialMoments(Function):
         positions = activations.shape[2] * activations.shape[3]
         of_mean, of_square = (gradient[:, :, None, None] / positions for gradient in (of_mean, 2 * of_square))
         return torch.addcmul(of_mean, activations, of_square)
+
+
+def _rows_of_a_piece(activations: Tensor) -> int:
+    if activations.device.type != "cpu":
+        return len(activations)
+    return max(1, PIECE // activations.shape[1:].numel())

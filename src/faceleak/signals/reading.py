@@ -1,49 +1,127 @@
-"""Reading signals off a backbone for many images: one table, one row an image."""
+"""Reading signals off a backbone for many images: one table, one row an image, one forward pass for all signals."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import read_faces
 from faceleak.compute import ComputeOptions
+from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
-from faceleak.pieces import code_version, fingerprint, remembered_table
+from faceleak.pieces import code_version, fingerprint, writing
 from faceleak.signals import registry
+from faceleak.signals.observation import Need, observe
+from faceleak.signals.registry import Comparison, Signal
 
+EMBEDDING = "embedding"
 CODE = (
     "faceleak.signals.pooling",
+    "faceleak.signals.observation",
     *(f"faceleak.backbones.{module}" for module in ("backbone", "batch_norm", "embedding", "faces_input", "iresnet")),
 )
 
 
+class NotTogetherError(FaceleakError):
+    """Signals are asked for images that are not among those to be read."""
+
+
 def read_signals(
-    names: Sequence[str], backbone: Backbone, store: FaceStore, image_ids: Iterable[str], compute: ComputeOptions
+    names: Sequence[str],
+    backbone: Backbone,
+    store: FaceStore,
+    images: pd.DataFrame,
+    compute: ComputeOptions,
+    anchors: pd.DataFrame | None = None,
+    within: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Read the named signals: image_id, and a float32 column `<signal>.<column>` for each number that they give.
 
-    What was read before off the same backbone and images is taken from `compute.cache`.
+    images: image_id and identity. anchors: image_id of the images that `anchor_similarity` compares with. within:
+    images to read together, among them `images`; several calls with the same ones read them once, since what was read
+    before off the same backbone and images is taken from `compute.cache`.
+    Raises NotTogetherError where an image is not among `within`.
     """
-    rows = store.positions(image_ids)
-    images = store.manifest().iloc[rows][["image_id", "sha256"]].reset_index(drop=True)
-    tables = [_read_once(name, backbone, store, images, compute) for name in names]
-    return pd.concat([images[["image_id"]], *tables], axis=1)
+    signals = [registry.get(name) for name in names]
+    compares = any(isinstance(signal, Comparison) for signal in signals)
+    readers = [signal for signal in signals if isinstance(signal, Signal)]
+    if compares and EMBEDDING not in names:
+        readers.append(registry.get_reader(EMBEDDING))
+    read = images if within is None else within
+    rows = pd.Index(read["image_id"]).get_indexer(images["image_id"])
+    if missing := int((rows < 0).sum()):
+        raise NotTogetherError(
+            f"{missing} of {len(images)} images are not among the {len(read)} that are read together, so that there is "
+            "nothing to take for them: `within` has to hold all of `images`."
+        )
+    whole = _read_together(readers, backbone, store, read, compute)
+    tables = {name: table.iloc[rows].reset_index(drop=True) for name, table in whole.items()}
+    if compares:
+        unit = _unit(tables[EMBEDDING])
+        strangers = np.empty((0, unit.shape[1]), np.float32)
+        if anchors is not None and len(anchors):
+            embedder = [registry.get_reader(EMBEDDING)]
+            strangers = _unit(_read_together(embedder, backbone, store, anchors, compute)[EMBEDDING])
+        identities = images["identity"].to_numpy()
+        for signal in signals:
+            if isinstance(signal, Comparison):
+                values = signal.compare(unit, identities, strangers)
+                tables[signal.name] = _named(signal.name, values, signal.columns)
+    ids = images[["image_id"]].reset_index(drop=True)
+    together: pd.DataFrame = pd.concat([ids, *(tables[name] for name in names)], axis=1)
+    return together
 
 
-def _read_once(
-    name: str, backbone: Backbone, store: FaceStore, images: pd.DataFrame, compute: ComputeOptions
-) -> pd.DataFrame:
-    signal = registry.get(name)
-    code = code_version(f"faceleak.signals.{name}", *CODE)
-    piece = fingerprint(name, code, images, backbone.card.preprocessing, backbone.weights_hash())
-
-    def read() -> pd.DataFrame:
-        values = read_faces(signal.read, backbone, store, images["image_id"], compute, f"Reading {name}")
-        return pd.DataFrame(values, columns=[f"{name}.{column}" for column in signal.column_names(backbone.net)])
-
-    return remembered_table(compute.cache / "signals" / f"{piece}.parquet", read)
+def _unit(table: pd.DataFrame) -> NDArray[np.float32]:
+    embeddings = table.to_numpy(np.float32)
+    unit: NDArray[np.float32] = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True).clip(1e-12)
+    return unit
 
 
-def columns_of(signal: str, table: pd.DataFrame) -> list[str]:
-    """The columns of `table` that hold this signal."""
-    return [column for column in table.columns if column.startswith(f"{signal}.")]
+def _named(signal: str, values: NDArray[np.float32], columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(values, columns=[f"{signal}.{column}" for column in columns])
+
+
+def _read_together(
+    signals: Sequence[Signal], backbone: Backbone, store: FaceStore, images: pd.DataFrame, compute: ComputeOptions
+) -> dict[str, pd.DataFrame]:
+    """Read all signals that are not in the cache in one pass, and load the others."""
+    ids = images["image_id"].tolist()
+    known = store.manifest().iloc[store.positions(ids)][["image_id", "sha256"]].reset_index(drop=True)
+    weights = backbone.weights_hash()
+
+    def path(signal: Signal) -> Path:
+        code = code_version(f"faceleak.signals.{signal.name}", *CODE)
+        piece = fingerprint(signal.name, code, known, backbone.card.preprocessing, weights)
+        return compute.cache / "signals" / f"{piece}.parquet"
+
+    missing = [signal for signal in signals if not path(signal).exists()]
+    if missing:
+        for signal, table in _read_missing(missing, backbone, store, ids, compute):
+            with writing(path(signal)) as partial:
+                table.to_parquet(partial)
+    return {signal.name: pd.read_parquet(path(signal)) for signal in signals}
+
+
+def _read_missing(
+    signals: Sequence[Signal], backbone: Backbone, store: FaceStore, ids: list[str], compute: ComputeOptions
+) -> Iterator[tuple[Signal, pd.DataFrame]]:
+    needs = frozenset[Need]().union(*(signal.needs for signal in signals))
+    widths: list[int] = []
+
+    def read(net: Backbone, faces: Tensor) -> Tensor:
+        seen = observe(net, faces, needs)
+        parts = [signal.compute(seen) for signal in signals]
+        widths[:] = [part.shape[1] for part in parts]
+        return torch.cat(parts, dim=1)
+
+    description = f"Reading {', '.join(signal.name for signal in signals)}"
+    values = read_faces(read, backbone, store, ids, compute, description)
+    for signal, part in zip(signals, np.split(values, np.cumsum(widths)[:-1], axis=1), strict=True):
+        names = signal.column_names(backbone.net) if signal.column_names else [str(i) for i in range(part.shape[1])]
+        yield signal, _named(signal.name, part, names)

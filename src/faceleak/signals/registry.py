@@ -1,10 +1,14 @@
 """Signals by name: the name is the file in this room, the key in the configuration and part of column names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from faceleak import signals
 from faceleak.errors import FaceleakError
@@ -12,7 +16,10 @@ from faceleak.errors import FaceleakError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-NOT_SIGNALS = frozenset({"registry", "reading", "pooling"})
+    from faceleak.signals.observation import Need, Observation
+
+NOT_SIGNALS = frozenset({"registry", "reading", "pooling", "observation", "columns"})
+COMPARISONS = frozenset({"anchor_similarity", "reference_similarity"})
 Access = Literal["weights", "embeddings", "nothing"]
 
 
@@ -20,18 +27,40 @@ class UnknownSignalError(FaceleakError):
     """No signal has this name."""
 
 
-class Signal(Protocol):
-    """Reads rows off a backbone: (backbone, faces (n, 3, h, w) in 0…1) → (n, columns), differentiable in `faces`."""
+@dataclass(frozen=True)
+class Signal:
+    """What a backbone shows for one image.
 
-    def __call__(self, backbone: "nn.Module", faces: "Tensor") -> "Tensor": ...
+    access: what the attacker must touch. needs: what it reads of a forward pass. compute: observation of n faces →
+    (n, columns), differentiable in the faces. column_names: network → a name for each column; without it they are
+    numbered. extra_passes: forward passes of its own, besides the one that all signals share.
+    """
+
+    name: str
+    access: Access
+    needs: frozenset["Need"]
+    compute: Callable[["Observation"], "Tensor"]
+    column_names: Callable[["nn.Module"], list[str]] | None
+    extra_passes: int
+
+    def read(self, backbone: "nn.Module", faces: "Tensor") -> "Tensor":
+        """Read this signal alone: (backbone, faces (n, 3, h, w) in 0…1) → (n, columns)."""
+        from faceleak.signals.observation import observe
+
+        return self.compute(observe(backbone, faces, self.needs))
 
 
-class SignalModule(Protocol):
-    """What a file of this room defines: what the attacker must touch, the reader, and a name for each column."""
+@dataclass(frozen=True)
+class Comparison:
+    """A signal that compares an image's embedding with those of other images.
 
-    ACCESS: Access
-    read: Signal
-    column_names: Callable[["nn.Module"], list[str]]
+    compare: (unit embeddings (n, d), whose image each is (n,), unit embeddings of anchors (m, d)) → (n, columns).
+    """
+
+    name: str
+    access: Access
+    columns: Sequence[str]
+    compare: Callable[[NDArray[np.float32], NDArray[Any], NDArray[np.float32]], NDArray[np.float32]]
 
 
 def names() -> list[str]:
@@ -48,7 +77,23 @@ def check_signal(name: str) -> str:
     return name
 
 
-def get(name: str) -> SignalModule:
+def is_read_off_images(name: str) -> bool:
+    """Whether the signal is read off single images, and not by comparing them."""
+    return name not in COMPARISONS
+
+
+def get(name: str) -> Signal | Comparison:
     """Import the file of a signal. Raises UnknownSignalError."""
-    module: SignalModule = import_module(f"faceleak.signals.{check_signal(name)}")
-    return module
+    module = import_module(f"faceleak.signals.{check_signal(name)}")
+    if hasattr(module, "compare"):
+        return Comparison(name, module.ACCESS, module.COLUMNS, module.compare)
+    column_names, extra_passes = getattr(module, "column_names", None), getattr(module, "EXTRA_PASSES", 0)
+    return Signal(name, module.ACCESS, frozenset(module.NEEDS), module.compute, column_names, extra_passes)
+
+
+def get_reader(name: str) -> Signal:
+    """A signal that is read off single images. Raises UnknownSignalError for one that compares images."""
+    signal = get(name)
+    if isinstance(signal, Comparison):
+        raise UnknownSignalError(f"The signal {name!r} compares images with each other; it cannot be read off one.")
+    return signal

@@ -1,0 +1,45 @@
+"""ASSD (arXiv 2211.15918): how an image's similarities to a fixed set of anchor images are distributed.
+
+The anchors are faces of the `public` role, people whom the target never saw. A person whom the backbone was trained
+on lies apart from strangers; a stranger lies among them.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceleak.errors import FaceleakError
+
+ACCESS = "embeddings"
+QUANTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+COLUMNS = ("mean", "std", *(f"quantile_{quantile}" for quantile in QUANTILES))
+ROWS = 4096
+
+
+class NoAnchorsError(FaceleakError):
+    """There are no anchors to compare with."""
+
+
+def compare(
+    embeddings: NDArray[np.float32],
+    identities: NDArray[Any],  # noqa: ARG001  every comparison has the same form
+    anchors: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Unit embeddings (n, d) and anchors (m, d) → (n, 11): mean, standard deviation and quantiles of n·m cosines.
+
+    Raises NoAnchorsError where m is 0.
+    """
+    if not len(anchors):
+        raise NoAnchorsError(
+            "`anchor_similarity` compares faces with those of the role `public`, and there are none: a distribution "
+            "over nothing says nothing. Give people to that role in parameters_faces.yml, or leave the signal out."
+        )
+    blocks = [_summarise(embeddings[start : start + ROWS] @ anchors.T) for start in range(0, len(embeddings), ROWS)]
+    return np.concatenate(blocks)
+
+
+def _summarise(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+    quantiles = np.quantile(cosines, QUANTILES, axis=1)
+    summaries: NDArray[np.float32] = np.column_stack([cosines.mean(1), cosines.std(1), *quantiles]).astype(np.float32)
+    return summaries

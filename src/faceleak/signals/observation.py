@@ -1,0 +1,89 @@
+"""One forward pass of a batch, and what signals read off it: all signals share the pass they need."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, layer_inputs, reading
+from faceleak.signals.pooling import spatial_mean, spatial_moments
+
+Need = Literal["embedding", "mean", "square", "map"]
+MAP_SIZE = 4
+NOTHING = torch.empty(0)
+
+
+class LayerInput(NamedTuple):
+    """What enters a BN layer: means of x and of x² over the positions (n, channels), x averaged to (n, channels, 4, 4).
+
+    What was not asked for is an empty tensor; only the last layer that has positions has a map.
+    """
+
+    mean: Tensor
+    square: Tensor
+    map: Tensor
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a batch of faces (n, 3, height, width) in 0…1 shows in a backbone; `embedding` is (n, size), as it comes.
+
+    Where no pass was needed, `embedding` is empty and there are no layers.
+    """
+
+    backbone: nn.Module
+    faces: Tensor
+    embedding: Tensor
+    layers: Mapping[str, _BatchNorm]
+    inputs: Mapping[str, LayerInput]
+
+    def embed(self, faces: Tensor) -> Tensor:
+        """Pass other faces (n, 3, height, width) through the backbone, in eval mode like these: (n, size)."""
+        with reading(self.backbone):
+            embeddings: Tensor = self.backbone(faces)
+        return embeddings
+
+
+def observe(backbone: nn.Module, faces: Tensor, needs: Collection[Need]) -> Observation:
+    """Pass `faces` through the backbone once (not at all where nothing is needed) and keep what is needed.
+
+    Gradients reach `faces`. Raises NoBatchNormError where BN layers are needed and there are none.
+    """
+    if not needs:
+        return Observation(backbone, faces, NOTHING, {}, {})
+    layers = bn_layers(backbone) if set(needs) - {"embedding"} else {}
+    mapped = last_with_positions(layers) if "map" in needs else None
+
+    def summarise(layer: _BatchNorm, inputs: Tensor) -> LayerInput:
+        mean, square, cells = NOTHING, NOTHING, NOTHING
+        if "square" in needs:
+            mean, square = spatial_moments(inputs)
+        elif "mean" in needs:
+            mean = spatial_mean(inputs)
+        if mapped is not None and layer is layers[mapped]:
+            cells = functional.adaptive_avg_pool2d(inputs.float(), MAP_SIZE)
+        return LayerInput(mean, square, cells)
+
+    with reading(backbone), layer_inputs(layers, summarise) as seen:
+        embedding = backbone(faces)
+    return Observation(backbone, faces, embedding, layers, seen)
+
+
+def with_positions(layers: Mapping[str, _BatchNorm]) -> dict[str, _BatchNorm]:
+    """The BN layers whose input has positions. Raises NoBatchNormError where there are none."""
+    found = [name for name, layer in layers.items() if isinstance(layer, nn.BatchNorm2d)]
+    if not found:
+        raise NoBatchNormError(
+            "No batch-normalisation layer of this backbone sees an image: none is two-dimensional. `activation` and "
+            "`activation_map` cannot be read: choose other signals in parameters_membership.yml."
+        )
+    return {name: layers[name] for name in found}
+
+
+def last_with_positions(layers: Mapping[str, _BatchNorm]) -> str:
+    """Name of the last BN layer whose input has positions. Raises NoBatchNormError."""
+    return list(with_positions(layers))[-1]

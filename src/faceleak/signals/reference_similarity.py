@@ -1,0 +1,42 @@
+"""Similarity to the person's other images: FACE-AUDITOR (arXiv 2304.02782), and metric-embedding MI at the level of
+the user (arXiv 2203.02077). ArcFace pulls the training images of a person together, and the others less so.
+
+The attacker holds several images of the person and does not know which were trained on. Everybody is compared with as
+many companions as there are, eight at most, so that the number of images tells nothing.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+ACCESS = "embeddings"
+COMPANIONS = 8
+COLUMNS = ("mean", "std", "smallest", "median", "largest")
+
+
+def compare(
+    embeddings: NDArray[np.float32],
+    identities: NDArray[Any],
+    anchors: NDArray[np.float32],  # noqa: ARG001  every comparison has the same form
+) -> NDArray[np.float32]:
+    """Unit embeddings (n, d) → (n, 5): mean, standard deviation, smallest, median and largest cosine with companions.
+
+    The companions of an image are the next ones of the same person, in the order of the rows, around the corner. An
+    image without any gets zeros.
+    """
+    result = np.zeros((len(embeddings), len(COLUMNS)), np.float32)
+    for rows in pd.Series(range(len(identities))).groupby(identities).indices.values():
+        if len(rows) > 1:
+            result[rows] = _within(embeddings[rows])
+    return result
+
+
+def _within(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    number = len(embeddings)
+    steps = np.arange(1, min(COMPANIONS, number - 1) + 1)
+    companions = (np.arange(number)[:, None] + steps) % number
+    cosines = np.take_along_axis(embeddings @ embeddings.T, companions, axis=1)
+    summaries = [cosines.mean(1), cosines.std(1), cosines.min(1), np.median(cosines, axis=1), cosines.max(1)]
+    return np.column_stack(summaries).astype(np.float32)
