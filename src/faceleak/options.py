@@ -1,5 +1,7 @@
 """The base of all configuration models: unknown keys are refused, values are not changed after validation."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -7,3 +9,6 @@ class Options(BaseModel):
     """A block of the configuration. Fields without a default must be given in `conf/`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Aggregation = Literal["mean", "max", "log_sum_exp", "median"]  # of the scores of a person's images

@@ -31,11 +31,11 @@ def measure_membership(
     Raises MetricError where a column is missing or contradicts another, an image occurs twice, a score is not finite,
     there are no non-members, a class has images of one person only, or the baseline scored other images.
     """
-    _check_table(scores, SCORE_COLUMNS, "scores")
-    _check_populations(scores)
+    check_table(scores, SCORE_COLUMNS, "scores")
+    check_populations(scores)
     if blind is not None:
-        _check_table(blind, BLIND_COLUMNS, "blind scores")
-        blind = _aligned(blind, scores)
+        check_table(blind, BLIND_COLUMNS, "blind scores")
+        blind = aligned(blind, scores)
     results = {}
     for population in POPULATIONS:
         if (scores["population"] == population).any():
@@ -45,20 +45,20 @@ def measure_membership(
 
 
 def _measure(scores: pd.DataFrame, blind: pd.DataFrame | None, options: BootstrapOptions) -> dict[str, float]:
-    _check_people(scores)
+    check_people(scores)
     identities = scores["identity"].to_numpy()
     is_member = scores["is_member"].to_numpy(bool)
     score = scores["score"].to_numpy(float)
-    estimators = _estimators(score, scores["says_member"].to_numpy(bool), is_member)
+    estimators = estimators_of(score, scores["says_member"].to_numpy(bool), is_member)
     if blind is not None:
-        estimators["advantage_over_blind"] = _advantage(score, blind["score"].to_numpy(float), is_member)
+        estimators["advantage_over_blind"] = advantage(score, blind["score"].to_numpy(float), is_member)
     blocks = weight_blocks(identities, is_member, options.resamples, options.seed)
     intervals = bootstrap_intervals(estimators, blocks, options.level)
     result = {key: value for name, interval in intervals.items() for key, value in interval.named(name).items()}
     return result | {"members": int(is_member.sum()), "non_members": int((~is_member).sum())}
 
 
-def _estimators(score: FloatArray, says_member: BoolArray, is_member: BoolArray) -> dict[str, Estimator]:
+def estimators_of(score: FloatArray, says_member: BoolArray, is_member: BoolArray) -> dict[str, Estimator]:
     return {
         "auc": lambda weights: auc(score, is_member, weights),
         "asr": lambda weights: balanced_accuracy(says_member, is_member, weights),
@@ -67,11 +67,11 @@ def _estimators(score: FloatArray, says_member: BoolArray, is_member: BoolArray)
     }
 
 
-def _advantage(score: FloatArray, blind_score: FloatArray, is_member: BoolArray) -> Estimator:
+def advantage(score: FloatArray, blind_score: FloatArray, is_member: BoolArray) -> Estimator:
     return lambda weights: auc(score, is_member, weights) - auc(blind_score, is_member, weights)
 
 
-def _check_table(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
+def check_table(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
     if missing := [column for column in columns if column not in table.columns]:
         raise MetricError(
             f"The table of {name} lacks {', '.join(missing)}. "
@@ -94,7 +94,7 @@ def _check_table(table: pd.DataFrame, columns: Sequence[str], name: str) -> None
         )
 
 
-def _check_populations(scores: pd.DataFrame) -> None:
+def check_populations(scores: pd.DataFrame) -> None:
     known = [MEMBER, *POPULATIONS]
     if unknown := sorted(set(scores["population"].astype(str)) - set(known)):
         raise MetricError(
@@ -119,7 +119,7 @@ def _check_populations(scores: pd.DataFrame) -> None:
         )
 
 
-def _check_people(scores: pd.DataFrame) -> None:
+def check_people(scores: pd.DataFrame) -> None:
     for is_member, images in scores.groupby("is_member"):
         if images["identity"].nunique() < 2:
             raise MetricError(
@@ -128,7 +128,7 @@ def _check_people(scores: pd.DataFrame) -> None:
             )
 
 
-def _aligned(blind: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+def aligned(blind: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Bring the baseline's rows into the order of the scores."""
     if different := len(set(blind["image_id"]) ^ set(scores["image_id"])):
         raise MetricError(

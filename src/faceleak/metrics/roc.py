@@ -35,7 +35,7 @@ def roc_curve(scores: FloatArray, is_member: BoolArray) -> RocCurve:
 
     Raises MetricError where a score is not finite or a class is missing.
     """
-    _check_scores(scores, is_member)
+    check_scores(scores, is_member)
     from sklearn import metrics
 
     return RocCurve(*metrics.roc_curve(is_member, scores, drop_intermediate=False))
@@ -51,7 +51,7 @@ def auc(scores: FloatArray, is_member: BoolArray, weights: WeightArray | None = 
     scores and is_member: (n,); weights: (resamples, n), which gives (resamples,) values instead of one.
     Raises MetricError where a score is not finite, or where a class is missing or has no weight.
     """
-    _check_scores(scores, is_member)
+    check_scores(scores, is_member)
     non_members = _ascending(scores, ~is_member)
     lower = np.searchsorted(scores[non_members], scores[is_member], side="left")
     lower_or_equal = np.searchsorted(scores[non_members], scores[is_member], side="right")
@@ -79,7 +79,7 @@ def tpr_at_fpr(
         raise MetricError(
             f"A false-positive rate of {fpr} was asked for, but a rate lies in 0…1. Give a share: 1 % is 0.01."
         )
-    _check_scores(scores, is_member)
+    check_scores(scores, is_member)
     members = _ascending(scores, is_member)[::-1]
     non_members = _ascending(scores, ~is_member)[::-1]
     # members above the non-member of each rank; the last entry is for thresholds that no non-member limits
@@ -112,7 +112,7 @@ def balanced_accuracy(
     return _as_asked((tpr + tnr) / 2, weights)
 
 
-def _check_scores(scores: FloatArray, is_member: BoolArray) -> None:
+def check_scores(scores: FloatArray, is_member: BoolArray) -> None:
     _check_classes(scores, is_member)
     if broken := int((~np.isfinite(scores)).sum()):
         raise MetricError(

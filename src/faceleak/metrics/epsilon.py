@@ -1,0 +1,207 @@
+"""Empirical lower bounds of ε: how large the ε of (ε, δ)-differential privacy must at least be to allow these scores.
+
+Images of one person resemble each other and are mostly trained on together, so they are not independent trials: given
+`identities`, one image a person is drawn at random and the others are left out. The bound is then about adding or
+removing whatever decides that image's label: with all of a person's images in or out together, it bounds the ε of the
+person, and that of a single image only through group privacy (ε of n images ≤ n · ε of one, at δ = 0).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, check_scores
+
+GUESS_SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # of the examples
+_CANDIDATES = 1000  # thresholds that are tried
+
+
+def clopper_pearson_epsilon(
+    scores: FloatArray,
+    is_member: BoolArray,
+    delta: float = 0.0,
+    confidence: float = 0.95,
+    identities: NDArray[Any] | None = None,
+    seed: int = 0,
+) -> float:
+    """Bound ε from below by the error rates at one threshold, with probability `confidence`.
+
+    scores and is_member: (n,), a higher score says member; identities: (n,), see above. Under (ε, δ)-differential
+    privacy TPR ≤ e^ε · FPR + δ and TNR ≤ e^ε · FNR + δ (Kairouz, Oh, Viswanath 2015), so
+    ε ≥ log((TPR − δ) / FPR), with TPR at its lower and FPR at its upper Clopper-Pearson bound, each at half of
+    1 − confidence (Jagielski, Ullman, Oprea 2020), or the same of TNR and FNR. Threshold and side are chosen on a
+    random half of each class and judged on the other half, so that choosing needs no correction.
+
+    The rows are taken as independent. Within one target they may not be (it may treat all images alike), so for one
+    target the bound is a heuristic that `one_run_epsilon` makes sound; with a target of its own for each row, or
+    scores that depend on their own image only, it is a valid bound. At 95 % it cannot exceed log(n / 7.4), n the number
+    of non-members (or members, for the other side).
+
+    Returns ε ≥ 0. Raises MetricError where a class has fewer than two rows (people, given identities), a score is
+    not finite, or delta or confidence is out of range.
+    """
+    _check_privacy(delta, confidence)
+    rows = _independent_rows(scores, is_member, identities, seed)
+    members, non_members = scores[rows[is_member[rows]]], scores[rows[~is_member[rows]]]
+    if min(len(members), len(non_members)) < 2:
+        raise MetricError(
+            f"{len(members)} members and {len(non_members)} non-members are left, one a person, but the threshold is "
+            "chosen on one half and judged on the other. Evaluate at least two people a class."
+        )
+    thresholds = _thresholds(np.concatenate([members[::2], non_members[::2]]))
+    chosen = _bounds(members[::2], non_members[::2], thresholds, delta, confidence)  # (2, thresholds)
+    side, index = np.unravel_index(int(chosen.argmax()), chosen.shape)
+    judged = _bounds(members[1::2], non_members[1::2], thresholds[index : index + 1], delta, confidence)
+    return max(0.0, float(judged[side, 0]))
+
+
+def one_run_epsilon(
+    scores: FloatArray,
+    is_member: BoolArray,
+    delta: float = 0.0,
+    confidence: float = 0.95,
+    identities: NDArray[Any] | None = None,
+    seed: int = 0,
+    shares: Sequence[float] = GUESS_SHARES,
+) -> float:
+    """Bound ε from below by the guesses about many examples of a single target (Steinke, Nasr, Jagielski 2023).
+
+    arXiv 2305.08846, Theorem 5.2. scores and is_member: (n,), a higher score says member; identities: (n,), see
+    above. The highest scores are guessed members, the lowest non-members, and the rest is not guessed: for each of
+    `shares` (0…1, of the examples) on both ends, and on the upper end alone where members stand out and non-members do
+    not. The best of these tries is taken, at a level divided by their number. Ties are broken at random.
+
+    The theorem needs membership decided by a fair coin for each example, independently. The larger class is therefore
+    reduced at random to the size of the smaller one, so that always guessing one side is no merit (equal numbers
+    instead of coins change the spread of correct guesses by a factor 1 + 1/examples); that members were drawn at
+    random is up to the split. The bound is then valid however the examples influence each other's scores.
+
+    Returns ε ≥ 0. Raises MetricError where a class is missing, a score is not finite, or delta, confidence or a
+    share is out of range.
+    """
+    _check_privacy(delta, confidence)
+    if not shares or not all(0 < share <= 1 for share in shares):
+        raise MetricError(f"Shares of guesses must lie in 0…1 and above 0, found {tuple(shares)}.")
+    rows = _balanced(_independent_rows(scores, is_member, identities, seed), is_member)
+    ranked = is_member[rows[np.argsort(-scores[rows], kind="stable")]]  # the rows are in random order, so ties are too
+    examples = len(ranked)
+    tries = {(math.ceil(share * examples / 2), end) for share in shares for end in (0, 1)}
+    tries = {(top, min(top, examples - top) * end) for top, end in tries}  # guesses of either kind
+    each = 1 - (1 - confidence) / len(tries)
+    return max(
+        one_run_bound(
+            examples,
+            top + bottom,
+            int(ranked[:top].sum() + (~ranked[examples - bottom :]).sum()),
+            delta,
+            each,
+        )
+        for top, bottom in tries
+    )
+
+
+def one_run_bound(examples: int, guesses: int, correct: int, delta: float, confidence: float) -> float:
+    """Find the smallest ε ≥ 0 that so many correct guesses do not contradict: `one_run_p_value` ≥ 1 − confidence."""
+    level = 1 - confidence
+    low, high = 0.0, 1.0
+    if one_run_p_value(examples, guesses, correct, low, delta) >= level:
+        return 0.0
+    while one_run_p_value(examples, guesses, correct, high, delta) < level:
+        low, high = high, 2 * high
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        if one_run_p_value(examples, guesses, correct, middle, delta) < level:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def one_run_p_value(examples: int, guesses: int, correct: int, epsilon: float, delta: float) -> float:
+    """Probability, at most, of so many correct guesses or more under (ε, δ)-differential privacy (Corollary 5.4).
+
+    For δ = 0 that of a binomial whose guesses are right with e^ε / (1 + e^ε). A δ above 0 adds
+    2 · examples · δ · max over i of P(correct − i ≤ binomial < correct) / i.
+    """
+    right = 1 / (1 + math.exp(-epsilon))
+    value = float(stats.binom.sf(correct - 1, guesses, right))
+    if delta > 0 and correct > 0:
+        just_below = np.cumsum(stats.binom.pmf(np.arange(correct)[::-1], guesses, right))
+        value += 2 * examples * delta * float((just_below / np.arange(1, correct + 1)).max())
+    return min(value, 1.0)
+
+
+def _bounds(
+    members: FloatArray, non_members: FloatArray, thresholds: FloatArray, delta: float, confidence: float
+) -> FloatArray:
+    """Lower bounds of ε (2, thresholds): from members above the threshold, and from non-members below it."""
+    above = [len(group) - np.searchsorted(np.sort(group), thresholds, "left") for group in (members, non_members)]
+    m, n = len(members), len(non_members)
+    level = (1 - confidence) / 2
+    sides = [(above[0], m, above[1], n), (n - above[1], n, m - above[0], m)]
+    bounds = []
+    for hits, of_hits, errors, of_errors in sides:
+        low = np.where(hits > 0, stats.beta.ppf(level, np.maximum(hits, 1), of_hits - hits + 1), 0.0)
+        fewer = np.minimum(errors, of_errors - 1)
+        high = np.where(errors < of_errors, stats.beta.ppf(1 - level, fewer + 1, of_errors - fewer), 1.0)
+        with np.errstate(divide="ignore"):
+            bounds.append(np.log(np.maximum(low - delta, 0.0) / high))
+    return np.stack(bounds)
+
+
+def _thresholds(scores: FloatArray) -> FloatArray:
+    """Distinct scores, of which at most about a thousand are kept, densest towards both ends."""
+    distinct = np.unique(scores)
+    if len(distinct) <= _CANDIDATES:
+        return distinct
+    ranks = np.geomspace(1, len(distinct), _CANDIDATES // 2).astype(int) - 1
+    kept: FloatArray = distinct[np.union1d(ranks, len(distinct) - 1 - ranks)]
+    return kept
+
+
+def _independent_rows(
+    scores: FloatArray, is_member: BoolArray, identities: NDArray[Any] | None, seed: int
+) -> NDArray[np.intp]:
+    """Indices in random order, one a person where identities are given; which rows does not depend on their order."""
+    check_scores(scores, is_member)
+    codes = np.zeros(len(scores), np.intp)
+    if identities is not None:
+        if identities.shape != scores.shape or (missing := pd.isna(identities)).any():
+            found = f"identities of shape {identities.shape}" if identities.shape != scores.shape else missing.sum()
+            raise MetricError(
+                f"Each of the {len(scores)} scores needs its identity, found {found}"
+                f"{' missing' if identities.shape == scores.shape else ''}. Take them from the manifest."
+            )
+        codes = pd.factorize(identities, sort=True)[0]
+    rows = np.lexsort((is_member, scores, codes))
+    rows = rows[np.random.default_rng(seed).permutation(len(rows))]
+    if identities is None:
+        return rows
+    first = np.unique(codes[rows], return_index=True)[1]
+    return rows[np.sort(first)]
+
+
+def _balanced(rows: NDArray[np.intp], is_member: BoolArray) -> NDArray[np.intp]:
+    """Keep equally many of both classes, in the order given."""
+    member = is_member[rows]
+    size = int(min(member.sum(), (~member).sum()))
+    if not size:
+        raise MetricError(
+            f"{int(member.sum())} members and {int((~member).sum())} non-members are left, one a person, but guesses "
+            "need both. Evaluate more people."
+        )
+    place = np.where(member, np.cumsum(member), np.cumsum(~member))  # 1, 2, … within each class
+    return rows[place <= size]
+
+
+def _check_privacy(delta: float, confidence: float) -> None:
+    if not 0 <= delta < 1 or not 0 < confidence < 1:
+        raise MetricError(
+            f"δ = {delta} and confidence {confidence} were asked for, but δ lies in 0…1, below 1, and a confidence "
+            "between 0 and 1: 95 % is 0.95."
+        )

@@ -1,0 +1,123 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from faceleak.metrics.comparison import compare
+from faceleak.metrics.options import BootstrapOptions
+from faceleak.metrics.paired import paired_difference
+from faceleak.metrics.repeated import measure_repeated
+from faceleak.metrics.roc import auc
+
+OPTIONS = BootstrapOptions(resamples=100)
+METRICS = ("auc", "asr", "tpr_at_fpr_1pct", "tpr_at_fpr_0.1pct")
+POPULATIONS = ["same_identity", "unseen_identity", "identity", "identity_other_images"]
+
+
+def interval(name: str) -> set[str]:
+    return {name, f"{name}_ci_low", f"{name}_ci_high"}
+
+
+def one_target(target: int, shift: float, seed: int, people: int = 30, images: int = 3) -> pd.DataFrame:
+    """Half of the people are members, with as many other images, for which the attack finds half as much."""
+    random, member = np.random.default_rng([seed, target]), np.random.default_rng(target).permutation(people) % 2 == 0
+    parts = []
+    for population, chosen, gain in (
+        ("member", member, 1),
+        ("same_identity", member, 0.5),
+        ("unseen_identity", ~member, 0),
+    ):
+        person = np.repeat(np.flatnonzero(chosen), images)
+        score = random.normal(size=len(person)) + gain * shift
+        rows = pd.DataFrame({"identity": [f"p{number}" for number in person], "population": population, "score": score})
+        parts.append(rows.assign(image_id=[f"p{n}/{population == 'same_identity'}/{i}" for i, n in enumerate(person)]))
+    table = pd.concat(parts, ignore_index=True)
+    is_member = table["population"] == "member"
+    return table.assign(is_member=is_member, says_member=table["score"] > shift / 2, target=f"target_{target}")
+
+
+def scores_of(shift: float, seed: int, targets: int = 2) -> pd.DataFrame:
+    return pd.concat([one_target(target, shift, seed) for target in range(targets)], ignore_index=True)
+
+
+SCORES = {"paper_shadow": scores_of(0.7, 1), "ours_shadow": scores_of(2.0, 2), "ours_partial": scores_of(1.5, 3)}
+PAPERS = {"paper_shadow": "paper_shadow", "ours_shadow": "paper_shadow", "ours_partial": "paper_partial"}
+BLIND = scores_of(0.0, 4)
+
+
+@pytest.fixture(scope="module")
+def compared() -> dict[str, dict[str, dict[str, float]]]:
+    return compare(SCORES, PAPERS, BLIND, "blind", "mean", OPTIONS)
+
+
+def test_every_attack_has_every_population_and_metric(compared):
+    assert list(compared) == ["blind", *SCORES]
+    usual = set().union(*map(interval, METRICS)) | {"members", "non_members", "targets", "auc_spread"}
+    beside_blind = usual | interval("advantage_over_blind")
+    for populations in compared.values():
+        assert sorted(populations) == sorted(POPULATIONS)
+    for population in POPULATIONS:
+        assert set(compared["blind"][population]) == usual
+        # neither the paper's own attack, nor one whose threat model the paper's was not run under
+        assert set(compared["paper_shadow"][population]) == set(compared["ours_partial"][population]) == beside_blind
+        assert set(compared["ours_shadow"][population]) == beside_blind | interval("auc_over_paper")
+
+
+def test_images_are_measured_over_targets_beside_blind_and_paper(compared):
+    measured = measure_repeated(SCORES["ours_shadow"], BLIND, OPTIONS)
+    paired = paired_difference(SCORES["ours_shadow"], SCORES["paper_shadow"], OPTIONS)
+    for population in ("same_identity", "unseen_identity"):
+        found, difference = compared["ours_shadow"][population], paired[population]
+        assert {name: found[name] for name in measured[population]} == measured[population]
+        for end in ("", "_ci_low", "_ci_high"):
+            assert found[f"auc_over_paper{end}"] == difference[f"auc_difference{end}"]
+    assert compared["ours_shadow"]["unseen_identity"]["auc_over_paper_ci_low"] > 0
+
+
+def person_scores(rows: pd.DataFrame, population: str, how: str) -> pd.Series:
+    return rows[rows["population"] == population].groupby("identity")["score"].agg(how)
+
+
+@pytest.mark.parametrize("how", ["mean", "max"])
+@pytest.mark.parametrize(("setting", "shown"), [("identity", "member"), ("identity_other_images", "same_identity")])
+def test_people_are_measured_as_if_aggregated_by_hand(setting, shown, how):
+    def area(table: pd.DataFrame) -> float:
+        areas = []
+        for _, rows in table.groupby("target"):
+            inside, outside = (person_scores(rows, population, how) for population in (shown, "unseen_identity"))
+            areas.append(auc(np.concatenate([inside, outside]), np.arange(len(inside) + len(outside)) < len(inside)))
+        return float(np.mean(areas))
+
+    areas = {name: area(table) for name, table in SCORES.items()}
+    compared = compare(SCORES, PAPERS, BLIND, "blind", how, OPTIONS)
+    assert compared["blind"][setting]["auc"] == pytest.approx(area(BLIND))
+    for name in SCORES:
+        found = compared[name][setting]
+        assert found["auc"] == pytest.approx(areas[name])
+        assert found["advantage_over_blind"] == pytest.approx(areas[name] - area(BLIND))
+        assert (found["members"], found["non_members"], found["targets"]) == (15, 15, 2)
+    assert compared["ours_shadow"][setting]["auc_over_paper"] == pytest.approx(
+        areas["ours_shadow"] - areas["paper_shadow"]
+    )
+
+
+def test_a_person_is_called_a_member_by_most_of_their_images():
+    says_member = compare({"a": SCORES["ours_shadow"]}, {"a": "a"}, BLIND, "blind", "mean", OPTIONS)["a"]["identity"]
+    shares = []
+    for _, rows in SCORES["ours_shadow"].groupby("target"):
+        votes = rows.groupby(["population", "identity"])["says_member"].mean() >= 0.5
+        shares.append((votes["member"].mean() + 1 - votes["unseen_identity"].mean()) / 2)
+    assert says_member["asr"] == pytest.approx(np.mean(shares))
+
+
+def test_without_other_images_there_are_two_populations():
+    some = {name: table[table["population"] != "same_identity"] for name, table in {**SCORES, "blind": BLIND}.items()}
+    blind = some.pop("blind")
+    compared = compare(some, PAPERS, blind, "blind", "mean", OPTIONS)
+    assert all(list(populations) == ["unseen_identity", "identity"] for populations in compared.values())
+
+
+def test_one_target_has_no_spread():
+    some = {name: table[table["target"] == "target_1"] for name, table in SCORES.items()}
+    compared = compare(some, PAPERS, BLIND[BLIND["target"] == "target_1"], "blind", "mean", OPTIONS)
+    assert compared["ours_shadow"]["identity"]["targets"] == 1
+    assert "auc_spread" not in compared["ours_shadow"]["identity"]
