@@ -51,3 +51,39 @@ def test_reconstruction_by_an_attack_that_is_not_configured_is_refused() -> None
     wrong["reconstruction"]["search"]["attack"] = "bn_distanse"
     with pytest.raises(ConfigurationError, match="bn_distanse"):
         check_parameters(wrong)
+
+
+@pytest.mark.parametrize(
+    ("attack", "changes"),
+    [
+        ("reference_similarity", {}),
+        ("fused", {}),
+        ("bn_moments", {"model": "mlp"}),
+        ("bn_moments", {"calibration": "lira"}),
+    ],
+)
+def test_reconstruction_by_an_attack_without_gradients_is_refused(attack: str, changes: dict[str, Any]) -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["membership"]["attacks"][attack] |= changes
+    wrong["reconstruction"]["search"]["attack"] = attack
+    with pytest.raises(ConfigurationError, match=rf"attack is '{attack}', but stage 2 climbs a `logistic` attack"):
+        check_parameters(wrong)
+
+
+def test_reconstruction_under_a_threat_model_that_is_not_configured_is_refused() -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["membership"] |= {"threat_models": ["partial_knowledge"], "risk": None}
+    wrong["reconstruction"]["search"]["threat_model"] = "shadow"
+    with pytest.raises(ConfigurationError, match=r"threat_model is 'shadow', but .* has partial_knowledge"):
+        check_parameters(wrong)
+
+
+def test_an_unknown_calibration_is_named_with_those_there_are() -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["membership"]["attacks"]["fused"]["calibration"] = "feature"
+    with pytest.raises(ConfigurationError) as raised:
+        check_parameters(wrong)
+    expected = (
+        "membership.attacks.fused.calibration: 'feature' is not allowed. Input should be 'features', 'difference'"
+    )
+    assert expected in str(raised.value)

@@ -40,6 +40,11 @@ class Parameters(Options):
             raise ValueError(
                 f"reconstruction.search.attack is {search.attack!r}, but membership.attacks has {', '.join(attacks)}"
             )
+        if not attacks[search.attack].is_differentiable():
+            raise ValueError(
+                f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a `logistic` attack without "
+                "calibration on signals of single images"
+            )
         if search.threat_model not in self.membership.threat_models:
             raise ValueError(
                 f"reconstruction.search.threat_model is {search.threat_model!r}, but membership.threat_models has "

@@ -8,13 +8,15 @@ import torch
 from faceleak.backbones.backbone import Backbone
 from faceleak.datasets.rooms import (
     ArraysDataset,
-    AttackModelsDataset,
+    AttacksDataset,
     BackboneDataset,
     BackbonesDataset,
     FaceStoreDataset,
 )
 from faceleak.faces.store import FaceStore
-from faceleak.membership.attack_models import AttackModel
+from faceleak.membership.attacks import Attack
+from faceleak.membership.models.logistic import LogisticModel
+from faceleak.membership.options import AttackOptions
 
 
 def test_backbone_round_trip(tmp_path: Path, tiny_backbone: Backbone) -> None:
@@ -33,11 +35,18 @@ def test_backbones_keep_names_and_order_and_drop_what_is_no_longer_there(
     assert {path.name for path in (tmp_path / "variants").iterdir()} == {"a", "b", "names.json"}
 
 
-def test_attack_models_round_trip(tmp_path: Path) -> None:
-    model = AttackModel(("x",), (0.0,), (1.0,), (2.0,), 0.5, 0.25)
-    dataset = AttackModelsDataset(str(tmp_path / "models.json"))
-    dataset.save({"undefended": {"bn_distance_shadow": model}})
-    assert dataset.load() == {"undefended": {"bn_distance_shadow": model}}
+def test_attacks_round_trip(tmp_path: Path) -> None:
+    model = LogisticModel(("x",), (0.0,), (1.0,), (2.0,), 0.5, 0.25)
+    plain = Attack(AttackOptions(signals=["bn_distance"]), model, 0.25)
+    calibrated = Attack(AttackOptions(signals=["bn_moments"], calibration="rmia"), model, 0.1 + 0.2, (0.1, -1e-17))
+    dataset = AttacksDataset(str(tmp_path / "attacks.json"))
+    dataset.save({"noisy": {"b_shadow": plain, "a_shadow": calibrated}, "undefended": {}})
+    loaded = dataset.load()
+    assert list(loaded) == ["noisy", "undefended"]
+    assert list(loaded["noisy"]) == ["b_shadow", "a_shadow"]
+    for found, saved in zip(loaded["noisy"].values(), (plain, calibrated), strict=True):
+        assert (found.options, found.model) == (saved.options, saved.model)
+        assert (found.threshold, found.population) == (saved.threshold, saved.population)
 
 
 def test_arrays_round_trip(tmp_path: Path) -> None:

@@ -5,9 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
+from faceleak.backbones.training_options import TrainingOptions
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
+from faceleak.membership.options import ReferenceOptions
+from faceleak.membership.references import split_references
 
 COLUMNS = ["bn_distance.bn1", "bn_distance.bn2", "bn_moments.log_distance.bn1"]
 
@@ -38,3 +42,40 @@ def signals_of() -> Callable[..., pd.DataFrame]:
         return pd.concat([images[["image_id"]].reset_index(drop=True), table], axis=1)
 
     return read
+
+
+REFERENCES = ReferenceOptions(count=4, training=TrainingOptions(architecture="iresnet_tiny", epochs=1))
+
+
+@pytest.fixture(scope="session")
+def many_splits() -> pd.DataFrame:
+    """380 people with 6 images each: 150 member, 150 unseen_identity, 80 auxiliary; half are known."""
+    people = {"member": 150, "unseen_identity": 150, "auxiliary": 80}
+    roles = {role: RoleOptions(people=number) for role, number in people.items()}
+    return split(manifest_of(380, 6), SplitOptions(roles=roles))
+
+
+def difficult_signals(images: pd.DataFrame, shift: float = 1.0, seed: int = 0) -> pd.DataFrame:
+    """Signals of images with a role: three times the image's own difficulty, noise of 0.5, members lower by `shift`.
+
+    The difficulty, standard normal, is the same for every backbone that looks at the image.
+    """
+    values = 0.5 * np.random.default_rng(seed).normal(size=(len(images), len(COLUMNS)))
+    for column, name in enumerate(COLUMNS):
+        unique = pd.util.hash_array((images["image_id"] + name).to_numpy(object)).astype(np.float64)
+        values[:, column] += 3 * norm.ppf((unique + 0.5) / 2.0**64)
+    values -= shift * (images["role"] == "member").to_numpy()[:, None]
+    return images[["image_id"]].reset_index(drop=True).join(pd.DataFrame(values, columns=COLUMNS))
+
+
+def of_strangers(images: pd.DataFrame, read: Callable[..., pd.DataFrame], references: int = 4) -> pd.DataFrame:
+    """Calibration signals: what references show that know nobody in `images`."""
+    tables = [read(images, 0.0, 100 + i).assign(reference=f"reference_{i}") for i in range(references)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def of_references(splits: pd.DataFrame, read: Callable[..., pd.DataFrame], shift: float = 1.0) -> pd.DataFrame:
+    """Reference signals: what four references show for the auxiliary people, half of whom each was trained on."""
+    drawn = split_references(splits, REFERENCES).groupby("reference", sort=False)
+    parts = [images.merge(read(images, shift, 10 + i), on="image_id") for i, (_, images) in enumerate(drawn)]
+    return pd.concat(parts, ignore_index=True)

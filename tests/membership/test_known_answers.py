@@ -1,17 +1,20 @@
 """Attacks on real targets whose answer is known: no leak where nothing can have leaked, a clear one where all has.
 
 Under each null, members and non-members are drawn alike, so that the AUC is 0.5 in expectation, whatever an attack
-does. Some forty intervals are looked at, so their level is 99.8 %: with other seeds, one run in fifteen or so would
-have one that misses. Nothing here is drawn anew from run to run.
+does. Some two hundred intervals are looked at, so their level is 99.98 %: with other seeds, one run in twenty or so
+would have one that misses. Nothing here is drawn anew from run to run.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
+from PIL import Image, ImageFilter
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import embed
@@ -23,11 +26,11 @@ from faceleak.defenses.undoing.bn_reestimation import reestimate
 from faceleak.faces.demo import DemoFaces
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
-from faceleak.faces.store import FaceStore, pack
+from faceleak.faces.store import Face, FaceStore, pack, sha256_of
 from faceleak.membership.attackers import UNDEFENDED, AttackerName
+from faceleak.membership.blind import beside_images
 from faceleak.membership.options import (
     AttackOptions,
-    BlindOptions,
     MembershipOptions,
     ReferenceOptions,
     ThreatModel,
@@ -37,6 +40,7 @@ from faceleak.membership.scoring import fit_attacks, score_blind, score_images
 from faceleak.metrics.membership import measure_membership
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.verification import cosine_similarities, sample_pairs, verification_metrics
+from faceleak.reporting.verdict import read_membership
 from faceleak.signals.reading import read_signals
 
 pytestmark = pytest.mark.slow
@@ -46,6 +50,7 @@ SPLITS = SplitOptions(
         "member": RoleOptions(people=100, minimum_images=4),
         "unseen_identity": RoleOptions(people=100),
         "auxiliary": RoleOptions(people=80),
+        "public": RoleOptions(people=20),
     }
 )
 # 200 images of 100 people for 45 epochs: the target learns them by heart
@@ -60,10 +65,32 @@ TRAINING = TrainingOptions(
     scale=64,
     horizontal_flip=False,
 )
-REFERENCES = ReferenceOptions(count=1, training=TRAINING.model_copy(update={"seed": 1000}))
-ATTACKS = {name: AttackOptions(signals=[name]) for name in ("bn_distance", "bn_moments")}
+REFERENCES = ReferenceOptions(count=4, training=TRAINING.model_copy(update={"seed": 1000}))
+SIMPLE = (
+    "bn_distance",
+    "bn_moments",
+    "part_crop",
+    "augmentation_similarity",
+    "anchor_similarity",
+    "reference_similarity",
+    "embedding_norm",
+)
+SCALAR = ["bn_moments", "reference_similarity"]
+ATTACKS = (
+    {name: AttackOptions(signals=[name]) for name in SIMPLE}
+    | {
+        "activation": AttackOptions(signals=["activation"], model="mlp"),
+        "activation_map": AttackOptions(signals=["activation_map"], model="cnn"),
+        "quantile": AttackOptions(signals=["pixel_statistics"], model="quantile", score="reference_similarity.mean"),
+        "fused": AttackOptions(signals=SCALAR, calibration="features"),
+    }
+    | {name: AttackOptions(signals=SCALAR, calibration=name) for name in ("difference", "lira", "rmia", "bavaria")}
+)
+WEAK = {"activation", "activation_map", "anchor_similarity", "part_crop"}  # little to see in so small a net
+SIGNALS = sorted({signal for attack in ATTACKS.values() for signal in attack.signals_read()})
+ANSWERS = len(ATTACKS) * 4  # two threat models, two populations
 THREAT_MODELS: tuple[ThreatModel, ...] = ("partial_knowledge", "shadow")
-BOOTSTRAP = BootstrapOptions(resamples=2000, level=0.998)
+BOOTSTRAP = BootstrapOptions(resamples=4000, level=0.9998)
 
 
 class World:
@@ -71,23 +98,33 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.compute = ComputeOptions(device="cpu", precision="float32", workers=1, cache=folder)
-        pack(DemoFaces(DemoOptions(people=280, images_per_person=4), self.compute), folder / "faces.arrow")
+        pack(DemoFaces(DemoOptions(people=300, images_per_person=4), self.compute), folder / "faces.arrow")
         self.store = FaceStore(folder / "faces.arrow")
         self.splits = split(self.store.manifest(), SPLITS)
         self.reference_images = split_references(self.splits, REFERENCES)
-        of_reference = self.reference_images[self.reference_images["is_member"]]
+        self.evaluated = with_role(self.splits, *EVALUATED_ROLES)
         self.target = self.train(with_role(self.splits, "member"), TRAINING)
-        self.reference = self.train(of_reference, REFERENCES.training)
-        self.untrained = self.train(of_reference, TRAINING.model_copy(update={"epochs": 0}))
-        signals = self.read(self.reference, self.reference_images["image_id"])
-        self.reference_signals = self.reference_images.merge(signals, on="image_id")
+        of_reference = dict(tuple(self.reference_images.groupby("reference", sort=False)))
+        self.references = {
+            name: self.train(images[images["is_member"]], TRAINING.model_copy(update={"seed": 1000 + number}))
+            for number, (name, images) in enumerate(of_reference.items())
+        }
+        self.reference = self.references["reference_0"]
+        self.untrained = self.train(self.evaluated, TRAINING.model_copy(update={"epochs": 0}))
+        self.reference_signals = pd.concat(
+            images.merge(self.read(self.references[name], images), on="image_id")
+            for name, images in of_reference.items()
+        )
+        self.calibration_signals = pd.concat(
+            self.read(backbone, self.evaluated).assign(reference=name) for name, backbone in self.references.items()
+        )
 
     def train(self, images: pd.DataFrame, options: TrainingOptions) -> Backbone:
         piece = TrainingPiece("known answer", self.store, images, options, self.compute, self.compute.cache)
         return train_backbones([piece], self.compute)[0]
 
-    def read(self, backbone: Backbone, image_ids: Iterable[str]) -> pd.DataFrame:
-        return read_signals(list(ATTACKS), backbone, self.store, image_ids, self.compute)
+    def read(self, backbone: Backbone, images: pd.DataFrame) -> pd.DataFrame:
+        return read_signals(SIGNALS, backbone, self.store, images, self.compute, with_role(self.splits, "public"))
 
     def attack(
         self,
@@ -95,13 +132,15 @@ class World:
         attacker: AttackerName = "plain",
         splits: pd.DataFrame | None = None,
         threat_models: Sequence[ThreatModel] = THREAT_MODELS,
+        attacks: dict[str, AttackOptions] | None = None,
     ) -> dict[tuple[str, ...], dict[str, float]]:
         """Attack every variant: variant, attack, threat model and population → metrics."""
         splits = self.splits if splits is None else splits
-        image_ids = with_role(splits, *EVALUATED_ROLES)["image_id"]
-        signals = pd.concat([self.read(backbone, image_ids).assign(view=view) for view, backbone in views.items()])
-        models = fit_attacks(signals, self.reference_signals, splits, ATTACKS, threat_models)
-        scores = score_images(signals, models, splits, [attacker])
+        signals = pd.concat([self.read(backbone, self.evaluated).assign(view=view) for view, backbone in views.items()])
+        models = fit_attacks(
+            signals, self.reference_signals, self.calibration_signals, splits, attacks or ATTACKS, threat_models
+        )
+        scores = score_images(signals, self.calibration_signals, models, splits, [attacker])
         return {
             (*names, population): metrics
             for names, rows in scores.groupby(["variant", "attack", "threat_model"])
@@ -137,17 +176,18 @@ def one_thread():
 def assert_chance(results: dict[tuple[str, ...], dict[str, float]], number: int) -> None:
     """All `number` intervals hold 0.5, and are narrow enough to exclude what an overfitted target gives away."""
     assert len(results) == number
-    for names, metrics in results.items():
-        assert metrics["auc_ci_low"] <= 0.5 <= metrics["auc_ci_high"], (names, metrics)
-        assert metrics["auc_ci_high"] - metrics["auc_ci_low"] < 0.35, (names, metrics)
+    off = {n: m for n, m in results.items() if not m["auc_ci_low"] <= 0.5 <= m["auc_ci_high"]}
+    wide = {n: m for n, m in results.items() if m["auc_ci_high"] - m["auc_ci_low"] > 0.45}
+    assert not off
+    assert not wide
 
 
 def test_an_untrained_target_gives_nobody_away(world):
-    assert_chance(world.attack({UNDEFENDED: world.untrained}), 8)
+    assert_chance(world.attack({UNDEFENDED: world.untrained}), ANSWERS)
 
 
 def test_a_target_trained_on_other_people_gives_nobody_away(world):
-    assert_chance(world.attack({UNDEFENDED: world.reference}), 8)
+    assert_chance(world.attack({UNDEFENDED: world.reference}), ANSWERS)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -156,30 +196,62 @@ def test_shuffled_labels_give_nobody_away(seed, world):
     people = world.store.manifest()["identity"].isin(with_role(world.splits, *EVALUATED_ROLES)["identity"])
     roles = {role: SPLITS.roles[role] for role in ("member", "unseen_identity")}
     shuffled = split(world.store.manifest()[people], SPLITS.model_copy(update={"roles": roles, "seed": seed}))
-    assert_chance(world.attack({UNDEFENDED: world.target}, splits=shuffled), 8)
+    assert_chance(world.attack({UNDEFENDED: world.target}, splits=shuffled), ANSWERS)
 
 
 def test_the_blind_baseline_finds_nothing_in_demo_faces(world):
-    image_ids = with_role(world.splits, *EVALUATED_ROLES)["image_id"]
-    names = BlindOptions().signals
-    signals = read_signals(names, world.reference, world.store, image_ids, world.compute)
-    of_reference = read_signals(["bn_distance"], world.reference, world.store, image_ids, world.compute)
-    signals = signals.merge(of_reference.add_prefix("r.").rename(columns={"r.image_id": "image_id"}), on="image_id")
-    options = MembershipOptions(threat_models=list(THREAT_MODELS), attacks=ATTACKS, references=REFERENCES)
-    results = measure_membership(score_blind(signals, world.splits, options), None, BOOTSTRAP)
+    results = measure_membership(blind_scores(world, world.store), None, BOOTSTRAP)
     assert_chance({("blind", population): metrics for population, metrics in results.items()}, 2)
+
+
+def test_slightly_blurred_non_members_turn_the_verdict(world, tmp_path):
+    members = set(world.evaluated.loc[world.evaluated["role"] == "member", "image_id"])
+    pack(Blurred(world.store, members), tmp_path / "faces.arrow")
+    results = measure_membership(blind_scores(world, FaceStore(tmp_path / "faces.arrow")), None, BootstrapOptions())
+    membership = {"blind_partial_knowledge": results, "bn_moments_partial_knowledge": results}
+    for population in results:
+        assert read_membership(membership, population).startswith("cannot conclude: the blind baseline alone")
+
+
+class Blurred:
+    """A store's faces, all but some of them blurred a little."""
+
+    def __init__(self, store: FaceStore, sharp: set[str]) -> None:
+        self.store, self.sharp = store, sharp
+
+    def fingerprint(self) -> str:
+        return "blurred"
+
+    def __iter__(self) -> Iterator[Face]:
+        manifest = self.store.manifest()
+        for row, (image_id, identity) in enumerate(zip(manifest["image_id"], manifest["identity"], strict=True)):
+            image = Image.fromarray(self.store.images(np.array([row]), 64)[0])
+            if image_id not in self.sharp:
+                image = image.filter(ImageFilter.GaussianBlur(0.6))
+            content = BytesIO()
+            image.save(content, "JPEG", quality=95)
+            jpeg = content.getvalue()
+            yield Face(image_id, identity, "blurred", jpeg, 64, 64, sha256_of(jpeg))
+
+
+def blind_scores(world: World, store: FaceStore) -> pd.DataFrame:
+    """What the blind baseline says of the images in `store`."""
+    options = MembershipOptions(threat_models=list(THREAT_MODELS), attacks=ATTACKS, references=REFERENCES)
+    images = read_signals(options.blind.signals, world.reference, store, world.evaluated, world.compute)
+    return score_blind(beside_images(images, world.calibration_signals, options.blind), world.splits, options)
 
 
 def test_an_overfitted_target_gives_its_members_away(world):
     results = world.attack({UNDEFENDED: world.target})
     aucs = {names[1:]: metrics["auc"] for names, metrics in results.items()}
-    assert aucs["bn_moments", "partial_knowledge", "unseen_identity"] >= 0.85
-    for names, metrics in results.items():
-        assert metrics["auc_ci_low"] > 0.5, (names, metrics)
-        assert metrics["asr"] > 0.55, (names, metrics)
-    for threat_model in THREAT_MODELS:  # telling people apart is easier than telling images of one person apart
-        for attack in ATTACKS:
-            assert aucs[attack, threat_model, "unseen_identity"] > aucs[attack, threat_model, "same_identity"] - 0.05
+    low = {n: round(m["auc"], 3) for n, m in results.items() if n[1] not in WEAK and m["auc_ci_low"] <= 0.5}
+
+    assert not low
+    for threat_model in THREAT_MODELS:
+        assert aucs["bn_moments", threat_model, "unseen_identity"] >= 0.85
+        for attack in ("reference_similarity", "fused", "lira", "rmia", "bavaria"):
+            assert aucs[attack, threat_model, "unseen_identity"] >= 0.97, attack
+            assert aucs[attack, threat_model, "same_identity"] >= 0.8, attack
 
 
 def test_noise_stops_the_static_attacker_and_the_adaptive_one_undoes_it(world):
@@ -190,8 +262,9 @@ def test_noise_stops_the_static_attacker_and_the_adaptive_one_undoes_it(world):
         for name, backbone in {UNDEFENDED: world.target, "noisy": noisy}.items()
     }
     views = {UNDEFENDED: world.target, "noisy": noisy}
-    static = world.attack(views, "static", threat_models=["partial_knowledge"])
-    adaptive = world.attack({**views, **undone}, "adaptive", threat_models=["partial_knowledge"])
+    attacks = {name: ATTACKS[name] for name in ("bn_distance", "bn_moments")}
+    static = world.attack(views, "static", threat_models=["partial_knowledge"], attacks=attacks)
+    adaptive = world.attack({**views, **undone}, "adaptive", threat_models=["partial_knowledge"], attacks=attacks)
     for names in (names[1:] for names in static if names[0] == UNDEFENDED):
         assert static["noisy", *names]["auc"] - 0.5 < 0.4 * (static[UNDEFENDED, *names]["auc"] - 0.5), names
         assert adaptive["noisy", *names] == adaptive[UNDEFENDED, *names]

@@ -1,7 +1,10 @@
+from typing import get_args
+
 import pytest
 from pydantic import ValidationError
 
-from faceleak.membership.options import AttackOptions, BlindOptions, MembershipOptions
+from faceleak.membership.calibration import registry
+from faceleak.membership.options import AttackOptions, BlindOptions, Calibration, MembershipOptions, RiskOptions
 
 REFERENCES = {"count": 1, "training": {"architecture": "iresnet_tiny", "epochs": 1}}
 SMALLEST = {
@@ -9,10 +12,103 @@ SMALLEST = {
     "attacks": {"a": {"signals": ["bn_moments", "bn_distance"]}, "b": {"signals": ["bn_distance"]}},
     "references": REFERENCES,
 }
+CALIBRATED = SMALLEST | {
+    "threat_models": ["partial_knowledge", "shadow"],
+    "attacks": SMALLEST["attacks"]
+    | {
+        "fused": {"signals": ["reference_similarity", "bn_moments"], "calibration": "features"},
+        "bavaria": {"signals": ["embedding_norm"], "calibration": "bavaria"},
+    },
+    "references": REFERENCES | {"count": 4},
+}
+QUANTILE = {"signals": ["pixel_statistics"], "model": "quantile", "score": "reference_similarity.mean"}
 
 
 def test_all_signals_of_all_attacks_each_once():
     assert MembershipOptions(**SMALLEST).signals() == ["bn_distance", "bn_moments"]
+    assert MembershipOptions(**SMALLEST | {"attacks": {"q": QUANTILE}}).signals() == [
+        "pixel_statistics",
+        "reference_similarity",
+    ]
+
+
+def test_only_what_calibrated_attacks_need_is_read_off_the_references():
+    calibrated = MembershipOptions(**CALIBRATED)
+    assert calibrated.calibrated_signals() == ["bn_moments", "embedding_norm", "reference_similarity"]
+    assert MembershipOptions(**SMALLEST).calibrated_signals() == []
+    scored = {"attacks": {"q": QUANTILE | {"calibration": "lira"}}}
+    assert MembershipOptions(**SMALLEST | scored).calibrated_signals() == ["pixel_statistics", "reference_similarity"]
+
+
+@pytest.mark.parametrize(
+    ("attack", "differentiable"),
+    [
+        ({"signals": ["bn_distance", "bn_moments"]}, True),
+        ({"signals": ["bn_distance"], "model": "mlp"}, False),
+        ({"signals": ["bn_distance"], "calibration": "features"}, False),
+        ({"signals": ["bn_distance"], "calibration": "lira"}, False),
+        ({"signals": ["bn_distance", "reference_similarity"]}, False),
+    ],
+)
+def test_what_stage_2_can_climb(attack, differentiable):
+    assert AttackOptions(**attack).is_differentiable() is differentiable
+
+
+@pytest.mark.parametrize(
+    ("calibration", "of_score"), [(None, False), ("features", False), ("difference", True), ("bavaria", True)]
+)
+def test_whether_the_score_or_its_numbers_are_calibrated(calibration, of_score):
+    assert AttackOptions(signals=["bn_distance"], calibration=calibration).calibrates_its_score() is of_score
+
+
+@pytest.mark.parametrize(
+    ("attack", "message"),
+    [
+        ({"signals": ["bn_distance"], "model": "quantile"}, "`score` names the column .* give both, or neither"),
+        (QUANTILE | {"model": "logistic"}, "`score` names the column .* give both, or neither"),
+        (QUANTILE | {"score": "reference_similarit.mean"}, "Did you mean 'reference_similarity'"),
+        (
+            {"signals": ["bn_distance"], "calibration": "lyra"},
+            "'features', 'difference', 'lira', 'rmia' or 'bavaria'",
+        ),
+    ],
+)
+def test_an_attack_that_means_nothing_is_refused(attack, message):
+    with pytest.raises(ValidationError, match=message):
+        AttackOptions(**attack)
+
+
+@pytest.mark.parametrize("calibration", [name for name in get_args(Calibration) if name != "features"])
+def test_every_calibration_of_the_score_is_a_file_of_that_room(calibration):
+    assert calibration in registry.names()
+    assert len(registry.names()) == len(get_args(Calibration)) - 1
+
+
+@pytest.mark.parametrize(
+    ("attack", "threat_models", "allowed"),
+    [
+        ("bavaria", ["partial_knowledge", "shadow"], True),
+        ("fused", ["partial_knowledge", "shadow"], False),
+        ("a", ["partial_knowledge", "shadow"], False),
+        ("bavari", ["partial_knowledge", "shadow"], False),
+        ("bavaria", ["partial_knowledge"], False),
+    ],
+)
+def test_risk_is_told_by_a_calibrated_attack_of_the_block(attack, threat_models, allowed):
+    options = CALIBRATED | {"threat_models": threat_models, "risk": {"attack": attack, "threat_model": "shadow"}}
+    if allowed:
+        assert MembershipOptions(**options).risk == RiskOptions(attack=attack, threat_model="shadow")
+        return
+    with pytest.raises(ValidationError, match=rf"risk names '{attack}' under 'shadow'; it takes an attack"):
+        MembershipOptions(**options)
+
+
+def test_shadows_that_are_calibrated_take_four_references():
+    few = CALIBRATED | {"references": REFERENCES | {"count": 3}}
+    with pytest.raises(ValidationError, match=r"count is 3, but fused, bavaria under `shadow` takes 4"):
+        MembershipOptions(**few)
+    assert MembershipOptions(**few | {"threat_models": ["partial_knowledge"]}).references.count == 3
+    assert MembershipOptions(**few | {"attacks": SMALLEST["attacks"]}).references.count == 3
 
 
 @pytest.mark.parametrize(

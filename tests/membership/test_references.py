@@ -71,14 +71,40 @@ def test_references_and_seeds_draw_other_people():
     splits = splits_of([2] * 40)
 
     def members_of(seed: int) -> list[frozenset[str]]:
-        table = split_references(splits, ReferenceOptions(count=3, training=TRAINING, seed=seed))
+        table = split_references(splits, ReferenceOptions(count=4, training=TRAINING, seed=seed))
         members = table[table["is_member"]]
         return [frozenset(rows["identity"]) for _, rows in members.groupby("reference")]
 
     drawn = [*members_of(0), *members_of(1)]
-    assert len(set(drawn)) == 6
+    assert len(set(drawn)) == 8
+    pairs = [frozenset(pair) for pair in zip(drawn[::2], drawn[1::2], strict=True)]
+    assert all(not first & second for first, second in pairs)
     # two random halves of 40 people share 10 on average, with a standard deviation of 1.6
-    assert all(3 <= len(first & second) <= 17 for first in drawn for second in drawn if first != second)
+    assert all(
+        3 <= len(first & second) <= 17
+        for first in drawn
+        for second in drawn
+        if first != second and frozenset((first, second)) not in pairs
+    )
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 10), st.integers(1, 4), st.integers(0, 1000))
+def test_with_equal_shares_everybody_is_known_to_half_of_the_references(half_of_the_people, pairs, seed):
+    options = ReferenceOptions(count=2 * pairs, member_share=0.5, training=TRAINING, seed=seed)
+    table = split_references(splits_of([2] * 2 * half_of_the_people), options)
+    saw = table["role"] != "unseen_identity"
+    known_to = table[saw].groupby("identity")["reference"].nunique()
+    assert known_to.tolist() == [pairs] * 2 * half_of_the_people
+
+
+@settings(max_examples=25)
+@given(people, reference_options())
+def test_a_pair_takes_its_people_from_opposite_ends(counts, options):
+    table = split_references(splits_of(counts), options.model_copy(update={"count": 2}))
+    saw = table[table["role"] != "unseen_identity"].groupby("reference")["identity"].agg(frozenset)
+    size = min(max(1, round(options.member_share * len(counts))), len(counts) - 1)
+    assert len(saw.iloc[0] & saw.iloc[1]) == max(0, 2 * size - len(counts))  # no more than must be
 
 
 def test_people_of_other_roles_change_nothing():

@@ -4,28 +4,29 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
-from faceleak.membership.attack_models import AttackColumnsError
+from faceleak.membership.evidence import MissingSignalsError
 from faceleak.membership.knowledge import IdentityOverlapError, evaluated_images, known_images
+from faceleak.membership.models.attackers_table import AttackColumnsError
 from faceleak.membership.options import AttackOptions, BlindOptions, MembershipOptions
-from faceleak.membership.references import split_references
 from faceleak.membership.scoring import (
     SCORE_COLUMNS,
-    MissingSignalsError,
     fit_attacks,
     model_name,
     parse_model_name,
     score_blind,
     score_images,
 )
+from tests.membership.conftest import of_references, of_strangers
 
 ATTACKS = {
     "bn_distance": AttackOptions(signals=["bn_distance"]),
     "both": AttackOptions(signals=["bn_moments", "bn_distance"], regularisation=0.1),
+    "calibrated": AttackOptions(signals=["bn_moments", "bn_distance"], calibration="difference"),
 }
 OPTIONS = MembershipOptions(
     threat_models=["partial_knowledge", "shadow"],
     attacks=ATTACKS,
-    references={"count": 2, "training": {"architecture": "iresnet_tiny", "epochs": 1}},
+    references={"count": 4, "training": {"architecture": "iresnet_tiny", "epochs": 1}},
 )
 VIEWS = ["undefended", "noisy", "undefended+bn_reestimation", "noisy+bn_reestimation"]
 BOTH = ("partial_knowledge", "shadow")
@@ -44,17 +45,19 @@ def signals(splits, signals_of) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def reference_signals(splits, signals_of) -> pd.DataFrame:
-    """Signals off two references, for their own members and non-members."""
-    parts = [
-        images.merge(signals_of(images, seed=10 + seed), on="image_id")
-        for seed, (_, images) in enumerate(split_references(splits, OPTIONS.references).groupby("reference"))
-    ]
-    return pd.concat(parts, ignore_index=True)
+    """Signals off four references, for their own members and non-members."""
+    return of_references(splits, signals_of, shift=3.0)
 
 
 @pytest.fixture(scope="module")
-def models(signals, reference_signals, splits):
-    return fit_attacks(signals, reference_signals, splits, ATTACKS, BOTH)
+def calibration_signals(splits, signals_of) -> pd.DataFrame:
+    """Signals off the same references, for the target's people."""
+    return of_strangers(with_role(splits, *EVALUATED_ROLES), signals_of)
+
+
+@pytest.fixture(scope="module")
+def models(signals, reference_signals, calibration_signals, splits):
+    return fit_attacks(signals, reference_signals, calibration_signals, splits, ATTACKS, BOTH)
 
 
 @pytest.mark.parametrize("threat_model", BOTH)
@@ -69,11 +72,12 @@ def test_a_name_without_a_threat_model_is_refused():
 
 
 def test_every_attack_is_fitted_under_every_threat_model_for_every_view(models):
-    names = {"bn_distance_partial_knowledge", "both_partial_knowledge", "bn_distance_shadow", "both_shadow"}
+    names = {f"{attack}_{threat_model}" for attack in ATTACKS for threat_model in BOTH}
     assert {view: set(of_view) for view, of_view in models.items()} == dict.fromkeys(VIEWS, names)
     for of_view in models.values():
-        assert of_view["bn_distance_shadow"].columns == ("bn_distance.bn1", "bn_distance.bn2")
-        assert of_view["both_shadow"].columns == ("bn_moments.log_distance.bn1", "bn_distance.bn1", "bn_distance.bn2")
+        assert of_view["bn_distance_shadow"].model.columns == ("bn_distance.bn1", "bn_distance.bn2")
+        columns = ("bn_moments.log_distance.bn1", "bn_distance.bn1", "bn_distance.bn2")
+        assert of_view["both_shadow"].model.columns == of_view["calibrated_shadow"].model.columns == columns
 
 
 def disturbed(table: pd.DataFrame, rows) -> pd.DataFrame:
@@ -85,37 +89,47 @@ def disturbed(table: pd.DataFrame, rows) -> pd.DataFrame:
 
 
 def test_an_attack_is_fitted_on_what_its_threat_model_allows_and_nothing_else(
-    models, signals, reference_signals, splits
+    models, signals, reference_signals, calibration_signals, splits
 ):
     signals = signals[signals["view"] == "noisy"]
-    evaluated = signals["image_id"].isin(evaluated_images(splits)["image_id"])
-    known = signals["image_id"].isin(known_images(splits)["image_id"])
-    assert (evaluated ^ known).all()
+    evaluated = evaluated_images(splits)["image_id"]
+    known = known_images(splits)["image_id"]
+    assert (signals["image_id"].isin(evaluated) ^ signals["image_id"].isin(known)).all()
 
-    def fitted(signals: pd.DataFrame, reference_signals: pd.DataFrame):
-        return fit_attacks(signals, reference_signals, splits, ATTACKS, BOTH)["noisy"]
+    def of(table: pd.DataFrame, images: pd.Series) -> pd.DataFrame:
+        return disturbed(table, table["image_id"].isin(images))
 
+    def unchanged(*tables: pd.DataFrame) -> set[str]:
+        fitted = fit_attacks(*tables, splits, ATTACKS, BOTH)["noisy"]
+        return {name for name, attack in fitted.items() if attack.to_dict() == models["noisy"][name].to_dict()}
+
+    shadows = {name for name in models["noisy"] if name.endswith("_shadow")}
+    partial = set(models["noisy"]) - shadows
     # what is evaluated was never seen
-    assert fitted(disturbed(signals, evaluated), reference_signals) == models["noisy"]
-    refitted = fitted(disturbed(signals, known), reference_signals)
-    everything = pd.Series(True, index=reference_signals.index)
-    reshadowed = fitted(signals, disturbed(reference_signals, everything))
-    for name, model in models["noisy"].items():
-        assert (refitted[name] == model) == name.endswith("_shadow")
-        assert (reshadowed[name] == model) == name.endswith("_partial_knowledge")
+    unseen = of(signals, evaluated), reference_signals, of(calibration_signals, evaluated)
+    assert unchanged(*unseen) == shadows | partial
+    assert unchanged(of(signals, known), reference_signals, calibration_signals) == shadows
+    others = of(reference_signals, reference_signals["image_id"])
+    assert unchanged(signals, others, calibration_signals) == partial
+    calibrated = {"calibrated_partial_knowledge"}
+    assert unchanged(signals, reference_signals, of(calibration_signals, known)) == (shadows | partial) - calibrated
 
 
 def test_partial_knowledge_needs_no_references(signals, splits):
     of_view = signals[signals["view"] == "noisy"]
-    models = fit_attacks(of_view, pd.DataFrame(), splits, ATTACKS, ["partial_knowledge"])
+    plain = {name: attack for name, attack in ATTACKS.items() if attack.calibration is None}
+    nothing = pd.DataFrame(columns=["reference", "image_id"])
+    models = fit_attacks(of_view, nothing, nothing, splits, plain, ["partial_knowledge"])
     assert set(models["noisy"]) == {"bn_distance_partial_knowledge", "both_partial_knowledge"}
+    scores = score_images(of_view, nothing, {"noisy": models["noisy"]}, splits, ["plain"])
+    assert set(scores["attack"]) == set(plain)
 
 
-def test_scores_are_one_row_an_image_attack_and_encounter(models, signals, splits):
-    scores = score_images(signals, models, splits, ["static", "adaptive"])
+def test_scores_are_one_row_an_image_attack_and_encounter(models, signals, calibration_signals, splits):
+    scores = score_images(signals, calibration_signals, models, splits, ["static", "adaptive"])
     evaluated = evaluated_images(splits).set_index("image_id")
     assert scores.columns.tolist() == SCORE_COLUMNS
-    assert len(scores) == len(evaluated) * 4 * 2 * 2  # attacks and threat models, variants, attackers
+    assert len(scores) == len(evaluated) * len(ATTACKS) * 2 * 2 * 2  # attacks and threat models, variants, attackers
     keys = ["variant", "attacker", "attack", "threat_model"]
     assert not scores.duplicated([*keys, "image_id"]).any()
     for _, rows in scores.groupby(keys):
@@ -127,15 +141,17 @@ def test_scores_are_one_row_an_image_attack_and_encounter(models, signals, split
 
 
 @pytest.mark.parametrize("attackers", [["plain"], ["static", "refitted", "adaptive"]])
-def test_nobody_who_is_scored_is_known_to_an_attacker(attackers, models, signals, splits):
-    scored = set(score_images(signals, models, splits, attackers)["identity"])
+def test_nobody_who_is_scored_is_known_to_an_attacker(attackers, models, signals, calibration_signals, splits):
+    scored = set(score_images(signals, calibration_signals, models, splits, attackers)["identity"])
     attackers_people = splits.loc[splits["known"] | ~splits["role"].isin(EVALUATED_ROLES), "identity"]
     assert not scored & set(attackers_people)
     assert len(scored) == 10 + 10
 
 
-def test_a_higher_score_says_member_and_each_attacker_looks_where_it_should(models, signals, splits):
-    scores = score_images(signals, models, splits, ["plain", "static", "refitted", "adaptive"])
+def test_a_higher_score_says_member_and_each_attacker_looks_where_it_should(
+    models, signals, calibration_signals, splits
+):
+    scores = score_images(signals, calibration_signals, models, splits, ["plain", "static", "refitted", "adaptive"])
     for (variant, attacker, threat_model, attack), rows in scores.groupby(
         ["variant", "attacker", "threat_model", "attack"]
     ):
@@ -145,59 +161,69 @@ def test_a_higher_score_says_member_and_each_attacker_looks_where_it_should(mode
         assert (area < 0.05) if deceived else (area > 0.95), (variant, attacker, threat_model, attack)
 
 
-def test_the_verdict_is_that_of_the_attackers_own_threshold(models, signals, splits):
-    scores = score_images(signals, models, splits, ["plain"])
+def test_the_verdict_is_that_of_the_attackers_own_threshold(models, signals, calibration_signals, splits):
+    scores = score_images(signals, calibration_signals, models, splits, ["plain"])
     for (variant, threat_model, attack), rows in scores.groupby(["variant", "threat_model", "attack"]):
         threshold = models[variant][model_name(attack, threat_model)].threshold
         assert (rows["says_member"] == (rows["score"] >= threshold)).all()
     assert set(scores["says_member"]) == {True, False}
 
 
-def test_the_order_of_the_signals_changes_nothing(models, signals, reference_signals, splits):
-    shuffled = signals.sample(frac=1, random_state=0)
-    again = score_images(shuffled, models, splits, ["plain"])
+def test_the_order_of_the_signals_changes_nothing(models, signals, calibration_signals, splits):
+    shuffled, shuffled_too = (table.sample(frac=1, random_state=0) for table in (signals, calibration_signals))
+    again = score_images(shuffled, shuffled_too, models, splits, ["plain"])
     key = ["variant", "attack", "threat_model", "image_id"]
-    expected = score_images(signals, models, splits, ["plain"]).sort_values(key, ignore_index=True)
+    expected = score_images(signals, calibration_signals, models, splits, ["plain"]).sort_values(key, ignore_index=True)
     pd.testing.assert_frame_equal(again.sort_values(key, ignore_index=True), expected)
 
 
-def test_the_tables_stay_as_they_came(models, signals, reference_signals, splits):
-    signals = signals[signals["view"] == "undefended"]
-    before = [table.copy() for table in (signals, reference_signals, splits)]
-    fit_attacks(signals, reference_signals, splits, ATTACKS, BOTH)
-    score_images(signals, models, splits, ["plain"])
-    for table, copy in zip((signals, reference_signals, splits), before, strict=True):
+def test_the_tables_stay_as_they_came(models, signals, reference_signals, calibration_signals, splits):
+    tables = (signals[signals["view"] == "undefended"], reference_signals, calibration_signals, splits)
+    before = [table.copy() for table in tables]
+    fit_attacks(*tables, ATTACKS, BOTH)
+    score_images(tables[0], calibration_signals, models, splits, ["plain"])
+    for table, copy in zip(tables, before, strict=True):
         pd.testing.assert_frame_equal(table, copy)
 
 
-def test_a_person_on_both_sides_is_an_error(models, signals, splits):
+def test_a_person_on_both_sides_is_an_error(models, signals, calibration_signals, splits):
     stranger = splits.index[(splits["role"] == "member") & ~splits["known"]][0]
     mixed = splits.assign(known=splits["known"] | (splits.index == stranger))
     with pytest.raises(IdentityOverlapError, match="1 of 20 evaluated people"):
-        score_images(signals, models, mixed, ["plain"])
+        score_images(signals, calibration_signals, models, mixed, ["plain"])
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_image_without_signals_is_an_error_and_not_left_out(known, models, signals, reference_signals, splits):
+@pytest.mark.parametrize("by", ["target", "reference"])
+def test_an_image_without_signals_is_an_error_and_not_left_out(
+    by, known, models, signals, reference_signals, calibration_signals, splits
+):
     some = with_role(splits, *EVALUATED_ROLES)
-    lost = signals[signals["image_id"] != some.loc[some["known"] == known, "image_id"].iloc[0]]
+    image = some.loc[some["known"] == known, "image_id"].iloc[0]
+    if by == "target":
+        signals = signals[signals["image_id"] != image]
+    else:
+        of_one = calibration_signals["reference"] == "reference_2"
+        calibration_signals = calibration_signals[~(of_one & (calibration_signals["image_id"] == image))]
 
     def attack() -> None:
         if known:
-            fit_attacks(lost, reference_signals, splits, ATTACKS, BOTH)
+            fit_attacks(signals, reference_signals, calibration_signals, splits, ATTACKS, BOTH)
         else:
-            score_images(lost, models, splits, ["plain"])
+            score_images(signals, calibration_signals, models, splits, ["plain"])
 
     with pytest.raises(MissingSignalsError, match=r"1 of 120 images have no signals.*Run the membership pipeline"):
         attack()
 
 
-def test_references_with_other_layers_than_the_target_are_an_error(signals, reference_signals, splits):
+def test_references_with_other_layers_than_the_target_are_an_error(
+    signals, reference_signals, calibration_signals, splits
+):
     other = reference_signals.rename(columns={"bn_distance.bn2": "bn_distance.layer9.bn1"})
     of_view = signals[signals["view"] == "undefended"]
-    models = fit_attacks(of_view, other, splits, ATTACKS, ["shadow"])
+    models = fit_attacks(of_view, other, calibration_signals, splits, ATTACKS, ["shadow"])
     with pytest.raises(AttackColumnsError, match=r"bn_distance\.layer9\.bn1"):
-        score_images(of_view, models, splits, ["plain"])
+        score_images(of_view, calibration_signals, models, splits, ["plain"])
 
 
 def test_the_blind_baseline_is_fitted_and_scored_like_an_attack(splits, signals_of):

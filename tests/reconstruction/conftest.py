@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.membership.attack_models import AttackModel
+from faceleak.membership.models.logistic import LogisticModel
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.signals import bn_distance
 
@@ -39,9 +39,9 @@ def search_options() -> SearchOptions:
 
 
 @pytest.fixture
-def tiny_attack(tiny_backbone: Backbone) -> AttackModel:
+def tiny_attack(tiny_backbone: Backbone) -> LogisticModel:
     """Some weights on the BN distances of `tiny_backbone`."""
     columns = tuple(f"bn_distance.{name}" for name in bn_distance.column_names(tiny_backbone.net))
     weights = torch.linspace(-1, 1, len(columns)).tolist()
     ones = (1.0,) * len(columns)
-    return AttackModel(columns=columns, mean=ones, scale=ones, weights=tuple(weights), bias=0.25, threshold=0.0)
+    return LogisticModel(columns=columns, mean=ones, scale=ones, weights=tuple(weights), bias=0.25, threshold=0.0)

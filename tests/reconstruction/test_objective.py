@@ -5,7 +5,7 @@ from torch import Tensor
 from faceleak.reconstruction.latents import vary
 from faceleak.reconstruction.objective import Score, gradient, membership_score
 from faceleak.reconstruction.priors import load_prior
-from faceleak.signals import bn_distance
+from faceleak.signals import registry
 
 
 def _slopes(score: Score, prior, latents: Tensor, noise: Tensor, variation: float, step: float) -> Tensor:
@@ -35,7 +35,7 @@ def noise() -> Tensor:
 def test_the_score_is_the_attack_model_on_the_signals(tiny_backbone, tiny_attack, small_prior, latents) -> None:
     faces = small_prior.faces(latents).float()
     score = membership_score(tiny_backbone, ["bn_distance"], tiny_attack)(faces)
-    rows = bn_distance.read(tiny_backbone, faces)
+    rows = registry.get_reader("bn_distance").read(tiny_backbone, faces)
     assert torch.allclose(score, (rows - 1) @ torch.linspace(-1, 1, rows.shape[1]) + 0.25, atol=1e-4)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from kedro.io import AbstractDataset
 
 from faceleak.faces.store import FaceSource, FaceStore, pack
-from faceleak.membership.attack_models import AttackModel
 from faceleak.pieces import write_json, writing
 
 
@@ -72,21 +71,23 @@ class BackbonesDataset(_PathDataset):
         return {name: load_backbone(self._filepath / name) for name in names}
 
 
-class AttackModelsDataset(_PathDataset):
+class AttacksDataset(_PathDataset):
     """Fitted attacks as JSON: view → attack → numbers."""
 
-    def save(self, data: dict[str, dict[str, AttackModel]]) -> None:
+    def save(self, data: dict[str, dict[str, Any]]) -> None:
         """Write all attacks."""
-        plain = {view: {name: model.to_dict() for name, model in of_view.items()} for view, of_view in data.items()}
+        plain = {view: {name: attack.to_dict() for name, attack in of_view.items()} for view, of_view in data.items()}
         write_json(self._filepath, plain)
 
-    def load(self) -> dict[str, dict[str, AttackModel]]:
+    def load(self) -> dict[str, dict[str, Any]]:
         """Load all attacks."""
         import json
 
+        from faceleak.membership.attacks import Attack
+
         plain = json.loads(self._filepath.read_text())
         return {
-            view: {name: AttackModel.from_dict(model) for name, model in of_view.items()}
+            view: {name: Attack.from_dict(attack) for name, attack in of_view.items()}
             for view, of_view in plain.items()
         }
 

@@ -1,22 +1,53 @@
 """Configuration of the `membership` pipeline."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.options import Options
-from faceleak.signals.registry import check_signal
+from faceleak.options import Aggregation, Options
+from faceleak.signals.registry import check_signal, is_read_off_images
 
 ThreatModel = Literal["partial_knowledge", "shadow"]
 SignalName = Annotated[str, AfterValidator(check_signal)]
+Calibration = Literal["features", "difference", "lira", "rmia", "bavaria"]
+CALIBRATED_SHADOWS = 4  # references: fewer leave a shadow nobody whom another one never saw
 
 
 class AttackOptions(Options):
-    """One attack: the signals it reads. `regularisation` is the inverse strength C of its logistic regression."""
+    """One attack: the signals it reads, the model that turns them into a score, and how references calibrate it.
+
+    `regularisation`: inverse strength C of the logistic model. `score`: the column whose distribution `quantile`
+    regresses on the signals. `calibration`: none; `features`, which gives the model each number beside its excess over
+    the references; or a calibration of the model's score.
+    """
 
     signals: list[SignalName] = Field(min_length=1)
+    model: Literal["logistic", "mlp", "cnn", "quantile"] = "logistic"
     regularisation: float = Field(1.0, gt=0)
+    score: str | None = None
+    calibration: Calibration | None = None
+
+    @model_validator(mode="after")
+    def _name_the_score_of_quantile(self) -> "AttackOptions":
+        if (self.model == "quantile") != (self.score is not None):
+            raise ValueError("`score` names the column that the model `quantile` regresses: give both, or neither")
+        if self.score is not None:
+            check_signal(self.score.partition(".")[0])
+        return self
+
+    def is_differentiable(self) -> bool:
+        """Whether gradients of the score reach the image: stage 2 needs it."""
+        return self.model == "logistic" and self.calibration is None and all(map(is_read_off_images, self.signals))
+
+    def calibrates_its_score(self) -> bool:
+        """Whether references are compared by the attack model's score, not by its numbers."""
+        return self.calibration not in (None, "features")
+
+    def signals_read(self) -> set[str]:
+        """All signals that the attack needs."""
+        return {*self.signals, *([] if self.score is None else [self.score.partition(".")[0]])}
 
 
 class BlindOptions(Options):
@@ -38,14 +69,89 @@ class ReferenceOptions(Options):
     seed: int = 0
 
 
+class RiskOptions(Options):
+    """Whose risk is told record by record: the calibrated attack that says it."""
+
+    attack: str
+    threat_model: ThreatModel
+
+
+class TrainingSetOptions(Options):
+    """The size of a training set: the user's own, to which the sweep is extrapolated."""
+
+    people: int = Field(ge=2)
+    images_per_person: int = Field(ge=1)
+
+
+class SweepOptions(Options):
+    """Training sets of the `sweep` pipeline: all combinations, attacked by `attack` with partial knowledge.
+
+    Sets so small that the target's epochs are fewer than `minimum_steps` steps are trained for more epochs.
+    """
+
+    people: list[int] = Field(min_length=2)
+    images_per_person: list[int] = Field(min_length=2)
+    attack: str
+    minimum_steps: int = Field(200, ge=0)
+    training_set: TrainingSetOptions
+
+
 class MembershipOptions(Options):
-    """The whole `membership` block."""
+    """The whole `membership` block.
+
+    `aggregation`: how the scores of a person's images become the person's. `targets`: how many targets the `repeats`
+    pipeline attacks, the audited one among them. `attributes`: a CSV file with `identity` or `image_id` and a column
+    for each attribute, by which subgroups are compared.
+    """
 
     threat_models: list[ThreatModel] = Field(min_length=1)
     attacks: dict[str, AttackOptions] = Field(min_length=1)
     blind: BlindOptions = BlindOptions()
     references: ReferenceOptions
+    aggregation: Aggregation = "mean"
+    targets: int = Field(5, ge=1)
+    risk: RiskOptions | None = None
+    sweep: SweepOptions | None = None
+    attributes: Path | None = None
 
     def signals(self) -> list[str]:
         """All signals that any attack needs, each once."""
-        return sorted({signal for attack in self.attacks.values() for signal in attack.signals})
+        return sorted({signal for attack in self.attacks.values() for signal in attack.signals_read()})
+
+    def calibrated_signals(self) -> list[str]:
+        """The signals that are read off the references for the target's images too, each once."""
+        calibrated = [attack for attack in self.attacks.values() if attack.calibration is not None]
+        return sorted({signal for attack in calibrated for signal in attack.signals_read()})
+
+    @model_validator(mode="after")
+    def _tell_the_risk_by_a_calibrated_attack(self) -> "MembershipOptions":
+        if self.risk is None:
+            return self
+        chosen = self.attacks.get(self.risk.attack)
+        if chosen is None or not chosen.calibrates_its_score() or self.risk.threat_model not in self.threat_models:
+            raise ValueError(
+                f"risk names {self.risk.attack!r} under {self.risk.threat_model!r}; it takes an attack of this block "
+                "whose `calibration` is one of the score, not `features`, under one of its threat models"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sweep_with_an_attack_that_needs_no_references(self) -> "MembershipOptions":
+        if self.sweep is None:
+            return self
+        chosen = self.attacks.get(self.sweep.attack)
+        if chosen is None or chosen.calibration is not None:
+            raise ValueError(
+                f"sweep.attack is {self.sweep.attack!r}; it takes an attack of this block without calibration"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _leave_strangers_to_calibrate_with(self) -> "MembershipOptions":
+        calibrated = [name for name, attack in self.attacks.items() if attack.calibration is not None]
+        if calibrated and "shadow" in self.threat_models and self.references.count < CALIBRATED_SHADOWS:
+            raise ValueError(
+                f"references.count is {self.references.count}, but {', '.join(calibrated)} under `shadow` takes "
+                f"{CALIBRATED_SHADOWS}: a shadow is calibrated by others that never saw the person"
+            )
+        return self

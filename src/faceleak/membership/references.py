@@ -10,8 +10,9 @@ from faceleak.membership.options import ReferenceOptions
 def split_references(splits: pd.DataFrame, options: ReferenceOptions) -> pd.DataFrame:
     """Give each auxiliary image a role for each reference: reference, image_id, identity, sha256, role, is_member.
 
-    For every reference another random share of the people are trained on (one at least, and not all), each with a
-    share of their images. Raises SplitError without two auxiliary people.
+    For every reference a random share of the people are trained on (one at least, and not all), each with a share of
+    their images. References come in pairs, for which people are taken from opposite ends of one random order, so that
+    with equal shares everybody is known to half of the references. Raises SplitError without two auxiliary people.
     """
     images = with_role(splits, "auxiliary").sort_values("image_id")[["image_id", "identity", "sha256"]]
     if (people := images["identity"].nunique()) < 2:
@@ -24,10 +25,11 @@ def split_references(splits: pd.DataFrame, options: ReferenceOptions) -> pd.Data
 
 
 def _one_reference(images: pd.DataFrame, number: int, options: ReferenceOptions) -> pd.DataFrame:
-    random = np.random.default_rng([options.seed, number])
-    people = random.permutation(np.sort(images["identity"].unique()))
+    people = np.random.default_rng([options.seed, number // 2]).permutation(np.sort(images["identity"].unique()))
+    ordered = people if number % 2 == 0 else people[::-1]
     members = min(max(1, round(options.member_share * len(people))), len(people) - 1)
-    trained_on = images["identity"].isin(people[:members])
+    trained_on = images["identity"].isin(ordered[:members])
+    random = np.random.default_rng([options.seed, number, 1])
     shuffled = images.sample(frac=1, random_state=random)
     halves = halve(shuffled, options.training_share, "member", "same_identity").reindex(images.index)
     role = halves.where(trained_on, "unseen_identity")

@@ -3,17 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from faceleak.errors import FaceleakError
-from faceleak.membership.attack_models import AttackModel, fit_attack
+from faceleak.membership import evidence
 from faceleak.membership.attackers import AttackerName, Encounter, encounters
+from faceleak.membership.attacks import Attack, fit_attack
+from faceleak.membership.evidence import Evidence, aligned
 from faceleak.membership.knowledge import evaluated_images, known_images
+from faceleak.membership.models import logistic
 from faceleak.membership.options import AttackOptions, MembershipOptions, ThreatModel
-from faceleak.signals.reading import columns_of
 
 BLIND = "blind"
-AttackModels = dict[str, dict[str, AttackModel]]  # view → attack and threat model → fitted attack
+Attacks = dict[str, dict[str, Attack]]  # view → attack and threat model → fitted attack
 SCORE_COLUMNS = [
     "image_id",
     "identity",
@@ -26,10 +29,6 @@ SCORE_COLUMNS = [
     "score",
     "says_member",
 ]
-
-
-class MissingSignalsError(FaceleakError):
-    """Images that an attack needs have no signals."""
 
 
 def model_name(attack: str, threat_model: str) -> str:
@@ -48,48 +47,38 @@ def parse_model_name(name: str) -> tuple[str, ThreatModel]:
 def fit_attacks(
     signals: pd.DataFrame,
     reference_signals: pd.DataFrame,
+    calibration_signals: pd.DataFrame,
     splits: pd.DataFrame,
     attacks: Mapping[str, AttackOptions],
     threat_models: Sequence[ThreatModel],
-) -> AttackModels:
+) -> Attacks:
     """Fit every attack under every threat model for every view in `signals`.
 
-    `signals` has view, image_id and the signals' columns; `reference_signals` has reference, image_id, identity,
-    is_member and the same columns, read off the attacker's own backbones.
+    `signals` has view, image_id and the signals' columns; `reference_signals` has reference, image_id, identity, role,
+    is_member and the same columns, read off the attacker's own backbones for its own images; `calibration_signals` has
+    reference, image_id and the columns that calibrated attacks need, for the target's images.
     """
     known = known_images(splits)[["image_id", "identity", "is_member"]]
-    fitted: AttackModels = {}
+    shadows = evidence.of_references(reference_signals) if "shadow" in threat_models else []
+    of_shadows = {
+        model_name(name, "shadow"): fit_attack(shadows, attack) for name, attack in attacks.items() if shadows
+    }
+    fitted: Attacks = {}
     for view, of_view in signals.groupby("view", sort=False):
-        knowledge: dict[ThreatModel, pd.DataFrame] = {
-            "partial_knowledge": _with_signals(known, of_view),
-            "shadow": reference_signals,
-        }
+        seen = evidence.of_target(known, of_view, calibration_signals)
         fitted[str(view)] = {
-            model_name(name, threat_model): _fit(knowledge[threat_model], attack)
+            name: of_shadows[name] if threat_model == "shadow" else fit_attack([seen], attacks[attack])
             for threat_model in threat_models
-            for name, attack in attacks.items()
+            for attack in attacks
+            for name in [model_name(attack, threat_model)]
         }
     return fitted
 
 
-def _with_signals(images: pd.DataFrame, signals: pd.DataFrame) -> pd.DataFrame:
-    joined = images.merge(signals, on="image_id", validate="one_to_one")
-    if missing := len(images) - len(joined):
-        raise MissingSignalsError(
-            f"{missing} of {len(images)} images have no signals: the splits have changed since signals were read. "
-            "Run the membership pipeline again."
-        )
-    return joined
-
-
-def _fit(table: pd.DataFrame, attack: AttackOptions) -> AttackModel:
-    columns = [column for signal in attack.signals for column in columns_of(signal, table)]
-    return fit_attack(table, columns, attack.regularisation)
-
-
 def score_images(
     signals: pd.DataFrame,
-    models: Mapping[str, Mapping[str, AttackModel]],
+    calibration_signals: pd.DataFrame,
+    fitted: Mapping[str, Mapping[str, Attack]],
     splits: pd.DataFrame,
     attackers: Sequence[AttackerName],
 ) -> pd.DataFrame:
@@ -100,29 +89,43 @@ def score_images(
     evaluated = evaluated_images(splits)
     tables = []
     for meeting in encounters(signals["view"].unique(), attackers):
-        rows = _with_signals(evaluated, signals[signals["view"] == meeting.view])
-        tables += [_scored(rows, model, meeting, name) for name, model in models[meeting.fitted_on].items()]
+        of_view = signals[signals["view"] == meeting.view]
+        seen = evidence.of_target(evaluated, of_view, calibration_signals)
+        tables += [_scored(seen, attack, meeting, name) for name, attack in fitted[meeting.fitted_on].items()]
     return pd.concat(tables, ignore_index=True)
 
 
 def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:
     """Fit and score the blind baseline, which never sees a target; same columns as `score_images`."""
     columns = [column for column in blind_signals.columns if column != "image_id"]
-    known = _with_signals(known_images(splits), blind_signals)
-    model = fit_attack(known, columns, options.blind.regularisation)
-    rows = _with_signals(evaluated_images(splits), blind_signals)
-    return _scored(rows, model, Encounter("", "plain", "", ""), model_name(BLIND, "partial_knowledge"))
+    known, evaluated = known_images(splits), evaluated_images(splits)
+    labels = known[["identity", "is_member"]].reset_index(drop=True)
+    table = pd.concat([labels, aligned(known, blind_signals)], axis=1)
+    model = logistic.fit(table, columns, options.blind.regularisation)
+    score = model.score(aligned(evaluated, blind_signals))
+    nobody = Encounter("", "plain", "", "")
+    return _score_table(evaluated, score, score >= model.threshold, nobody, BLIND, "partial_knowledge")
 
 
-def _scored(rows: pd.DataFrame, model: AttackModel, meeting: Encounter, name: str) -> pd.DataFrame:
-    attack, threat_model = parse_model_name(name)
-    score = model.score(rows)
-    return rows.assign(
+def _scored(seen: Evidence, attack: Attack, meeting: Encounter, name: str) -> pd.DataFrame:
+    score = attack.score(seen)
+    return _score_table(seen.images, score, score >= attack.threshold, meeting, *parse_model_name(name))
+
+
+def _score_table(
+    images: pd.DataFrame,
+    score: NDArray[np.float64],
+    says_member: NDArray[np.bool_],
+    meeting: Encounter,
+    attack: str,
+    threat_model: ThreatModel,
+) -> pd.DataFrame:
+    return images.assign(
         variant=meeting.variant,
         attacker=meeting.attacker,
         attack=attack,
         threat_model=threat_model,
-        population=rows["role"],
+        population=images["role"],
         score=score,
-        says_member=score >= model.threshold,
+        says_member=says_member,
     )[SCORE_COLUMNS]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.membership.attack_models import AttackModel
+from faceleak.membership.models.logistic import LogisticModel
 from faceleak.reconstruction.latents import vary
 from faceleak.reconstruction.priors import Prior
 from faceleak.signals import registry
@@ -14,9 +14,9 @@ from faceleak.signals import registry
 Score = Callable[[Tensor], Tensor]
 
 
-def membership_score(backbone: Backbone, signals: Sequence[str], model: AttackModel) -> Score:
+def membership_score(backbone: Backbone, signals: Sequence[str], model: LogisticModel) -> Score:
     """Faces (n, 3, h, w) in 0…1 → membership scores (n,), differentiable; higher says member."""
-    readers = [registry.get(name).read for name in signals]
+    readers = [registry.get_reader(name).read for name in signals]
 
     def score(faces: Tensor) -> Tensor:
         return model.logit(torch.cat([read(backbone, faces) for read in readers], dim=1))

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.compute import ComputeOptions, pick_device, run_pieces, training_dtype
-from faceleak.membership.attack_models import AttackModel
+from faceleak.membership.models.logistic import LogisticModel
 from faceleak.pieces import code_version, fingerprint, remembered_arrays
 from faceleak.reconstruction.options import SearchOptions
 
@@ -20,7 +20,7 @@ class ReconstructionPiece:
     name: str
     backbone: Backbone
     signals: tuple[str, ...]
-    model: AttackModel
+    model: LogisticModel
     prior: Literal["demo"]
     search: SearchOptions
     compute: ComputeOptions

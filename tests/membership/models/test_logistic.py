@@ -12,14 +12,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from faceleak.membership.attack_models import (
-    FOLDS,
-    AttackColumnsError,
-    AttackFitError,
-    AttackModel,
-    _folds,
-    fit_attack,
-)
+from faceleak.membership.models.attackers_table import FOLDS, AttackColumnsError, AttackFitError, _folds
+from faceleak.membership.models.logistic import LogisticModel, fit
 
 COLUMNS = [f"signal.{i}" for i in range(6)]
 
@@ -45,19 +39,19 @@ def plain_attack(table: pd.DataFrame, regularisation: float):
 @pytest.mark.parametrize("regularisation", [0.01, 1.0])
 def test_the_score_is_the_decision_function_of_scikit_learn(regularisation):
     table = table_of()
-    attack, fresh = fit_attack(table, COLUMNS, regularisation), table_of(seed=1)
+    attack, fresh = fit(table, COLUMNS, regularisation), table_of(seed=1)
     expected = plain_attack(table, regularisation).decision_function(fresh[COLUMNS].to_numpy())
     np.testing.assert_allclose(attack.score(fresh), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_a_score_by_hand():
-    attack = AttackModel(("a", "b"), mean=(1.0, 2.0), scale=(2.0, 0.5), weights=(3.0, -1.0), bias=0.5, threshold=0.0)
+    attack = LogisticModel(("a", "b"), mean=(1.0, 2.0), scale=(2.0, 0.5), weights=(3.0, -1.0), bias=0.5, threshold=0.0)
     table = pd.DataFrame({"b": [2.0, 3.0], "other": [9, 9], "a": [1.0, 5.0]})
     assert attack.score(table).tolist() == [0.5, 3 * 2 - 2 + 0.5]
 
 
 def test_the_logit_for_gradients_is_the_score_and_its_slope_the_weights():
-    attack, fresh = fit_attack(table_of(), COLUMNS, 1.0), table_of(seed=1).astype(dict.fromkeys(COLUMNS, np.float32))
+    attack, fresh = fit(table_of(), COLUMNS, 1.0), table_of(seed=1).astype(dict.fromkeys(COLUMNS, np.float32))
     rows = torch.tensor(fresh[COLUMNS].to_numpy(), requires_grad=True)
     logit = attack.logit(rows)
     np.testing.assert_allclose(logit.detach().numpy(), attack.score(fresh), rtol=1e-5, atol=1e-5)
@@ -67,7 +61,7 @@ def test_the_logit_for_gradients_is_the_score_and_its_slope_the_weights():
 
 
 def test_a_higher_score_says_member():
-    attack, fresh = fit_attack(table_of(), COLUMNS, 1.0), table_of(seed=1)
+    attack, fresh = fit(table_of(), COLUMNS, 1.0), table_of(seed=1)
     assert roc_auc_score(fresh["is_member"], attack.score(fresh)) > 0.95
     says_member = attack.score(fresh) >= attack.threshold
     assert balanced_accuracy_score(fresh["is_member"], says_member) > 0.85
@@ -82,7 +76,7 @@ def test_the_threshold_is_the_best_one_on_people_that_the_fit_had_not_seen():
         model = plain_attack(table.iloc[fitted], 1.0)
         held_out[left_out] = model.decision_function(table.iloc[left_out][COLUMNS].to_numpy())
     accuracies = [balanced_accuracy_score(is_member, held_out >= score) for score in held_out]
-    threshold = fit_attack(table, COLUMNS, 1.0).threshold
+    threshold = fit(table, COLUMNS, 1.0).threshold
     assert np.isclose(held_out, threshold).any()
     assert balanced_accuracy_score(is_member, held_out >= threshold - 1e-9) == pytest.approx(max(accuracies))
 
@@ -93,7 +87,7 @@ def test_a_threshold_is_not_fooled_by_features_that_only_name_the_person():
     names = [f"signal.is_{person}" for person in table["identity"].unique()]
     for name in names:
         table[name] = (table["identity"] == name.removeprefix("signal.is_")).astype(float)
-    attack = fit_attack(table, names, 1.0)
+    attack = fit(table, names, 1.0)
     scores = attack.score(table)
     assert scores[table["is_member"]].min() > 3
     assert scores[~table["is_member"]].max() < -3
@@ -106,7 +100,7 @@ def test_labels_that_mean_nothing_teach_nothing(seed):
     table = table_of(seed=seed, shift=2.0)
     people = table["identity"].unique()
     members = set(random.permutation(people)[: len(people) // 2])
-    attack = fit_attack(table.assign(is_member=table["identity"].isin(members)), COLUMNS, 1.0)
+    attack = fit(table.assign(is_member=table["identity"].isin(members)), COLUMNS, 1.0)
     fresh = table_of(people=200, seed=100 + seed, shift=0.0)
     # 1,200 independent images: the standard error of an AUC is 0.017
     assert roc_auc_score(fresh["is_member"], attack.score(fresh)) == pytest.approx(0.5, abs=0.06)
@@ -115,26 +109,26 @@ def test_labels_that_mean_nothing_teach_nothing(seed):
 def test_few_members_weigh_as_much_as_many_non_members():
     table = table_of(people=60, shift=0.0)
     few = table[~table["is_member"] | (np.arange(len(table)) % 24 == 0)]
-    scores = fit_attack(few, COLUMNS, 0.01).score(table)
+    scores = fit(few, COLUMNS, 0.01).score(table)
     assert abs(np.mean(scores)) < 0.2  # log(15/180) = −2.5 where the share of members leaked into the bias
 
 
 def test_columns_are_found_by_name():
     table, fresh = table_of(), table_of(seed=1)
-    attack = fit_attack(table, COLUMNS, 1.0)
+    attack = fit(table, COLUMNS, 1.0)
     np.testing.assert_array_equal(attack.score(fresh[COLUMNS[::-1]]), attack.score(fresh))
-    assert fit_attack(table[::-1][table.columns[::-1]], COLUMNS, 1.0).columns == tuple(COLUMNS)
+    assert fit(table[::-1][table.columns[::-1]], COLUMNS, 1.0).columns == tuple(COLUMNS)
 
 
 def test_a_constant_column_changes_nothing():
     table, fresh = (table_of(seed=seed).assign(constant=0.1) for seed in (0, 1))
-    without, beside = (fit_attack(table, columns, 1.0) for columns in (COLUMNS, [*COLUMNS, "constant"]))
+    without, beside = (fit(table, columns, 1.0) for columns in (COLUMNS, [*COLUMNS, "constant"]))
     np.testing.assert_allclose(beside.score(fresh), without.score(fresh), rtol=1e-4)
 
 
 def test_an_attack_survives_json_to_the_bit():
-    attack = fit_attack(table_of(), COLUMNS, 1.0)
-    again = AttackModel.from_dict(json.loads(json.dumps(attack.to_dict())))
+    attack = fit(table_of(), COLUMNS, 1.0)
+    again = LogisticModel.from_dict(json.loads(json.dumps(attack.to_dict())))
     assert again == attack
     assert again.score(table_of(seed=1)).tolist() == attack.score(table_of(seed=1)).tolist()
 
@@ -142,12 +136,12 @@ def test_an_attack_survives_json_to_the_bit():
 def test_fitting_changes_nothing_in_the_table():
     table = table_of()
     before = table.copy()
-    fit_attack(table, COLUMNS, 1.0).score(table)
+    fit(table, COLUMNS, 1.0).score(table)
     pd.testing.assert_frame_equal(table, before)
 
 
 def test_a_backbone_with_other_layers_is_an_error_that_says_what_to_do():
-    attack = fit_attack(table_of(), COLUMNS, 1.0)
+    attack = fit(table_of(), COLUMNS, 1.0)
     with pytest.raises(AttackColumnsError, match=r"6 numbers.*lacks 2 \(signal\.1, …\).*references\.training"):
         attack.score(table_of().drop(columns=["signal.1", "signal.4"]))
 
@@ -178,7 +172,7 @@ def labelled(*people: tuple[int, int]) -> pd.DataFrame:
 )
 def test_an_attacker_who_knows_too_little_cannot_fit(table, message):
     with pytest.raises(AttackFitError, match=rf"{message}; .*Raise faces\.splits\.known_share"):
-        fit_attack(table, COLUMNS, 1.0)
+        fit(table, COLUMNS, 1.0)
 
 
 @settings(max_examples=25, deadline=None)
@@ -187,13 +181,13 @@ def test_little_knowledge_ends_in_an_attack_or_in_that_error(people):
     table = labelled(*people)
     folds = _folds(table["is_member"].to_numpy(bool), table["identity"])
     if folds:
-        assert np.isfinite(fit_attack(table, COLUMNS[:2], 1.0).threshold)
+        assert np.isfinite(fit(table, COLUMNS[:2], 1.0).threshold)
         assert sorted(np.concatenate([held_out for _, held_out in folds])) == list(range(len(table)))
     else:
         with pytest.raises(AttackFitError):
-            fit_attack(table, COLUMNS, 1.0)
+            fit(table, COLUMNS, 1.0)
 
 
 @pytest.mark.parametrize("people", [[(4, 4)] * 5, [(5, 0)] * 3 + [(0, 5)] * 3, [(3, 3)] * 4 + [(0, 6)] * 4])
 def test_a_little_more_suffices(people):
-    assert len(fit_attack(labelled(*people), COLUMNS, 1.0).weights) == len(COLUMNS)
+    assert len(fit(labelled(*people), COLUMNS, 1.0).weights) == len(COLUMNS)

@@ -1,0 +1,159 @@
+"""Attacks: an attack model on signals, its scores calibrated by references or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from faceleak.membership.calibration import registry, rmia
+from faceleak.membership.calibration.reference_scores import MissingReferencesError, ReferenceScores
+from faceleak.membership.evidence import Evidence
+from faceleak.membership.models.attackers_table import (
+    AttackColumnsError,
+    AttackFitError,
+    best_threshold,
+    numbers,
+)
+from faceleak.membership.options import AttackOptions
+from faceleak.signals.columns import columns_of
+
+BEYOND = " beyond references"
+
+
+class AttackModel(Protocol):
+    """A fitted attack model: rows of numbers → scores (n,), higher says member."""
+
+    threshold: float
+
+    def score(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Score every row."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+
+
+@dataclass(frozen=True, eq=False)
+class Attack:
+    """A fitted attack.
+
+    `threshold`: the score with the best balanced accuracy on the attacker's own data. `population`: log ratios of
+    non-members of the attacker's own, with which RMIA compares.
+    """
+
+    options: AttackOptions
+    model: Any
+    threshold: float
+    population: tuple[float, ...] = ()
+
+    def score(self, evidence: Evidence) -> NDArray[np.float64]:
+        """Score every image (any finite number; higher says member).
+
+        Raises AttackColumnsError where the backbone has other layers, MissingReferencesError where an image cannot be
+        calibrated.
+        """
+        if not self.options.calibrates_its_score():
+            scores: NDArray[np.float64] = self.model.score(features(evidence, self.options))
+            return scores
+        return _calibrated(self.options, self.raw_scores(evidence), np.array(self.population))
+
+    def raw_scores(self, evidence: Evidence) -> ReferenceScores:
+        """The attack model's scores, not calibrated, by the backbone itself and by every reference."""
+        target = self.model.score(features(evidence, self.options))
+        by_reference = [self.model.score(table) for table in evidence.references]
+        return ReferenceScores(target, np.column_stack(by_reference), ~evidence.stranger)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "options": self.options.model_dump(mode="json"),
+            "model": self.model.to_dict(),
+            "threshold": self.threshold,
+            "population": list(self.population),
+        }
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Attack":
+        """The inverse of `to_dict`."""
+        options = AttackOptions(**content["options"])
+        model = _room_of(options).MODEL.from_dict(content["model"])
+        return cls(options, model, content["threshold"], tuple(content["population"]))
+
+
+def fit_attack(knowledge: Sequence[Evidence], options: AttackOptions) -> Attack:
+    """Fit on the attacker's own data. Raises AttackFitError where it does not suffice."""
+    if options.calibration is not None:
+        knowledge = [evidence.comparable() for evidence in knowledge]
+        if not any(len(evidence.images) for evidence in knowledge):
+            raise AttackFitError(
+                f"The calibration {options.calibration!r} compares images by references that never saw the person, and "
+                "the attacker has nobody whom they did not see. Raise membership.references.count to 4 at least."
+            )
+    labels = pd.concat([evidence.images[["identity", "is_member"]] for evidence in knowledge], ignore_index=True)
+    read = pd.concat([features(evidence, options) for evidence in knowledge], ignore_index=True)
+    model = _fit_model(pd.concat([labels, read], axis=1), read.columns.tolist(), options)
+    attack = Attack(options, model, model.threshold)
+    if not options.calibrates_its_score():
+        return attack
+    raw = [attack.raw_scores(evidence) for evidence in knowledge]
+    is_member = labels["is_member"].to_numpy(bool)
+    population = np.concatenate([rmia.log_ratio(scores) for scores in raw])[~is_member]
+    calibrated = np.concatenate([_calibrated(options, scores, population) for scores in raw])
+    kept = tuple(population.tolist()) if options.calibration == "rmia" else ()
+    return replace(attack, threshold=best_threshold(calibrated, is_member), population=kept)
+
+
+def features(evidence: Evidence, options: AttackOptions) -> pd.DataFrame:
+    """The attack model's numbers: those of the signals and, for `features`, each minus its mean over the references.
+
+    Only references that never saw the person count; raises MissingReferencesError where an image has none.
+    """
+    columns = _columns(options, evidence.own)
+    own = evidence.own[columns]
+    if options.calibration != "features":
+        return own
+    if missing := int((~evidence.stranger.any(axis=1)).sum()):
+        raise MissingReferencesError(
+            f"{missing} of {len(own)} images show people whom every reference backbone saw, so how hard they are "
+            "anyway is unknown. Raise membership.references.count, or leave these images out."
+        )
+    usual = np.zeros(own.shape)
+    for table, stranger in zip(evidence.references, evidence.stranger.T, strict=True):
+        usual += numbers(table, columns) * stranger[:, None]
+    usual /= evidence.stranger.sum(axis=1, keepdims=True)
+    names = [f"{column}{BEYOND}" for column in columns]
+    return pd.concat([own, pd.DataFrame(own.to_numpy(np.float64) - usual, columns=names)], axis=1)
+
+
+def _columns(options: AttackOptions, table: pd.DataFrame) -> list[str]:
+    """The columns that the attack reads; the one whose quantiles are regressed comes first."""
+    columns = [column for signal in options.signals for column in columns_of(signal, table)]
+    if options.score is not None and options.score not in table.columns:
+        known = ", ".join(columns_of(options.score.partition(".")[0], table)[:5]) or "none"
+        raise AttackColumnsError(
+            f"The attack's `score` is {options.score!r}, and this backbone's signals have no such column "
+            f"(of that signal: {known}). Correct `score` in membership.attacks."
+        )
+    return columns if options.score is None else [options.score, *(name for name in columns if name != options.score)]
+
+
+def _calibrated(
+    options: AttackOptions, scores: ReferenceScores, population: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    method = registry.get(str(options.calibration))
+    return (
+        method.calibrate(scores, population=population) if options.calibration == "rmia" else method.calibrate(scores)
+    )
+
+
+def _fit_model(table: pd.DataFrame, columns: list[str], options: AttackOptions) -> AttackModel:
+    choices: dict[str, Any] = {"regularisation": options.regularisation} if options.model == "logistic" else {}
+    model: AttackModel = _room_of(options).fit(table, columns, **choices)
+    return model
+
+
+def _room_of(options: AttackOptions) -> Any:
+    return import_module(f"faceleak.membership.models.{options.model}")

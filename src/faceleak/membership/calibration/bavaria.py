@@ -1,0 +1,152 @@
+"""BaVarIA, Bayesian variance inference (arXiv 2603.11799): LiRA where few references leave the variance open.
+
+LiRA switches from one variance for all images to one for each at a certain number of references. Here the mean and
+variance of each image have a conjugate normal-inverse-gamma prior, so that the references move them from what is usual
+for all images to what is known of this one, and an image's score has a Student-t predictive distribution. The prior's
+parameters are fitted to all images' references: shape and scale of the variance by the marginal likelihood of the sums
+of squares within images, mean and weight by the moments of the images' means.
+
+One addition, online: the gap between an image's in- and out-mean has a normal prior too, fitted by its moments, so that
+the references of either side help to place the other. Without it the gap of two means of few references, whose sign
+is often wrong, decides the score.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize, special
+
+from faceleak.membership.calibration.reference_scores import FloatArray, ReferenceScores, Side
+from faceleak.membership.calibration.shared_variance import shared_variance
+from faceleak.membership.calibration.student_t import log_density, log_survival
+
+SHAPES = (0.5, 1e4)  # at 1e4 the variance is the same for all images to 1 %
+WEIGHTS = (1e-6, 1e6)
+
+
+class Prior(NamedTuple):
+    """Normal-inverse-gamma: σ² ~ InverseGamma(shape, scale), μ | σ² ~ N(mean, σ² / weight).
+
+    mean and weight are the same for all images, or (n,) where the other side's references place each image.
+    """
+
+    mean: FloatArray
+    weight: FloatArray
+    shape: float
+    scale: float
+
+    @property
+    def variance(self) -> float:
+        """The usual σ²: the inverse of its mean inverse."""
+        return self.scale / self.shape
+
+
+class Predictive(NamedTuple):
+    """Student-t of a further backbone's score for each image: location, scale > 0 and degrees of freedom, each (n,)."""
+
+    location: FloatArray
+    scale: FloatArray
+    degrees: FloatArray
+
+
+def calibrate(scores: ReferenceScores, online: bool = False) -> FloatArray:
+    """Online: log t_in(s) − log t_out(s). Offline: −log P(out score ≥ s), which rises with s.
+
+    Returns (n,): log-likelihood ratios, or numbers ≥ 0 offline. Raises MissingReferencesError.
+    """
+    target, out = np.asarray(scores.target, np.float64), scores.out_side()
+    prior = fit_prior(out, shared_variance(target, out, out))
+    if not online:
+        predicted = predict(out, prior)
+        return -log_survival(_z(target, predicted), predicted.degrees)
+    inside = scores.in_side()
+    in_prior = fit_prior(inside, shared_variance(target, out, inside))
+    linked_in, linked_out = _linked(inside, out, in_prior, prior)
+    return _log_likelihood(target, predict(inside, linked_in)) - _log_likelihood(target, predict(out, linked_out))
+
+
+def out_p_value(scores: ReferenceScores) -> FloatArray:
+    """The false-positive rate in 0…1 of each image by itself: P(score ≥ s) for backbones not trained on it.
+
+    Uniform for non-members where references are like the target and their scores normal. Raises
+    MissingReferencesError.
+    """
+    return np.exp(-calibrate(scores))
+
+
+def out_z(scores: ReferenceScores) -> FloatArray:
+    """How many scales of its own out-predictive each score lies above the location; any finite number.
+
+    A t value: its meaning depends on the degrees of freedom where images have unequal numbers of references. Raises
+    MissingReferencesError.
+    """
+    target, out = np.asarray(scores.target, np.float64), scores.out_side()
+    return _z(target, predict(out, fit_prior(out, shared_variance(target, out, out))))
+
+
+def fit_prior(side: Side, variance: float) -> Prior:
+    """Fit the prior to one side's references, by empirical Bayes; `variance` > 0 where no image has two of them."""
+    shape, scale = _variance_prior(side, variance)
+    between = np.var(side.mean) - scale / shape * np.mean(1 / side.number)
+    return Prior(np.asarray(np.mean(side.mean)), _weight(scale / shape, np.maximum(between, 0)), shape, scale)
+
+
+def predict(side: Side, prior: Prior) -> Predictive:
+    """Update the prior by each image's references; the predictive of one more score (Murphy 2007, eq. 100–110)."""
+    weight = prior.weight + side.number
+    shape = prior.shape + side.number / 2
+    surprise = prior.weight * side.number * (side.mean - prior.mean) ** 2 / weight
+    scale = prior.scale + (side.squares + surprise) / 2
+    location = (prior.weight * prior.mean + side.number * side.mean) / weight
+    return Predictive(location, np.sqrt(scale / shape * (1 + 1 / weight)), 2 * shape)
+
+
+def _variance_prior(side: Side, variance: float) -> tuple[float, float]:
+    """Shape and scale that make the sums of squares most likely: squares / σ² ~ χ²(count − 1), σ² ~ InverseGamma."""
+    several = side.number > 1
+    if not side.squares[several].any():
+        return SHAPES[1], SHAPES[1] * variance
+    halves, squares = (side.number[several] - 1) / 2, side.squares[several] / 2
+
+    def surprise(logs: FloatArray) -> float:
+        shape, scale = np.exp(logs[0]), np.exp(logs[0] + logs[1])
+        likelihood = special.gammaln(shape + halves) - special.gammaln(shape)
+        # relative to the scale: shape·log(scale) and (shape + halves)·log(scale + squares) cancel to many digits
+        likelihood -= halves * np.log(scale) + (shape + halves) * np.log1p(squares / scale)
+        return -float(np.mean(likelihood))
+
+    usual = np.log(squares.sum() / halves.sum())
+    start = np.array([np.log(2.0), usual])
+    bounds = [tuple(np.log(SHAPES)), (usual - 20, usual + 5)]
+    log_shape, log_usual = optimize.minimize(surprise, start, method="Nelder-Mead", bounds=bounds).x
+    return float(np.exp(log_shape)), float(np.exp(log_shape + log_usual))
+
+
+def _linked(inside: Side, out: Side, in_prior: Prior, out_prior: Prior) -> tuple[Prior, Prior]:
+    """Let each side's references say where the other side's mean lies: exact for normal means and known variances."""
+    in_noise, out_noise = in_prior.variance / inside.number, out_prior.variance / out.number
+    gaps = inside.mean - out.mean
+    gap, spread = np.mean(gaps), np.maximum(np.var(gaps) - np.mean(in_noise + out_noise), 0)
+
+    from_inside = _weight(out_prior.variance, in_noise + spread)
+    weight = out_prior.weight + from_inside
+    mean = (out_prior.weight * out_prior.mean + from_inside * (inside.mean - gap)) / weight
+    linked_out = out_prior._replace(mean=mean, weight=weight)
+
+    placed = predict(out, out_prior).location
+    from_out = _weight(in_prior.variance, out_prior.variance / (out_prior.weight + out.number) + spread)
+    return in_prior._replace(mean=placed + gap, weight=from_out), linked_out
+
+
+def _weight(variance: float, variance_of_mean: FloatArray) -> FloatArray:
+    """How many references a prior of the mean is worth."""
+    least, most = WEIGHTS
+    return np.maximum(variance / np.maximum(variance_of_mean, variance / most), least)
+
+
+def _z(target: FloatArray, predicted: Predictive) -> FloatArray:
+    return (target - predicted.location) / predicted.scale
+
+
+def _log_likelihood(target: FloatArray, predicted: Predictive) -> FloatArray:
+    return log_density(_z(target, predicted), predicted.degrees) - np.log(predicted.scale)

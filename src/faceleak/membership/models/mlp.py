@@ -1,0 +1,82 @@
+"""A light multilayer perceptron on a signal's numbers, as in MINT (arXiv 2402.09225)."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from faceleak.membership.models.attackers_table import balanced_weights, best_threshold, folds_over_people, numbers
+from faceleak.membership.models.scaling import Scaling, scaling_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class MlpAttackModel:
+    """A fitted attack. Its score is the network's logit; higher says member.
+
+    `hidden` is the width of the one hidden layer and `parameters` all weights and biases in torch's order. `threshold`
+    is the score with the best balanced accuracy on the attacker's own data, by cross-validation over people.
+    """
+
+    columns: tuple[str, ...]
+    scaling: Scaling
+    hidden: int
+    parameters: tuple[float, ...]
+    threshold: float
+
+    def score(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Score every row of `table` (any finite number; higher says member). Raises AttackColumnsError."""
+        from faceleak.membership.models.training import evaluate
+
+        rows = self.scaling.apply(numbers(table, self.columns))
+        outputs = evaluate(partial(_network, len(self.columns), self.hidden), self.parameters, rows)
+        return outputs[:, 0].astype(np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "MlpAttackModel":
+        """The inverse of `to_dict`."""
+        lists = {name: tuple(content[name]) for name in ("columns", "parameters")}
+        return cls(**content | lists | {"scaling": Scaling.from_dict(content["scaling"])})
+
+
+MODEL = MlpAttackModel
+
+
+def fit(table: pd.DataFrame, columns: Sequence[str], hidden: int = 32, seed: int = 0) -> MlpAttackModel:
+    """Fit on the attacker's own data: `table` has `identity`, `is_member` and the columns.
+
+    Members and non-members weigh the same in total; training ends where people held out stop gaining. Raises
+    AttackFitError where there are so few of them that cross-validation lacks a class.
+    """
+    from faceleak.membership.models.losses import cross_entropy
+    from faceleak.membership.models.training import Examples, Schedule, cross_fit, flat
+
+    folds, is_member = folds_over_people(table), table["is_member"].to_numpy(bool)
+    values = numbers(table, columns)
+    scaling = scaling_of(values)
+    examples = Examples(scaling.apply(values), is_member.astype(np.float32), balanced_weights(is_member))
+    network, held_out = cross_fit(
+        partial(_network, len(columns), hidden),
+        cross_entropy,
+        examples,
+        folds,
+        Schedule(epochs=60, learning_rate=5e-3, seed=seed),
+    )
+    threshold = best_threshold(held_out[:, 0].astype(np.float64), is_member)
+    return MlpAttackModel(tuple(columns), scaling, hidden, flat(network), threshold)
+
+
+def _network(columns: int, hidden: int) -> "nn.Module":
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(columns, hidden), nn.ReLU(), nn.Linear(hidden, 1))

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from scipy import integrate, stats
+from sklearn.metrics import roc_auc_score
+
+from faceleak.membership.calibration import bavaria, lira
+from faceleak.membership.calibration.bavaria import Prior, fit_prior, out_p_value, out_z, predict
+from faceleak.membership.calibration.reference_scores import ReferenceScores
+
+
+def test_the_predictive_is_the_integral_over_mean_and_variance():
+    prior, values = Prior(np.float64(0.5), np.float64(0.7), 1.5, 2.0), np.array([1.0, 2.5, -0.5])
+    side = ReferenceScores(np.zeros(1), values[None], np.zeros((1, 3), bool)).out_side()
+    location, scale, degrees = (float(field[0]) for field in predict(side, prior))
+
+    def joint(mean, log_variance, extra):
+        variance = np.exp(log_variance)
+        spread = np.sqrt(variance)
+        density = stats.invgamma.pdf(variance, prior.shape, scale=prior.scale) * variance
+        density *= stats.norm.pdf(mean, prior.mean, spread / np.sqrt(prior.weight))
+        return density * np.prod([stats.norm.pdf(value, mean, spread) for value in (*values, *extra)], axis=0)
+
+    means, logs = np.meshgrid(np.linspace(-12, 13, 400), np.linspace(-5, 8, 400))
+
+    def evidence(*extra):
+        return integrate.trapezoid(integrate.trapezoid(joint(means, logs, extra), means[0], axis=1), logs[:, 0])
+
+    for score in (-2.0, 1.0, 4.0):
+        assert evidence(score) / evidence() == pytest.approx(stats.t.pdf(score, degrees, location, scale), rel=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "references"), [(2.0, 2), (2.0, 8), (5.0, 4)])
+def test_the_prior_is_found_again(simulate, shape, references):
+    scores, _ = simulate(images=20_000, references=references, shape=shape, between=3.0)
+    prior = fit_prior(scores.out_side(), 1.0)
+    assert prior.shape == pytest.approx(shape, rel=0.12)
+    assert prior.variance == pytest.approx(1.0, rel=0.08)
+    assert prior.mean == pytest.approx(0.0, abs=0.1)
+    # moments see the mean variance, shape / (shape − 1), in the place of the usual one
+    assert prior.weight == pytest.approx(1 / 9, rel=0.25)
+
+
+def test_where_all_variances_are_the_same_the_prior_says_so(simulate):
+    prior = fit_prior(simulate(images=5000, references=6, shape=None)[0].out_side(), 1.0)
+    assert prior.shape > 20
+    assert prior.variance == pytest.approx(1.0, rel=0.05)
+
+
+@pytest.mark.parametrize("references", [2, 3, 8, 30])
+@pytest.mark.parametrize("shape", [2.0, None])
+def test_p_values_of_non_members_are_uniform(simulate, references, shape):
+    scores, is_member = simulate(images=20_000, references=references, shape=shape)
+    p_values = out_p_value(scores)[~is_member]
+    assert stats.kstest(p_values, "uniform").statistic < 0.025  # 10,000 images: 0.0136 at 5 %
+    assert np.mean(p_values < 0.01) == pytest.approx(0.01, abs=0.005)
+
+
+def test_p_values_do_not_depend_on_how_variable_an_image_is(simulate):
+    scores, is_member = simulate(images=20_000, references=16)
+    variable = scores.references.std(1) > np.median(scores.references.std(1))
+    for half in (variable, ~variable):
+        assert np.mean(out_p_value(scores)[half & ~is_member] < 0.05) == pytest.approx(0.05, abs=0.012)
+
+
+def test_with_many_references_it_is_lira_with_a_variance_an_image(simulate):
+    scores, _ = simulate(images=500, references=400)
+    online, _ = simulate(images=500, references=400, online=True)
+    for pair, is_online in ((scores, False), (online, True)):
+        ours, theirs = bavaria.calibrate(pair, is_online), lira.calibrate(pair, is_online)
+        assert stats.spearmanr(ours, theirs).statistic > 0.99
+        near = np.abs(theirs) < 4
+        np.testing.assert_allclose(ours[near], theirs[near], atol=0.25)
+
+
+def test_with_few_references_it_is_lira_with_one_variance(simulate):
+    scores, _ = simulate(images=3000, references=3, shape=None, between=30.0)
+    shared, own = lira.calibrate(scores), lira.calibrate(scores, few=2)
+    ours = bavaria.calibrate(scores)
+    assert stats.spearmanr(ours, shared).statistic > 0.99
+    assert stats.spearmanr(ours, own).statistic < 0.97
+
+
+@pytest.mark.parametrize("references", [2, 3, 5])
+@pytest.mark.parametrize("online", [False, True])
+@pytest.mark.parametrize("shape", [2.0, None])
+def test_with_few_references_it_finds_more_than_lira_with_a_variance_an_image(simulate, references, online, shape):
+    gains = []
+    for seed in range(3):
+        scores, is_member = simulate(images=4000, references=references, seed=seed, online=online, shape=shape)
+        ours = roc_auc_score(is_member, bavaria.calibrate(scores, online))
+        gains.append(ours - roc_auc_score(is_member, lira.calibrate(scores, online, few=2)))
+    assert np.mean(gains) > 0.003
+
+
+def test_z_and_p_value_say_the_same(simulate):
+    scores, _ = simulate(images=50, references=5)
+    prior = fit_prior(scores.out_side(), 1.0)
+    degrees = predict(scores.out_side(), prior).degrees
+    np.testing.assert_allclose(out_p_value(scores), stats.t.sf(out_z(scores), degrees), rtol=1e-9)
+
+
+def test_an_image_unlike_all_others_has_a_finite_p_value_and_risk():
+    references = np.random.default_rng(0).normal(size=(50, 40))
+    target = np.zeros(50)
+    target[0], target[1] = 1e8, 1e9
+    scores = ReferenceScores(target, references, np.zeros((50, 40), bool))
+    risk = bavaria.calibrate(scores)
+    assert np.isfinite(risk).all()
+    assert risk[1] > risk[0] > risk[2:].max()
+    assert (out_p_value(scores) <= 1).all()

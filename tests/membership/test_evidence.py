@@ -1,0 +1,112 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from faceleak.membership.evidence import Evidence, MissingSignalsError, aligned, of_references, of_target
+
+IMAGES = pd.DataFrame(
+    {"image_id": ["a0", "a1", "b0"], "identity": ["a", "a", "b"], "is_member": [True, False, False]},
+    index=[7, 3, 5],
+)
+SIGNALS = pd.DataFrame({"image_id": ["b0", "x", "a0", "a1"], "s.1": [3.0, 9.0, 1.0, 2.0]})
+READ = pd.DataFrame(
+    {
+        "reference": ["r1"] * 3 + ["r0"] * 3,
+        "image_id": ["a1", "b0", "a0", "a0", "a1", "b0"],
+        "s.1": [20.0, 30.0, 10.0, 100.0, 200.0, 300.0],
+    }
+)
+
+
+def roles_of(name: str, *rows: tuple[str, str]) -> pd.DataFrame:
+    """One reference's signals: image and role a row; the signal says which reference and image it is of."""
+    table = pd.DataFrame(rows, columns=["image_id", "role"])
+    values = int(name[1:]) * 100.0 + np.arange(len(rows))
+    identity, is_member = table["image_id"].str[0], table["role"] == "member"
+    return table.assign(reference=name, identity=identity, is_member=is_member, **{"s.1": values})
+
+
+SHADOWS = pd.concat(
+    [
+        roles_of("r1", ("a0", "member"), ("a1", "same_identity"), ("b0", "unseen_identity"), ("c0", "member")),
+        roles_of("r2", ("a0", "unseen_identity"), ("a1", "unseen_identity"), ("b0", "member"), ("c0", "member")),
+        roles_of("r3", ("a0", "same_identity"), ("a1", "member"), ("b0", "unseen_identity"), ("c0", "member")),
+    ],
+    ignore_index=True,
+)
+
+
+def test_signals_are_put_in_the_order_of_the_images():
+    assert aligned(IMAGES, SIGNALS)["s.1"].tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(MissingSignalsError, match=r"2 of 3 images have no signals.*Run the membership pipeline"):
+        aligned(IMAGES, SIGNALS[SIGNALS["image_id"].isin(["x", "a1"])])
+
+
+def test_a_target_beside_references_that_know_none_of_its_people():
+    seen = of_target(IMAGES, SIGNALS, READ)
+    assert seen.images["image_id"].tolist() == ["a0", "a1", "b0"]
+    assert seen.images["is_member"].tolist() == [True, False, False]
+    assert seen.own["s.1"].tolist() == [1.0, 2.0, 3.0]
+    assert [table["s.1"].tolist() for table in seen.references] == [[10.0, 20.0, 30.0], [100.0, 200.0, 300.0]]
+    assert all(table.columns.tolist() == ["s.1"] for table in [seen.own, *seen.references])
+    assert seen.stranger.tolist() == [[True, True]] * 3
+
+
+def test_an_image_that_one_reference_lacks_is_an_error():
+    with pytest.raises(MissingSignalsError, match="1 of 3 images"):
+        of_target(IMAGES, SIGNALS, READ.drop(index=1))
+
+
+def test_without_references_there_is_the_targets_own():
+    seen = of_target(IMAGES, SIGNALS, READ.head(0))
+    assert (len(seen.references), seen.stranger.shape) == (0, (3, 0))
+    assert len(seen.comparable().images) == 0
+
+
+def test_every_reference_is_a_target_of_the_others():
+    first, second, third = of_references(SHADOWS)
+    assert first.images["image_id"].tolist() == ["a0", "a1", "b0", "c0"]
+    assert first.images["identity"].tolist() == ["a", "a", "b", "c"]
+    assert [shadow.images["is_member"].tolist() for shadow in (first, second, third)] == [
+        [True, False, False, True],
+        [False, False, True, True],
+        [False, True, False, True],
+    ]
+    assert second.own["s.1"].tolist() == [200.0, 201.0, 202.0, 203.0]
+    assert [table["s.1"].tolist()[0] for table in second.references] == [100.0, 300.0]
+    # r2 never saw a, r3 never saw b; a reference is a stranger to people, whatever it was trained on of them
+    assert first.stranger.tolist() == [[True, False], [True, False], [False, True], [False, False]]
+    assert third.stranger.tolist() == [[False, True], [False, True], [True, False], [False, False]]
+
+
+def test_references_whose_rows_come_in_another_order_are_matched_by_image():
+    shuffled = pd.concat([rows.sample(frac=1, random_state=1) for _, rows in SHADOWS.groupby("reference")])
+    for found, expected in zip(of_references(shuffled), of_references(SHADOWS), strict=True):
+        order = found.images.reset_index().set_index("image_id").loc[expected.images["image_id"], "index"]
+        for table, other in zip([found.own, *found.references], [expected.own, *expected.references], strict=True):
+            assert table["s.1"].to_numpy()[order].tolist() == other["s.1"].tolist()
+        np.testing.assert_array_equal(found.stranger[order], expected.stranger)
+
+
+def test_a_lone_reference_has_nobody_to_be_compared_with():
+    (lone,) = of_references(SHADOWS[SHADOWS["reference"] == "r1"])
+    assert lone.stranger.shape == (4, 0)
+    assert lone.references == []
+
+
+def test_comparable_keeps_the_people_whom_some_reference_never_saw():
+    kept = of_references(SHADOWS)[0].comparable()
+    assert kept.images["image_id"].tolist() == ["a0", "a1", "b0"]
+    assert kept.own["s.1"].tolist() == [100.0, 101.0, 102.0]
+    assert [table["s.1"].tolist() for table in kept.references] == [[200.0, 201.0, 202.0], [300.0, 301.0, 302.0]]
+    assert kept.stranger.tolist() == [[True, False], [True, False], [False, True]]
+    indices = [table.index.tolist() for table in (kept.images, kept.own, *kept.references)]
+    assert indices == [[0, 1, 2]] * 4
+
+
+def test_comparable_leaves_the_evidence_alone():
+    whole = of_references(SHADOWS)[0]
+    again = whole.comparable().comparable()
+    assert len(whole.images) == len(whole.own) == len(whole.stranger) == 4
+    assert isinstance(again, Evidence)
+    assert len(again.images) == 3
