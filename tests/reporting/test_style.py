@@ -33,7 +33,7 @@ def test_figures_leave_the_settings_of_matplotlib_alone():
 
 
 def test_reporting_imports_neither_torch_nor_pyplot():
-    modules = ("galleries", "histograms", "privacy_utility", "roc", "tables")
+    modules = ("comparison", "galleries", "histograms", "privacy_utility", "risk", "roc", "scaling", "tables")
     imports = "; ".join(f"import faceleak.reporting.{module}" for module in modules)
     code = (
         f"import sys; {imports}; print(sorted({{'torch', 'matplotlib.pyplot', 'kedro', 'mlflow'}} & set(sys.modules)))"

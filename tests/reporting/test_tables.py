@@ -135,11 +135,17 @@ def test_headlines_end_with_a_reading_a_population():
     text = printed(METRICS)
     undefended, defended = text.split("Membership inference: ")[1:]
     assert "same_identity: no evidence: " in undefended
+    assert "would have shown an AUC of 0.571 or more." in " ".join(undefended.split())
     assert "unseen_identity: leaks: bn_distance_partial_knowledge_adaptive has AUC 0.863" in undefended
     assert "unseen_identity: leaks: " in defended
     assert "same_identity" not in defended
     confounded = {**METRICS, "undefended": {"membership": {"blind_shadow": {"unseen_identity": interval("auc", 0.6)}}}}
     assert "unseen_identity: cannot conclude: the blind baseline" in printed(confounded).split("noise_0.4")[-1]
+
+
+def test_a_small_sample_is_named_in_its_reading():
+    small = {"bn_distance_shadow": {"unseen_identity": interval("auc", 0.5, 0.2)}}
+    assert "unseen_identity: cannot conclude: too few people: " in printed({"undefended": {"membership": small}})
 
 
 @pytest.mark.parametrize("width", [100, 300])

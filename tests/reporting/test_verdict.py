@@ -47,6 +47,48 @@ def test_a_blind_baseline_from_elsewhere_counts_where_there_is_none():
     assert read_membership(own, POPULATION, measured(0.6)[POPULATION]).startswith("leaks")
 
 
+def around(auc, half_width, advantage=0.0):
+    metrics = {"auc": auc, "auc_ci_low": auc - half_width, "auc_ci_high": auc + half_width}
+    advantages = {"advantage_over_blind": advantage, "advantage_over_blind_ci_low": advantage - half_width}
+    return {POPULATION: metrics | advantages}
+
+
+def test_no_evidence_names_the_smallest_auc_that_would_have_been_shown():
+    # ±0.098 is 1.96 standard errors of 0.05; 80 % power takes 1.96 + 0.8416 of them: 0.5 + 0.05 · 2.8016
+    reading = read_membership({"bn_distance_shadow": around(0.52, 0.098)}, POPULATION)
+    assert reading == (
+        "no evidence: no attack is above chance and above the blind baseline by more than its interval. "
+        "With 80 % power, this sample would have shown an AUC of 0.640 or more"
+    )
+
+
+@pytest.mark.parametrize(("half_width", "verdict"), [(0.139, "no evidence: no"), (0.141, "cannot conclude: too few")])
+def test_a_sample_that_would_miss_an_auc_of_more_than_0_7_cannot_conclude(half_width, verdict):
+    # 0.5 + 2.8016 / 1.96 · half_width: 0.6987 and 0.7015
+    reading = read_membership({"bn_distance_shadow": around(0.5, half_width)}, POPULATION)
+    assert reading.startswith(verdict)
+    assert ("0.702" in reading) == (half_width > 0.14)
+
+
+def test_the_best_attack_tells_how_small_the_sample_is_and_the_blind_baseline_does_not():
+    attacks = {"weak_shadow": around(0.5, 0.3), "best_shadow": around(0.55, 0.098), "blind_shadow": around(0.6, 0.3)}
+    assert "an AUC of 0.640 or more" in read_membership(attacks, POPULATION)
+
+
+def test_a_confounded_sample_and_a_leak_come_before_too_few_people():
+    wide = {"bn_distance_shadow": around(0.9, 0.3, advantage=0.4)}
+    assert read_membership(wide, POPULATION).startswith("leaks: ")
+    blind = measured(0.51)[POPULATION]
+    assert read_membership(wide, POPULATION, blind).startswith("cannot conclude: the blind baseline")
+
+
+@pytest.mark.parametrize("metrics", [{"auc": 0.5}, around(0.5, 0.0)[POPULATION], {"auc": 0.5, "auc_ci_low": None}])
+def test_intervals_that_say_nothing_are_not_read(metrics):
+    reading = read_membership({"bn_distance_shadow": {POPULATION: metrics}}, POPULATION)
+    assert reading.startswith("no evidence: ")
+    assert "power" not in reading
+
+
 def test_intervals_are_written_as_far_as_they_are_known():
     assert interval_text({"auc": 0.5, "auc_ci_low": 0.4, "auc_ci_high": 0.6}, "auc") == "0.500 [0.400, 0.600]"
     assert interval_text({"auc": 0.5, "auc_ci_low": None, "auc_ci_high": 0.6}, "auc") == "0.500"

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from faceleak.membership.attackers import UNDEFENDED, UNDOING
+from faceleak.metrics.identity_level import SETTINGS
 from faceleak.metrics.membership import POPULATIONS
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.style import words
@@ -118,24 +119,30 @@ def _utility_table(metrics: Mapping[str, Tree]) -> Table:
     return table
 
 
+def _add_attacks(table: Table, population: str, measured: Mapping[str, Tree]) -> None:
+    table.add_row(Text(population, "bold"))
+    for attack, numbers in measured.items():
+        table.add_row(
+            Text(f"  {attack}", "dim" if is_blind(attack) else ""),
+            interval_text(numbers, "auc"),
+            _cell(numbers, "asr"),
+            _cell(numbers, "tpr_at_fpr_1pct"),
+            _cell(numbers, "advantage_over_blind", "+.3f"),
+        )
+
+
 def _membership_table(variant: str, membership: Tree, blind: Tree) -> Table:
     title = f"Membership inference: {variant}"
     table = empty_table(title, "non-members, attack", "AUC", "ASR", "TPR at\nFPR 1 %", "over\nblind")
     readings = []
-    for population in POPULATIONS:
+    for population in (*POPULATIONS, *SETTINGS):
         measured = {attack: parts[population] for attack, parts in membership.items() if population in parts}
-        if measured:
-            table.add_row(Text(population, "bold"))
-            for attack, numbers in measured.items():
-                table.add_row(
-                    Text(f"  {attack}", "dim" if is_blind(attack) else ""),
-                    interval_text(numbers, "auc"),
-                    _cell(numbers, "asr"),
-                    _cell(numbers, "tpr_at_fpr_1pct"),
-                    _cell(numbers, "advantage_over_blind", "+.3f"),
-                )
-            verdict, _, reason = read_membership(membership, population, blind.get(population)).partition(": ")
-            readings.append(Text.assemble(f"{population}: ", (verdict, VERDICT_STYLES[verdict]), f": {reason}."))
+        if not measured:
+            continue
+        if population in POPULATIONS:
+            _add_attacks(table, population, measured)
+        verdict, _, reason = read_membership(membership, population, blind.get(population)).partition(": ")
+        readings.append(Text.assemble(f"{population}: ", (verdict, VERDICT_STYLES[verdict]), f": {reason}."))
     table.caption = Text("\n").join(readings)
     return table
 

@@ -5,9 +5,13 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.metrics.detectable import smallest_detectable_auc, standard_error_of_interval
+from faceleak.metrics.intervals import Interval
+
 Metrics = Mapping[str, Any]
 
 BLIND_PREFIX = "blind_"
+LARGEST_UNNOTICED_AUC = 0.7  # a sample that may well miss more than this is too small to speak of no evidence
 
 
 def read_membership(membership: Mapping[str, Metrics], population: str, blind: Metrics | None = None) -> str:
@@ -20,7 +24,9 @@ def read_membership(membership: Mapping[str, Metrics], population: str, blind: M
       data alone tells members from non-members;
     - leaks, where an attack's interval lies above 0.5 and that of its advantage over the blind baseline above 0;
     - cannot conclude, where an attack's interval lies above 0.5 and nobody measured the blind baseline beside it;
-    - no evidence otherwise, which is no proof that nothing leaks.
+    - cannot conclude, where an AUC must be above `LARGEST_UNNOTICED_AUC` for this sample to show it with 80 % power,
+      by the 95 % interval of the attack with the highest AUC: too few people;
+    - no evidence otherwise, which is no proof that nothing leaks; the smallest AUC that would have been shown is named.
     """
     measured = {
         attack: populations[population] for attack, populations in membership.items() if population in populations
@@ -42,7 +48,27 @@ def read_membership(membership: Mapping[str, Metrics], population: str, blind: M
         )
     if any("advantage_over_blind" not in metrics for metrics in above_chance.values()):
         return "cannot conclude: no blind baseline was measured beside the attack, so the data may be what it reads"
-    return "no evidence: no attack is above chance and above the blind baseline by more than its interval"
+    smallest = _smallest_detectable(attacks)
+    if smallest is not None and smallest > LARGEST_UNNOTICED_AUC:
+        return (
+            "cannot conclude: too few people: no attack is above chance and above the blind baseline, but this sample "
+            f"shows an AUC below {smallest:.3f} with less than 80 % power"
+        )
+    nothing = "no evidence: no attack is above chance and above the blind baseline by more than its interval"
+    if smallest is None:
+        return nothing
+    return f"{nothing}. With 80 % power, this sample would have shown an AUC of {smallest:.3f} or more"
+
+
+def _smallest_detectable(attacks: Mapping[str, Metrics]) -> float | None:
+    """By the interval of the best attack; None where it has none, or one without width, which says nothing."""
+    bounds = [
+        Interval(*(_bound(metrics, f"auc{end}") for end in ("", "_ci_low", "_ci_high"))) for metrics in attacks.values()
+    ]
+    known = [interval for interval in bounds if interval.high > interval.low]
+    if not known:
+        return None
+    return smallest_detectable_auc(standard_error_of_interval(max(known, key=lambda interval: interval.value)))
 
 
 def is_blind(attack: str) -> bool:
@@ -59,5 +85,9 @@ def interval_text(metrics: Metrics, metric: str, form: str = ".3f") -> str:
 
 
 def _low(metrics: Metrics, metric: str) -> float:
-    low = metrics.get(f"{metric}_ci_low")
-    return float("nan") if low is None else float(low)
+    return _bound(metrics, f"{metric}_ci_low")
+
+
+def _bound(metrics: Metrics, name: str) -> float:
+    bound = metrics.get(name)
+    return float("nan") if bound is None else float(bound)

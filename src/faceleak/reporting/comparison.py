@@ -1,0 +1,214 @@
+"""Attacks side by side over repeated targets: a table for programs, one for readers, and a forest plot."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from faceleak.membership.scoring import parse_model_name
+from faceleak.reporting.checks import ReportingError
+from faceleak.reporting.style import (
+    BLACK,
+    GREY,
+    LABEL,
+    LIGHT_GREY,
+    MARKERS,
+    PALETTE,
+    SMALL,
+    entitle,
+    in_turn,
+    new_figure,
+    shortened,
+    tidy,
+    words,
+)
+from faceleak.reporting.tables import results_table
+from faceleak.reporting.verdict import interval_text, is_blind, read_membership
+
+Metrics = Mapping[str, Any]
+Tree = Mapping[str, Mapping[str, Metrics]]
+
+POPULATION_MEANINGS = {  # in the order in which they are shown
+    "same_identity": "members' images against other images of theirs",
+    "unseen_identity": "members' images against unseen people",
+    "identity": "people, by the images trained on",
+    "identity_other_images": "people, by other images of theirs",
+}
+SORTED_BY = ("unseen_identity", "identity", "same_identity", "identity_other_images")  # the first that was measured
+OVER_PAPER = "auc_over_paper"
+
+
+def comparison_table(tree: Tree) -> pd.DataFrame:
+    """List all metrics, a row each: attack, threat_model, population, metric, value, ci_low, ci_high.
+
+    tree: attack and threat model, as in metrics (`fused_shadow`) → population → the metrics of `measure_repeated` and
+    `auc_over_paper`. A missing value or bound is NaN.
+    Raises ReportingError where a name does not end with a threat model or a value is no number.
+    """
+    table = results_table({"": {"": tree}})
+    names = [_attack_and_threat_model(name) for name in table["attack"]]
+    return pd.DataFrame(
+        {
+            "attack": [attack for attack, _ in names],
+            "threat_model": [threat_model for _, threat_model in names],
+            "population": table["population_or_step"],
+            **{column: table[column] for column in ("metric", "value", "ci_low", "ci_high")},
+        }
+    )
+
+
+def comparison_markdown(tree: Tree) -> str:
+    """Write a Markdown table a population, the highest AUC first and the blind baseline last, and what it says.
+
+    tree: as for `comparison_table`. Raises ReportingError where no attack was measured or a name does not end with a
+    threat model.
+    """
+    return "\n".join(_markdown_of(tree, population) for population in _populations(tree))
+
+
+def comparison_figure(tree: Tree) -> Figure:
+    """Draw a panel a population: the AUC of every attack with its interval, beside chance and the blind baseline's.
+
+    tree: as for `comparison_table`. Attacks are rows, in every panel in the order of their highest AUC against unseen
+    people; each threat model has a mark of its own.
+    Raises ReportingError where no attack was measured or a name does not end with a threat model.
+    """
+    populations = _populations(tree)
+    attacks = _in_order(tree, next(population for population in SORTED_BY if population in populations))
+    threat_models = sorted({_attack_and_threat_model(name)[1] for name in tree if not is_blind(name)})
+    looks: dict[str, dict[str, Any]] = {
+        threat_model: {"color": in_turn(PALETTE, place), "marker": in_turn(MARKERS, place)}
+        for place, threat_model in enumerate(threat_models)
+    }
+    figure = new_figure(3 + 3.1 * len(populations), 1.9 + 0.42 * len(attacks))
+    panels = figure.subplots(1, len(populations), squeeze=False, sharex=True, sharey=True)[0]
+    for axes, population in zip(panels, populations, strict=True):
+        _draw_panel(axes, tree, population, attacks, looks)
+    papers = {_attack_and_threat_model(name)[0] for name in tree if _is_papers(tree, name)}
+    names = [shortened(attack, 32) + (" (the paper's)" if attack in papers else "") for attack in attacks]
+    panels[0].set_yticks(range(len(attacks)), names, fontsize=LABEL)
+    panels[0].set_ylim(len(attacks) - 0.5, -0.5)
+    figure.legend(handles=_legend(looks), loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
+    targets = int(max(measured[p].get("targets", 1) for measured in tree.values() for p in measured))
+    over = f"mean over {targets} targets" if targets > 1 else "one target"
+    entitle(figure, f"Which attack tells members best? AUC with interval, {over}")
+    return figure
+
+
+def _attack_and_threat_model(name: str) -> tuple[str, str]:
+    try:
+        return parse_model_name(name)
+    except ValueError as error:
+        raise ReportingError(f"{error}, so nobody knows what its attacker had. Name attacks as metrics do.") from None
+
+
+def _populations(tree: Tree) -> list[str]:
+    measured = {population for name, populations in tree.items() if not is_blind(name) for population in populations}
+    populations = [population for population in POPULATION_MEANINGS if population in measured]
+    if not populations:
+        raise ReportingError("No attack was measured, so there is nothing to compare. Run the `repeats` pipeline.")
+    return populations
+
+
+def _ranked(tree: Tree, population: str) -> list[str]:
+    """Names of who was measured on a population, the highest AUC first and the blind baseline last."""
+    names = [name for name, populations in tree.items() if population in populations]
+    return sorted(names, key=lambda name: (is_blind(name), -tree[name][population]["auc"]))
+
+
+def _in_order(tree: Tree, population: str) -> list[str]:
+    """Attacks by their highest AUC under any threat model; those without this population are last."""
+    others = [name for name in tree if population not in tree[name]]
+    names = [name for name in (*_ranked(tree, population), *others) if not is_blind(name)]
+    return list(dict.fromkeys(_attack_and_threat_model(name)[0] for name in names))
+
+
+def _is_papers(tree: Tree, name: str) -> bool:
+    """Whether this is the attack that all others under its threat model were compared with."""
+    threat_model = _attack_and_threat_model(name)[1]
+    compared = {
+        other: any(OVER_PAPER in metrics for metrics in populations.values())
+        for other, populations in tree.items()
+        if not is_blind(other) and _attack_and_threat_model(other)[1] == threat_model
+    }
+    return not compared.get(name, True) and any(compared.values())
+
+
+def _markdown_of(tree: Tree, population: str) -> str:
+    ranked = _ranked(tree, population)
+    header = ("attack", "threat model", "AUC", "TPR at FPR 1 %", "over the paper's attack", "over blind")
+    rows = [header, ("---", "---", *4 * ["---:"]), *(_row(tree, name, population) for name in ranked)]
+    reading = read_membership(tree, population)
+    return "\n".join(
+        [
+            f"### {population}: {POPULATION_MEANINGS[population]}",
+            "",
+            *(f"| {' | '.join(row)} |" for row in rows),
+            "",
+            f"{_counted(tree[ranked[0]][population], population)} Reading: {reading}.",
+            "",
+        ]
+    )
+
+
+def _row(tree: Tree, name: str, population: str) -> tuple[str, ...]:
+    attack, threat_model = _attack_and_threat_model(name)
+    metrics = tree[name][population]
+    over_paper = "the paper's" if _is_papers(tree, name) else interval_text(metrics, OVER_PAPER, "+.3f")
+    return (
+        attack.replace("|", "\\|"),
+        words(threat_model),
+        interval_text(metrics, "auc"),
+        interval_text(metrics, "tpr_at_fpr_1pct"),
+        over_paper,
+        interval_text(metrics, "advantage_over_blind", "+.3f"),
+    )
+
+
+def _counted(metrics: Metrics, population: str) -> str:
+    """A sentence on how much was measured."""
+    units = "people" if population.startswith("identity") else "images"
+    targets = int(metrics.get("targets", 1))
+    over = f"Means over {targets} targets, each" if targets > 1 else "One target,"
+    members, non_members = (f"{metrics[name]:,.0f}" for name in ("members", "non_members"))
+    return f"{over} with {members} {units} of members and {non_members} of non-members; intervals in brackets."
+
+
+def _draw_panel(
+    axes: Axes, tree: Tree, population: str, attacks: list[str], looks: Mapping[str, Mapping[str, Any]]
+) -> None:
+    for row in range(1, len(attacks), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color=LIGHT_GREY, alpha=0.25, linewidth=0, zorder=0)
+    axes.axvline(0.5, color=GREY, linewidth=0.9, linestyle=":", zorder=1)
+    steps = 0.44 / max(1, len(looks) - 1)
+    for name in _ranked(tree, population):
+        metrics = tree[name][population]
+        value, low, high = (metrics.get(f"auc{end}", float("nan")) for end in ("", "_ci_low", "_ci_high"))
+        if is_blind(name):
+            axes.axvspan(low, high, color=GREY, alpha=0.25, linewidth=0, zorder=0.5)
+            continue
+        attack, threat_model = _attack_and_threat_model(name)
+        y = attacks.index(attack) + (list(looks).index(threat_model) - (len(looks) - 1) / 2) * steps
+        look = looks[threat_model]
+        axes.hlines(y, low, high, color=look["color"], linewidth=1.4)
+        axes.plot(value, y, markersize=5.5, linestyle="none", **look)
+        where = axes.get_yaxis_transform()
+        axes.text(
+            1.01, y, f"{value:.3f}", transform=where, fontsize=SMALL - 1.5, color=BLACK, verticalalignment="center"
+        )
+    tidy(axes)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("AUC", fontsize=LABEL)
+    axes.set_title(f"{population}\n{POPULATION_MEANINGS[population]}", fontsize=SMALL, loc="left")
+
+
+def _legend(looks: Mapping[str, Mapping[str, Any]]) -> list[Line2D | Patch]:
+    return [
+        *(Line2D([], [], linewidth=1.4, label=words(name), **look) for name, look in looks.items()),
+        Patch(facecolor=GREY, alpha=0.25, label="interval of the blind baseline"),
+        Line2D([], [], color=GREY, linewidth=0.9, linestyle=":", label="chance"),
+    ]
