@@ -70,7 +70,18 @@ def test_nobody_whom_the_attacker_knows_is_scored(audited: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["people", "roc", "bn_distances", "gallery", "reconstruction_steps", "privacy_utility"]
+    "name",
+    [
+        "people",
+        "roc",
+        "bn_distances",
+        "gallery",
+        "reconstruction_steps",
+        "privacy_utility",
+        "comparison",
+        "risks",
+        "risk_calibration",
+    ],
 )
 def test_figures_are_real_pictures(audited: Path, name: str) -> None:
     with Image.open(reports(audited) / f"{name}.png") as image:

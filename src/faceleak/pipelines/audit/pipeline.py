@@ -2,9 +2,9 @@
 
 from kedro.pipeline import Pipeline
 
-from faceleak.pipelines import attack, defense
+from faceleak.pipelines import attack, defense, repeats
 
 
 def create_pipeline() -> Pipeline:
-    """The attack on the target, then every variant against every attacker."""
-    return attack.create_pipeline() + defense.create_pipeline()
+    """The attack on the target, several targets side by side, and every variant against every attacker."""
+    return attack.create_pipeline() + repeats.create_pipeline() + defense.create_pipeline()

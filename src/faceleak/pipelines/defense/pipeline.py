@@ -13,6 +13,7 @@ SHARED = {
     "face_store",
     "splits",
     "reference_signals",
+    "calibration_signals",
     "blind_scores",
     "evaluator",
     "people_embeddings",

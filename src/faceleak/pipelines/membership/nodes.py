@@ -35,7 +35,7 @@ def reference_pieces(
             compute,
             compute.cache / "backbones",
         )
-        for number, (name, images) in enumerate(members.groupby("reference", sort=True))
+        for number, (name, images) in enumerate(members.groupby("reference", sort=False))
     ]
 
 
@@ -52,6 +52,7 @@ def train_references(
 def read_reference_signals(
     trained: dict[str, Any],
     store: FaceStore,
+    splits: pd.DataFrame,
     reference_splits: pd.DataFrame,
     options: MembershipOptions,
     compute: ComputeOptions,
@@ -60,13 +61,38 @@ def read_reference_signals(
     from faceleak.signals.reading import read_signals
 
     tables = []
-    for name, images in reference_splits.groupby("reference", sort=True):
-        signals = read_signals(options.signals(), trained[str(name)], store, images["image_id"], compute)
+    for name, images in reference_splits.groupby("reference", sort=False):
+        signals = read_signals(options.signals(), trained[str(name)], store, images, compute, anchors(splits))
         tables.append(images.merge(signals, on="image_id", validate="one_to_one"))
     return pd.concat(tables, ignore_index=True)
 
 
+def anchors(splits: pd.DataFrame) -> pd.DataFrame:
+    """The images that others are compared with: of people whom everybody may use."""
+    return with_role(splits, "public")
+
+
+def read_calibration_signals(
+    trained: dict[str, Any],
+    store: FaceStore,
+    splits: pd.DataFrame,
+    options: MembershipOptions,
+    compute: ComputeOptions,
+) -> pd.DataFrame:
+    """Read the target's images off every reference, none of which knows these people: reference, image_id, columns."""
+    from faceleak.signals.reading import read_signals
+
+    names = sorted({*options.calibrated_signals(), *options.blind.reference_signals})
+    images = with_role(splits, *EVALUATED_ROLES)
+    tables = {
+        name: read_signals(names, backbone, store, images, compute, anchors(splits))
+        for name, backbone in trained.items()
+    }
+    return pd.concat(tables, names=["reference", None]).reset_index("reference").reset_index(drop=True)
+
+
 def read_blind_signals(
+    calibration_signals: pd.DataFrame,
     trained: dict[str, Any],
     store: FaceStore,
     splits: pd.DataFrame,
@@ -74,18 +100,12 @@ def read_blind_signals(
     compute: ComputeOptions,
 ) -> pd.DataFrame:
     """Read what the blind baseline may see: the images, and reference backbones that know none of these people."""
+    from faceleak.membership.blind import beside_images
     from faceleak.signals.reading import read_signals
 
-    image_ids = with_role(splits, *EVALUATED_ROLES)["image_id"]
-    first, *others = list(trained.values())
-    blind = read_signals(options.blind.signals, first, store, image_ids, compute)
-    for number, backbone in enumerate([first, *others][: options.blind.references]):
-        signals = read_signals(options.blind.reference_signals, backbone, store, image_ids, compute)
-        named = signals.add_prefix(f"{references.reference_name(number)}.").drop(
-            columns=f"{references.reference_name(number)}.image_id"
-        )
-        blind = pd.concat([blind, named], axis=1)
-    return blind
+    images = with_role(splits, *EVALUATED_ROLES)
+    seen = read_signals(options.blind.signals, next(iter(trained.values())), store, images, compute)
+    return beside_images(seen, calibration_signals, options.blind)
 
 
 def read_view_signals(
@@ -98,9 +118,10 @@ def read_view_signals(
     """Read what the attacks need off every view of a variant: view, image_id, one column a number."""
     from faceleak.signals.reading import read_signals
 
-    image_ids = with_role(splits, *EVALUATED_ROLES)["image_id"]
+    images = with_role(splits, *EVALUATED_ROLES)
     tables = {
-        view: read_signals(options.signals(), backbone, store, image_ids, compute) for view, backbone in views.items()
+        view: read_signals(options.signals(), backbone, store, images, compute, anchors(splits))
+        for view, backbone in views.items()
     }
     return pd.concat(tables, names=["view", None]).reset_index("view").reset_index(drop=True)
 
@@ -108,6 +129,7 @@ def read_view_signals(
 def fit_attacks(
     signals: pd.DataFrame,
     reference_signals: pd.DataFrame,
+    calibration_signals: pd.DataFrame,
     splits: pd.DataFrame,
     options: MembershipOptions,
     threat_models: list[ThreatModel],
@@ -115,16 +137,20 @@ def fit_attacks(
     """Fit every attack on what its threat model allows."""
     from faceleak.membership import scoring
 
-    return scoring.fit_attacks(signals, reference_signals, splits, options.attacks, threat_models)
+    return scoring.fit_attacks(signals, reference_signals, calibration_signals, splits, options.attacks, threat_models)
 
 
 def score_images(
-    signals: pd.DataFrame, models: Any, splits: pd.DataFrame, attackers: list[AttackerName]
+    signals: pd.DataFrame,
+    calibration_signals: pd.DataFrame,
+    models: Any,
+    splits: pd.DataFrame,
+    attackers: list[AttackerName],
 ) -> pd.DataFrame:
     """Score the images that no attacker knows."""
     from faceleak.membership import scoring
 
-    return scoring.score_images(signals, models, splits, attackers)
+    return scoring.score_images(signals, calibration_signals, models, splits, attackers)
 
 
 def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:
@@ -135,22 +161,52 @@ def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: Memb
 
 
 def measure_membership(
-    scores: pd.DataFrame, blind_scores: pd.DataFrame, bootstrap: BootstrapOptions
+    scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions
 ) -> dict[str, dict[str, Any]]:
     """Measure every attack, and the blind baseline once for each variant: variant → membership → attack → …"""
     from faceleak.membership.attackers import encounter
     from faceleak.membership.scoring import BLIND, model_name
-    from faceleak.metrics import membership
+    from faceleak.metrics.epsilon import clopper_pearson_epsilon
+    from faceleak.metrics.identity_level import measure_identities
+    from faceleak.metrics.membership import measure_membership
 
-    blind = membership.measure_membership(blind_scores, None, bootstrap)
+    def measure(rows: pd.DataFrame, blind: pd.DataFrame | None) -> dict[str, Any]:
+        images = measure_membership(rows, blind, bootstrap)
+        unseen = rows[rows["population"] != "same_identity"]
+        images["unseen_identity"]["epsilon_lower_bound"] = clopper_pearson_epsilon(
+            unseen["score"].to_numpy(float),
+            unseen["is_member"].to_numpy(bool),
+            identities=unseen["identity"].to_numpy(),
+        )
+        return images | measure_identities(rows, blind, options.aggregation, bootstrap)
+
+    blind = measure(blind_scores, None)
     metrics: dict[str, dict[str, Any]] = {}
     keys = ["variant", "attacker", "threat_model", "attack"]
     groups: dict[Any, pd.DataFrame] = dict(tuple(scores.groupby(keys, sort=False)))
     for (variant, attacker, threat_model, attack), rows in groups.items():
         measured = metrics.setdefault(variant, {"membership": {model_name(BLIND, "partial_knowledge"): blind}})
         name = model_name(attack, threat_model) + encounter(variant, attacker).suffix
-        measured["membership"][name] = membership.measure_membership(rows, blind_scores, bootstrap)
+        measured["membership"][name] = measure(rows, blind_scores)
     return metrics
+
+
+def measure_subgroups(scores: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions) -> pd.DataFrame:
+    """Leakage gaps between subgroups of people, for every attack; an empty table where there are no attributes.
+
+    Raises AttributesError where the file of `membership.attributes` cannot be read.
+    """
+    from faceleak.membership.attributes import read_attributes
+    from faceleak.metrics.subgroups import subgroup_gaps
+
+    if options.attributes is None:
+        return pd.DataFrame(columns=["attack", "threat_model"])
+    attributes = read_attributes(options.attributes)
+    tables = [
+        subgroup_gaps(rows, attributes, bootstrap).assign(attack=str(attack), threat_model=str(threat_model))
+        for (attack, threat_model), rows in scores.groupby(["attack", "threat_model"], sort=False)
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def draw_roc(scores: pd.DataFrame, blind_scores: pd.DataFrame) -> Any:

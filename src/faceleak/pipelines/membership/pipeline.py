@@ -6,8 +6,8 @@ from faceleak.pipelines.membership import nodes
 from faceleak.pipelines.target.pipeline import VIEW_TARGET
 
 
-def prepare_attackers() -> Pipeline:
-    """What attackers have before they meet a variant: reference backbones and the blind baseline."""
+def prepare_references() -> Pipeline:
+    """Reference backbones, and what they show of the attacker's own images."""
     options, compute = "params:membership", "params:compute"
     return Pipeline(
         [
@@ -20,19 +20,35 @@ def prepare_attackers() -> Pipeline:
             ),
             Node(
                 nodes.read_reference_signals,
-                ["references", "face_store", "reference_splits", options, compute],
+                ["references", "face_store", "splits", "reference_splits", options, compute],
                 "reference_signals",
                 name="read_reference_signals",
             ),
+        ]
+    )
+
+
+def prepare_attackers() -> Pipeline:
+    """What attackers have before they meet a variant: reference backbones and the blind baseline."""
+    options, compute = "params:membership", "params:compute"
+    baseline = Pipeline(
+        [
+            Node(
+                nodes.read_calibration_signals,
+                ["references", "face_store", "splits", options, compute],
+                "calibration_signals",
+                name="read_calibration_signals",
+            ),
             Node(
                 nodes.read_blind_signals,
-                ["references", "face_store", "splits", options, compute],
+                ["calibration_signals", "references", "face_store", "splits", options, compute],
                 "blind_signals",
                 name="read_blind_signals",
             ),
             Node(nodes.score_blind, ["blind_signals", "splits", options], "blind_scores", name="score_blind"),
         ]
     )
+    return prepare_references() + baseline
 
 
 def attack_views() -> Pipeline:
@@ -48,19 +64,26 @@ def attack_views() -> Pipeline:
             ),
             Node(
                 nodes.fit_attacks,
-                ["signals", "reference_signals", "splits", options, "params:membership.threat_models"],
+                [
+                    "signals",
+                    "reference_signals",
+                    "calibration_signals",
+                    "splits",
+                    options,
+                    "params:membership.threat_models",
+                ],
                 "attack_models",
                 name="fit_attacks",
             ),
             Node(
                 nodes.score_images,
-                ["signals", "attack_models", "splits", "params:attackers"],
+                ["signals", "calibration_signals", "attack_models", "splits", "params:attackers"],
                 "scores",
                 name="score_images",
             ),
             Node(
                 nodes.measure_membership,
-                ["scores", "blind_scores", "params:bootstrap"],
+                ["scores", "blind_scores", options, "params:bootstrap"],
                 "membership_metrics",
                 name="measure_membership",
             ),
@@ -74,6 +97,12 @@ def create_pipeline() -> Pipeline:
         [
             Node(nodes.draw_roc, ["scores", "blind_scores"], "roc_figure", name="draw_roc"),
             Node(nodes.list_roc_points, ["scores", "blind_scores"], "roc_points", name="list_roc_points"),
+            Node(
+                nodes.measure_subgroups,
+                ["scores", "params:membership", "params:bootstrap"],
+                "subgroups",
+                name="measure_subgroups",
+            ),
             Node(nodes.draw_histograms, ["signals", "splits"], "distance_figure", name="draw_histograms"),
         ]
     )

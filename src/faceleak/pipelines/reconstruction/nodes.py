@@ -61,7 +61,7 @@ def reconstruct_faces(
             meeting.name,
             views[meeting.view],
             signals,
-            models[meeting.fitted_on][attack],
+            models[meeting.fitted_on][attack].model,
             options.prior,
             options.search,
             compute,

@@ -1,0 +1,176 @@
+"""Repeats: the attacks side by side on several targets, and the risk of each image and person over them."""
+
+from typing import Any
+
+import pandas as pd
+
+from faceleak.backbones.target_options import TargetOptions
+from faceleak.compute import ComputeOptions
+from faceleak.errors import FaceleakError
+from faceleak.faces.options import FacesOptions
+from faceleak.faces.splits import with_role
+from faceleak.faces.store import FaceStore
+from faceleak.membership.options import MembershipOptions
+from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines.membership.nodes import anchors
+
+PAPER = "bn_distance"
+
+
+class RepeatError(FaceleakError):
+    """Targets cannot be repeated."""
+
+
+def draw_targets(
+    store: FaceStore, splits: pd.DataFrame, faces: FacesOptions, options: MembershipOptions
+) -> pd.DataFrame:
+    """Draw who is a member of which target, among the evaluated people."""
+    from faceleak.membership import repeats
+
+    return repeats.draw_targets(store.manifest(), splits, faces.splits, options.targets)
+
+
+def train_targets(
+    store: FaceStore, target_splits: pd.DataFrame, target: TargetOptions, compute: ComputeOptions
+) -> dict[str, Any]:
+    """Train the targets as the audited one was trained, each with a seed of its own. Raises RepeatError."""
+    from faceleak.backbones.training import TrainingPiece, train_backbones
+
+    if target.train is None or target.source != "train":
+        raise RepeatError(
+            "The target was loaded, and repeating it would take its training. Describe that in `target.train` with "
+            "target.source `train`, or leave out the `repeats` pipeline."
+        )
+    pieces = []
+    for number, (name, images) in enumerate(target_splits.groupby("target", sort=False)):
+        training = target.train.model_copy(update={"seed": target.train.seed + number})
+        members = with_role(images, "member")
+        pieces.append(TrainingPiece(str(name), store, members, training, compute, compute.cache / "backbones"))
+    return dict(zip([piece.name for piece in pieces], train_backbones(pieces, compute), strict=True))
+
+
+def read_target_signals(
+    targets: dict[str, Any],
+    store: FaceStore,
+    splits: pd.DataFrame,
+    target_splits: pd.DataFrame,
+    options: MembershipOptions,
+    compute: ComputeOptions,
+) -> pd.DataFrame:
+    """Read what the attacks need off every target: target, image_id, one column a number."""
+    from faceleak.signals.reading import read_signals
+
+    tables = [
+        read_signals(options.signals(), targets[str(name)], store, images, compute, anchors(splits)).assign(target=name)
+        for name, images in target_splits.groupby("target", sort=False)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def read_target_calibration(
+    references: dict[str, Any],
+    store: FaceStore,
+    splits: pd.DataFrame,
+    target_splits: pd.DataFrame,
+    options: MembershipOptions,
+    compute: ComputeOptions,
+) -> pd.DataFrame:
+    """Read every target's images off every reference: target, reference, image_id, columns."""
+    from faceleak.signals.reading import read_signals
+
+    names = sorted({*options.calibrated_signals(), *options.blind.reference_signals})
+    everything = target_splits.drop_duplicates("image_id")
+    tables = []
+    for reference, backbone in references.items():
+        for name, images in target_splits.groupby("target", sort=False):
+            signals = read_signals(names, backbone, store, images, compute, anchors(splits), within=everything)
+            tables.append(signals.assign(target=name, reference=reference))
+    return pd.concat(tables, ignore_index=True)
+
+
+def score_blind_targets(
+    calibration_signals: pd.DataFrame,
+    references: dict[str, Any],
+    store: FaceStore,
+    target_splits: pd.DataFrame,
+    options: MembershipOptions,
+    compute: ComputeOptions,
+) -> pd.DataFrame:
+    """Fit and score the blind baseline for every target."""
+    from faceleak.membership import repeats, scoring
+    from faceleak.membership.blind import beside_images
+    from faceleak.signals.reading import read_signals
+
+    everything = target_splits.drop_duplicates("image_id")
+    first = next(iter(references.values()))
+    of_target = dict(repeats.by_target(calibration_signals))
+    tables = []
+    for name, splits in repeats.by_target(target_splits):
+        seen = read_signals(options.blind.signals, first, store, splits, compute, within=everything)
+        blind = beside_images(seen, of_target[name], options.blind)
+        tables.append(scoring.score_blind(blind, splits, options).assign(target=name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def attack_targets(
+    signals: pd.DataFrame,
+    reference_signals: pd.DataFrame,
+    calibration_signals: pd.DataFrame,
+    target_splits: pd.DataFrame,
+    options: MembershipOptions,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fit and score every attack on every target; return the scores, and each image's own false-positive rate.
+
+    Raises RepeatError.
+    """
+    from faceleak.membership import repeats
+    from faceleak.membership.scoring import model_name
+
+    if options.risk is None:
+        raise RepeatError("membership.risk is missing: name the calibrated attack by which records are ranked.")
+    fitted = repeats.fit_all(signals, reference_signals, calibration_signals, target_splits, options)
+    scores = repeats.score_all(signals, calibration_signals, fitted, target_splits)
+    attack = model_name(options.risk.attack, options.risk.threat_model)
+    return scores, repeats.record_evidence(signals, calibration_signals, fitted, target_splits, attack)
+
+
+def measure_targets(
+    scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions
+) -> dict[str, dict[str, Any]]:
+    """Measure every attack over all targets, and its lead over the paper's: attack → population → metric."""
+    from faceleak.membership.scoring import BLIND, model_name
+    from faceleak.metrics.comparison import compare
+
+    tables = {
+        model_name(str(attack), str(threat_model)): rows
+        for (threat_model, attack), rows in scores.groupby(["threat_model", "attack"], sort=False)
+    }
+    papers = {name: model_name(PAPER, str(rows["threat_model"].iloc[0])) for name, rows in tables.items()}
+    blind_name = model_name(BLIND, "partial_knowledge")
+    return compare(tables, papers, blind_scores, blind_name, options.aggregation, bootstrap)
+
+
+def rank_risks(record_scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Rank images and people by the evidence against them, and check the false-positive rates on non-members."""
+    from faceleak.metrics.record_risk import calibration, risk_table
+
+    return risk_table(record_scores), risk_table(record_scores, "identity"), calibration(record_scores)
+
+
+def write_comparison(metrics: dict[str, dict[str, Any]]) -> tuple[str, pd.DataFrame, Any]:
+    """The comparison as Markdown, as a table and as a figure."""
+    from faceleak.reporting.comparison import comparison_figure, comparison_markdown, comparison_table
+
+    return comparison_markdown(metrics), comparison_table(metrics), comparison_figure(metrics)
+
+
+def draw_risks(image_risks: pd.DataFrame, record_scores: pd.DataFrame, store: FaceStore) -> tuple[Any, Any]:
+    """The images at highest risk, for the owner of the data, and how well each image's false-positive rate is kept."""
+    from faceleak.reporting.risk import risk_figure, risk_histogram
+
+    shown = image_risks.head(24)
+    size = min(112, int(store.manifest()["width"].max()))
+    pixels = store.images(store.positions(shown["image_id"]), size)
+    is_member = record_scores["is_member"].to_numpy(bool)
+    p_values = record_scores["p_value"].to_numpy(float)
+    return risk_figure(image_risks, pixels), risk_histogram(p_values[is_member], p_values[~is_member])

@@ -1,0 +1,92 @@
+"""Sweep: leakage against the number of people and of images a person, a fitted line and what it predicts."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from faceleak.backbones.target_options import TargetOptions
+from faceleak.compute import ComputeOptions
+from faceleak.errors import FaceleakError
+from faceleak.faces.options import FacesOptions
+from faceleak.faces.splits import with_role
+from faceleak.faces.store import FaceStore
+from faceleak.membership.options import MembershipOptions, SweepOptions
+from faceleak.metrics.options import BootstrapOptions
+
+FPR = 0.01
+
+
+class SweepError(FaceleakError):
+    """There is nothing to sweep over, or no target that could be trained."""
+
+
+def measure_sweep(
+    store: FaceStore,
+    faces: FacesOptions,
+    target: TargetOptions,
+    options: MembershipOptions,
+    bootstrap: BootstrapOptions,
+    compute: ComputeOptions,
+) -> pd.DataFrame:
+    """Train and attack a target for each training set: people, images_per_person, auc, advantage, ci_low, ci_high.
+
+    The advantage, with its bounds, is TPR − FPR at an FPR of 1 %, against people whom the target never saw. Raises
+    SweepError where the target cannot be trained or the configuration has no sweep.
+    """
+    from faceleak.backbones.training import TrainingPiece, train_backbones
+    from faceleak.membership import sweep
+    from faceleak.metrics.membership import measure_membership
+    from faceleak.signals.reading import read_signals
+
+    if target.train is None or target.source != "train":
+        raise SweepError("The target was loaded; a sweep trains targets. Set target.source to `train`.")
+    chosen = _sweep_of(options)
+    attack = options.attacks[chosen.attack]
+    manifest = store.manifest()
+    splits = {cell: sweep.split_cell(manifest, cell, faces.splits) for cell in sweep.cells(chosen)}
+    pieces = [
+        TrainingPiece(
+            cell.name,
+            store,
+            with_role(images, "member"),
+            sweep.training_of(cell, target.train, chosen.minimum_steps),
+            compute,
+            compute.cache / "backbones",
+        )
+        for cell, images in splits.items()
+    ]
+    rows = []
+    for (cell, images), backbone in zip(splits.items(), train_backbones(pieces, compute), strict=True):
+        signals = read_signals(sorted(attack.signals_read()), backbone, store, sweep.evaluated(images), compute)
+        scores = sweep.score_cell(signals, images, attack)
+        metrics = measure_membership(scores, None, bootstrap)["unseen_identity"]
+        tpr = {"advantage": "", "ci_low": "_ci_low", "ci_high": "_ci_high"}
+        measured = {name: metrics[f"tpr_at_fpr_1pct{end}"] - FPR for name, end in tpr.items()}
+        rows.append(asdict(cell) | {"auc": metrics["auc"]} | measured)
+    return pd.DataFrame(rows)
+
+
+def fit_line(
+    table: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions
+) -> tuple[dict[str, Any], Any]:
+    """Fit log(TPR − FPR) against the logs of both sizes; return line and prediction as plain data, and the figure."""
+    from faceleak.metrics.scaling import fit_power_law
+    from faceleak.reporting.scaling import scaling_figure
+
+    leaking = table[table["advantage"] > 0]
+    law = fit_power_law(leaking, bootstrap.level)
+    size = _sweep_of(options).training_set
+    prediction = law.predict(size.people, size.images_per_person)
+    plain = {
+        "law": asdict(law),
+        "left_out": len(table) - len(leaking),
+        "prediction": asdict(prediction) | size.model_dump(),
+    }
+    return plain, scaling_figure(leaking, law, size.people, size.images_per_person)
+
+
+def _sweep_of(options: MembershipOptions) -> SweepOptions:
+    if options.sweep is None:
+        raise SweepError("membership.sweep is missing: it says which training sets to compare. See --env=sweep.")
+    return options.sweep
