@@ -227,7 +227,7 @@ class Blurred:
         for row, (image_id, identity) in enumerate(zip(manifest["image_id"], manifest["identity"], strict=True)):
             image = Image.fromarray(self.store.images(np.array([row]), 64)[0])
             if image_id not in self.sharp:
-                image = image.filter(ImageFilter.GaussianBlur(0.6))
+                image = image.filter(ImageFilter.GaussianBlur(1.0))
             content = BytesIO()
             image.save(content, "JPEG", quality=95)
             jpeg = content.getvalue()

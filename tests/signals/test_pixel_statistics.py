@@ -19,7 +19,8 @@ def test_a_plain_colour_by_hand():
         assert found[f"std.{colour}"] == pytest.approx(0, abs=1e-6)
         assert [found[f"thumbnail.{colour}.{cell}"] for cell in range(64)] == pytest.approx([value] * 64)
     assert found["sharpness"] == 0
-    assert len(found) == 7 + 3 * 64
+    assert found["details.fine"] == found["details.coarse"] == 0
+    assert len(found) == 9 + 3 * 64
 
 
 def test_stripes_by_hand():
@@ -41,3 +42,11 @@ def test_the_thumbnail_holds_the_mean_of_each_cell_row_by_row():
         number = 8 * row + column
         shown = [found[f"thumbnail.{colour}.{number}"] for colour in ("red", "green", "blue")]
         assert shown == pytest.approx(cell)
+
+
+def test_blur_takes_the_finest_details_whatever_the_contrast():
+    face = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    blurred = torch.nn.functional.avg_pool2d(face[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+    sharp, faint, soft = (statistics(image) for image in (face, 0.2 + face / 4, blurred))
+    assert soft["details.fine"] < sharp["details.fine"] - 0.5
+    assert faint["details.fine"] == pytest.approx(sharp["details.fine"], abs=0.02)
