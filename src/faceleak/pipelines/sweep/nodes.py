@@ -74,12 +74,13 @@ def fit_line(
     from faceleak.metrics.scaling import fit_power_law
     from faceleak.reporting.scaling import scaling_figure
 
+    size = _sweep_of(options).training_set
     leaking = table[table["advantage"] > 0]
     law = fit_power_law(leaking, bootstrap.level)
-    size = _sweep_of(options).training_set
     prediction = law.predict(size.people, size.images_per_person)
+    law_numbers = {name: value for name, value in asdict(law).items() if name != "inverse"}
     plain = {
-        "law": asdict(law),
+        "law": law_numbers,
         "left_out": len(table) - len(leaking),
         "prediction": asdict(prediction) | size.model_dump(),
     }
