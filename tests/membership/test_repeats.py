@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
-from faceleak.membership.knowledge import evaluated_images
+from faceleak.membership.knowledge import IdentityOverlapError, evaluated_images
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.membership.repeats import by_target, draw_targets, fit_all, record_evidence, score_all, target_name
 from faceleak.membership.scoring import fit_attacks, score_images
@@ -185,3 +185,11 @@ def test_a_record_so_clear_that_its_rate_underflows_still_has_one(fitted, tables
     assert table["p_value"].min() > 0
     assert np.isfinite(table["z"]).all()
     assert len(risk_table(table)) > 0
+
+
+def test_a_target_of_the_attackers_own_people_is_refused(manifest, splits):
+    members = splits.loc[splits["role"] == "member", "identity"]
+    mixed = splits.copy()
+    mixed.loc[mixed["role"] == "auxiliary", "identity"] = members.iloc[0]
+    with pytest.raises(IdentityOverlapError, match="known to the attacker"):
+        draw_targets(manifest, mixed, SPLITS, TARGETS)

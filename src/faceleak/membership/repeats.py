@@ -11,7 +11,7 @@ from faceleak.membership import evidence
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.attacks import Attack
 from faceleak.membership.calibration import bavaria
-from faceleak.membership.knowledge import evaluated_images
+from faceleak.membership.knowledge import check_disjoint, evaluated_images
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.scoring import Attacks, fit_attacks, score_images
 
@@ -27,9 +27,11 @@ def draw_targets(manifest: pd.DataFrame, splits: pd.DataFrame, options: SplitOpt
     """Draw roles for `targets` targets among the evaluated people: the columns of `splits`, and target.
 
     The first target keeps the roles that it has in `splits`; for each other one, who is a member, which of their images
-    are trained on, and whom the attacker knows are drawn anew, with as many people in each role.
+    are trained on, and whom the attacker knows are drawn anew, with as many people in each role. Raises
+    IdentityOverlapError where one of them is among the attacker's own people.
     """
     first = with_role(splits, *EVALUATED_ROLES)
+    check_disjoint(splits.loc[~splits["role"].isin(EVALUATED_ROLES), "identity"], first["identity"])
     images = manifest[manifest["identity"].isin(first["identity"])]
     roles = {role: options.roles[role] for role in DRAWN_ROLES}
     drawn = [
