@@ -1,10 +1,10 @@
 """Architectures by name. A name is one entry here: widths and depths of an iResNet, or another builder later."""
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from faceleak.backbones.card import BackboneCard
 from faceleak.errors import FaceleakError
+from faceleak.named import check_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,11 +27,7 @@ class UnknownArchitectureError(FaceleakError):
 
 def check_architecture(name: str) -> str:
     """Return `name`, or raise UnknownArchitectureError with the known names and the nearest one."""
-    if name not in IRESNETS:
-        near = get_close_matches(name, IRESNETS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UnknownArchitectureError(f"There is no architecture {name!r}.{hint} Known: {', '.join(IRESNETS)}.")
-    return name
+    return check_name(name, "architecture", IRESNETS, UnknownArchitectureError)
 
 
 def build(card: BackboneCard) -> "nn.Module":

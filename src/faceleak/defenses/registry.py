@@ -1,12 +1,11 @@
 """Defences by name: the name is the file in this room and the key in the configuration."""
 
-from difflib import get_close_matches
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Protocol
 
 from faceleak import defenses
 from faceleak.errors import FaceleakError
+from faceleak.named import check_name, files_of
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
@@ -28,16 +27,12 @@ class DefenseModule(Protocol):
 
 def names() -> list[str]:
     """All defences there are."""
-    return sorted(module.name for module in iter_modules(defenses.__path__) if module.name not in NOT_DEFENSES)
+    return files_of(defenses, NOT_DEFENSES)
 
 
 def check_defense(name: str) -> str:
     """Return `name`, or raise UnknownDefenseError with the known names and the nearest one."""
-    if name not in names():
-        near = get_close_matches(name, names(), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UnknownDefenseError(f"There is no defence {name!r}.{hint} Known: {', '.join(names())}.")
-    return name
+    return check_name(name, "defence", names(), UnknownDefenseError)
 
 
 def get(name: str) -> DefenseModule:

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from faceleak import signals
 from faceleak.errors import FaceleakError
+from faceleak.named import check_name, files_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -65,16 +64,12 @@ class Comparison:
 
 def names() -> list[str]:
     """All signals there are."""
-    return sorted(module.name for module in iter_modules(signals.__path__) if module.name not in NOT_SIGNALS)
+    return files_of(signals, NOT_SIGNALS)
 
 
 def check_signal(name: str) -> str:
     """Return `name`, or raise UnknownSignalError with the known names and the nearest one."""
-    if name not in names():
-        near = get_close_matches(name, names(), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UnknownSignalError(f"There is no signal {name!r}.{hint} Known: {', '.join(names())}.")
-    return name
+    return check_name(name, "signal", names(), UnknownSignalError)
 
 
 def is_read_off_images(name: str) -> bool:

@@ -1,9 +1,7 @@
 """Calibrations by name: the name is the file in this room and the key in the configuration."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 
 from faceleak.errors import FaceleakError
 from faceleak.membership import calibration
+from faceleak.named import check_name, files_of
 
 NOT_CALIBRATIONS = frozenset({"registry", "reference_scores", "shared_variance", "student_t"})
 
@@ -31,16 +30,12 @@ class CalibrationModule(Protocol):
 
 def names() -> list[str]:
     """All calibrations there are."""
-    return sorted(module.name for module in iter_modules(calibration.__path__) if module.name not in NOT_CALIBRATIONS)
+    return files_of(calibration, NOT_CALIBRATIONS)
 
 
 def check_calibration(name: str) -> str:
     """Return `name`, or raise UnknownCalibrationError with the known names and the nearest one."""
-    if name not in names():
-        near = get_close_matches(name, names(), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UnknownCalibrationError(f"There is no calibration {name!r}.{hint} Known: {', '.join(names())}.")
-    return name
+    return check_name(name, "calibration", names(), UnknownCalibrationError)
 
 
 def get(name: str) -> CalibrationModule:
