@@ -93,7 +93,8 @@ def test_mlflow_holds_one_run_with_a_child_a_variant(audited: Path) -> None:
     parents = [run for run in runs(audited) if "mlflow.parentRunId" not in run.data.tags]
     children = {run.info.run_name: run for run in runs(audited) if "mlflow.parentRunId" in run.data.tags}
     assert len(parents) == 1
-    assert set(children) == {"undefended", "bn_perturbation_0", "bn_perturbation_0.8"}
+    assert set(children) == {"undefended", "bn_perturbation_0", "bn_perturbation_0.8", "undefended_repeated"}
+    assert "membership/fused_shadow/identity/auc" in children["undefended_repeated"].data.metrics
     assert {run.info.status for run in [*parents, *children.values()]} == {"FINISHED"}
     metrics = children["undefended"].data.metrics
     assert "membership/bn_distance_partial_knowledge/unseen_identity/auc" in metrics

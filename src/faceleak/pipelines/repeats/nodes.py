@@ -10,11 +10,13 @@ from faceleak.errors import FaceleakError
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
+from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.membership.nodes import anchors
 
 PAPER = "bn_distance"
+REPEATED = f"{UNDEFENDED}_repeated"
 
 
 class RepeatError(FaceleakError):
@@ -137,7 +139,7 @@ def attack_targets(
 def measure_targets(
     scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions
 ) -> dict[str, dict[str, Any]]:
-    """Measure every attack over all targets, and its lead over the paper's: attack → population → metric."""
+    """Measure every attack over all targets, and its lead over the paper's: variant → membership → attack → …"""
     from faceleak.membership.scoring import BLIND, model_name
     from faceleak.metrics.comparison import compare
 
@@ -147,7 +149,8 @@ def measure_targets(
     }
     papers = {name: model_name(PAPER, str(rows["threat_model"].iloc[0])) for name, rows in tables.items()}
     blind_name = model_name(BLIND, "partial_knowledge")
-    return compare(tables, papers, blind_scores, blind_name, options.aggregation, bootstrap)
+    measured = compare(tables, papers, blind_scores, blind_name, options.aggregation, bootstrap)
+    return {REPEATED: {"membership": measured}}
 
 
 def rank_risks(record_scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -161,7 +164,8 @@ def write_comparison(metrics: dict[str, dict[str, Any]]) -> tuple[str, pd.DataFr
     """The comparison as Markdown, as a table and as a figure."""
     from faceleak.reporting.comparison import comparison_figure, comparison_markdown, comparison_table
 
-    return comparison_markdown(metrics), comparison_table(metrics), comparison_figure(metrics)
+    attacks = metrics[REPEATED]["membership"]
+    return comparison_markdown(attacks), comparison_table(attacks), comparison_figure(attacks)
 
 
 def draw_risks(image_risks: pd.DataFrame, record_scores: pd.DataFrame, store: FaceStore) -> tuple[Any, Any]:
