@@ -1,11 +1,17 @@
 """Project settings of Kedro."""
 
+import gc
 import os
 from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
 
-from faceleak.hooks import TerminalHooks, TrackingHooks, ValidationHooks
+gc.disable()  # the hooks import MLflow: some 100,000 objects that stay, through which the collector would go many times
+
+from faceleak.hooks import TerminalHooks, TrackingHooks, ValidationHooks  # noqa: E402
+
+gc.freeze()
+gc.enable()
 
 
 def tracking_uri() -> str:

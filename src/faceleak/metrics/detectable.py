@@ -4,16 +4,18 @@ An interval at `level` excludes 0.5 with probability `power` where the AUC lies 
 errors above it (Cohen, Statistical Power Analysis, 1988), the standard error being that of a sample without effect.
 """
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from faceleak.metrics.intervals import Interval
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, check_scores
+
+NORMAL = NormalDist()
 
 
 def smallest_detectable_auc(standard_error: float, level: float = 0.95, power: float = 0.8) -> float:
@@ -26,7 +28,7 @@ def smallest_detectable_auc(standard_error: float, level: float = 0.95, power: f
         raise MetricError(f"A standard error is a number ≥ 0, found {standard_error}. Look at the interval it is from.")
     if not (0 < level < 1 and 0 < power < 1):
         raise MetricError(f"Level {level} and power {power} must lie between 0 and 1: 80 % is 0.8.")
-    needed = stats.norm.ppf((1 + level) / 2) + stats.norm.ppf(power)
+    needed = NORMAL.inv_cdf((1 + level) / 2) + NORMAL.inv_cdf(power)
     return float(np.clip(0.5 + needed * standard_error, 0.5, 1.0))
 
 
@@ -35,7 +37,7 @@ def standard_error_of_interval(interval: Interval, level: float = 0.95) -> float
 
     Use the interval of a value near chance, the attack's own or the blind baseline's: near AUC 1 the spread vanishes.
     """
-    return float((interval.high - interval.low) / (2 * stats.norm.ppf((1 + level) / 2)))
+    return float((interval.high - interval.low) / (2 * NORMAL.inv_cdf((1 + level) / 2)))
 
 
 def standard_error_of_people(members: int, non_members: int) -> float:
@@ -66,7 +68,9 @@ def standard_error_without_effect(
             f"{len(scores)} scores and {int((codes >= 0).sum())} identities do not belong together: every image needs "
             "its person, with whom its label is shuffled."
         )
-    ranks = stats.rankdata(scores)
+    from scipy.stats import rankdata  # half a second, which who only reads verdicts need not wait
+
+    ranks = rankdata(scores)
     generator = np.random.default_rng(options.seed)
     values = np.array([_auc(ranks, _shuffled(codes, is_member, generator)) for _ in range(options.resamples)])
     return float(values.std())
