@@ -8,8 +8,9 @@ from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
 from faceleak.membership.knowledge import IdentityOverlapError, evaluated_images
 from faceleak.membership.options import AttackOptions, MembershipOptions
-from faceleak.membership.repeats import by_target, draw_targets, fit_all, record_evidence, score_all, target_name
+from faceleak.membership.repeats import draw_targets, fit_all, record_evidence, score_all, target_name
 from faceleak.membership.scoring import fit_attacks, score_images
+from faceleak.membership.stacking import parts
 from faceleak.metrics.record_risk import calibration, risk_table
 from tests.membership.conftest import REFERENCES, difficult_signals, manifest_of, of_references, of_strangers
 
@@ -50,7 +51,9 @@ def target_splits(manifest, splits) -> pd.DataFrame:
 
 def of_every_target(target_splits, read) -> pd.DataFrame:
     """What `read(images, number)` gives, for every target."""
-    tables = [read(images, i).assign(target=name) for i, (name, images) in enumerate(by_target(target_splits))]
+    tables = [
+        read(images, i).assign(target=name) for i, (name, images) in enumerate(parts(target_splits, "target").items())
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -72,14 +75,14 @@ def people(images: pd.DataFrame, *roles: str) -> set[str]:
 
 
 def test_the_first_target_is_the_audited_one(splits, target_splits):
-    name, first = next(by_target(target_splits))
+    name, first = next(iter(parts(target_splits, "target").items()))
     assert name == target_name(0) == "target_0"
     pd.testing.assert_frame_equal(first, with_role(splits, *EVALUATED_ROLES).reset_index(drop=True))
 
 
 def test_every_target_has_the_same_people_in_other_roles(splits, target_splits):
     audited = people(splits, *EVALUATED_ROLES)
-    drawn = dict(by_target(target_splits))
+    drawn = parts(target_splits, "target")
     assert list(drawn) == [target_name(number) for number in range(TARGETS)]
     for images in drawn.values():
         members, unseen = people(images, "member"), people(images, "unseen_identity")
@@ -95,7 +98,7 @@ def test_every_target_has_the_same_people_in_other_roles(splits, target_splits):
 
 
 def test_members_trained_images_and_knowledge_differ_between_targets(target_splits):
-    drawn = [images for _, images in by_target(target_splits)]
+    drawn = [images for _, images in parts(target_splits, "target").items()]
     for first in range(TARGETS):
         for second in range(first):
             one, other = drawn[first].set_index("image_id"), drawn[second].set_index("image_id")
@@ -110,8 +113,8 @@ def test_members_trained_images_and_knowledge_differ_between_targets(target_spli
 def test_more_targets_change_none_and_another_seed_all_but_the_first(manifest, splits, target_splits):
     more = draw_targets(manifest, splits, SPLITS, TARGETS + 1)
     pd.testing.assert_frame_equal(more[more["target"] != target_name(TARGETS)], target_splits)
-    other = dict(by_target(draw_targets(manifest, splits, SPLITS.model_copy(update={"seed": 9}), TARGETS)))
-    for number, (name, images) in enumerate(by_target(target_splits)):
+    other = parts(draw_targets(manifest, splits, SPLITS.model_copy(update={"seed": 9}), TARGETS), "target")
+    for number, (name, images) in enumerate(parts(target_splits, "target").items()):
         assert images.equals(other[name]) == (number == 0)
 
 
@@ -125,8 +128,8 @@ def test_every_target_is_attacked_as_if_it_were_alone(fitted, tables, target_spl
         target_name(number): NAMES for number in range(TARGETS)
     }
     scores = score_all(signals, calibration_signals, fitted, target_splits)
-    for name, splits in by_target(target_splits):
-        mine = dict(by_target(signals))[name].assign(view="undefended"), dict(by_target(calibration_signals))[name]
+    for name, splits in parts(target_splits, "target").items():
+        mine = parts(signals, "target")[name].assign(view="undefended"), parts(calibration_signals, "target")[name]
         alone = fit_attacks(mine[0], reference_signals, mine[1], splits, OPTIONS.attacks, OPTIONS.threat_models)
         assert {key: attack.to_dict() for key, attack in alone["undefended"].items()} == {
             key: attack.to_dict() for key, attack in fitted[name].items()
@@ -161,7 +164,7 @@ def test_the_false_positive_rates_of_images_are_uniform_and_low_for_members(
     signals, _, calibration_signals = tables
     table = record_evidence(signals, calibration_signals, fitted, target_splits, f"bavaria_{threat_model}")
     assert table.columns.tolist() == ["target", "image_id", "identity", "is_member", "z", "p_value"]
-    for name, splits in by_target(target_splits):
+    for name, splits in parts(target_splits, "target").items():
         # other images of members' people are left out: they are no members, but the target saw the person
         judged = with_role(evaluated_images(splits), "member", "unseen_identity")
         rows = table[table["target"] == name]

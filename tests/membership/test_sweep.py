@@ -7,8 +7,9 @@ from sklearn.metrics import roc_auc_score
 
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.faces.options import RoleOptions, SplitOptions
+from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership.options import AttackOptions, SweepOptions
-from faceleak.membership.sweep import Cell, cells, evaluated, score_cell, split_cell, training_of
+from faceleak.membership.sweep import Cell, cells, score_cell, split_cell, training_of
 from tests.membership.conftest import manifest_of
 
 SPLITS = SplitOptions(roles={"member": RoleOptions(people=30), "unseen_identity": RoleOptions(people=20)})
@@ -33,7 +34,7 @@ def test_a_cell_has_so_many_people_with_so_many_training_images(people, images):
     assert (members.groupby("identity").size() == images).all()
     assert (splits[splits["role"] == "same_identity"].groupby("identity").size() == 2).all()
     assert splits.loc[splits["role"] == "unseen_identity", "identity"].nunique() == 20
-    assert set(evaluated(splits)["image_id"]) == set(splits["image_id"])
+    assert set(with_role(splits, *EVALUATED_ROLES)["image_id"]) == set(splits["image_id"])
 
 
 @pytest.mark.parametrize(("people", "steps", "epochs"), [(100, 10, 3), (4, 10, 10), (1, 7, 7), (100, 0, 3)])

@@ -58,13 +58,18 @@ class Attack:
         if not self.options.calibrates_its_score():
             scores: NDArray[np.float64] = self.model.score(features(evidence, self.options))
             return scores
-        return _calibrated(self.options, self.raw_scores(evidence), np.array(self.population))
+        return self.calibrate(self.raw_scores(evidence))
 
     def raw_scores(self, evidence: Evidence) -> ReferenceScores:
         """The attack model's scores, not calibrated, by the backbone itself and by every reference."""
         target = self.model.score(features(evidence, self.options))
         by_reference = [self.model.score(table) for table in evidence.references]
         return ReferenceScores(target, np.column_stack(by_reference), ~evidence.stranger)
+
+    def calibrate(self, scores: ReferenceScores) -> NDArray[np.float64]:
+        """Calibrate raw scores (n,) as the options ask for it."""
+        compared = {"population": np.array(self.population)} if self.options.calibration == "rmia" else {}
+        return registry.get(str(self.options.calibration)).calibrate(scores, **compared)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -100,10 +105,11 @@ def fit_attack(knowledge: Sequence[Evidence], options: AttackOptions) -> Attack:
         return attack
     raw = [attack.raw_scores(evidence) for evidence in knowledge]
     is_member = labels["is_member"].to_numpy(bool)
-    population = np.concatenate([rmia.log_ratio(scores) for scores in raw])[~is_member]
-    calibrated = np.concatenate([_calibrated(options, scores, population) for scores in raw])
-    kept = tuple(population.tolist()) if options.calibration == "rmia" else ()
-    return replace(attack, threshold=best_threshold(calibrated, is_member), population=kept)
+    if options.calibration == "rmia":
+        ratios = np.concatenate([rmia.log_ratio(scores) for scores in raw])
+        attack = replace(attack, population=tuple(ratios[~is_member].tolist()))
+    calibrated = np.concatenate([attack.calibrate(scores) for scores in raw])
+    return replace(attack, threshold=best_threshold(calibrated, is_member))
 
 
 def features(evidence: Evidence, options: AttackOptions) -> pd.DataFrame:
@@ -138,15 +144,6 @@ def _columns(options: AttackOptions, table: pd.DataFrame) -> list[str]:
             f"(of that signal: {known}). Correct `score` in membership.attacks."
         )
     return columns if options.score is None else [options.score, *(name for name in columns if name != options.score)]
-
-
-def _calibrated(
-    options: AttackOptions, scores: ReferenceScores, population: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    method = registry.get(str(options.calibration))
-    return (
-        method.calibrate(scores, population=population) if options.calibration == "rmia" else method.calibrate(scores)
-    )
 
 
 def _fit_model(table: pd.DataFrame, columns: list[str], options: AttackOptions) -> AttackModel:

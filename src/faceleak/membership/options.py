@@ -123,6 +123,10 @@ class MembershipOptions(Options):
         calibrated = [attack for attack in self.attacks.values() if attack.calibration is not None]
         return sorted({signal for attack in calibrated for signal in attack.signals_read()})
 
+    def signals_of_references(self) -> list[str]:
+        """All that is read off the references for the target's images: to calibrate, and for the blind baseline."""
+        return sorted({*self.calibrated_signals(), *self.blind.reference_signals})
+
     @model_validator(mode="after")
     def _tell_the_risk_by_a_calibrated_attack(self) -> "MembershipOptions":
         if self.risk is None:

@@ -1,7 +1,5 @@
 """Several targets: the same people drawn anew into members and strangers, attacked in the same way each time."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
@@ -14,7 +12,9 @@ from faceleak.membership.calibration import bavaria
 from faceleak.membership.knowledge import check_disjoint, evaluated_images
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.scoring import Attacks, fit_attacks, score_images
+from faceleak.membership.stacking import parts, stack
 
+TARGET = "target"
 DRAWN_ROLES: tuple[PersonRole, ...] = ("member", "unseen_identity")
 
 
@@ -39,13 +39,7 @@ def draw_targets(manifest: pd.DataFrame, splits: pd.DataFrame, options: SplitOpt
         for number in range(1, targets)
     ]
     tables = {target_name(number): table for number, table in enumerate([first, *drawn])}
-    return pd.concat(tables, names=["target", None]).reset_index("target").reset_index(drop=True)
-
-
-def by_target(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each target and its rows, in the order in which they were drawn."""
-    for name, rows in table.groupby("target", sort=False):
-        yield str(name), rows.drop(columns="target").reset_index(drop=True)
+    return stack(tables, TARGET)
 
 
 def fit_all(
@@ -59,11 +53,11 @@ def fit_all(
 
     All tables but `reference_signals` have the column target; otherwise as for `fit_attacks`.
     """
-    of_target = dict(by_target(signals)), dict(by_target(calibration_signals))
+    read, calibration = parts(signals, TARGET), parts(calibration_signals, TARGET)
     fitted: Attacks = {}
     shadows: dict[str, Attack] = {}
-    for name, splits in by_target(target_splits):
-        tables = of_target[0][name].assign(view=UNDEFENDED), reference_signals, of_target[1][name]
+    for name, splits in parts(target_splits, TARGET).items():
+        tables = read[name].assign(view=UNDEFENDED), reference_signals, calibration[name]
         if "shadow" in options.threat_models and not shadows:
             shadows = fit_attacks(*tables, splits, options.attacks, ["shadow"])[UNDEFENDED]
         known = [threat_model for threat_model in options.threat_models if threat_model != "shadow"]
@@ -75,18 +69,18 @@ def score_all(
     signals: pd.DataFrame, calibration_signals: pd.DataFrame, fitted: Attacks, target_splits: pd.DataFrame
 ) -> pd.DataFrame:
     """Score the images that no attacker knows, for every target: the columns of `score_images`, and target."""
-    of_target = dict(by_target(signals)), dict(by_target(calibration_signals))
+    read, calibration = parts(signals, TARGET), parts(calibration_signals, TARGET)
     tables = {
         name: score_images(
-            of_target[0][name].assign(view=UNDEFENDED),
-            of_target[1][name],
+            read[name].assign(view=UNDEFENDED),
+            calibration[name],
             {UNDEFENDED: fitted[name]},
             splits,
             ["plain"],
         )
-        for name, splits in by_target(target_splits)
+        for name, splits in parts(target_splits, TARGET).items()
     }
-    return pd.concat(tables, names=["target", None]).reset_index("target").reset_index(drop=True)
+    return stack(tables, TARGET)
 
 
 def record_evidence(
@@ -98,15 +92,15 @@ def record_evidence(
     predictive distribution, for backbones that never saw the person, of the attack's score before calibration. Other
     images of members' people are left out: they are no members, but the target saw the person.
     """
-    of_target = dict(by_target(signals)), dict(by_target(calibration_signals))
+    read, calibration = parts(signals, TARGET), parts(calibration_signals, TARGET)
     tables = {}
-    for name, splits in by_target(target_splits):
+    for name, splits in parts(target_splits, TARGET).items():
         images = evaluated_images(splits)
         images = images[images["role"] != "same_identity"]
-        seen = evidence.of_target(images, of_target[0][name], of_target[1][name])
+        seen = evidence.of_target(images, read[name], calibration[name])
         scores = fitted[name][attack].raw_scores(seen)
         rows = seen.images[["image_id", "identity", "is_member"]]
         smallest = np.finfo(np.float64).tiny
         p_value = np.maximum(bavaria.out_p_value(scores), smallest)
         tables[name] = rows.assign(z=bavaria.out_z(scores), p_value=p_value)
-    return pd.concat(tables, names=["target", None]).reset_index("target").reset_index(drop=True)
+    return stack(tables, TARGET)

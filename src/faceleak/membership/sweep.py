@@ -7,7 +7,7 @@ import pandas as pd
 
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.faces.options import RoleOptions, SplitOptions
-from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
+from faceleak.faces.splits import split
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import AttackOptions, SweepOptions
 from faceleak.membership.scoring import fit_attacks, score_images
@@ -55,8 +55,3 @@ def score_cell(signals: pd.DataFrame, splits: pd.DataFrame, attack: AttackOption
     none = pd.DataFrame(columns=["reference", "image_id"])
     fitted = fit_attacks(views, none, none, splits, {"attack": attack}, ["partial_knowledge"])
     return score_images(views, none, fitted, splits, ["plain"])
-
-
-def evaluated(splits: pd.DataFrame) -> pd.DataFrame:
-    """The images of which a cell's attack reads signals."""
-    return with_role(splits, *EVALUATED_ROLES)

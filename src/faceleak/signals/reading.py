@@ -59,14 +59,15 @@ def read_signals(
             f"{missing} of {len(images)} images are not among the {len(read)} that are read together, so that there is "
             "nothing to take for them: `within` has to hold all of `images`."
         )
-    whole = _read_together(readers, backbone, store, read, compute)
+    weights = backbone.weights_hash()
+    whole = _read_together(readers, backbone, weights, store, read, compute)
     tables = {name: table.iloc[rows].reset_index(drop=True) for name, table in whole.items()}
     if compares:
         unit = _unit(tables[EMBEDDING])
         strangers = np.empty((0, unit.shape[1]), np.float32)
         if anchors is not None and len(anchors):
             embedder = [registry.get_reader(EMBEDDING)]
-            strangers = _unit(_read_together(embedder, backbone, store, anchors, compute)[EMBEDDING])
+            strangers = _unit(_read_together(embedder, backbone, weights, store, anchors, compute)[EMBEDDING])
         identities = images["identity"].to_numpy()
         for signal in signals:
             if isinstance(signal, Comparison):
@@ -88,12 +89,16 @@ def _named(signal: str, values: NDArray[np.float32], columns: Sequence[str]) -> 
 
 
 def _read_together(
-    signals: Sequence[Signal], backbone: Backbone, store: FaceStore, images: pd.DataFrame, compute: ComputeOptions
+    signals: Sequence[Signal],
+    backbone: Backbone,
+    weights: str,
+    store: FaceStore,
+    images: pd.DataFrame,
+    compute: ComputeOptions,
 ) -> dict[str, pd.DataFrame]:
-    """Read all signals that are not in the cache in one pass, and load the others."""
+    """Read all signals that are not in the cache in one pass, and load the others; `weights` is the backbone's hash."""
     ids = images["image_id"].tolist()
     known = store.manifest().iloc[store.positions(ids)][["image_id", "sha256"]].reset_index(drop=True)
-    weights = backbone.weights_hash()
 
     def path(signal: Signal) -> Path:
         code = code_version(f"faceleak.signals.{signal.name}", *CODE)

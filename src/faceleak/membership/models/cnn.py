@@ -1,9 +1,9 @@
 """A small convolutional network on a pooled activation map, as in MINT (arXiv 2402.09225)."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from faceleak.membership.models.attackers_table import (
     folds_over_people,
     numbers,
 )
+from faceleak.membership.models.plain import PlainData
 from faceleak.membership.models.scaling import Scaling, scaling_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ SIZE = 4  # height and width of the map
 
 
 @dataclass(frozen=True)
-class CnnAttackModel:
+class CnnAttackModel(PlainData):
     """A fitted attack on a (channels, 4, 4) map, flattened into columns in C order. Its score is the logit.
 
     `parameters` are all weights and biases in torch's order. `threshold` is the score with the best balanced accuracy
@@ -44,16 +45,6 @@ class CnnAttackModel:
 
         rows = self.scaling.apply(numbers(table, self.columns))
         return evaluate(partial(_network, self.channels), self.parameters, rows)[:, 0].astype(np.float64)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> "CnnAttackModel":
-        """The inverse of `to_dict`."""
-        lists = {name: tuple(content[name]) for name in ("columns", "parameters")}
-        return cls(**content | lists | {"scaling": Scaling.from_dict(content["scaling"])})
 
 
 MODEL = CnnAttackModel

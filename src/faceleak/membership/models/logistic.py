@@ -1,21 +1,22 @@
 """The attack model of stage 1 (arXiv 2401.13719): one fully connected layer and a sigmoid over a signal's numbers."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from faceleak.membership.models.attackers_table import best_threshold, folds_over_people, numbers
+from faceleak.membership.models.plain import PlainData
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class LogisticModel:
+class LogisticModel(PlainData):
     """A fitted attack. Its score is the logit weightsᵀ·(x − mean)/scale + bias; higher says member.
 
     `threshold` is the score with the best balanced accuracy on the attacker's own data, by cross-validation over
@@ -40,18 +41,6 @@ class LogisticModel:
         exact = rows.double()  # a column's mean may be far larger than its scale
         mean, scale, weights = (exact.new_tensor(values) for values in (self.mean, self.scale, self.weights))
         return (((exact - mean) / scale) @ weights + self.bias).to(rows.dtype)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> "LogisticModel":
-        """The inverse of `to_dict`."""
-        fields: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
-        }
-        return cls(**fields)
 
 
 MODEL = LogisticModel

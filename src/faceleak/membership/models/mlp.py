@@ -1,15 +1,16 @@
 """A light multilayer perceptron on a signal's numbers, as in MINT (arXiv 2402.09225)."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from faceleak.membership.models.attackers_table import balanced_weights, best_threshold, folds_over_people, numbers
+from faceleak.membership.models.plain import PlainData
 from faceleak.membership.models.scaling import Scaling, scaling_of
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MlpAttackModel:
+class MlpAttackModel(PlainData):
     """A fitted attack. Its score is the network's logit; higher says member.
 
     `hidden` is the width of the one hidden layer and `parameters` all weights and biases in torch's order. `threshold`
@@ -37,16 +38,6 @@ class MlpAttackModel:
         rows = self.scaling.apply(numbers(table, self.columns))
         outputs = evaluate(partial(_network, len(self.columns), self.hidden), self.parameters, rows)
         return outputs[:, 0].astype(np.float64)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> "MlpAttackModel":
-        """The inverse of `to_dict`."""
-        lists = {name: tuple(content[name]) for name in ("columns", "parameters")}
-        return cls(**content | lists | {"scaling": Scaling.from_dict(content["scaling"])})
 
 
 MODEL = MlpAttackModel

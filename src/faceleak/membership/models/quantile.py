@@ -5,15 +5,16 @@ whose mean and scale a small network predicts (the paper's Gaussian head). No sh
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from faceleak.membership.models.attackers_table import AttackFitError, best_threshold, folds_over_people, numbers
+from faceleak.membership.models.plain import PlainData
 from faceleak.membership.models.scaling import Scaling, scaling_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class QuantileAttackModel:
+class QuantileAttackModel(PlainData):
     """A fitted attack. Its score is (s − predicted mean) / predicted scale; higher says member.
 
     columns[0] is s, a score that is higher for members; the others are numbers of the image. `parameters` are all
@@ -42,16 +43,6 @@ class QuantileAttackModel:
         values = self.scaling.apply(numbers(table, self.columns))
         network = partial(_network, len(self.columns) - 1, self.hidden)
         return _above(values[:, 0], evaluate(network, self.parameters, values[:, 1:]))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> "QuantileAttackModel":
-        """The inverse of `to_dict`."""
-        lists = {name: tuple(content[name]) for name in ("columns", "parameters")}
-        return cls(**content | lists | {"scaling": Scaling.from_dict(content["scaling"])})
 
 
 MODEL = QuantileAttackModel

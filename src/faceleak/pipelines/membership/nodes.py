@@ -10,6 +10,7 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership import references
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import MembershipOptions, ThreatModel
+from faceleak.membership.stacking import stack
 from faceleak.metrics.options import BootstrapOptions
 
 
@@ -82,13 +83,13 @@ def read_calibration_signals(
     """Read the target's images off every reference, none of which knows these people: reference, image_id, columns."""
     from faceleak.signals.reading import read_signals
 
-    names = sorted({*options.calibrated_signals(), *options.blind.reference_signals})
+    names = options.signals_of_references()
     images = with_role(splits, *EVALUATED_ROLES)
     tables = {
         name: read_signals(names, backbone, store, images, compute, anchors(splits))
         for name, backbone in trained.items()
     }
-    return pd.concat(tables, names=["reference", None]).reset_index("reference").reset_index(drop=True)
+    return stack(tables, "reference")
 
 
 def read_blind_signals(
@@ -123,7 +124,7 @@ def read_view_signals(
         view: read_signals(options.signals(), backbone, store, images, compute, anchors(splits))
         for view, backbone in views.items()
     }
-    return pd.concat(tables, names=["view", None]).reset_index("view").reset_index(drop=True)
+    return stack(tables, "view")
 
 
 def fit_attacks(

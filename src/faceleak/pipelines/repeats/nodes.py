@@ -12,6 +12,7 @@ from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import MembershipOptions
+from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.membership.nodes import anchors
 
@@ -80,7 +81,7 @@ def read_target_calibration(
     """Read every target's images off every reference: target, reference, image_id, columns."""
     from faceleak.signals.reading import read_signals
 
-    names = sorted({*options.calibrated_signals(), *options.blind.reference_signals})
+    names = options.signals_of_references()
     everything = target_splits.drop_duplicates("image_id")
     tables = []
     for reference, backbone in references.items():
@@ -99,15 +100,15 @@ def score_blind_targets(
     compute: ComputeOptions,
 ) -> pd.DataFrame:
     """Fit and score the blind baseline for every target."""
-    from faceleak.membership import repeats, scoring
+    from faceleak.membership import scoring
     from faceleak.membership.blind import beside_images
     from faceleak.signals.reading import read_signals
 
     everything = target_splits.drop_duplicates("image_id")
     first = next(iter(references.values()))
-    of_target = dict(repeats.by_target(calibration_signals))
+    of_target = parts(calibration_signals, "target")
     tables = []
-    for name, splits in repeats.by_target(target_splits):
+    for name, splits in parts(target_splits, "target").items():
         seen = read_signals(options.blind.signals, first, store, splits, compute, within=everything)
         blind = beside_images(seen, of_target[name], options.blind)
         tables.append(scoring.score_blind(blind, splits, options).assign(target=name))

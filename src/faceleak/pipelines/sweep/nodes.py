@@ -58,7 +58,7 @@ def measure_sweep(
     ]
     rows = []
     for (cell, images), backbone in zip(splits.items(), train_backbones(pieces, compute), strict=True):
-        signals = read_signals(sorted(attack.signals_read()), backbone, store, sweep.evaluated(images), compute)
+        signals = read_signals(sorted(attack.signals_read()), backbone, store, images, compute)
         scores = sweep.score_cell(signals, images, attack)
         metrics = measure_membership(scores, None, bootstrap)["unseen_identity"]
         tpr = {"advantage": "", "ci_low": "_ci_low", "ci_high": "_ci_high"}
