@@ -1,27 +1,68 @@
 """Configuration of the `defense` pipeline."""
 
-from typing import Annotated, Literal
+from typing import Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from faceleak.defenses.registry import check_defense
+from faceleak.defenses import registry
+from faceleak.errors import FaceleakError
 from faceleak.membership.attackers import AttackerName
 from faceleak.options import Options
 
-DefenseName = Annotated[str, AfterValidator(check_defense)]
-
 
 class VariantOptions(Options):
-    """One variant: a defence at one strength (what strength means stands beside the defence)."""
+    """One variant: a defence, by the name of its file or the import path of your own module, and its settings.
 
-    defense: DefenseName
-    strength: float = Field(ge=0, allow_inf_nan=False)
+    The settings stand beside `defense` in the configuration. Without `name` the variant is called after the defence
+    and the settings that differ from their defaults.
+    """
+
+    defense: str
+    name: str = ""
     seed: int = 0
+    settings: dict[str, Any] = Field(default_factory=dict)
 
-    @property
-    def name(self) -> str:
-        """Name of the variant in metrics, tables and figures."""
-        return f"{self.defense}_{self.strength:g}"
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_settings(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "settings" in given:
+            return given
+        named = {key: value for key, value in given.items() if key in cls.model_fields}
+        return {**named, "settings": {key: value for key, value in given.items() if key not in cls.model_fields}}
+
+    @model_validator(mode="after")
+    def _check_settings(self) -> "VariantOptions":
+        try:
+            settings = self.checked_settings()
+        except ValidationError as error:
+            raise ValueError(f"{self.defense}: {_problems(error, self.defense)}") from error
+        except FaceleakError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        if not self.name:
+            changed = settings.model_dump(exclude_defaults=True) or {}
+            parts = [self.defense.rpartition(".")[2], *(_short(key, value) for key, value in changed.items())]
+            object.__setattr__(self, "name", "_".join(parts))
+        if "+" in self.name or "/" in self.name:
+            raise ValueError(f"the name {self.name!r} contains + or /, which join names in tables and files")
+        return self
+
+    def checked_settings(self) -> Options:
+        """The settings as the defence's own model."""
+        return registry.get(self.defense).Settings(**self.settings)
+
+
+def _short(key: str, value: Any) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if key == "strength" else f"{key}_{text}"
+
+
+def _problems(error: ValidationError, defense: str) -> str:
+    allowed = ", ".join(registry.get(defense).Settings.model_fields)
+    lines = []
+    for problem in error.errors():
+        key = ".".join(map(str, problem["loc"])) or "settings"
+        lines.append(f"{key}: {problem['msg']} (got {problem['input']!r})")
+    return f"{'; '.join(lines)}; its settings are {allowed}"
 
 
 class DefenseOptions(Options):
@@ -29,12 +70,12 @@ class DefenseOptions(Options):
 
     variants: list[VariantOptions] = Field(min_length=1)
     attackers: list[AttackerName] = Field(min_length=1)
-    threat_models: list[Literal["partial_knowledge"]] = Field(["partial_knowledge"], min_length=1)
+    threat_models: list[Any] = Field(["partial_knowledge"], min_length=1)
     undoing_images: int = Field(1000, ge=2)
 
     @model_validator(mode="after")
     def _name_each_variant_once(self) -> "DefenseOptions":
         names = [variant.name for variant in self.variants]
         if repeated := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"variants occur twice: {', '.join(sorted(repeated))}")
+            raise ValueError(f"variants occur twice: {', '.join(sorted(repeated))}; give one of them a name of its own")
         return self

@@ -12,13 +12,22 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.faces_input import face_batches
 from faceleak.compute import ComputeOptions, pick_device
+from faceleak.defenses.owner import OwnFaces
 from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.progress import track
 
 
+ACCESS = "weights"
+
+
 class ReestimationError(FaceleakError):
     """There are too few faces to estimate statistics on."""
+
+
+def undo(released: Backbone, own: OwnFaces) -> Backbone:
+    """Re-estimate on all faces of the attacker's own. Raises NoBatchNormError and ReestimationError."""
+    return reestimate(released, own.store, own.images["image_id"], own.compute)
 
 
 def reestimate(backbone: Backbone, store: FaceStore, image_ids: Iterable[str], compute: ComputeOptions) -> Backbone:

@@ -1,0 +1,51 @@
+"""Who defends a backbone before it is released, and who undoes it: what each of them has at hand."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from faceleak.compute import ComputeOptions
+from faceleak.errors import FaceleakError
+from faceleak.faces.store import FaceStore
+
+if TYPE_CHECKING:
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.backbones.training import TrainingPiece
+
+
+class DefenseError(FaceleakError):
+    """A defence cannot be applied to this backbone, or its guarantee would not hold."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who releases `backbone`.
+
+    training: the piece that it was trained as, with its private images; None where it came from outside. public:
+    image_id, identity and sha256 of faces in `store` that are nobody's secret.
+    """
+
+    backbone: "Backbone"
+    training: "TrainingPiece | None"
+    store: FaceStore
+    public: pd.DataFrame
+    compute: ComputeOptions
+
+    def trained_here(self) -> "TrainingPiece":
+        """The target's training. Raises DefenseError where the target was loaded."""
+        if self.training is None:
+            raise DefenseError(
+                "This defence trains the target again, and the target was loaded. Describe its training in "
+                "`target.train` with target.source `train`, or take the defence out of defense.variants."
+            )
+        return self.training
+
+
+@dataclass(frozen=True)
+class OwnFaces:
+    """Faces of the attacker's own: image_id, identity and sha256 of people whom the target never saw."""
+
+    store: FaceStore
+    images: pd.DataFrame
+    compute: ComputeOptions

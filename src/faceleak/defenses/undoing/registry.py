@@ -1,0 +1,38 @@
+"""Undoings by name: the name is the file in this room and stands in a defence's UNDOINGS."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from faceleak.defenses import undoing
+from faceleak.errors import FaceleakError
+from faceleak.named import check_name, files_of
+
+if TYPE_CHECKING:
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.defenses.owner import OwnFaces
+
+
+class UnknownUndoingError(FaceleakError):
+    """No undoing has this name."""
+
+
+class UndoingModule(Protocol):
+    """What a file of this room defines. ACCESS: what it takes, `weights` or (queries for) `embeddings`."""
+
+    ACCESS: str
+
+    def undo(self, released: "Backbone", own: "OwnFaces") -> "Backbone":
+        """Return a backbone from which the defence is gone as far as can be; the released one stays as it is."""
+        ...
+
+
+def names() -> list[str]:
+    """All undoings there are."""
+    return files_of(undoing, frozenset({"registry"}))
+
+
+def get(name: str) -> UndoingModule:
+    """Import an undoing. Raises UnknownUndoingError."""
+    module: Any = import_module(f"faceleak.defenses.undoing.{check_name(name, 'undoing', names(), UnknownUndoingError)}")
+    chosen: UndoingModule = module
+    return chosen
