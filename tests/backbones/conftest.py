@@ -40,10 +40,10 @@ def images(demo_store: FaceStore) -> pd.DataFrame:
 def piece(
     demo_store: FaceStore, images: pd.DataFrame, compute: ComputeOptions, tmp_path: Path
 ) -> Callable[..., TrainingPiece]:
-    """Make a piece: piece(images=…, cache=…, compute=…, and any training option)."""
+    """Make a piece: piece(images=…, cache=…, compute=…, start=…, and any training option)."""
 
     def make(**changes) -> TrainingPiece:
-        parts = {"images": images, "cache": tmp_path / "backbones", "compute": compute}
+        parts = {"images": images, "cache": tmp_path / "backbones", "compute": compute, "start": None}
         parts = {name: changes.pop(name, value) for name, value in parts.items()}
         return TrainingPiece("piece", demo_store, options=OPTIONS.model_copy(update=changes), **parts)
 

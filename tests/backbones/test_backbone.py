@@ -6,6 +6,7 @@ from torch import nn
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
+from faceleak.backbones.release import Release
 
 
 def backbone_with(net: nn.Module | None = None, **preprocessing) -> Backbone:
@@ -85,3 +86,13 @@ def test_the_hash_does_not_follow_memory_layout_or_mode(tiny_backbone):
     assert tiny_backbone.train().weights_hash() == before
     tiny_backbone.net.to(memory_format=torch.contiguous_format)
     assert tiny_backbone.weights_hash() == before
+
+
+def test_the_release_comes_last_and_without_one_nothing_is_done():
+    backbone, faces = backbone_with(nn.Sequential(nn.AvgPool2d(16), nn.Flatten())), torch.rand(4, 3, 16, 16)
+    plain = backbone.net(backbone.preprocess(faces))
+    assert torch.equal(backbone(faces), plain)
+    release = Release(noise=0.3, decimals=2, seed=1)
+    released = Backbone(backbone.net, backbone.card.model_copy(update={"release": release}))
+    assert torch.equal(released(faces), release.answer(plain))
+    assert released.weights_hash() == backbone.weights_hash()

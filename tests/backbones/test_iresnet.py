@@ -1,20 +1,30 @@
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from faceleak.backbones.architectures import IRESNETS, build
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.iresnet import IResNet
+from faceleak.backbones.normalisation import ScaleAndShift
 
 
-def net_of(architecture: str, image_size: int = 112, embedding_size: int = 512, device: str = "meta"):
-    preprocessing = Preprocessing(image_size=image_size)
+def net_of(
+    architecture: str,
+    image_size: int = 112,
+    embedding_size: int = 512,
+    device: str = "meta",
+    normalisation: str = "batch",
+):
+    card = BackboneCard(
+        architecture=architecture,
+        embedding_size=embedding_size,
+        preprocessing=Preprocessing(image_size=image_size),
+        normalisation=normalisation,
+    )
     with torch.device(device):
-        return build(
-            BackboneCard(architecture=architecture, embedding_size=embedding_size, preprocessing=preprocessing)
-        )
+        return build(card)
 
 
 def bn_names(net) -> list[str]:
@@ -60,10 +70,28 @@ def test_iresnet18_has_the_names_and_shapes_of_insightfaces_arcface_torch():
     assert {name: tuple(tensor.shape) for name, tensor in net_of("iresnet18").state_dict().items()} == expected
 
 
+def test_group_normalisation_takes_the_places_and_names_of_batch_norm_without_its_statistics():
+    batch, group = (net_of("iresnet50", normalisation=normalisation) for normalisation in ("batch", "group"))
+    without = {n: t.shape for n, t in batch.state_dict().items() if n.split(".")[-1] in ("weight", "bias")}
+    assert {name: tensor.shape for name, tensor in group.state_dict().items()} == without
+    assert bn_names(group) == []
+    assert list(group.buffers()) == []
+
+
+def test_folded_nets_have_no_normalisation_and_a_scale_and_shift_only_before_padding():
+    net = net_of("iresnet18", normalisation="folded")
+    modules = dict(net.named_modules())
+    kept = {name for name, module in modules.items() if isinstance(module, ScaleAndShift)}
+    assert kept == {f"layer{stage}.{block}.bn1" for stage in range(1, 5) for block in range(2)}
+    assert not any("Norm" in type(module).__name__ for module in modules.values())
+    assert all(module.bias is not None for module in modules.values() if isinstance(module, nn.Conv2d | nn.Linear))
+    assert list(net.buffers()) == []
+
+
 @pytest.mark.parametrize("architecture", IRESNETS)
-@pytest.mark.parametrize("size", [16, 64, 112])
-def test_every_architecture_gives_embeddings_of_the_size_asked_for(architecture, size):
-    net = net_of(architecture, image_size=size, embedding_size=24)
+@pytest.mark.parametrize(("size", "normalisation"), [(16, "batch"), (64, "group"), (112, "folded")])
+def test_every_architecture_gives_embeddings_of_the_size_asked_for(architecture, size, normalisation):
+    net = net_of(architecture, image_size=size, embedding_size=24, normalisation=normalisation)
     assert net(torch.empty(2, 3, size, size, device="meta")).shape == (2, 24)
 
 
@@ -113,8 +141,9 @@ def test_the_forward_pass_agrees_with_one_written_down_step_by_step():
     torch.testing.assert_close(net(images), plain_iresnet(net.state_dict(), depths, images))
 
 
-def test_the_scale_of_the_last_layer_is_not_trained():
-    net = net_of("iresnet_tiny", 32, 16, "cpu")
+@pytest.mark.parametrize("normalisation", ["batch", "group"])
+def test_the_scale_of_the_last_layer_is_not_trained(normalisation):
+    net = net_of("iresnet_tiny", 32, 16, "cpu", normalisation)
     assert [name for name, parameter in net.named_parameters() if not parameter.requires_grad] == ["features.weight"]
     assert (net.features.weight == 1).all()
 

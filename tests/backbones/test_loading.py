@@ -8,9 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceleak.backbones.architectures import UnknownArchitectureError
+from faceleak.backbones.architectures import UnknownArchitectureError, build
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.head import Head
 from faceleak.backbones.loading import (
     CARD,
+    HEAD,
     SHOWN_KEYS,
     WEIGHTS,
     BackboneError,
@@ -40,6 +43,30 @@ def test_what_is_saved_is_loaded_again_to_the_bit(tiny_backbone, folder):
     faces = torch.rand(2, 3, 32, 32)
     assert torch.equal(loaded(faces), tiny_backbone(faces))
     assert sorted(path.name for path in folder.iterdir()) == [CARD, WEIGHTS]
+
+
+@pytest.mark.parametrize("normalisation", ["group", "folded"])
+def test_nets_of_every_normalisation_are_saved_and_loaded(normalisation, tiny_backbone, tmp_path):
+    card = tiny_backbone.card.model_copy(update={"normalisation": normalisation})
+    backbone = Backbone(build(card), card)
+    save_backbone(backbone, tmp_path)
+    assert load_backbone(tmp_path).weights_hash() == backbone.weights_hash()
+    with pytest.raises(BackboneError, match="Name the architecture, normalisation"):
+        assemble(tiny_backbone.card, read_weights(tmp_path / WEIGHTS), "other")
+
+
+def test_the_head_goes_where_the_backbone_goes_and_does_not_outlive_it(tiny_backbone, tmp_path):
+    before = tiny_backbone.weights_hash()
+    tiny_backbone.head = Head(torch.randn(3, 16), ("c", "a", "b"), 30.0)
+    assert tiny_backbone.weights_hash() == before
+    save_backbone(tiny_backbone, tmp_path)
+    head = load_backbone(tmp_path).head
+    assert torch.equal(head.weight, tiny_backbone.head.weight)
+    assert (head.identities, head.scale) == (("c", "a", "b"), 30.0)
+    tiny_backbone.head = None
+    save_backbone(tiny_backbone, tmp_path)
+    assert not (tmp_path / HEAD).exists()
+    assert load_backbone(tmp_path).head is None
 
 
 def test_saving_leaves_the_backbone_as_it_came(tiny_backbone, tmp_path):

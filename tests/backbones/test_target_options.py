@@ -21,6 +21,10 @@ def test_the_source_has_a_block_that_describes_it(source):
         ({"architecture": "iresnet5"}, "Did you mean 'iresnet50'"),
         ({"embedding_size": 0}, "embedding_size"),
         ({"weigths": "x"}, "weigths"),
+        ({"normalisation": "layer"}, "normalisation"),
+        ({"head": "head.safetensors"}, "`head` is given without `identities`"),
+        ({"identities": "identities.txt"}, "`identities` is given without `head`"),
+        ({"head_scale": 0}, "head_scale"),
     ],
 )
 def test_a_wrong_description_is_refused(wrong, message):

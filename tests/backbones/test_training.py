@@ -18,7 +18,7 @@ from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.inventory import take_inventory
-from faceleak.backbones.loading import CARD, WEIGHTS, load_backbone
+from faceleak.backbones.loading import CARD, HEAD, WEIGHTS, load_backbone
 from faceleak.backbones.training import CHECKPOINT, TrainingError, TrainingPiece, train, train_backbones
 from faceleak.compute import seeded
 
@@ -61,6 +61,8 @@ def test_a_tiny_set_is_learnt_by_heart(piece, images, compute, monkeypatch):
     np.fill_diagonal(similarity, -2)
     people = images["identity"].to_numpy()
     assert (people[similarity.argmax(1)] == people).mean() >= 0.95  # 0.22 by chance
+    classes = (embeddings @ torch.nn.functional.normalize(backbone.head.weight).numpy().T).argmax(1)
+    assert (np.array(backbone.head.identities)[classes] == people).mean() >= 0.95  # 0.25 by chance
 
 
 def test_the_same_piece_gives_the_same_weights_and_another_seed_others(piece, tmp_path):
@@ -193,7 +195,7 @@ def test_what_is_in_the_cache_is_not_trained_again(piece, compute, epochs_traine
     hashes = [backbone.weights_hash() for backbone in first]
     assert [backbone.weights_hash() for backbone in again] == hashes
     assert hashes[0] == hashes[1] != hashes[2]
-    assert sorted(path.name for path in pieces[0].folder.iterdir()) == [CARD, WEIGHTS]
+    assert sorted(path.name for path in pieces[0].folder.iterdir()) == [CARD, WEIGHTS, HEAD]
 
 
 def test_the_folder_is_named_by_all_that_the_result_depends_on(piece, images, compute):
@@ -206,6 +208,9 @@ def test_the_folder_is_named_by_all_that_the_result_depends_on(piece, images, co
         piece(learning_rate=0.06),
         piece(architecture="iresnet_demo"),
         piece(horizontal_flip=False),
+        piece(normalisation="group"),
+        piece(frozen_statistics=True),
+        piece(augmentation="strong"),
         piece(images=images.iloc[1:]),
         piece(images=images.assign(identity=swapped)),
         piece(images=images.assign(sha256=images["sha256"].to_numpy()[::-1])),
@@ -281,7 +286,17 @@ def test_every_epoch_shows_each_image_once_in_an_order_of_its_own(flip, piece, i
     assert 12 <= mirrored <= 36 if flip else mirrored == 0  # of 48: 24 ± 3.5
 
 
-@pytest.mark.parametrize("option", [{"momentum": 0.0}, {"weight_decay": 0.1}, {"warmup_share": 0.6}, {"margin": 0.0}])
+OPTIONS = [
+    {"momentum": 0.0},
+    {"weight_decay": 0.1},
+    {"warmup_share": 0.6},
+    {"margin": 0.0},
+    {"frozen_statistics": True},
+    {"augmentation": "strong"},
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_has_an_effect(option, piece):
     assert trained(piece(**option)) != trained(piece())
 
@@ -324,3 +339,93 @@ def test_the_manifest_stays_as_it_came(piece, images):
     before = images.copy()
     train(piece(images=images, epochs=1))
     pd.testing.assert_frame_equal(images, before)
+
+
+def of_bn(backbone: Backbone) -> dict[str, torch.Tensor]:
+    """Running statistics and counts of the batches that they come from."""
+    return {name: tensor for name, tensor in backbone.net.state_dict().items() if "running" in name or "num_b" in name}
+
+
+def test_frozen_statistics_are_those_of_the_start_to_the_bit(piece, compute):
+    start = piece(epochs=1)
+    (before,) = train_backbones([start], compute)
+    frozen, free = train_backbones(
+        [piece(start=start.folder, frozen_statistics=still) for still in (True, False)], compute
+    )
+    torch.testing.assert_close(of_bn(frozen), of_bn(before), rtol=0, atol=0)
+    assert not torch.equal(frozen.net.conv1.weight, before.net.conv1.weight)
+    assert not torch.equal(frozen.net.bn1.weight, before.net.bn1.weight)
+    assert all((of_bn(free)[name] != tensor).any() for name, tensor in of_bn(before).items())
+
+
+@pytest.mark.parametrize("options", [{}, {"augmentation": "strong"}, {"normalisation": "group"}])
+def test_an_epoch_that_begins_anew_repeats_itself(options, piece, tmp_path, monkeypatch, epochs_trained):
+    expected = trained(piece(epochs=2, **options))
+    broken = piece(epochs=2, cache=tmp_path / "broken", **options)
+
+    def stop(*_) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        train_epoch = training._Run.train_epoch
+        patched.setattr(training._Run, "train_epoch", lambda run, epoch: (train_epoch(run, epoch), epoch and stop()))
+        with pytest.raises(KeyboardInterrupt):
+            train(broken)
+    epochs_trained.clear()
+    assert trained(broken) == expected
+    assert epochs_trained == [1]
+
+
+def test_strong_augmentation_shows_no_face_twice_and_stays_within_the_range(piece, monkeypatch):
+    shown = []
+
+    class Noting(Backbone):
+        def forward(self, faces):
+            shown.append(faces.clone())
+            return super().forward(faces)
+
+    monkeypatch.setattr(training, "Backbone", Noting)
+    train(piece(epochs=2, augmentation="strong"))
+    faces = torch.cat(shown)
+    assert faces.shape == (48, 3, 32, 32)
+    assert len(torch.unique(faces.flatten(1), dim=0)) == 48
+    assert 0 <= float(faces.min()) < float(faces.max()) <= 1
+
+
+def test_a_net_without_batch_norm_learns_too(piece, compute):
+    (backbone,) = train_backbones([piece(epochs=1, normalisation="group")], compute)
+    assert backbone.card.normalisation == "group"
+    assert take_inventory(backbone)["bn_layers"] == []
+    (untrained,) = train_backbones([piece(epochs=0, normalisation="group")], compute)
+    changed = [
+        name for name, tensor in backbone.net.named_parameters() if not tensor.equal(untrained.net.get_parameter(name))
+    ]
+    assert changed == [name for name, _ in backbone.net.named_parameters() if name != "features.weight"]
+
+
+def test_training_goes_on_from_the_weights_of_the_start(piece, compute):
+    start = piece(epochs=2, seed=3)
+    (before,) = train_backbones([start], compute)
+    (same,) = train_backbones([piece(epochs=0, start=start.folder)], compute)
+    assert same.weights_hash() == before.weights_hash()
+    tuned = piece(epochs=1, start=start.folder)
+    (after,) = train_backbones([tuned], compute)
+    assert after.weights_hash() != before.weights_hash()
+    assert load_backbone(start.folder).weights_hash() == before.weights_hash()
+    fresh = train_backbones([piece(epochs=1)], compute)[0]
+
+    def way(backbone: Backbone) -> float:
+        return float((backbone.net.conv1.weight - before.net.conv1.weight).detach().norm())
+
+    assert way(after) < way(fresh) / 2
+    assert after.card.training["start"]["data_hash"] == start.data_hash
+    assert after.card.training["start"]["seed"] == 3
+
+
+def test_the_head_knows_whose_its_classes_are(piece, images, compute):
+    shuffled = piece(images=images.sample(frac=1, random_state=1), epochs=1)
+    (backbone,) = train_backbones([shuffled], compute)
+    assert backbone.head.identities == tuple(sorted(images["identity"].unique()))
+    assert backbone.head.weight.shape == (4, 16)
+    assert backbone.head.scale == 16
+    assert not any("head" in name for name in backbone.state_dict())

@@ -36,6 +36,9 @@ def test_an_unknown_architecture_names_the_nearest():
         {"margin": 1.6},
         {"scale": 0},
         {"horizontal_flip": "sometimes"},
+        {"augmentation": "weak"},
+        {"normalisation": "folded"},
+        {"frozen_statistics": "some"},
     ],
 )
 def test_values_that_mean_nothing_are_refused(wrong):
@@ -47,3 +50,9 @@ def test_values_that_mean_nothing_are_refused(wrong):
 def test_what_has_no_default_must_be_given(key):
     with pytest.raises(ValidationError, match=rf"{key}\n.*required"):
         TrainingOptions(**{name: value for name, value in SMALLEST.items() if name != key})
+
+
+def test_without_batch_norm_there_are_no_statistics_to_freeze():
+    assert TrainingOptions(**SMALLEST, frozen_statistics=True).normalisation == "batch"
+    with pytest.raises(ValidationError, match="frozen_statistics is about batch normalisation"):
+        TrainingOptions(**SMALLEST, frozen_statistics=True, normalisation="group")

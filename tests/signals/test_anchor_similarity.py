@@ -4,6 +4,7 @@ import pytest
 from faceleak.errors import FaceleakError
 from faceleak.signals import anchor_similarity
 from faceleak.signals.anchor_similarity import COLUMNS, NoAnchorsError, compare
+from faceleak.signals.gathering import Gathering
 
 
 def unit(*shape: int, seed: int) -> np.ndarray:
@@ -13,7 +14,7 @@ def unit(*shape: int, seed: int) -> np.ndarray:
 
 def test_two_anchors_by_hand():
     anchors = np.array([[1, 0], [0.6, 0.8]], np.float32)
-    (row,) = compare(np.array([[0, 1]], np.float32), np.array(["a"]), anchors)
+    (row,) = compare(Gathering(np.array([[0, 1]], np.float32), np.array(["a"]), anchors))
     found = dict(zip(COLUMNS, row, strict=True))  # cosines 0 and 0.8
     assert found["mean"] == found["std"] == pytest.approx(0.4)
     assert found["quantile_0.25"] == pytest.approx(0.2)
@@ -25,7 +26,7 @@ def test_two_anchors_by_hand():
 def test_it_agrees_with_each_cosine_by_itself_whatever_the_size_of_a_block(rows, monkeypatch):
     monkeypatch.setattr(anchor_similarity, "ROWS", rows)
     embeddings, anchors = unit(7, 5, seed=0), unit(23, 5, seed=1)
-    found = compare(embeddings, np.arange(7), anchors)
+    found = compare(Gathering(embeddings, np.arange(7), anchors))
     for image in range(7):
         cosines = sorted(float(np.dot(embeddings[image], anchor)) for anchor in anchors)
         np.testing.assert_allclose(found[image, :2], [np.mean(cosines), np.std(cosines)], atol=1e-6)
@@ -35,11 +36,11 @@ def test_it_agrees_with_each_cosine_by_itself_whatever_the_size_of_a_block(rows,
 
 def test_whose_the_images_are_does_not_matter():
     embeddings, anchors = unit(4, 5, seed=0), unit(9, 5, seed=1)
-    one, four = (compare(embeddings, np.array(identities), anchors) for identities in (list("aaaa"), list("abcd")))
+    one, four = (compare(Gathering(embeddings, np.array(list(people)), anchors)) for people in ("aaaa", "abcd"))
     np.testing.assert_array_equal(one, four)
 
 
 def test_without_anchors_there_is_no_distribution():
     with pytest.raises(NoAnchorsError, match="role `public`, and there are none") as error:
-        compare(unit(3, 5, seed=0), np.arange(3), np.empty((0, 5), np.float32))
+        compare(Gathering(unit(3, 5, seed=0), np.arange(3), np.empty((0, 5), np.float32)))
     assert isinstance(error.value, FaceleakError)

@@ -1,9 +1,15 @@
 """What every comparison with other images must keep, whichever file of the room it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
+from faceleak.backbones.head import Head
+from faceleak.errors import FaceleakError
 from faceleak.signals import registry
+from faceleak.signals.gathering import Gathering
 from faceleak.signals.registry import Comparison
 
 NAMES = [name for name in registry.names() if isinstance(registry.get(name), Comparison)]
@@ -21,12 +27,18 @@ def comparison(request) -> Comparison:
 
 
 @pytest.fixture
-def anchors() -> np.ndarray:
-    return unit(30, 8, seed=1)
+def gathering() -> Gathering:
+    """Eleven images of four people, 30 anchors, and a head that knows two of the people and a third."""
+    head = Head(torch.from_numpy(unit(3, 8, seed=3)), ("c", "x", "a"), 8.0)
+    return Gathering(unit(11, 8), PEOPLE, unit(30, 8, seed=1), head)
 
 
-def test_every_image_gets_a_row_of_finite_numbers_with_names_of_their_own(comparison, anchors):
-    rows = comparison.compare(unit(11, 8), PEOPLE, anchors)
+def rows_of(gathering: Gathering, rows: np.ndarray) -> Gathering:
+    return replace(gathering, embeddings=gathering.embeddings[rows], identities=gathering.identities[rows])
+
+
+def test_every_image_gets_a_row_of_finite_numbers_with_names_of_their_own(comparison, gathering):
+    rows = comparison.compare(gathering)
     assert rows.shape == (11, len(comparison.columns))
     assert rows.dtype == np.float32
     assert np.isfinite(rows).all()
@@ -34,34 +46,47 @@ def test_every_image_gets_a_row_of_finite_numbers_with_names_of_their_own(compar
     assert len(np.unique(rows, axis=0)) > 5
 
 
-def test_it_reads_embeddings_only(comparison):
-    assert comparison.access == "embeddings"
+def test_it_reads_embeddings_and_the_head_only_where_it_says_so(comparison, gathering):
+    without = replace(gathering, head=None)
+    if comparison.access == "embeddings":
+        np.testing.assert_array_equal(comparison.compare(without), comparison.compare(gathering))
+    else:
+        assert comparison.access == "head"
+        with pytest.raises(FaceleakError):
+            comparison.compare(without)
 
 
-def test_the_inputs_stay_as_they_came(comparison, anchors):
-    inputs = unit(11, 8), PEOPLE.copy(), anchors
-    before = [values.copy() for values in inputs]
-    comparison.compare(*inputs)
-    for values, as_before in zip(inputs, before, strict=True):
+def test_what_is_handed_in_stays_as_it_came(comparison, gathering):
+    parts = gathering.embeddings, gathering.identities, gathering.anchors, gathering.head.weight.numpy()
+    before = [values.copy() for values in parts]
+    comparison.compare(gathering)
+    for values, as_before in zip(parts, before, strict=True):
         np.testing.assert_array_equal(values, as_before)
 
 
-def test_the_order_of_people_and_their_names_do_not_matter(comparison, anchors):
-    embeddings = unit(11, 8)
-    rows = comparison.compare(embeddings, PEOPLE, anchors)
+def test_the_order_of_people_and_their_names_do_not_matter(comparison, gathering):
     blocks = np.concatenate([np.flatnonzero(person == PEOPLE) for person in "cadb"])
-    renamed = np.array([{"a": 3, "b": 1, "c": 7, "d": 2}[person] for person in PEOPLE[blocks]])
-    np.testing.assert_allclose(comparison.compare(embeddings[blocks], renamed, anchors), rows[blocks], atol=1e-6)
+    names = {"a": 3, "b": 1, "c": 7, "d": 2, "x": 5}
+    renamed = replace(
+        rows_of(gathering, blocks),
+        identities=np.array([names[person] for person in PEOPLE[blocks]]),
+        head=replace(gathering.head, identities=tuple(str(names[person]) for person in gathering.head.identities)),
+    )
+    np.testing.assert_allclose(comparison.compare(renamed), comparison.compare(gathering)[blocks], atol=1e-6)
 
 
-def test_other_people_in_the_table_do_not_matter(comparison, anchors):
-    embeddings = unit(11, 8)
+def test_other_people_in_the_table_do_not_matter(comparison, gathering):
     mine = np.isin(PEOPLE, ["a", "c"])
-    alone = comparison.compare(embeddings[mine], PEOPLE[mine], anchors)
-    np.testing.assert_allclose(comparison.compare(embeddings, PEOPLE, anchors)[mine], alone, atol=1e-6)
+    alone = comparison.compare(rows_of(gathering, mine))
+    np.testing.assert_allclose(comparison.compare(gathering)[mine], alone, atol=1e-6)
 
 
-def test_turning_the_whole_space_changes_nothing(comparison, anchors):
+def test_turning_the_whole_space_changes_nothing(comparison, gathering):
     turn = np.linalg.qr(np.random.default_rng(2).normal(size=(8, 8)))[0].astype(np.float32)
-    rows = comparison.compare(unit(11, 8), PEOPLE, anchors)
-    np.testing.assert_allclose(comparison.compare(unit(11, 8) @ turn, PEOPLE, anchors @ turn), rows, atol=1e-5)
+    turned = replace(
+        gathering,
+        embeddings=gathering.embeddings @ turn,
+        anchors=gathering.anchors @ turn,
+        head=replace(gathering.head, weight=gathering.head.weight @ torch.from_numpy(turn)),
+    )
+    np.testing.assert_allclose(comparison.compare(turned), comparison.compare(gathering), atol=1e-5)

@@ -1,4 +1,5 @@
 from copy import deepcopy
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -7,10 +8,14 @@ import torch
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import NotFiniteError
+from faceleak.backbones.head import Head
+from faceleak.backbones.release import Release
 from faceleak.compute import ComputeOptions
 from faceleak.signals import reading, registry
 from faceleak.signals.anchor_similarity import NoAnchorsError
 from faceleak.signals.columns import columns_of
+from faceleak.signals.gathering import Gathering
+from faceleak.signals.head_loss import NoHeadError
 from faceleak.signals.reading import NotTogetherError, read_signals
 from faceleak.signals.registry import Signal, UnknownSignalError
 
@@ -34,6 +39,14 @@ def anchors(demo_store, images) -> pd.DataFrame:
     """Ten other images."""
     manifest = demo_store.manifest()
     return manifest[~manifest["image_id"].isin(images["image_id"])].sample(10, random_state=1)
+
+
+@pytest.fixture
+def tiny_backbone(tiny_backbone, images) -> Backbone:
+    """The tiny backbone with a head that knows three of the people."""
+    people = tuple(sorted(images["identity"].unique()))[:3]
+    tiny_backbone.head = Head(torch.randn(3, 16, generator=torch.Generator().manual_seed(0)), people, 8.0)
+    return tiny_backbone
 
 
 @pytest.fixture
@@ -105,11 +118,12 @@ def test_comparisons_start_from_unit_embeddings(tiny_backbone, demo_store, image
         embeddings = read_signals(["embedding"], tiny_backbone, demo_store, of_images, fresh).iloc[:, 1:].to_numpy()
         return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
 
-    names = ["anchor_similarity", "reference_similarity"]
+    names = ["anchor_similarity", "reference_similarity", "head_loss"]
     table = read_signals(names, tiny_backbone, demo_store, images, fresh, anchors)
     assert columns_of("embedding", table) == []
     for name in names:
-        expected = registry.get(name).compare(unit(images), images["identity"].to_numpy(), unit(anchors))
+        gathering = Gathering(unit(images), images["identity"].to_numpy(), unit(anchors), tiny_backbone.head)
+        expected = registry.get(name).compare(gathering)
         np.testing.assert_allclose(table[columns_of(name, table)], expected, rtol=1e-5, atol=1e-6)
     mates = images["identity"].to_numpy()[:, None] == images["identity"].to_numpy()
     cosines = unit(images) @ unit(images).T
@@ -123,6 +137,12 @@ def test_a_comparison_with_anchors_that_are_missing_is_an_error(none, tiny_backb
     with pytest.raises(NoAnchorsError):
         read_signals(["anchor_similarity"], tiny_backbone, demo_store, images, fresh, none)
     assert len(read_signals(["reference_similarity"], tiny_backbone, demo_store, images, fresh, none)) == 20
+
+
+def test_a_loss_without_a_head_is_an_error(tiny_backbone, demo_store, images, fresh):
+    tiny_backbone.head = None
+    with pytest.raises(NoHeadError, match=r"`head` and `identities` in target\.load"):
+        read_signals(["head_loss"], tiny_backbone, demo_store, images, fresh)
 
 
 def test_reading_changes_nothing_in_the_target(tiny_backbone, demo_store, images, fresh):
@@ -163,6 +183,20 @@ def test_another_backbone_and_other_images_are_read_anew(tiny_backbone, demo_sto
     assert read(of_images=images[::-1])["image_id"].tolist() == images["image_id"][::-1].tolist()
     pd.testing.assert_frame_equal(read(of_images=images[:3]), first[:3], rtol=1e-3)
     assert len(reads) == 5
+
+
+def test_another_release_of_the_same_weights_is_read_anew(tiny_backbone, demo_store, images, fresh, reads):
+    def read(release: Release | None) -> np.ndarray:
+        released = Backbone(tiny_backbone.net, tiny_backbone.card.model_copy(update={"release": release}))
+        return read_signals(["embedding"], released, demo_store, images, fresh).iloc[:, 1:].to_numpy()
+
+    releases = [None, Release(decimals=1), Release(noise=0.5), Release(noise=0.5, seed=1)]
+    tables = [read(release) for release in releases]
+    assert len(reads) == 4
+    assert all((first != second).any() for first, second in combinations(tables, 2))
+    np.testing.assert_array_equal(tables[1], tables[1].round(1))
+    np.testing.assert_array_equal(read(releases[2]), tables[2])
+    assert len(reads) == 4
 
 
 def test_images_of_a_larger_set_are_read_once_and_compared_among_themselves(

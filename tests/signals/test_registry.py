@@ -16,7 +16,7 @@ def test_every_file_of_the_room_that_computes_or_compares_is_a_signal_and_no_oth
     assert set(registry.names()) == reading | comparing
     assert {name for name in registry.names() if isinstance(registry.get(name), Comparison)} == comparing
     assert {"bn_distance", "bn_moments", "pixel_statistics", "embedding"} <= reading
-    assert comparing == {"anchor_similarity", "reference_similarity"}
+    assert comparing == {"anchor_similarity", "reference_similarity", "head_loss"} == registry.COMPARISONS
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -35,7 +35,7 @@ def test_signals_that_pass_more_images_through_the_backbone_say_how_many():
     assert registry.get_reader("augmentation_similarity").extra_passes == 7
 
 
-@pytest.mark.parametrize("name", ["anchor_similarity", "reference_similarity"])
+@pytest.mark.parametrize("name", ["anchor_similarity", "reference_similarity", "head_loss"])
 def test_a_comparison_cannot_be_read_off_one_image(name):
     with pytest.raises(UnknownSignalError, match=f"'{name}' compares images with each other"):
         registry.get_reader(name)

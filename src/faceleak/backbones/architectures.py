@@ -35,4 +35,4 @@ def build(card: BackboneCard) -> "nn.Module":
     from faceleak.backbones.iresnet import IResNet
 
     depths, widths = IRESNETS[check_architecture(card.architecture)]
-    return IResNet(depths, widths, card.preprocessing.image_size, card.embedding_size)
+    return IResNet(depths, widths, card.preprocessing.image_size, card.embedding_size, normalisation=card.normalisation)

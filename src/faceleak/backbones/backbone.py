@@ -1,6 +1,7 @@
 """A backbone as faceleak handles it: a network together with the card that says how to feed it."""
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +9,16 @@ from torch.nn import functional
 
 from faceleak.backbones.card import BackboneCard
 
+if TYPE_CHECKING:
+    from faceleak.backbones.head import Head
+
 
 class Backbone(nn.Module):
     """Faces (n, 3, height, width), RGB in 0…1 → embeddings (n, embedding_size), not normalised.
 
-    Preprocessing is part of it, so that images, generated faces and gradients all pass through the same steps.
+    Preprocessing is part of it, so that images, generated faces and gradients all pass through the same steps, and so
+    is the card's release. `head` is the classification head of the training, where there is one; it is no part of the
+    weights.
     """
 
     mean: Tensor
@@ -22,6 +28,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.card = card
+        self.head: Head | None = None
         self.register_buffer("mean", torch.tensor(card.preprocessing.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(card.preprocessing.std).view(1, 3, 1, 1), persistent=False)
 
@@ -41,7 +48,8 @@ class Backbone(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         embeddings: Tensor = self.net(self.preprocess(faces))
-        return embeddings
+        release = self.card.release
+        return embeddings if release is None else release.answer(embeddings)
 
     def weights_hash(self) -> str:
         """Hash of all weights and statistics: two backbones with the same hash are the same."""

@@ -4,7 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from faceleak.backbones.release import Release
 from faceleak.options import Options
+
+Normalisation = Literal["batch", "group", "folded"]
 
 
 class Preprocessing(Options):
@@ -17,10 +20,16 @@ class Preprocessing(Options):
 
 
 class BackboneCard(Options):
-    """Architecture, preprocessing, and where the weights come from (`training` is empty where that was not here)."""
+    """Architecture, preprocessing, and where the weights come from (`training` is empty where that was not here).
+
+    `normalisation`: BN, group normalisation, or `folded`, what `folding.fold` makes of BN. `release`: what happens to
+    an embedding before it is given away.
+    """
 
     version: Literal[1] = 1
     architecture: str
     embedding_size: int = Field(ge=1)
     preprocessing: Preprocessing = Preprocessing()
+    normalisation: Normalisation = "batch"
+    release: Release | None = None
     training: dict[str, Any] = Field(default_factory=dict)

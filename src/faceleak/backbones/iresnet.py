@@ -1,7 +1,8 @@
 """iResNet (improved residual networks for face recognition, arXiv 2004.04989) as used with ArcFace (1801.07698).
 
 Parameter names follow InsightFace's `arcface_torch`, so that its weights fit; widths and depths are free, so that
-the same code makes the small nets of the demo.
+the same code makes the small nets of the demo. The names of BN layers stay whatever takes their place; folded, it is
+nothing in most places, and the convolutions have a bias.
 """
 
 from collections.abc import Sequence
@@ -10,21 +11,26 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
+from faceleak.backbones.card import Normalisation
+from faceleak.backbones.normalisation import before_padding, of_embeddings, of_maps
+
 
 class ResidualBlock(nn.Module):
     """BN → 3×3 → BN → PReLU → 3×3 (stride) → BN, added to its input."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, normalisation: Normalisation = "batch") -> None:
         super().__init__()
-        self.bn1 = nn.BatchNorm2d(inputs)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
+        bias = normalisation == "folded"
+        self.bn1 = before_padding(normalisation, inputs)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
+        self.bn2 = of_maps(normalisation, outputs)
         self.prelu = nn.PReLU(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, stride, padding=1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        self.downsample: nn.Module | None = None
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, stride, padding=1, bias=bias)
+        self.bn3 = of_maps(normalisation, outputs)
+        self.downsample: nn.Sequential | None = None
         if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+            shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=bias)
+            self.downsample = nn.Sequential(shortcut, of_maps(normalisation, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -46,19 +52,20 @@ class IResNet(nn.Module):
         image_size: int = 112,
         embedding_size: int = 512,
         dropout: float = 0.0,
+        normalisation: Normalisation = "batch",
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=normalisation == "folded")
+        self.bn1 = of_maps(normalisation, widths[0])
         self.prelu = nn.PReLU(widths[0])
         inputs = (widths[0], *widths)
-        self.layer1, self.layer2, self.layer3, self.layer4 = (_stage(inputs[i], widths[i], depths[i]) for i in range(4))
-        self.bn2 = nn.BatchNorm2d(widths[3])
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            _stage(inputs[i], widths[i], depths[i], normalisation) for i in range(4)
+        )
+        self.bn2 = of_maps(normalisation, widths[3])
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(widths[3] * ceil(image_size / 16) ** 2, embedding_size)
-        self.features = nn.BatchNorm1d(embedding_size)
-        nn.init.ones_(self.features.weight)
-        self.features.weight.requires_grad_(False)
+        self.features = of_embeddings(normalisation, embedding_size)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -74,7 +81,7 @@ class IResNet(nn.Module):
         return embeddings
 
 
-def _stage(inputs: int, outputs: int, depth: int) -> nn.Sequential:
-    blocks = [ResidualBlock(inputs, outputs, stride=2)]
-    blocks += [ResidualBlock(outputs, outputs, stride=1) for _ in range(depth - 1)]
+def _stage(inputs: int, outputs: int, depth: int, normalisation: Normalisation) -> nn.Sequential:
+    blocks = [ResidualBlock(inputs, outputs, 2, normalisation)]
+    blocks += [ResidualBlock(outputs, outputs, 1, normalisation) for _ in range(depth - 1)]
     return nn.Sequential(*blocks)

@@ -1,4 +1,4 @@
-"""Saving and loading backbones: weights as safetensors, the card as JSON beside them. Never a pickle that runs code."""
+"""Saving and loading backbones: weights and head as safetensors, the card as JSON. Never a pickle that runs code."""
 
 import json
 import pickle
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from faceleak.backbones.backbone import Backbone
 
-WEIGHTS, CARD = "backbone.safetensors", "backbone.json"
+WEIGHTS, CARD, HEAD = "backbone.safetensors", "backbone.json", "head.safetensors"
 SHOWN_KEYS = 5
 
 
@@ -24,27 +24,41 @@ class BackboneError(FaceleakError):
 
 
 def save_backbone(backbone: "Backbone", folder: Path) -> None:
-    """Write weights and card into `folder`, each whole or not at all, the card last."""
+    """Write weights, card and, where there is one, the head into `folder`, each whole or not at all, the card last."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().contiguous().cpu() for name, tensor in backbone.net.state_dict().items()}
     with writing(folder / WEIGHTS) as partial:
         save_file(weights, partial)
+    if backbone.head is None:
+        (folder / HEAD).unlink(missing_ok=True)
+    else:
+        backbone.head.save(folder / HEAD)
     with writing(folder / CARD) as partial:
         partial.write_text(backbone.card.model_dump_json(indent=2) + "\n")
 
 
 def load_backbone(folder: Path) -> "Backbone":
     """Load what `save_backbone` wrote, in eval mode. Raises BackboneError."""
+    from faceleak.backbones.head import Head
+
+    card = read_card(folder)
+    backbone = assemble(card, read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
+    if (folder / HEAD).exists():
+        backbone.head = Head.load(folder / HEAD, card.embedding_size)
+    return backbone
+
+
+def read_card(folder: Path) -> BackboneCard:
+    """Read the card of a saved backbone. Raises BackboneError."""
     path = folder / CARD
     if not path.exists():
         raise BackboneError(f"There is no backbone in {folder} ({CARD} is missing). Run: kedro run --pipeline=target")
     try:
-        card = BackboneCard.model_validate(json.loads(path.read_text()))
+        return BackboneCard.model_validate(json.loads(path.read_text()))
     except ValueError as error:  # no text, no JSON, or not the fields of a card
         raise BackboneError(f"{path} is not the card of a backbone: {error}") from error
-    return assemble(card, read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
 
 
 def read_weights(path: Path) -> "dict[str, Tensor]":
@@ -104,5 +118,5 @@ def check_keys(net: "nn.Module", weights: "dict[str, Tensor]", origin: str, arch
     if problems:
         raise BackboneError(
             f"The weights in {origin} do not fit the architecture {architecture}: {', '.join(problems)}. "
-            "Name the architecture, image size and embedding size they were trained with."
+            "Name the architecture, normalisation, image size and embedding size they were trained with."
         )

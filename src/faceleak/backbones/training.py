@@ -5,7 +5,6 @@ its order and its augmentation from the seed and its own number.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,50 +14,19 @@ from torch import Tensor, nn
 
 from faceleak.backbones.arcface import ArcFaceHead
 from faceleak.backbones.architectures import build
+from faceleak.backbones.augmentation import augment
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.card import BackboneCard, Preprocessing
+from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.faces_input import face_batches
+from faceleak.backbones.head import Head
 from faceleak.backbones.loading import CARD, load_backbone, save_backbone
-from faceleak.backbones.training_options import TrainingOptions
+from faceleak.backbones.training_piece import HASHED, TrainingError, TrainingPiece
 from faceleak.compute import ComputeOptions, keep_freed_memory, pick_device, run_pieces, seeded, training_dtype
-from faceleak.errors import FaceleakError
-from faceleak.faces.store import FaceStore
-from faceleak.pieces import code_version, fingerprint, writing
+from faceleak.pieces import writing
 from faceleak.progress import track
 
 CHECKPOINT = "checkpoint.pt"
-HASHED = ["sha256", "identity"]
-CODE = tuple(
-    f"faceleak.backbones.{module}"
-    for module in ("training", "arcface", "architectures", "iresnet", "backbone", "faces_input")
-)
-
-
-class TrainingError(FaceleakError):
-    """Training cannot start or has failed."""
-
-
-@dataclass(frozen=True)
-class TrainingPiece:
-    """One backbone to train: `images` has the columns image_id, identity and sha256."""
-
-    name: str
-    store: FaceStore
-    images: pd.DataFrame
-    options: TrainingOptions
-    compute: ComputeOptions
-    cache: Path
-
-    @property
-    def data_hash(self) -> str:
-        """Which images, and who is on them."""
-        return fingerprint(self.images[HASHED].sort_values(HASHED))
-
-    @property
-    def folder(self) -> Path:
-        """Where the result lies once it is there: named by everything that it depends on."""
-        precision = str(training_dtype(self.compute, pick_device(self.compute)))
-        return self.cache / fingerprint(self.data_hash, self.options, precision, code_version(*CODE))
+__all__ = ["CHECKPOINT", "TrainingError", "TrainingPiece", "train", "train_backbones"]
 
 
 def train_backbones(pieces: list[TrainingPiece], compute: ComputeOptions) -> list[Backbone]:
@@ -71,26 +39,17 @@ def train_backbones(pieces: list[TrainingPiece], compute: ComputeOptions) -> lis
 def train(piece: TrainingPiece) -> None:
     """Train one backbone and save it in the folder of the piece, continuing from its checkpoint if there is one.
 
-    Raises TrainingError where there are fewer than two people or fewer images than one batch.
+    Raises TrainingError where there are fewer than two people, fewer images than one batch, or a start that misfits.
     """
-    _check(piece)
+    piece.check()
     keep_freed_memory()
     run = _begin(piece)
     epochs = range(run.next_epoch, piece.options.epochs)
     for epoch in track(epochs, f"Training {piece.name}", len(epochs), "epochs"):
         run.train_epoch(epoch)
         run.save_checkpoint(epoch)
-    save_backbone(run.backbone, piece.folder)
+    save_backbone(run.result(), piece.folder)
     (piece.folder / CHECKPOINT).unlink(missing_ok=True)
-
-
-def _check(piece: TrainingPiece) -> None:
-    people, images = piece.images["identity"].nunique(), len(piece.images)
-    if people < 2 or images < piece.options.batch_size:
-        raise TrainingError(
-            f"{piece.name} cannot be trained on {images} images of {people} people: it takes at least two people and "
-            f"one batch of {piece.options.batch_size} images. Give it more people, or lower its batch_size."
-        )
 
 
 def _begin(piece: TrainingPiece) -> "_Run":
@@ -115,11 +74,15 @@ class _Run:
         self.dtype = training_dtype(piece.compute, self.device)
         images = piece.images.sort_values(HASHED)  # as in `data_hash`, so that the order of the rows changes nothing
         self.positions = piece.store.positions(images["image_id"])
-        codes, people = pd.factorize(images["identity"], sort=True)
+        codes, self.people = pd.factorize(images["identity"], sort=True)
         self.classes = torch.from_numpy(codes.astype(np.int64)).to(self.device)
+        card = piece.card()
         with seeded(options.seed):
-            self.backbone = Backbone(build(_card(piece)), _card(piece)).to(self.device)
-            self.head = ArcFaceHead(len(people), options.embedding_size, options.margin, options.scale).to(self.device)
+            self.backbone = Backbone(build(card), card)
+            head = ArcFaceHead(len(self.people), options.embedding_size, options.margin, options.scale)
+        if piece.start is not None:
+            self.backbone.net.load_state_dict(load_backbone(piece.start).net.state_dict())
+        self.backbone, self.head = self.backbone.to(self.device), head.to(self.device)
         self.steps = len(self.positions) // options.batch_size  # an incomplete last batch is left out
         parameters = [p for p in (*self.backbone.parameters(), *self.head.parameters()) if p.requires_grad]
         self.optimizer = torch.optim.SGD(
@@ -139,6 +102,9 @@ class _Run:
         random = np.random.default_rng([self.piece.options.seed, epoch])
         order = random.permutation(len(self.positions))[: self.steps * self.piece.options.batch_size]
         self.backbone.train()
+        if self.piece.options.frozen_statistics:
+            for layer in bn_layers(self.backbone.net).values():
+                layer.eval()
         with seeded(int(random.integers(2**31))):
             for faces, classes in self._batches(order, random):
                 with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
@@ -158,7 +124,12 @@ class _Run:
         batches = face_batches(self.piece.store, self.positions[order], size, batch_size, self.device)
         for number, faces in enumerate(batches):
             classes = self.classes[order[number * batch_size : (number + 1) * batch_size]]
-            yield (_mirrored(faces, random) if self.piece.options.horizontal_flip else faces), classes
+            yield augment(faces, self.piece.options, random), classes
+
+    def result(self) -> Backbone:
+        weight = self.head.weight.detach().cpu()
+        self.backbone.head = Head(weight, tuple(map(str, self.people)), self.piece.options.scale)
+        return self.backbone
 
     def _state(self) -> dict[str, nn.Module | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler]:
         return {"net": self.backbone.net, "head": self.head, "optimizer": self.optimizer, "schedule": self.schedule}
@@ -172,18 +143,3 @@ class _Run:
         for name, part in self._state().items():
             part.load_state_dict(checkpoint[name])
         self.next_epoch = int(checkpoint["epoch"]) + 1
-
-
-def _mirrored(faces: Tensor, random: np.random.Generator) -> Tensor:
-    chosen = torch.from_numpy(random.random(len(faces)) < 0.5).to(faces.device)
-    return torch.where(chosen[:, None, None, None], faces.flip(3), faces)
-
-
-def _card(piece: TrainingPiece) -> BackboneCard:
-    options = piece.options
-    return BackboneCard(
-        architecture=options.architecture,
-        embedding_size=options.embedding_size,
-        preprocessing=Preprocessing(image_size=options.image_size),
-        training={"data_hash": piece.data_hash, "images": len(piece.images), **options.model_dump(mode="json")},
-    )

@@ -1,6 +1,8 @@
 """Configuration of training a backbone."""
 
-from pydantic import Field, field_validator
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
 
 from faceleak.backbones.architectures import check_architecture
 from faceleak.options import Options
@@ -9,10 +11,13 @@ from faceleak.options import Options
 class TrainingOptions(Options):
     """Architecture and ArcFace training: SGD with momentum, one cycle of the learning rate (1708.07120).
 
-    `margin` in radians; `horizontal_flip` mirrors half of the images; `epochs: 0` leaves the initial weights.
+    `margin` in radians; `horizontal_flip` mirrors half of the images; `epochs: 0` leaves the initial weights;
+    `frozen_statistics` normalises by the BN statistics that are there at the start, and leaves them.
     """
 
     architecture: str
+    normalisation: Literal["batch", "group"] = "batch"
+    frozen_statistics: bool = False
     image_size: int = Field(112, ge=16, multiple_of=16)
     embedding_size: int = Field(512, ge=2)
     epochs: int = Field(ge=0)
@@ -24,9 +29,16 @@ class TrainingOptions(Options):
     margin: float = Field(0.5, ge=0, lt=1.6)
     scale: float = Field(64.0, gt=0)
     horizontal_flip: bool = True
+    augmentation: Literal["none", "strong"] = "none"
     seed: int = 0
 
     @field_validator("architecture")
     @classmethod
     def _known_architecture(cls, name: str) -> str:
         return check_architecture(name)
+
+    @model_validator(mode="after")
+    def _has_statistics_to_freeze(self) -> "TrainingOptions":
+        if self.frozen_statistics and self.normalisation != "batch":
+            raise ValueError("frozen_statistics is about batch normalisation, and normalisation is not `batch`")
+        return self

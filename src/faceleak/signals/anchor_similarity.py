@@ -4,12 +4,11 @@ The anchors are faces of the `public` role, people whom the target never saw. A 
 on lies apart from strangers; a stranger lies among them.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from faceleak.errors import FaceleakError
+from faceleak.signals.gathering import Gathering
 
 ACCESS = "embeddings"
 QUANTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
@@ -21,15 +20,12 @@ class NoAnchorsError(FaceleakError):
     """There are no anchors to compare with."""
 
 
-def compare(
-    embeddings: NDArray[np.float32],
-    identities: NDArray[Any],  # noqa: ARG001  every comparison has the same form
-    anchors: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Unit embeddings (n, d) and anchors (m, d) → (n, 11): mean, standard deviation and quantiles of n·m cosines.
+def compare(gathering: Gathering) -> NDArray[np.float32]:
+    """Read (n, 11): mean, standard deviation and quantiles of the cosines with the m anchors.
 
     Raises NoAnchorsError where m is 0.
     """
+    embeddings, anchors = gathering.embeddings, gathering.anchors
     if not len(anchors):
         raise NoAnchorsError(
             "`anchor_similarity` compares faces with those of the role `public`, and there are none: a distribution "

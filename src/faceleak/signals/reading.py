@@ -16,14 +16,17 @@ from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.pieces import code_version, fingerprint, writing
 from faceleak.signals import registry
+from faceleak.signals.gathering import Gathering
 from faceleak.signals.observation import Need, observe
 from faceleak.signals.registry import Comparison, Signal
 
 EMBEDDING = "embedding"
 CODE = (
-    "faceleak.signals.pooling",
-    "faceleak.signals.observation",
-    *(f"faceleak.backbones.{module}" for module in ("backbone", "batch_norm", "embedding", "faces_input", "iresnet")),
+    *(f"faceleak.signals.{module}" for module in ("moments", "pooling", "observation")),
+    *(
+        f"faceleak.backbones.{module}"
+        for module in ("backbone", "batch_norm", "embedding", "faces_input", "iresnet", "normalisation", "release")
+    ),
 )
 
 
@@ -68,10 +71,10 @@ def read_signals(
         if anchors is not None and len(anchors):
             embedder = [registry.get_reader(EMBEDDING)]
             strangers = _unit(_read_together(embedder, backbone, weights, store, anchors, compute)[EMBEDDING])
-        identities = images["identity"].to_numpy()
+        gathering = Gathering(unit, images["identity"].to_numpy(), strangers, backbone.head)
         for signal in signals:
             if isinstance(signal, Comparison):
-                values = signal.compare(unit, identities, strangers)
+                values = signal.compare(gathering)
                 tables[signal.name] = _named(signal.name, values, signal.columns)
     ids = images[["image_id"]].reset_index(drop=True)
     together: pd.DataFrame = pd.concat([ids, *(tables[name] for name in names)], axis=1)
@@ -101,8 +104,9 @@ def _read_together(
     known = store.manifest().iloc[store.positions(ids)][["image_id", "sha256"]].reset_index(drop=True)
 
     def path(signal: Signal) -> Path:
-        code = code_version(f"faceleak.signals.{signal.name}", *CODE)
-        piece = fingerprint(signal.name, code, known, backbone.card.preprocessing, weights)
+        code, card = code_version(f"faceleak.signals.{signal.name}", *CODE), backbone.card
+        asked = (card.preprocessing, card.normalisation, card.release)
+        piece = fingerprint(signal.name, code, known, *asked, weights)
         return compute.cache / "signals" / f"{piece}.parquet"
 
     missing = [signal for signal in signals if not path(signal).exists()]

@@ -5,29 +5,26 @@ The attacker holds several images of the person and does not know which were tra
 many companions as there are, eight at most, so that the number of images tells nothing.
 """
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from faceleak.signals.gathering import Gathering
 
 ACCESS = "embeddings"
 COMPANIONS = 8
 COLUMNS = ("mean", "std", "smallest", "median", "largest")
 
 
-def compare(
-    embeddings: NDArray[np.float32],
-    identities: NDArray[Any],
-    anchors: NDArray[np.float32],  # noqa: ARG001  every comparison has the same form
-) -> NDArray[np.float32]:
-    """Unit embeddings (n, d) → (n, 5): mean, standard deviation, smallest, median and largest cosine with companions.
+def compare(gathering: Gathering) -> NDArray[np.float32]:
+    """Read (n, 5): mean, standard deviation, smallest, median and largest cosine with the companions.
 
     The companions of an image are the next ones of the same person, in the order of the rows, around the corner. An
     image without any gets zeros.
     """
+    embeddings = gathering.embeddings
     result = np.zeros((len(embeddings), len(COLUMNS)), np.float32)
-    for rows in pd.Series(range(len(identities))).groupby(identities).indices.values():
+    for rows in pd.Series(range(len(embeddings))).groupby(gathering.identities).indices.values():
         if len(rows) > 1:
             result[rows] = _within(embeddings[rows])
     return result

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,12 @@ from faceleak.named import check_name, files_of
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from faceleak.signals.gathering import Gathering
     from faceleak.signals.observation import Need, Observation
 
-NOT_SIGNALS = frozenset({"registry", "reading", "pooling", "observation", "columns"})
-COMPARISONS = frozenset({"anchor_similarity", "reference_similarity"})
-Access = Literal["weights", "embeddings", "nothing"]
+NOT_SIGNALS = frozenset({"registry", "reading", "pooling", "observation", "moments", "gathering", "columns", "readable"})
+COMPARISONS = frozenset({"anchor_similarity", "reference_similarity", "head_loss"})
+Access = Literal["weights", "embeddings", "head", "nothing"]  # `head`: embeddings and the classification head
 
 
 class UnknownSignalError(FaceleakError):
@@ -51,15 +52,15 @@ class Signal:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A signal that compares an image's embedding with those of other images.
+    """A signal that compares an image's embedding with those of other images, or with the classes of the head.
 
-    compare: (unit embeddings (n, d), whose image each is (n,), unit embeddings of anchors (m, d)) → (n, columns).
+    compare: n images and what they can be compared with → (n, columns).
     """
 
     name: str
     access: Access
     columns: Sequence[str]
-    compare: Callable[[NDArray[np.float32], NDArray[Any], NDArray[np.float32]], NDArray[np.float32]]
+    compare: Callable[["Gathering"], NDArray[np.float32]]
 
 
 def names() -> list[str]:

@@ -25,14 +25,19 @@ def target_pieces(store: FaceStore, splits: pd.DataFrame, options: TargetOptions
 def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> Any:
     """Train the target on the members (once; found again by what it depends on), or load the given one."""
     from faceleak.backbones.card import BackboneCard
+    from faceleak.backbones.head import read_head
     from faceleak.backbones.loading import assemble, read_weights
     from faceleak.backbones.training import train_backbones
 
     if pieces := target_pieces(store, splits, options, compute):
         return train_backbones(pieces, compute)[0]
     assert options.load is not None
-    card = BackboneCard(**options.load.model_dump(exclude={"weights"}))
-    return assemble(card, read_weights(options.load.weights), str(options.load.weights))
+    load = options.load
+    described = load.model_dump(include={"architecture", "embedding_size", "preprocessing", "normalisation"})
+    target = assemble(BackboneCard(**described), read_weights(load.weights), str(load.weights))
+    if load.head is not None and load.identities is not None:
+        target.head = read_head(load.head, load.identities, load.head_scale, load.embedding_size)
+    return target
 
 
 def inspect_target(target: Any) -> dict[str, Any]:

@@ -1,0 +1,82 @@
+"""Folding BN into the layers beside it: the same embeddings from a network in which no statistics are left to read.
+
+Exact after a convolution and before the linear layer. Before a convolution that pads with zeros it is not: there what
+BN does stays as a scale and a shift.
+"""
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
+
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import NoBatchNormError, statistics
+from faceleak.backbones.iresnet import IResNet, ResidualBlock
+from faceleak.backbones.loading import assemble
+
+Weights = dict[str, Tensor]
+
+
+def fold(backbone: Backbone) -> Backbone:
+    """Return a copy in eval mode with BN folded; embeddings agree to rounding. Raises NoBatchNormError."""
+    if backbone.card.normalisation != "batch" or not isinstance(backbone.net, IResNet):
+        raise NoBatchNormError(
+            f"There is no batch normalisation to fold: this backbone is a {type(backbone.net).__name__} with "
+            f"normalisation {backbone.card.normalisation!r}. Fold an iResNet with normalisation 'batch'."
+        )
+    net = deepcopy(backbone.net).double()  # so that folding adds no rounding of its own
+    card = backbone.card.model_copy(update={"normalisation": "folded"})
+    with torch.no_grad():
+        weights = {name: tensor.detach().float() for name, tensor in _weights(net).items()}
+    folded = assemble(card, weights, "the folded backbone").to(backbone.mean.device)
+    folded.head = backbone.head
+    return folded
+
+
+def _weights(net: IResNet) -> Weights:
+    weights = {"prelu.weight": net.prelu.weight, **_convolution("conv1", net.conv1, net.bn1)}
+    for name, module in net.named_modules():
+        if isinstance(module, ResidualBlock):
+            weights |= {f"{name}.{part}": tensor for part, tensor in _block(module).items()}
+    return weights | _linear("fc", net)
+
+
+def _block(block: ResidualBlock) -> Weights:
+    scale, shift = _scale_and_shift(block.bn1)
+    weights = {"bn1.weight": scale, "bn1.bias": shift, "prelu.weight": block.prelu.weight}
+    weights |= _convolution("conv1", block.conv1, block.bn2) | _convolution("conv2", block.conv2, block.bn3)
+    return weights if block.downsample is None else weights | _convolution("downsample.0", *block.downsample)
+
+
+def _convolution(name: str, convolution: nn.Module, bn: nn.Module) -> Weights:
+    assert isinstance(convolution, nn.Conv2d)
+    layer = _batch_norm(bn)
+    weight, bias = fuse_conv_bn_weights(
+        convolution.weight, convolution.bias, *statistics(layer), layer.eps, layer.weight, layer.bias
+    )
+    return {f"{name}.weight": weight, f"{name}.bias": bias}
+
+
+def _linear(name: str, net: IResNet) -> Weights:
+    """The linear layer between two BN layers; the first is over channels, of which each has several inputs."""
+    scale, shift = _scale_and_shift(net.bn2)
+    positions = net.fc.in_features // len(scale)
+    weight = net.fc.weight * scale.repeat_interleave(positions)
+    bias = net.fc.bias + net.fc.weight @ shift.repeat_interleave(positions)
+    last = _batch_norm(net.features)
+    weight, bias = fuse_linear_bn_weights(weight, bias, *statistics(last), last.eps, last.weight, last.bias)
+    return {f"{name}.weight": weight, f"{name}.bias": bias}
+
+
+def _scale_and_shift(bn: nn.Module) -> tuple[Tensor, Tensor]:
+    layer = _batch_norm(bn)
+    mean, variance = statistics(layer)
+    scale = layer.weight / (variance + layer.eps).sqrt()
+    return scale, layer.bias - mean * scale
+
+
+def _batch_norm(layer: nn.Module) -> _BatchNorm:
+    assert isinstance(layer, _BatchNorm)
+    return layer

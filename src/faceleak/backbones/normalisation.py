@@ -1,0 +1,57 @@
+"""What stands between the layers of a network: BN, normalisation over groups of channels, or what folding leaves."""
+
+import torch
+from torch import Tensor, nn
+
+from faceleak.backbones.card import Normalisation
+
+GROUP_SIZE = 8  # channels, or the divisor nearest to it
+
+
+class ScaleAndShift(nn.Module):
+    """(n, channels, …) → the same shape, each channel times `weight` plus `bias`; neither statistics nor buffers."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = (-1, *[1] * (x.dim() - 2))
+        return x * self.weight.view(shape) + self.bias.view(shape)
+
+
+def of_maps(normalisation: Normalisation, channels: int) -> nn.Module:
+    """For activations (n, channels, h, w) beside a layer that takes in what folding leaves: nothing is left here."""
+    match normalisation:
+        case "batch":
+            return nn.BatchNorm2d(channels)
+        case "group":
+            return nn.GroupNorm(channels // group_size(channels), channels)
+        case "folded":
+            return nn.Identity()
+
+
+def before_padding(normalisation: Normalisation, channels: int) -> nn.Module:
+    """As `of_maps`, before a convolution that pads with zeros: a shift cannot be folded into it."""
+    return ScaleAndShift(channels) if normalisation == "folded" else of_maps(normalisation, channels)
+
+
+def of_embeddings(normalisation: Normalisation, size: int) -> nn.Module:
+    """For embeddings (n, size); their scale, `weight`, stays 1 and is not trained."""
+    layer: nn.Module
+    match normalisation:
+        case "batch":
+            layer = nn.BatchNorm1d(size)
+        case "group":
+            layer = nn.LayerNorm(size)
+        case "folded":
+            return nn.Identity()
+    layer.weight.requires_grad_(False)
+    return layer
+
+
+def group_size(channels: int) -> int:
+    """Number of channels that share a mean and a variance: the divisor of `channels` that is nearest to 8."""
+    divisors = [size for size in range(1, channels + 1) if channels % size == 0]
+    return min(divisors, key=lambda size: abs(size - GROUP_SIZE))

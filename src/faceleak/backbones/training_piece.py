@@ -1,0 +1,121 @@
+"""One backbone to train as a piece of work: all that its weights depend on, and where it lies once it is there."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from faceleak.backbones.card import BackboneCard, Preprocessing
+from faceleak.backbones.loading import WEIGHTS, read_card
+from faceleak.backbones.training_options import TrainingOptions
+from faceleak.compute import ComputeOptions, pick_device, training_dtype
+from faceleak.errors import FaceleakError
+from faceleak.faces.store import FaceStore
+from faceleak.pieces import code_version, fingerprint
+
+HASHED = ["sha256", "identity"]
+CODE = tuple(
+    f"faceleak.backbones.{module}"
+    for module in (
+        "training",
+        "training_piece",
+        "arcface",
+        "architectures",
+        "augmentation",
+        "iresnet",
+        "normalisation",
+        "backbone",
+        "batch_norm",
+        "faces_input",
+    )
+)
+
+
+class TrainingError(FaceleakError):
+    """Training cannot start or has failed."""
+
+
+@dataclass(frozen=True)
+class TrainingPiece:
+    """One backbone to train: `images` has the columns image_id, identity and sha256.
+
+    start: the folder of a saved backbone from whose weights and preprocessing training goes on.
+    """
+
+    name: str
+    store: FaceStore
+    images: pd.DataFrame
+    options: TrainingOptions
+    compute: ComputeOptions
+    cache: Path
+    start: Path | None = None
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Which images, and who is on them."""
+        return fingerprint(self.images[HASHED].sort_values(HASHED))
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the result lies once it is there: named by everything that it depends on. Raises BackboneError."""
+        precision = str(training_dtype(self.compute, pick_device(self.compute)))
+        code = code_version(*CODE)
+        return self.cache / fingerprint(self.data_hash, self.options, precision, code, *self._start_parts())
+
+    def _start_parts(self) -> list[Any]:
+        if self.start is None:
+            return []
+        preprocessing = read_card(self.start).preprocessing
+        if not (self.start / WEIGHTS).is_file():
+            raise TrainingError(
+                f"{self.name} cannot start from {self.start}: {WEIGHTS} is missing. Train that backbone again, or give "
+                "another start."
+            )
+        return [self.start / WEIGHTS, preprocessing]
+
+    def card(self) -> BackboneCard:
+        """The card of the backbone to be trained; `training` holds that of the start too."""
+        options, preprocessing, start = self.options, Preprocessing(image_size=self.options.image_size), {}
+        if self.start is not None:
+            before = read_card(self.start)
+            preprocessing = before.preprocessing
+            start = {"start": {"weights": fingerprint(self.start / WEIGHTS), **before.training}}
+        return BackboneCard(
+            architecture=options.architecture,
+            embedding_size=options.embedding_size,
+            preprocessing=preprocessing,
+            normalisation=options.normalisation,
+            training={
+                "data_hash": self.data_hash,
+                "images": len(self.images),
+                **options.model_dump(mode="json"),
+                **start,
+            },
+        )
+
+    def check(self) -> None:
+        """Raise TrainingError where there is too little to train on, or the start is of another kind."""
+        people, images = self.images["identity"].nunique(), len(self.images)
+        if people < 2 or images < self.options.batch_size:
+            raise TrainingError(
+                f"{self.name} cannot be trained on {images} images of {people} people: it takes at least two people "
+                f"and one batch of {self.options.batch_size} images. Give it more people, or lower its batch_size."
+            )
+        if self.start is not None:
+            self._check_start(self.start)
+
+    def _check_start(self, start: Path) -> None:
+        card, options = read_card(start), self.options
+        both = {
+            "architecture": (card.architecture, options.architecture),
+            "normalisation": (card.normalisation, options.normalisation),
+            "image_size": (card.preprocessing.image_size, options.image_size),
+            "embedding_size": (card.embedding_size, options.embedding_size),
+        }
+        if misfits := [f"{name} {found}, not {asked}" for name, (found, asked) in both.items() if found != asked]:
+            raise TrainingError(
+                f"{self.name} cannot start from {start}, which has {', '.join(misfits)}. Give the training options "
+                "that the start has, or another start."
+            )
