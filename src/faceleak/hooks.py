@@ -104,6 +104,7 @@ class TerminalHooks:
         if "results" in made:
             terminal.show_results(catalog.load("results"))
         if "defense.results" in made:
-            terminal.show_defenses(catalog.load("defense.results"))
+            shown = ("privacy_utility_points", "results", "recommendation")
+            terminal.show_defenses(*(catalog.load(f"defense.{name}") for name in shown))
         if made & {"results", "defense.results"}:
             terminal.show(f"Figures: {self._reports}/*.png    Compare runs in MLflow: make ui")

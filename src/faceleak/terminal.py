@@ -25,10 +25,14 @@ def show_results(results: dict[str, dict[str, Any]]) -> None:
         _console.print(table)
 
 
-def show_defenses(results: dict[str, dict[str, Any]]) -> None:
-    """Print one row a variant: what it costs and what each attacker still gets."""
+def show_defenses(points: Any, results: dict[str, dict[str, Any]], recommendation: str) -> None:
+    """Print one row a variant, what it costs and what each attacker still gets, and what follows from it."""
+    from rich.markdown import Markdown
+
     from faceleak.reporting.defence_tables import defence_tables
 
-    for table in defence_tables(results):
+    for table in defence_tables(points, results):
         _console.print()
         _console.print(table)
+    _console.print()
+    _console.print(Markdown(recommendation))

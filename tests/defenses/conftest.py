@@ -1,10 +1,29 @@
-"""One thread for all tests of the room."""
+"""A tiny target with its owner and an attacker with faces of its own; one thread for all tests of the room."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import pandas as pd
 import pytest
+from torch import nn
 
-from faceleak.compute import single_threaded
+from faceleak.backbones.training import TrainingPiece, train_backbones
+from faceleak.backbones.training_options import TrainingOptions
+from faceleak.compute import ComputeOptions, single_threaded
+from faceleak.defenses.owner import Owner, OwnFaces
+from faceleak.faces.splits import with_role
+from faceleak.faces.store import FaceStore
+
+COLUMNS = ["image_id", "identity", "sha256"]
+OPTIONS = TrainingOptions(
+    architecture="iresnet_tiny",
+    image_size=32,
+    embedding_size=16,
+    epochs=2,
+    batch_size=8,
+    learning_rate=0.05,
+    margin=0.3,
+    scale=16,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +31,32 @@ def one_thread() -> Iterator[None]:
     """Let torch use one thread: batches are small, and results are compared to the bit."""
     with single_threaded():
         yield
+
+
+@pytest.fixture(scope="session")
+def training(demo_store: FaceStore, demo_splits: pd.DataFrame, compute: ComputeOptions) -> TrainingPiece:
+    """The target's training on the images of five people."""
+    members = with_role(demo_splits, "member")[COLUMNS]
+    return TrainingPiece("the target", demo_store, members, OPTIONS, compute, compute.cache / "backbones")
+
+
+@pytest.fixture
+def owner(training: TrainingPiece, demo_splits: pd.DataFrame, compute: ComputeOptions) -> Owner:
+    """Who trained the target, and has 24 public faces of four people."""
+    target = train_backbones([training], compute)[0]
+    public = with_role(demo_splits, "unseen_identity")[COLUMNS]
+    return Owner(target, training, training.store, public, compute)
+
+
+@pytest.fixture
+def own(demo_store: FaceStore, demo_splits: pd.DataFrame, compute: ComputeOptions) -> OwnFaces:
+    """18 faces of three people, which the attacker has."""
+    return OwnFaces(demo_store, with_role(demo_splits, "auxiliary")[COLUMNS], compute)
+
+
+@pytest.fixture
+def owner_of(owner: Owner) -> Callable[[nn.Module], Owner]:
+    """Make an owner of a backbone that was not trained here, from its network."""
+    from faceleak.backbones.backbone import Backbone
+
+    return lambda net: Owner(Backbone(net, owner.backbone.card).eval(), None, owner.store, owner.public, owner.compute)

@@ -13,8 +13,22 @@ def test_a_variant_is_named_by_defence_and_strength(strength, name):
     assert VariantOptions(defense="bn_perturbation", strength=strength).name == name
 
 
+@pytest.mark.parametrize(
+    ("block", "name"),
+    [
+        ({"defense": "bn_perturbation", "strength": 0.4, "noise": "laplace"}, "bn_perturbation_0.4_noise_laplace"),
+        ({"defense": "bn_release", "epsilon": 8}, "bn_release_epsilon_8"),
+        ({"defense": "bn_folding"}, "bn_folding"),
+        ({"defense": "retraining", "epochs": 3, "normalisation": "group"}, "retraining_epochs_3_normalisation_group"),
+        ({"defense": "bn_folding", "name": "folded"}, "folded"),
+    ],
+)
+def test_settings_that_differ_from_their_defaults_are_part_of_the_name(block, name):
+    assert VariantOptions(**block).name == name
+
+
 def test_two_variants_of_one_name_are_refused():
-    with pytest.raises(ValidationError, match=r"variants occur twice: bn_perturbation_0\.4 "):
+    with pytest.raises(ValidationError, match=r"variants occur twice: bn_perturbation_0\.4;"):
         DefenseOptions(variants=[NOISE, NOISE | {"strength": 0.8}, NOISE | {"seed": 1}], attackers=["static"])
 
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from faceleak.reporting.checks import ReportingError
-from faceleak.reporting.tables import RESULT_COLUMNS, defence_table, headline_tables, markdown, results_table
+from faceleak.reporting.tables import RESULT_COLUMNS, headline_tables, markdown, results_table
 
 
 def interval(metric, value, half_width=0.05):
@@ -162,34 +162,6 @@ def test_names_are_not_taken_for_markup():
 def test_missing_numbers_are_dashes():
     text = printed({"undefended": {"utility": {**interval("verification_auc", float("nan")), "lfw_accuracy": 0.9}}})
     assert row_of(text, "Utility", "undefended") == ["–", "0.900"]
-
-
-def test_defences_are_compared_by_attacker():
-    table = defence_table(METRICS).set_index("variant")
-    noise = table.loc["noise_0.4"]
-    columns = ["utility", "static", "refitted", "adaptive", "adaptive_utility"]
-    np.testing.assert_allclose(noise[columns].astype(float), [0.891, 0.682, 0.675, 0.863, 0.945])
-    assert noise["false_sense_of_security"] == pytest.approx(0.863 - 0.682)
-    assert (noise["utility_ci_low"], noise["adaptive_ci_high"]) == pytest.approx((0.881, 0.913))
-    # without an attacker, an attack is fitted on the variant that it reads: refitted, and for the undefended one static
-    undefended = table.loc["undefended"]
-    assert (undefended["static"], undefended["refitted"], undefended["adaptive"]) == (0.854, 0.854, 0.863)
-    same = defence_table(METRICS, population="same_identity").set_index("variant")
-    assert np.isnan(same.loc["noise_0.4", "static"])
-    assert np.isnan(same.loc["undefended", "false_sense_of_security"])
-
-
-def test_a_defence_without_attacker_is_not_taken_for_static():
-    renamed = {"noise": METRICS["undefended"]}
-    row = defence_table(renamed).iloc[0]
-    assert np.isnan(row["static"])
-    assert row["refitted"] == 0.854
-
-
-@pytest.mark.parametrize("metrics", [METRICS, {}])
-def test_an_attack_that_was_not_measured_is_refused(metrics):
-    with pytest.raises(ReportingError, match="No variant has metrics of cosine_shadow against unseen_identity"):
-        defence_table(metrics, "cosine_shadow")
 
 
 def test_markdown_has_three_decimals_and_aligned_columns():

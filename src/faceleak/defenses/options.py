@@ -1,6 +1,6 @@
 """Configuration of the `defense` pipeline."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -65,13 +65,27 @@ def _problems(error: ValidationError, defense: str) -> str:
     return f"{'; '.join(lines)}; its settings are {allowed}"
 
 
+class GoalOptions(Options):
+    """What a defence has to reach: `metric` of the strongest attacker at most `at_most`, at so much loss of utility."""
+
+    metric: Literal["tpr_at_fpr_1pct", "attack_auc"] = "tpr_at_fpr_1pct"
+    at_most: float = Field(0.05, ge=0, le=1)
+    utility_loss: float = Field(0.01, ge=0, le=1)
+
+
 class DefenseOptions(Options):
-    """The whole `defense` block. `undoing_images` is how many faces of its own the adaptive attacker uses."""
+    """The whole `defense` block.
+
+    `undoing_images` is how many faces of its own the adaptive attacker uses; `reconstruction_attackers`: who draws faces
+    out of each variant.
+    """
 
     variants: list[VariantOptions] = Field(min_length=1)
     attackers: list[AttackerName] = Field(min_length=1)
-    threat_models: list[Any] = Field(["partial_knowledge"], min_length=1)
+    threat_models: list[Literal["partial_knowledge"]] = Field(["partial_knowledge"], min_length=1)
     undoing_images: int = Field(1000, ge=2)
+    reconstruction_attackers: list[AttackerName] = Field(["static", "adaptive"], min_length=1)
+    goal: GoalOptions = GoalOptions()
 
     @model_validator(mode="after")
     def _name_each_variant_once(self) -> "DefenseOptions":

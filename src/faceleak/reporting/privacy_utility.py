@@ -1,4 +1,4 @@
-"""What each variant still recognises, and what each attacker still learns from it."""
+"""What each variant still recognises, and what each attacker still learns from it, as a picture."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -6,11 +6,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from faceleak.reporting.checks import ReportingError, check_columns
 from faceleak.reporting.labels import label_points
+from faceleak.reporting.privacy_points import (
+    ACCESSES,
+    by_access,
+    checked,
+    on_pareto_front,
+    strongest_attackers,
+    sweeps,
+)
 from faceleak.reporting.style import (
     BLACK,
     GREY,
@@ -25,128 +34,101 @@ from faceleak.reporting.style import (
     tidy,
 )
 
-Metrics = Mapping[str, Any]
-
+PLACE = ["utility", "attack_auc"]
 INTERVALS = ("utility_ci_low", "utility_ci_high", "attack_auc_ci_low", "attack_auc_ci_high")
-SAMPLES = 150  # along a line that names should not cover
+SAMPLES = 70  # along a line that numbers should not cover
+PANEL_HEIGHT, LINE_HEIGHT = 5.8, 0.19  # in inches
+NAMES_ACROSS, NAME_LENGTH = 3, 48  # of the list of variants
+
+Points = NDArray[np.float64]  # (n, 2)
 
 
 def privacy_utility_figure(points: pd.DataFrame) -> Figure:
-    """Draw attack AUC over utility, a mark an attacker and variant, and the Pareto front of the variants.
+    """Draw attack AUC over utility, a panel an access, a mark an attacker and variant, and each panel's Pareto front.
 
-    points: variant, attacker, utility (verification AUC), attack_auc and, with NaN where unknown, utility_ci_low,
-    utility_ci_high, attack_auc_ci_low, attack_auc_ci_high; all in 0…1, one row a variant and attacker. Lines join an
-    attacker's variants in the order of the table. A variant is named, and judged for the Pareto front, where its
-    strongest attacker has it: a defence is as good as it is against the attacker who sees through it.
+    points: as `privacy_points.collect` gives them. Variants are numbered in the order of the table and listed below. A
+    variant's number, and its place on the Pareto front, is where its strongest attacker has it: a defence is as good as
+    it is against the attacker who sees through it. Lines join strengths of one defence (`privacy_points.sweeps`).
 
-    Raises ReportingError where columns or rows are missing, a variant has an attacker twice, or utility or attack AUC
-    is missing.
+    Raises ReportingError as `privacy_points.checked` does.
     """
-    check_columns(points, ["variant", "attacker", "utility", "attack_auc", *INTERVALS], "points")
-    if repeated := int(points.duplicated(["variant", "attacker"]).sum()):
-        raise ReportingError(
-            f"{repeated} of {len(points)} points repeat a variant and attacker, so lines would join different attacks. "
-            "Select one attack and one population first."
-        )
-    if points[["utility", "attack_auc"]].isna().any(axis=None):
-        raise ReportingError("Some points have no utility or no attack AUC, so they have no place. Measure both first.")
-    figure = new_figure(9, 6.4)
-    axes = figure.add_subplot()
-    handles = []
-    for place, (attacker, rows) in enumerate(points.groupby("attacker", sort=False)):
-        x, y, colour = rows["utility"], rows["attack_auc"], in_turn(PALETTE, place)
-        axes.vlines(x, rows["attack_auc_ci_low"], rows["attack_auc_ci_high"], color=colour, linewidth=1, alpha=0.6)
-        axes.hlines(y, rows["utility_ci_low"], rows["utility_ci_high"], color=colour, linewidth=1, alpha=0.6)
-        axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.5)
-        mark = {"marker": in_turn(MARKERS, place), "markersize": 6.5, "linestyle": "none"}
-        handles += axes.plot(x, y, color=colour, label=f"{attacker} attacker", **mark)
-    strongest = strongest_attackers(points)
-    front = strongest[on_pareto_front(strongest)].sort_values("utility")
-    handles += axes.plot(
-        *front[["utility", "attack_auc"]].to_numpy(float).T,
-        color=BLACK,
-        marker="o",
-        markersize=13,
-        markerfacecolor="none",
-        linestyle="none",
-        label="Pareto front against the strongest attacker",
+    points = checked(points)
+    numbers = {str(variant): str(place) for place, variant in enumerate(points["variant"].unique(), start=1)}
+    attackers = [str(attacker) for attacker in points["attacker"].unique()]
+    panels = dict(by_access(points))
+    lines = -(-len(numbers) // NAMES_ACROSS)
+    heights = [PANEL_HEIGHT, LINE_HEIGHT * lines]
+    figure = new_figure(12.5, sum(heights) + 0.9)
+    grid = figure.add_gridspec(2, len(panels), height_ratios=heights)
+    all_axes: dict[str, Axes] = {}
+    marks: dict[str, Line2D] = {}
+    for column, (access, rows) in enumerate(panels.items()):
+        shared = next(iter(all_axes.values()), None)
+        axes = all_axes[access] = figure.add_subplot(grid[0, column], sharex=shared, sharey=shared)
+        marks |= _draw_panel(axes, rows, attackers)
+        axes.set_title(ACCESSES[access].capitalize(), fontsize=LABEL, loc="left", fontweight="bold")
+        axes.set_xlabel("Utility: verification AUC (further right is better)", fontsize=LABEL)
+        axes.margins(0.1)
+    next(iter(all_axes.values())).set_ylabel("AUC of the attack (lower is better)", fontsize=LABEL)
+    _list_names(figure.add_subplot(grid[1, :]), numbers, lines)
+    figure.legend(
+        handles=list(marks.values()), loc="outside lower center", ncols=len(marks), fontsize=SMALL, frameon=False
     )
-    handles.append(axes.axhline(0.5, color=GREY, linewidth=0.9, linestyle=":", label="chance"))
-    axes.margins(0.12)
-    axes.set_xlabel("Utility: verification AUC (further right is better)", fontsize=LABEL)
-    axes.set_ylabel("AUC of the attack (lower is better)", fontsize=LABEL)
-    tidy(axes)
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
     entitle(figure, "What defences cost in recognition, and what each attacker still learns")
-    names = [shortened(str(variant), 32) for variant in strongest["variant"]]
-    label_points(axes, names, strongest[["utility", "attack_auc"]].to_numpy(float), _drawn(points))
+    for access, rows in panels.items():
+        strongest = strongest_attackers(rows)
+        names = [f" {numbers[str(variant)]} " for variant in strongest["variant"]]  # apart: 3 and 2 are not 32
+        label_points(all_axes[access], names, strongest[PLACE].to_numpy(float), _drawn(rows))
     return figure
 
 
-def collect(
-    utility: Mapping[str, Metrics],
-    membership: Mapping[str, Metrics],
-    attackers: Sequence[str],
-    population: str = "unseen_identity",
-) -> pd.DataFrame:
-    """Make the points of `privacy_utility_figure` from metrics: a row a variant and attacker.
-
-    utility: variant → `utility` → metrics; membership: variant → `membership` → attack, threat model and attacker →
-    population → metrics. Of an attacker's attacks the one with the highest AUC counts, named in the column attack.
-    Raises ReportingError where a variant lacks utility or an attacker.
-    """
-    rows = []
-    for variant, stages in membership.items():
-        useful = utility.get(variant, {}).get("utility", {})
-        for attacker in attackers:
-            attacks = {
-                attack: populations[population]
-                for attack, populations in stages["membership"].items()
-                if attack.endswith(f"_{attacker}") and population in populations
-            }
-            if not attacks or "verification_auc" not in useful:
-                raise ReportingError(
-                    f"{variant} has no utility, or no AUC of a {attacker} attacker against {population}, so it has no "
-                    "place in the comparison. Run the defense pipeline as a whole."
-                )
-            strongest = max(attacks, key=lambda attack: attacks[attack]["auc"])
-            row = {"variant": variant, "attacker": attacker, "attack": strongest.removesuffix(f"_{attacker}")}
-            for name, metrics, metric in (
-                ("utility", useful, "verification_auc"),
-                ("attack_auc", attacks[strongest], "auc"),
-            ):
-                row |= {f"{name}{end}": metrics.get(f"{metric}{end}", np.nan) for end in ("", "_ci_low", "_ci_high")}
-            rows.append(row)
-    return pd.DataFrame(rows)
+def _draw_panel(axes: Axes, rows: pd.DataFrame, attackers: Sequence[str]) -> dict[str, Line2D]:
+    """Draw one access and return what the legend explains, by label."""
+    marks = {}
+    for place, attacker in enumerate(attackers):
+        of_attacker, colour = rows[rows["attacker"] == attacker], in_turn(PALETTE, place)
+        x, y = of_attacker["utility"], of_attacker["attack_auc"]
+        bars: dict[str, Any] = {"color": colour, "linewidth": 0.9, "alpha": 0.45}
+        axes.vlines(x, of_attacker["attack_auc_ci_low"], of_attacker["attack_auc_ci_high"], **bars)
+        axes.hlines(y, of_attacker["utility_ci_low"], of_attacker["utility_ci_high"], **bars)
+        for line in _sweep_lines(of_attacker):
+            axes.plot(*line.T, color=colour, linewidth=1.2, alpha=0.7)
+        label = f"{attacker} attacker"
+        mark: dict[str, Any] = {"marker": in_turn(MARKERS, place), "markersize": 5.5, "linestyle": "none"}
+        (marks[label],) = axes.plot(x, y, color=colour, label=label, **mark)
+    strongest = strongest_attackers(rows)
+    front = strongest[on_pareto_front(strongest)].sort_values("utility")
+    label = "Pareto front against the strongest attacker"
+    ring: dict[str, Any] = {"color": BLACK, "linewidth": 0.8, "linestyle": ":", "marker": "o", "markersize": 12}
+    (marks[label],) = axes.plot(*front[PLACE].to_numpy(float).T, markerfacecolor="none", label=label, **ring)
+    marks["chance"] = axes.axhline(0.5, color=GREY, linewidth=0.9, linestyle=(0, (5, 3)), label="chance")
+    tidy(axes)
+    return marks
 
 
-def strongest_attackers(points: pd.DataFrame) -> pd.DataFrame:
-    """The row with the highest attack_auc of each variant, in the order of the table."""
-    order = points["variant"].drop_duplicates()
-    strongest = points.loc[points.groupby("variant")["attack_auc"].idxmax()]
-    return strongest.set_index("variant").loc[order].reset_index()
+def _sweep_lines(rows: pd.DataFrame) -> list[Points]:
+    """Places (n, 2) of the strengths of each defence, by strength. `rows` are of one access and attacker."""
+    of_variant = rows.set_index("variant")[PLACE]
+    return [of_variant.loc[variants].to_numpy(float) for variants in sweeps([str(name) for name in of_variant.index])]
 
 
-def on_pareto_front(points: pd.DataFrame) -> NDArray[np.bool_]:
-    """Say of each row (n,) whether no other one has at least its utility at an attack AUC that is no higher.
-
-    Of two rows one of which is better in one of the two and equal in the other, only the better one is on the front;
-    equal rows are on it together.
-    """
-    utility, leak = (points[column].to_numpy(float) for column in ("utility", "attack_auc"))
-    no_worse = (utility[:, None] >= utility) & (leak[:, None] <= leak)  # [i, j]: i is no worse than j
-    better = (utility[:, None] > utility) | (leak[:, None] < leak)
-    return np.asarray(~(no_worse & better).any(axis=0), dtype=bool)
+def _list_names(axes: Axes, numbers: Mapping[str, str], lines: int) -> None:
+    axes.set_axis_off()
+    axes.set(xlim=(0, NAMES_ACROSS), ylim=(lines, 0))
+    for place, (variant, number) in enumerate(numbers.items()):
+        across, down = divmod(place, lines)
+        style: dict[str, Any] = {"fontsize": SMALL, "verticalalignment": "center", "parse_math": False}
+        axes.text(across + 0.05, down + 0.5, number, horizontalalignment="right", fontweight="bold", **style)
+        axes.text(across + 0.08, down + 0.5, shortened(variant, NAME_LENGTH), **style)
 
 
-def _drawn(points: pd.DataFrame) -> NDArray[np.float64]:
-    """Samples (m, 2) of all marks, lines and error bars, which names should not cover."""
+def _drawn(rows: pd.DataFrame) -> Points:
+    """Samples (m, 2) of all marks, lines and error bars, which numbers should not cover."""
     along = np.linspace(0, 1, SAMPLES)[:, None]
-    samples = []
-    for _, rows in points.groupby("attacker"):
-        places = rows[["utility", "attack_auc"]].to_numpy(float)
-        samples += [places, *(a + along * (b - a) for a, b in pairwise(places))]
-    for x, y, x_low, x_high, y_low, y_high in points[["utility", "attack_auc", *INTERVALS]].to_numpy(float):
+    samples = [rows[PLACE].to_numpy(float)]
+    for _, of_attacker in rows.groupby("attacker"):
+        samples += [a + along * (b - a) for line in _sweep_lines(of_attacker) for a, b in pairwise(line)]
+    for x, y, x_low, x_high, y_low, y_high in rows[[*PLACE, *INTERVALS]].to_numpy(float):
         horizontal = np.column_stack([np.linspace(x_low, x_high, SAMPLES), np.full(SAMPLES, y)])
         vertical = np.column_stack([np.full(SAMPLES, x), np.linspace(y_low, y_high, SAMPLES)])
         samples += [bar for bar in (horizontal, vertical) if np.isfinite(bar).all()]

@@ -1,4 +1,4 @@
-"""Metrics as tables: long for programs, short for the terminal, wide for the comparison of defences."""
+"""Metrics as tables: long for programs, short for the terminal."""
 
 from collections.abc import Iterator, Mapping
 from numbers import Real
@@ -9,7 +9,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from faceleak.membership.attackers import UNDEFENDED, UNDOING
 from faceleak.metrics.identity_level import SETTINGS
 from faceleak.metrics.membership import POPULATIONS
 from faceleak.reporting.checks import ReportingError
@@ -21,7 +20,6 @@ Tree = Mapping[str, Any]
 RESULT_COLUMNS = ("variant", "stage", "attack", "population_or_step", "metric", "value", "ci_low", "ci_high")
 BOUNDS = ("_ci_low", "_ci_high")
 NAME_WIDTH = 40
-ATTACKERS = ("static", "refitted", "adaptive")
 UTILITY_COLUMNS = {
     "verification_auc": "verification AUC",
     "tar_at_far_0.1pct": "TAR at\nFAR 0.1 %",
@@ -173,50 +171,6 @@ def _reconstruction_table(variant: str, attack: str, steps: Tree) -> Table:
 
 def _cell(measured: Tree, metric: str, form: str = ".3f") -> str:
     return "–" if pd.isna(measured.get(metric)) else f"{measured[metric]:{form}}"
-
-
-def defence_table(
-    metrics: Mapping[str, Tree], attack: str = "bn_distance_partial_knowledge", population: str = "unseen_identity"
-) -> pd.DataFrame:
-    """Compare variants, a row each: what they are good for, and the AUC of one attack by each attacker.
-
-    Columns: variant; utility (verification AUC), static, refitted, adaptive (AUC of `attack`, named with its threat
-    model, against `population`), each with `_ci_low` and `_ci_high`; adaptive_utility (verification AUC of the variant
-    once the attacker has undone the defence); false_sense_of_security (adaptive − static: what an audit without the
-    adaptive attacker misses). NaN where nothing was measured. Metrics without an attacker count as refitted, as that
-    attack is fitted on the variant itself, and on the undefended target as static too.
-
-    Raises ReportingError where no variant has this attack.
-    """
-    rows = [_defence_row(variant, stages, attack, population) for variant, stages in metrics.items()]
-    table = pd.DataFrame(rows)
-    if table.empty or table[list(ATTACKERS)].isna().all(axis=None):
-        raise ReportingError(
-            f"No variant has metrics of {attack} against {population}. Name an attack with its threat model, and a "
-            f"population, that were measured: {', '.join(_measured_attacks(metrics)) or 'none'}."
-        )
-    return table
-
-
-def _defence_row(variant: str, stages: Tree, attack: str, population: str) -> dict[str, Any]:
-    membership = stages.get("membership", {})
-    row: dict[str, Any] = {"variant": variant, **_with_bounds("utility", stages.get("utility", {}), "verification_auc")}
-    for attacker in ATTACKERS:
-        without_attacker = attacker == "refitted" or (attacker == "static" and variant == UNDEFENDED)
-        fallback = membership.get(attack, {}) if without_attacker else {}
-        measured = membership.get(f"{attack}_{attacker}", fallback).get(population, {})
-        row |= _with_bounds(attacker, measured, "auc")
-    row["adaptive_utility"] = _number(stages.get(f"utility_after_{UNDOING}", {}).get("verification_auc"), "utility")
-    row["false_sense_of_security"] = row["adaptive"] - row["static"]
-    return row
-
-
-def _with_bounds(name: str, measured: Tree, metric: str) -> dict[str, float]:
-    return {f"{name}{end}": _number(measured.get(f"{metric}{end}"), f"{metric}{end}") for end in ("", *BOUNDS)}
-
-
-def _measured_attacks(metrics: Mapping[str, Tree]) -> list[str]:
-    return sorted({attack for stages in metrics.values() for attack in stages.get("membership", {})})
 
 
 def markdown(table: pd.DataFrame) -> str:

@@ -9,8 +9,9 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.faces_input import to_tensor
-from faceleak.defenses.bn_perturbation import defend
-from faceleak.defenses.undoing.bn_reestimation import ReestimationError, reestimate
+from faceleak.defenses.bn_perturbation import Settings, defend
+from faceleak.defenses.owner import Owner, OwnFaces
+from faceleak.defenses.undoing.bn_reestimation import ReestimationError, reestimate, undo
 
 
 @pytest.fixture
@@ -24,7 +25,10 @@ def test_a_perturbed_target_becomes_the_reestimated_target_to_the_bit(
     strength, tiny_backbone, demo_store, own_faces, compute
 ):
     # while it reads, every layer divides by the statistics of the batch: what was stored is nowhere used
-    undone = reestimate(defend(tiny_backbone, strength, seed=0), demo_store, own_faces, compute)
+    owner = Owner(tiny_backbone, None, demo_store, demo_store.manifest().head(0), compute)
+    released = defend(owner, Settings(strength=strength), seed=0)
+    own = OwnFaces(demo_store, demo_store.manifest().set_index("image_id", drop=False).loc[own_faces], compute)
+    undone = undo(released, own)
     expected = reestimate(tiny_backbone, demo_store, own_faces, compute)
     torch.testing.assert_close(undone.state_dict(), expected.state_dict(), rtol=0, atol=0)
     image_ids = demo_store.manifest()["image_id"].head(8)

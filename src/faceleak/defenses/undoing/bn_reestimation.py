@@ -17,8 +17,8 @@ from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.progress import track
 
-
 ACCESS = "weights"
+IS_A_BACKBONE = True
 
 
 class ReestimationError(FaceleakError):
@@ -47,7 +47,8 @@ def reestimate(backbone: Backbone, store: FaceStore, image_ids: Iterable[str], c
     if len(positions) < 2:
         raise ReestimationError(
             f"BN statistics cannot be estimated on {len(positions)} faces: it takes two at least, and some hundred to "
-            "be of use. Raise defense.undoing_images, or the number of auxiliary people."
+            "be of use. Raise defense.undoing_images, and the number of auxiliary people; where a defence takes public "
+            "faces, the number of public people."
         )
     batch_size = min(max(2, compute.batch_size), len(positions))  # one face has no variance
     number = len(positions) // batch_size

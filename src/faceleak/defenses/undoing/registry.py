@@ -17,9 +17,14 @@ class UnknownUndoingError(FaceleakError):
 
 
 class UndoingModule(Protocol):
-    """What a file of this room defines. ACCESS: what it takes, `weights` or (queries for) `embeddings`."""
+    """What a file of this room defines.
+
+    ACCESS: what it takes, `weights` or (queries for) `embeddings`. IS_A_BACKBONE: whether the result can be saved and
+    loaded like any backbone, so that it is made only once.
+    """
 
     ACCESS: str
+    IS_A_BACKBONE: bool
 
     def undo(self, released: "Backbone", own: "OwnFaces") -> "Backbone":
         """Return a backbone from which the defence is gone as far as can be; the released one stays as it is."""
@@ -33,6 +38,7 @@ def names() -> list[str]:
 
 def get(name: str) -> UndoingModule:
     """Import an undoing. Raises UnknownUndoingError."""
-    module: Any = import_module(f"faceleak.defenses.undoing.{check_name(name, 'undoing', names(), UnknownUndoingError)}")
+    known = check_name(name, "undoing", names(), UnknownUndoingError)
+    module: Any = import_module(f"faceleak.defenses.undoing.{known}")
     chosen: UndoingModule = module
     return chosen

@@ -26,18 +26,24 @@ def create_pipeline() -> Pipeline:
     options, compute = "params:defense", "params:compute"
     own = Pipeline(
         [
-            Node(nodes.make_variants, ["target", options], "variants", name="make_variants"),
+            Node(
+                nodes.make_variants,
+                ["target", "face_store", "splits", "params:target", options, compute],
+                "variants",
+                name="make_variants",
+            ),
             Node(nodes.make_views, ["variants", "face_store", "splits", options, compute], "views", name="make_views"),
+            Node(nodes.check_claims, ["variants", "scores", "params:membership"], "claims", name="check_claims"),
             Node(
                 nodes.collect_points,
-                ["utility_metrics", "membership_metrics", options],
+                ["utility_metrics", "membership_metrics", "scores", options, "params:membership"],
                 "privacy_utility_points",
                 name="collect_points",
             ),
             Node(
                 nodes.draw_privacy_utility,
-                "privacy_utility_points",
-                "privacy_utility_figure",
+                ["privacy_utility_points", options],
+                ["privacy_utility_figure", "privacy_utility_page", "recommendation"],
                 name="draw_privacy_utility",
             ),
         ]
@@ -48,6 +54,7 @@ def create_pipeline() -> Pipeline:
         parameters={
             **{f"params:{name}": f"params:{name}" for name in OPTIONS},
             "params:attackers": "params:defense.attackers",
+            "params:reconstruction.attackers": "params:defense.reconstruction_attackers",
             "params:membership.threat_models": "params:defense.threat_models",
         },
         namespace="defense",

@@ -1,0 +1,27 @@
+"""BN folded into the layers beside it: the same embeddings, and no statistics stored.
+
+What is hidden is a file format: whoever holds the weights measures the statistics at the same places on faces of their
+own.
+"""
+
+from typing import TYPE_CHECKING
+
+from faceleak.options import Options
+
+if TYPE_CHECKING:
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.defenses.owner import Owner
+
+UNDOINGS = ("bn_insertion",)
+CODE = ("faceleak.backbones.folding", "faceleak.backbones.normalisation")
+
+
+class Settings(Options):
+    """There is nothing to set."""
+
+
+def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":  # noqa: ARG001  there is no chance in it
+    """Fold a copy; embeddings agree to rounding. Raises NoBatchNormError."""
+    from faceleak.backbones.folding import fold
+
+    return fold(owner.backbone)

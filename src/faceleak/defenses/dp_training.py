@@ -1,0 +1,76 @@
+"""Fine-tuning of a public start on the private people with differential privacy (DP-SGD; De et al., arXiv 2204.13650).
+
+BN statistics stay those of the public people. Scale and bias of the normalisation layers, or more, and an ArcFace head
+over the private people learn; every gradient of an image or of a whole person is clipped, over the head's rows too,
+and only noisy sums are used. The head is not released. The card holds the claim, and says what it does not cover.
+Nothing is released where the claim would not hold: see `private.errors.ClaimError`.
+"""
+
+from typing import TYPE_CHECKING
+
+from faceleak.defenses import public_start
+from faceleak.defenses.private.settings import PrivateSettings as Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.backbones.training import TrainingPiece
+    from faceleak.defenses.owner import Owner
+
+__all__ = ["CODE", "UNDOINGS", "Settings", "defend", "pieces"]
+
+UNDOINGS = ("bn_reestimation",)
+PRIVATE = (
+    "accounting", "checkpoint", "checks", "claim", "clipping", "frozen_norm", "head", "sampling", "settings",
+    "trainable", "training", "units", "views",
+)  # fmt: skip
+CODE = ("faceleak.defenses.public_start", *(f"faceleak.defenses.private.{module}" for module in PRIVATE))
+
+
+def pieces(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingPiece]":  # noqa: ARG001
+    """The public start, the same for every setting and seed. Raises DefenseError where the target was loaded."""
+    return public_start.pieces(owner, public_start.Settings(), seed=0)
+
+
+def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
+    """Train privately, or find the result in the cache; continue from a checkpoint where there is one.
+
+    Raises DefenseError where the target was loaded or training fails, and ClaimError where ε would not be true.
+    """
+    from faceleak.backbones.loading import CARD, load_backbone, save_backbone
+    from faceleak.backbones.training import train_backbones
+    from faceleak.compute import keep_freed_memory
+    from faceleak.defenses.private.checks import check_start
+    from faceleak.defenses.private.training import CHECKPOINT, PrivateRun
+    from faceleak.defenses.private.units import make_units
+
+    target, start_piece = owner.trained_here(), pieces(owner, settings, seed)[0]
+    start = train_backbones([start_piece], owner.compute)[0]
+    check_start(start.card.training, start_piece.images, target.images, target.data_hash)
+    folder = _folder(owner, start, settings, seed)
+    if not (folder / CARD).exists():
+        keep_freed_memory()
+        units = make_units(target.images, target.store, settings.unit)
+        run = PrivateRun(start, units, target.store, settings, target.options, owner.compute, seed)
+        run.train(folder / CHECKPOINT)
+        training = {
+            "data_hash": target.data_hash,
+            "images": len(target.images),
+            "start": start.card.training,
+            "settings": settings.model_dump(mode="json"),
+        }
+        if settings.epsilon is not None:
+            training["privacy"] = run.claim()
+        save_backbone(run.result(training), folder)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    return load_backbone(folder)
+
+
+def _folder(owner: "Owner", start: "Backbone", settings: Settings, seed: int) -> "Path":
+    from faceleak.pieces import code_version, fingerprint
+
+    target = owner.trained_here()
+    loss = [target.options.margin, target.options.scale]
+    parts = (target.data_hash, start.weights_hash(), loss, settings, seed, code_version(__name__, *CODE))
+    return owner.compute.cache / "private" / fingerprint(*parts)

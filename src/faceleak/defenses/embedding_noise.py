@@ -1,0 +1,36 @@
+"""Gaussian noise on every embedding that is given away; the weights stay.
+
+The same image always gets the same noise, so that asking again is of no use; asking for the image changed a little is.
+Whoever holds the weights leaves the noise out.
+"""
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from faceleak.options import Options
+
+if TYPE_CHECKING:
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.defenses.owner import Owner
+
+UNDOINGS = ("averaging", "unwrapping")
+CODE = ("faceleak.backbones.release",)
+
+
+class Settings(Options):
+    """`strength`: standard deviation of the noise, relative to the embedding's own root mean square."""
+
+    strength: float = Field(ge=0, allow_inf_nan=False)
+
+
+def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
+    """Write the noise into the card of a copy; what its release does besides stays."""
+    from faceleak.backbones.release import Release
+
+    defended = deepcopy(owner.backbone).eval()
+    release = defended.card.release or Release()
+    release = release.model_copy(update={"noise": settings.strength, "seed": seed})
+    defended.card = defended.card.model_copy(update={"release": release})
+    return defended

@@ -1,0 +1,34 @@
+"""Embeddings of unit length, rounded to a few decimals before they are given away; the weights stay.
+
+Rounding errors of images that differ a little differ, and average out; whoever holds the weights does not round.
+"""
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from faceleak.options import Options
+
+if TYPE_CHECKING:
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.defenses.owner import Owner
+
+UNDOINGS = ("averaging", "unwrapping")
+CODE = ("faceleak.backbones.release",)
+
+
+class Settings(Options):
+    """`decimals`: of each coordinate that stay."""
+
+    decimals: int = Field(ge=0, le=7)
+
+
+def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":  # noqa: ARG001  there is no chance in it
+    """Write the rounding into the card of a copy; what its release does besides stays."""
+    from faceleak.backbones.release import Release
+
+    defended = deepcopy(owner.backbone).eval()
+    release = (defended.card.release or Release()).model_copy(update={"decimals": settings.decimals})
+    defended.card = defended.card.model_copy(update={"release": release})
+    return defended

@@ -1,0 +1,42 @@
+"""Settings of training under differential privacy."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from faceleak.options import Options
+
+Unit = Literal["image", "identity"]
+Trainable = Literal["scale_and_bias", "last_layer", "scale_and_bias_and_last_layer", "all"]
+
+
+class PrivateSettings(Options):
+    """How much privacy, for whom, and how the backbone is trained under it.
+
+    epsilon, delta: (ε, δ) for adding or removing one unit. Without epsilon the same training runs with neither clipping
+    nor noise, and claims nothing. Without delta it is 1/(10·units). unit: what is protected as a whole, an `image`, or
+    an `identity` with all images of a person (user-level sampling, arXiv 2407.07737).
+    trainable: `scale_and_bias` of the normalisation layers, the `last_layer`, both, or `all` (slower). units_per_step:
+    expected number; each unit is drawn by itself (Poisson). images_per_unit: of a person, drawn anew at each step.
+    views: augmentations of an image averaged within its unit (arXiv 2204.13650). clipping_norm: of a unit's gradient.
+    learning_rate falls linearly to 0. secret_seed: draws and noise from the system's randomness instead of the seed.
+    """
+
+    epsilon: float | None = Field(8.0, ge=0.01, allow_inf_nan=False)
+    delta: float | None = Field(None, gt=0, lt=1)
+    unit: Unit = "identity"
+    trainable: Trainable = "scale_and_bias"
+    steps: int = Field(60, ge=1)
+    units_per_step: float = Field(25, gt=0)
+    images_per_unit: int = Field(4, ge=1)
+    views: int = Field(1, ge=1)
+    clipping_norm: float = Field(1.0, gt=0, allow_inf_nan=False)
+    learning_rate: float = Field(0.1, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    secret_seed: bool = False
+
+    @model_validator(mode="after")
+    def _delta_belongs_to_epsilon(self) -> "PrivateSettings":
+        if self.epsilon is None and self.delta is not None:
+            raise ValueError("delta without epsilon: training without privacy has neither")
+        return self

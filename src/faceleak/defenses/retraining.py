@@ -1,0 +1,83 @@
+"""The target trained again on the same members, with some of its training options replaced.
+
+Early stopping (`epochs`), `weight_decay`, stronger `augmentation`, and the BN ablation: group normalisation in place of
+BN (`normalisation`), or BN that keeps the statistics of a backbone trained on public faces (`frozen_statistics`), from
+which training then starts. Does BN itself amplify memorisation (arXiv 2605.24420)? Fewer stored statistics are not
+fewer that can be measured: whoever holds the weights measures them at every normalisation, with faces of their own.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+
+from faceleak.options import Options
+
+if TYPE_CHECKING:
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.backbones.training import TrainingPiece
+    from faceleak.defenses.owner import Owner
+
+UNDOINGS = ("bn_insertion",)
+CODE = tuple(f"faceleak.backbones.{module}" for module in ("training", "training_piece", "augmentation", "iresnet"))
+
+
+class Settings(Options):
+    """Training options in place of the target's; None leaves the target's own."""
+
+    epochs: int | None = Field(None, ge=0)
+    weight_decay: float | None = Field(None, ge=0, allow_inf_nan=False)
+    augmentation: Literal["none", "strong"] | None = None
+    normalisation: Literal["batch", "group"] | None = None
+    frozen_statistics: bool | None = None
+
+    @model_validator(mode="after")
+    def _replaces_something(self) -> "Settings":
+        if not self.replaced():
+            raise ValueError(f"retraining replaces nothing: give one of {', '.join(type(self).model_fields)} at least")
+        if self.frozen_statistics and self.normalisation == "group":
+            raise ValueError("frozen_statistics is about batch normalisation, and normalisation is `group`")
+        return self
+
+    def replaced(self) -> dict[str, int | float | str | bool]:
+        """The options that are given."""
+        return self.model_dump(exclude_none=True)
+
+
+def pieces(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingPiece]":
+    """What can be trained now: while the public start is missing, that alone. Raises DefenseError."""
+    from faceleak.backbones.loading import CARD
+
+    start = _start(owner, settings)
+    if start is not None and not (start.folder / CARD).exists():
+        return [start]
+    return [_piece(owner, settings, seed)]
+
+
+def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
+    """Train, or take what was trained. Seed 0 begins with the target's own initial weights and order of images.
+
+    Raises DefenseError where the target was loaded, and TrainingError.
+    """
+    from faceleak.backbones.training import train_backbones
+
+    if (start := _start(owner, settings)) is not None:
+        train_backbones([start], owner.compute)
+    return train_backbones([_piece(owner, settings, seed)], owner.compute)[0]
+
+
+def _start(owner: "Owner", settings: Settings) -> "TrainingPiece | None":
+    from faceleak.defenses import public_start
+
+    return public_start.pieces(owner, public_start.Settings(), seed=0)[0] if settings.frozen_statistics else None
+
+
+def _piece(owner: "Owner", settings: Settings, seed: int) -> "TrainingPiece":
+    training, start = owner.trained_here(), _start(owner, settings)
+    options = {**training.options.model_dump(), **settings.replaced(), "seed": training.options.seed + seed}
+    return replace(
+        training,
+        name=f"the target with {', '.join(f'{name} {value}' for name, value in settings.replaced().items())}",
+        options=type(training.options)(**options),
+        start=training.start if start is None else start.folder,
+    )

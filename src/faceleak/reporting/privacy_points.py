@@ -1,0 +1,188 @@
+"""The comparison of defences as points: what a variant still recognises, and what an attacker still learns from it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from faceleak.membership.attackers import AttackerName, suffix_of
+from faceleak.membership.options import ThreatModel
+from faceleak.reporting.checks import ReportingError, check_columns
+from faceleak.reporting.verdict import is_blind
+
+Metrics = Mapping[str, Any]
+Row = dict[str, Any]
+
+ACCESSES = {"weights": "weights in hand", "embeddings": "embeddings only"}
+ENDS = ("", "_ci_low", "_ci_high")
+MEASURED = ("utility", "attack_auc", "tpr_at_fpr_1pct")
+COLUMNS = (
+    *("variant", "access", "attacker", "attack", "undoing"),
+    *(f"{measure}{end}" for measure in MEASURED for end in ENDS),
+    "false_sense_of_security",
+)
+STRENGTH = re.compile(r"(?P<defence>.*?)(?P<strength>\d+(\.\d+)?(e[+-]?\d+)?)")
+
+
+def collect(
+    utility: Mapping[str, Metrics],
+    membership: Mapping[str, Metrics],
+    attackers: Sequence[AttackerName],
+    access: Mapping[str, str],
+    undoings: pd.DataFrame,
+    population: str = "unseen_identity",
+) -> pd.DataFrame:
+    """Make the points from metrics: a row a variant, access and attacker, which holds the attacker's strongest attack.
+
+    utility: variant → `utility` → metrics; membership: variant → `membership` → attack, threat model and attacker →
+    population → metrics. access: attack → `weights` or `embeddings`. undoings: variant, attacker, attack, threat_model
+    and undoing, the one that the attacker took, empty where none. Who holds the weights can run every attack, who gets
+    embeddings only those on embeddings; the one with the highest AUC counts, and for the TPR the one with the highest.
+
+    Columns (`COLUMNS`): variant; access; attacker; attack, with its threat model; undoing; utility (verification AUC),
+    attack_auc and tpr_at_fpr_1pct, each with _ci_low and _ci_high, all in 0…1; and
+    false_sense_of_security, the adaptive attacker's AUC − the static one's for this variant and access. NaN where
+    unknown. An attacker without an attack on a variant has no row there.
+
+    Raises ReportingError where a variant has no utility or no row at all, or where `access` lacks an attack.
+    """
+    names = {
+        f"{attack}_{threat_model}{suffix_of(attacker)}": (attack, threat_model, attacker)
+        for attack in access
+        for threat_model in get_args(ThreatModel)
+        for attacker in get_args(AttackerName)
+    }
+    chosen = undoings.set_index(["variant", "attacker", "attack", "threat_model"])["undoing"].fillna("").to_dict()
+    rows = []
+    for variant in dict.fromkeys([*membership, *utility]):
+        useful = utility.get(variant, {}).get("utility", {})
+        measured = _measured(membership.get(variant, {}).get("membership", {}), population)
+        if unknown := [name for name in measured if name not in names]:
+            raise ReportingError(
+                f"{variant} has metrics of {len(unknown)} attacks whose access is not known, such as {unknown[0]}, so "
+                "they would be missing in the comparison. Name each attack of the run, and its access."
+            )
+        found = [
+            _point(variant, held, attacker, attacks, useful, chosen)
+            for held in ACCESSES
+            for attacker in attackers
+            if (
+                attacks := {
+                    names[name]: metrics
+                    for name, metrics in measured.items()
+                    if names[name][2] == attacker and held in ("weights", access[names[name][0]])
+                }
+            )
+        ]
+        if not found or pd.isna(useful.get("verification_auc")):
+            raise ReportingError(
+                f"{variant} has no utility, or no AUC of any attacker ({', '.join(attackers)}) against {population}, "
+                "so it has no place in the comparison. Run the defense pipeline as a whole."
+            )
+        rows += found
+    return _with_false_sense(pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def _measured(attacks: Metrics, population: str) -> dict[str, Metrics]:
+    return {
+        name: populations[population]
+        for name, populations in attacks.items()
+        if not is_blind(name) and not pd.isna(populations.get(population, {}).get("auc"))
+    }
+
+
+def _point(
+    variant: str,
+    access: str,
+    attacker: str,
+    attacks: Mapping[tuple[str, str, str], Metrics],
+    useful: Metrics,
+    chosen: Mapping[Any, str],
+) -> Row:
+    strongest = max(attacks, key=lambda name: attacks[name]["auc"])
+    surest = max(attacks, key=lambda name: attacks[name].get("tpr_at_fpr_1pct") or 0.0)
+    attack, threat_model, _ = strongest
+    return {
+        "variant": variant,
+        "access": access,
+        "attacker": attacker,
+        "attack": f"{attack}_{threat_model}",
+        "undoing": chosen.get((variant, attacker, attack, threat_model), ""),
+        **_with_bounds("utility", useful, "verification_auc"),
+        **_with_bounds("attack_auc", attacks[strongest], "auc"),
+        **_with_bounds("tpr_at_fpr_1pct", attacks[surest], "tpr_at_fpr_1pct"),
+    }
+
+
+def _with_bounds(name: str, metrics: Metrics, metric: str) -> dict[str, float]:
+    return {f"{name}{end}": np.nan if (v := metrics.get(f"{metric}{end}")) is None else float(v) for end in ENDS}
+
+
+def _with_false_sense(points: pd.DataFrame) -> pd.DataFrame:
+    aucs = points.set_index(["variant", "access", "attacker"])["attack_auc"].to_dict()
+    differences = [
+        aucs.get((variant, access, "adaptive"), np.nan) - aucs.get((variant, access, "static"), np.nan)
+        for variant, access in zip(points["variant"], points["access"], strict=True)
+    ]
+    return points.assign(false_sense_of_security=differences)
+
+
+def checked(points: pd.DataFrame) -> pd.DataFrame:
+    """The points with empty text where no undoing is named, as it is after they were read from a file.
+
+    Raises ReportingError where columns or rows are missing, a variant and access have an attacker twice, or utility or
+    attack AUC is missing.
+    """
+    check_columns(points, COLUMNS, "points")
+    if repeated := int(points.duplicated(["variant", "access", "attacker"]).sum()):
+        raise ReportingError(
+            f"{repeated} of {len(points)} points repeat a variant, access and attacker, so one of them would hide the "
+            "other. Select one attack and one population first."
+        )
+    if points[["utility", "attack_auc"]].isna().any(axis=None):
+        raise ReportingError("Some points have no utility or no attack AUC, so they have no place. Measure both first.")
+    return points.assign(undoing=points["undoing"].fillna(""))
+
+
+def by_access(points: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each access that has points, in the order of `ACCESSES`, with its points."""
+    for access in ACCESSES:
+        rows = points[points["access"] == access]
+        if not rows.empty:
+            yield access, rows
+
+
+def records(points: pd.DataFrame) -> list[Row]:
+    """The points one by one."""
+    return [{str(name): value for name, value in row.items()} for row in points.to_dict("records")]
+
+
+def strongest_attackers(points: pd.DataFrame, metric: str = "attack_auc") -> pd.DataFrame:
+    """The row with the highest `metric` of each variant, in the order of the table. `points` are of one access."""
+    order = points["variant"].drop_duplicates()
+    strongest = points.loc[points.groupby("variant")[metric].idxmax()]
+    return strongest.set_index("variant").loc[order].reset_index()
+
+
+def on_pareto_front(points: pd.DataFrame) -> NDArray[np.bool_]:
+    """Say of each row (n,) whether no other one has at least its utility at an attack AUC that is no higher.
+
+    Of two rows one of which is better in one of the two and equal in the other, only the better one is on the front;
+    equal rows are on it together.
+    """
+    utility, leak = (points[column].to_numpy(float) for column in ("utility", "attack_auc"))
+    no_worse = (utility[:, None] >= utility) & (leak[:, None] <= leak)  # [i, j]: i is no worse than j
+    better = (utility[:, None] > utility) | (leak[:, None] < leak)
+    return np.asarray(~(no_worse & better).any(axis=0), dtype=bool)
+
+
+def sweeps(variants: Sequence[str]) -> list[list[str]]:
+    """Variants of one defence at several strengths, by strength: names that differ only in the number at their end."""
+    of_defence: dict[str, dict[str, float]] = {}
+    for variant in variants:
+        if match := STRENGTH.fullmatch(variant):
+            of_defence.setdefault(match["defence"], {})[variant] = float(match["strength"])
+    return [sorted(strengths, key=strengths.__getitem__) for strengths in of_defence.values() if len(strengths) > 1]

@@ -1,0 +1,145 @@
+"""The comparison of defences in words: which one reaches a goal at the least cost, and whether perturbation helps."""
+
+from typing import Literal, Protocol
+
+import pandas as pd
+
+from faceleak.membership.attackers import UNDEFENDED
+from faceleak.reporting.checks import ReportingError
+from faceleak.reporting.privacy_points import ACCESSES, Row, by_access, checked, records, strongest_attackers
+from faceleak.reporting.verdict import interval_text
+
+METRICS = {"tpr_at_fpr_1pct": "TPR at 1 % FPR", "attack_auc": "AUC"}
+PERTURBATION = "bn_perturbation"
+
+
+class Goal(Protocol):
+    """`metric` of the strongest attacker at most `at_most`, at a loss of verification AUC of at most `utility_loss`."""
+
+    @property
+    def metric(self) -> Literal["tpr_at_fpr_1pct", "attack_auc"]: ...
+    @property
+    def at_most(self) -> float: ...
+    @property
+    def utility_loss(self) -> float: ...
+
+
+def recommend(points: pd.DataFrame, goal: Goal) -> str:
+    """Say for each access which variant reaches the goal at the least loss of utility, or that none does. Markdown.
+
+    points: as `privacy_points.collect` gives them, with the variant `undefended`, against which utility is lost. Of a
+    variant's attackers the one with the highest `goal.metric` counts. The goal is reached or not by the number itself;
+    where its interval says otherwise, the text says so. Where variants of `bn_perturbation` were compared, the text
+    also says whether they help against an adaptive attacker.
+
+    Raises ReportingError as `privacy_points.checked` does, and where an access lacks `undefended` or points lack the
+    metric.
+    """
+    points = checked(points)
+    if missing := int(points[goal.metric].isna().sum()):
+        raise ReportingError(
+            f"{missing} of {len(points)} points have no {goal.metric}, so nothing can be said about the goal. Measure "
+            "it for all variants, or set the goal's metric to attack_auc."
+        )
+    panels = {ACCESSES[access]: _with_loss(rows) for access, rows in by_access(points)}
+    sections = ["# Recommendation", f"Goal: {_in_words(goal)}."]
+    sections += [f"**{name.capitalize()}.** {_choice(rows, goal)}" for name, rows in panels.items()]
+    answers = [
+        f"- {name.capitalize()}: {answer}" for name, rows in panels.items() if (answer := _perturbation(rows, goal))
+    ]
+    if answers:
+        sections += ["## Does perturbing BN statistics help against an adaptive attacker?", "\n".join(answers)]
+    return "\n\n".join(sections) + "\n"
+
+
+def _in_words(goal: Goal) -> str:
+    return (
+        f"the strongest attacker's {METRICS[goal.metric]} is at most {goal.at_most:g}, at a loss of verification AUC "
+        f"of at most {goal.utility_loss:g}"
+    )
+
+
+def _with_loss(rows: pd.DataFrame) -> pd.DataFrame:
+    undefended = rows.loc[rows["variant"] == UNDEFENDED, "utility"]
+    if undefended.empty:
+        raise ReportingError(
+            f"The points lack the variant `{UNDEFENDED}`, so no loss of utility can be told. Compare defences together "
+            "with the target itself."
+        )
+    adaptive = rows.loc[rows["attacker"] == "adaptive", "variant"]
+    loss = (undefended.iloc[0] - rows["utility"]).round(9)  # 0.91 − 0.90 is 0.01
+    return rows.assign(loss=loss, faced_adaptive=rows["variant"].isin(adaptive))
+
+
+def _choice(rows: pd.DataFrame, goal: Goal) -> str:
+    judged = records(strongest_attackers(rows, goal.metric))
+    reaching = [row for row in judged if row[goal.metric] <= goal.at_most]
+    affordable = [row for row in judged if row["loss"] <= goal.utility_loss]  # the undefended one at least
+    nearest = min(affordable, key=lambda row: (row[goal.metric], row["loss"]))
+    within = f"ithin that loss, `{nearest['variant']}` comes nearest: {_standing(nearest, goal)}."
+    if reaching:
+        undefended = [row for row in reaching if row["variant"] == UNDEFENDED]
+        if undefended:
+            return f"No defence is needed: the undefended target reaches the goal, {_leak(undefended[0], goal)}."
+        cheapest = min(reaching, key=lambda row: (row["loss"], row[goal.metric]))
+        if cheapest["loss"] <= goal.utility_loss:
+            return f"`{cheapest['variant']}` reaches the goal at the least cost: {_standing(cheapest, goal)}."
+        return (
+            f"No variant reaches the goal. The cheapest one that brings the {METRICS[goal.metric]} down to it, "
+            f"`{cheapest['variant']}`, costs more utility than allowed: {_standing(cheapest, goal)}. W{within}"
+        )
+    lowest = min(judged, key=lambda row: (row[goal.metric], row["loss"]))
+    none = f"No variant reaches the goal. `{lowest['variant']}` comes nearest: {_standing(lowest, goal)}."
+    return none if lowest["variant"] == nearest["variant"] else f"{none} W{within}"
+
+
+def _standing(row: Row, goal: Goal) -> str:
+    """What the strongest attacker reaches, and the price."""
+    price = f"at {row['loss']:.3f} less" if row["loss"] > 0 else "at no less"
+    text = f"{_leak(row, goal)}, {price} verification AUC ({interval_text(row, 'utility')})"
+    return text if row["faced_adaptive"] else f"{text}; no adaptive attacker was measured against it"
+
+
+def _leak(row: Row, goal: Goal) -> str:
+    undoing = f" after {row['undoing']}" if row["undoing"] else ""
+    by = f"by the {row['attacker']} attacker with {row['attack']}{undoing}"
+    text = f"{METRICS[goal.metric]} {interval_text(row, goal.metric)} {by}"
+    high = row[f"{goal.metric}_ci_high"]
+    if row[goal.metric] > goal.at_most or pd.isna(high):
+        return text
+    if high <= goal.at_most:
+        return f"{text}, and its upper bound is within the goal too"
+    return f"{text}, though its interval reaches up to {high:.3f}"
+
+
+def _perturbation(rows: pd.DataFrame, goal: Goal) -> str | None:
+    """One line on the perturbation that does most to a static attacker, among those that keep the utility."""
+    by_attacker: dict[str, dict[str, Row]] = {"static": {}, "adaptive": {}}
+    for row in records(rows):
+        by_attacker.setdefault(row["attacker"], {})[row["variant"]] = row
+    static, adaptive = by_attacker["static"], by_attacker["adaptive"]
+    if not rows["variant"].str.startswith(PERTURBATION).any():
+        return None
+    perturbed = [row for name, row in static.items() if name.startswith(PERTURBATION) and name in adaptive]
+    if not perturbed or UNDEFENDED not in adaptive:
+        return "cannot be told, as not both a static and an adaptive attacker were measured."
+    kept = [row for row in perturbed if row["loss"] <= goal.utility_loss]
+    if kept:
+        seen, which = min(kept, key=lambda row: row["attack_auc"]), "the strongest that keeps the utility"
+    else:
+        seen, which = min(perturbed, key=lambda row: row["loss"]), "the mildest, as none keeps the utility"
+    faced, undefended = adaptive[seen["variant"]], adaptive[UNDEFENDED]
+    return (
+        f"{_verdict(faced, undefended)} `{seen['variant']}` ({which}: {interval_text(seen, 'utility')}) takes the "
+        f"static attacker to AUC {interval_text(seen, 'attack_auc')}; the adaptive one reaches "
+        f"{interval_text(faced, 'attack_auc')}, against {interval_text(undefended, 'attack_auc')} on the undefended "
+        "target."
+    )
+
+
+def _verdict(faced: Row, undefended: Row) -> str:
+    if pd.isna(faced["attack_auc_ci_high"]) or pd.isna(undefended["attack_auc_ci_low"]):
+        return "cannot be told without intervals."
+    if faced["attack_auc_ci_high"] < undefended["attack_auc_ci_low"]:
+        return "yes."
+    return "no." if faced["attack_auc"] >= undefended["attack_auc"] else "not shown, as the intervals overlap."

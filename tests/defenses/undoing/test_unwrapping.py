@@ -1,0 +1,20 @@
+import numpy as np
+import pytest
+
+from faceleak.backbones.embedding import embed
+from faceleak.defenses import embedding_noise, embedding_rounding
+from faceleak.defenses.undoing.unwrapping import undo
+
+
+@pytest.mark.parametrize(
+    ("defence", "settings"), [(embedding_noise, {"strength": 3.0}), (embedding_rounding, {"decimals": 0})]
+)
+def test_the_embeddings_of_the_network_come_back_to_the_bit(defence, settings, owner, own):
+    released = defence.defend(owner, defence.Settings(**settings), 0)
+    ids = owner.public["image_id"]
+    expected, before, after = (
+        embed(backbone, owner.store, ids, owner.compute) for backbone in (owner.backbone, released, undo(released, own))
+    )
+    assert not np.allclose(before, expected, atol=0.1)
+    np.testing.assert_array_equal(after, expected)
+    assert released.card.release is not None
