@@ -2,49 +2,60 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceleak.membership.attackers import Encounter, encounter, encounter_named, encounters
+from faceleak.membership.attackers import (
+    Encounter,
+    encounters,
+    parse_encounter,
+    suffix_of,
+    undone_view,
+    variant_and_undoing,
+)
 
 NOISY = "bn_perturbation_0.4"
+UNDONE = f"{NOISY}+bn_reestimation"
 
 
-@pytest.mark.parametrize(
-    ("attacker", "fitted_on", "view", "name"),
-    [
-        ("plain", NOISY, NOISY, NOISY),
-        ("static", "undefended", NOISY, f"{NOISY}_static"),
-        ("refitted", NOISY, NOISY, f"{NOISY}_refitted"),
-        ("adaptive", f"{NOISY}+bn_reestimation", f"{NOISY}+bn_reestimation", f"{NOISY}_adaptive"),
-    ],
-)
-def test_what_each_attacker_fits_on_and_looks_at(attacker, fitted_on, view, name):
-    meeting = encounter(NOISY, attacker)
-    assert meeting == Encounter(NOISY, attacker, fitted_on, view)
-    assert meeting.name == name
-    assert meeting.suffix == name.removeprefix(NOISY)
+def test_what_each_attacker_fits_on_and_looks_at():
+    tries = encounters(iter(["undefended", NOISY, UNDONE]), ["plain", "static", "refitted", "adaptive"])
+    assert tries[4:] == [
+        [Encounter(NOISY, "plain", NOISY, NOISY)],
+        [Encounter(NOISY, "static", "undefended", NOISY)],
+        [Encounter(NOISY, "refitted", NOISY, NOISY)],
+        [Encounter(NOISY, "adaptive", NOISY, NOISY), Encounter(NOISY, "adaptive", UNDONE, UNDONE)],
+    ]
+    assert [meeting.name for meeting, *_ in tries[4:]] == [
+        NOISY,
+        f"{NOISY}_static",
+        f"{NOISY}_refitted",
+        f"{NOISY}_adaptive",
+    ]
 
 
-variants = st.text(st.characters(codec="ascii", categories=["L", "N"], include_characters="_.+"), min_size=1)
+def test_an_undone_view_is_no_variant_of_its_own():
+    meetings = [meeting for tried in encounters([UNDONE, NOISY], iter(["static", "adaptive"])) for meeting in tried]
+    assert {meeting.variant for meeting in meetings} == {NOISY}
+    assert {meeting.view for meeting in meetings} == {NOISY, UNDONE}
+
+
+variants = st.text(st.characters(codec="ascii", categories=["L", "N"], include_characters="_."), min_size=1)
 
 
 @given(variants, st.sampled_from(["static", "refitted", "adaptive"]))
-def test_a_name_is_enough_to_find_the_encounter(variant, attacker):
-    assert encounter_named(encounter(variant, attacker).name) == encounter(variant, attacker)
+def test_a_name_is_enough_to_find_variant_and_attacker(variant, attacker):
+    assert parse_encounter(f"{variant}{suffix_of(attacker)}") == (variant, attacker)
 
 
 @given(variants.filter(lambda name: not name.endswith(("_static", "_refitted", "_adaptive"))))
 def test_a_name_without_an_attacker_is_the_plain_one(variant):
-    assert encounter_named(variant) == encounter(variant, "plain")
+    assert parse_encounter(variant) == (variant, "plain")
 
 
-@pytest.mark.parametrize("variant", ["undefended", "made_plain", "static", "adaptive_noise"])
+@pytest.mark.parametrize("variant", ["undefended", "made_plain", "static", "adaptive_noise", "_static"])
 def test_variants_that_sound_like_attackers_are_not_taken_for_one(variant):
-    assert encounter_named(variant) == encounter(variant, "plain")
+    assert parse_encounter(variant) == (variant, "plain")
 
 
-def test_every_attacker_meets_every_variant_but_no_undone_view():
-    views = ["undefended", NOISY, "undefended+bn_reestimation", f"{NOISY}+bn_reestimation"]
-    meetings = encounters(iter(views), iter(["static", "adaptive"]))
-    assert meetings == [
-        encounter(variant, attacker) for variant in ("undefended", NOISY) for attacker in ("static", "adaptive")
-    ]
-    assert {meeting.view for meeting in meetings} == set(views)
+@given(variants, st.sampled_from(["", "bn_reestimation", "averaging"]))
+def test_a_view_tells_variant_and_undoing(variant, undoing):
+    view = undone_view(variant, undoing) if undoing else variant
+    assert variant_and_undoing(view) == (variant, undoing)

@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership.attacks import Attack, features, fit_attack
-from faceleak.membership.calibration import bavaria, rmia
+from faceleak.membership.calibration import bavaria, registry, rmia
 from faceleak.membership.calibration.reference_scores import MissingReferencesError
 from faceleak.membership.evidence import Evidence, of_target
 from faceleak.membership.evidence import of_references as shadows_of
@@ -125,7 +125,7 @@ def test_scores_are_finite_and_the_threshold_is_near_the_best(calibration, threa
     assert np.isfinite(attack.threshold)
     best = max(balanced_accuracy_score(is_member, scores >= score) for score in np.quantile(scores, np.arange(50) / 50))
     assert balanced_accuracy_score(is_member, scores >= attack.threshold) > best - 0.06
-    assert (len(attack.population) > 0) == (calibration == "rmia")
+    assert (len(attack.calibration) > 0) == (calibration in ("lira", "rmia", "bavaria"))
 
 
 @pytest.mark.parametrize("threat_model", ["partial_knowledge", "shadow"])
@@ -189,7 +189,7 @@ def test_rmia_compares_with_the_attackers_own_non_members(knowledge, fresh):
     (known,) = knowledge["partial_knowledge"]
     attack = fit_attack([known], options_of("rmia"))
     ratios = rmia.log_ratio(attack.raw_scores(known))[~known.images["is_member"]]
-    assert attack.population == tuple(ratios)
+    assert attack.calibration["population"] == ratios.tolist()
     beaten = (rmia.log_ratio(attack.raw_scores(fresh))[:, None] >= ratios).sum(axis=1)
     np.testing.assert_array_equal(np.floor(attack.score(fresh) * (len(ratios) + 1)), beaten)
 
@@ -197,11 +197,62 @@ def test_rmia_compares_with_the_attackers_own_non_members(knowledge, fresh):
 def test_the_threshold_of_a_calibrated_score_is_on_its_own_scale(knowledge):
     (known,) = knowledge["partial_knowledge"]
     attack = fit_attack([known], options_of("bavaria"))
-    scores, is_member = bavaria.calibrate(attack.raw_scores(known)), known.images["is_member"].to_numpy()
+    scores = bavaria.calibrate(attack.raw_scores(known), attack.calibration)
+    is_member = known.images["is_member"].to_numpy()
     says_member = scores >= scores[:, None]
     best = max((says_member[:, is_member].mean(axis=1) + 1 - says_member[:, ~is_member].mean(axis=1)) / 2)
     assert balanced_accuracy_score(is_member, scores >= attack.threshold) == pytest.approx(best)
     assert attack.threshold != attack.model.threshold
+
+
+@pytest.mark.parametrize("calibration", ["difference", "lira", "rmia", "bavaria"])
+@pytest.mark.parametrize("threat_model", ["partial_knowledge", "shadow"])
+def test_what_is_judged_changes_no_calibration(calibration, threat_model, knowledge, fresh):
+    attack = fit_attack(knowledge[threat_model], options_of(calibration))
+    own = [attack.raw_scores(evidence.comparable()) for evidence in knowledge[threat_model]]
+    labels = np.concatenate([evidence.comparable().images["is_member"] for evidence in knowledge[threat_model]])
+    assert attack.calibration == registry.get(calibration).fit(bavaria.ReferenceScores.together(own), labels)
+    whole = attack.score(fresh)
+    for some in ([5], [700, 3, 8]):  # alone, and among two others
+        np.testing.assert_allclose(attack.score(fresh.rows(np.array(some))), whole[some], rtol=1e-9)
+
+
+def online_evidence(seed: int, people: int = 200, references: int = 4, gain: float = 2.0) -> Evidence:
+    """4 images a person of one difficulty; target and references are trained on random quarters of them."""
+    random = np.random.default_rng(seed)
+    trained_on = random.random((people * 4, 1 + references)) < 0.25
+    signals = random.normal(0, 3, (people * 4, 1)) + random.normal(size=trained_on.shape) - gain * trained_on
+    images = pd.DataFrame({"image_id": np.arange(people * 4), "identity": np.repeat(np.arange(people), 4)})
+    tables = [pd.DataFrame({"bn_distance.bn1": column}) for column in signals.T]
+    return Evidence(images.assign(is_member=trained_on[:, 0]), tables[0], tables[1:], ~trained_on[:, 1:])
+
+
+ONLINE = {name: AttackOptions(signals=["bn_distance"], calibration=name, online=True) for name in CALIBRATIONS[1:]}
+
+
+@pytest.mark.parametrize("name", ONLINE)
+def test_an_online_attack_reads_references_that_were_trained_on_the_image(name):
+    attack, judged = fit_attack([online_evidence(0)], ONLINE[name]), online_evidence(1)
+    known = ~judged.stranger
+    assert (
+        0.2 < (~known.any(axis=1)).mean() < 0.45
+    )  # no reference was trained on these, and they are judged all the same
+    assert area(attack, judged) > area(fit_attack([online_evidence(0)], options_of(signals=["bn_distance"])), judged)
+    changed = [table - 5.0 * known[:, [i]] for i, table in enumerate(judged.references)]
+    moved = Evidence(judged.images, judged.own, changed, judged.stranger)
+    differs = attack.score(moved) != attack.score(judged)
+    assert differs[known.any(axis=1)].all()
+    assert not differs[~known.any(axis=1)].any()
+    again = Attack.from_dict(json.loads(json.dumps(attack.to_dict())))
+    assert again.options.online
+    assert again.score(judged).tolist() == attack.score(judged).tolist()
+
+
+@pytest.mark.parametrize("name", ONLINE)
+def test_which_references_know_an_image_tells_nothing_by_itself(name):
+    silent, judged = online_evidence(0, gain=0.0), online_evidence(1, people=600, gain=0.0)
+    # 600 member and 1,800 other images: the standard error is 0.014
+    assert area(fit_attack([silent], ONLINE[name]), judged) == pytest.approx(0.5, abs=0.045)
 
 
 def small_evidence(seed: int) -> Evidence:

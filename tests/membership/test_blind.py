@@ -37,6 +37,15 @@ def test_signals_of_the_first_references_by_hand():
     assert beside(references=9) == beside(references=2)
 
 
+def test_what_was_read_among_other_images_is_kept_apart():
+    read = READ.assign(**{"other_images.bn_distance.bn1": [5.0, 6.0, 7.0, 8.0], "other_images.x.0": 0.0})
+    table = beside_images(OF_IMAGES, read, BlindOptions(references=2)).to_dict("list")
+    assert table == beside(references=2) | {
+        "other_images.r1.bn_distance.bn1": [6.0, 5.0],
+        "other_images.r0.bn_distance.bn1": [7.0, 8.0],
+    }
+
+
 def test_an_image_that_a_reference_lacks_is_an_error():
     with pytest.raises(MissingSignalsError, match="1 of 2 images"):
         beside_images(OF_IMAGES, READ.drop(index=1), BlindOptions())

@@ -88,6 +88,31 @@ def test_references_whose_rows_come_in_another_order_are_matched_by_image():
         np.testing.assert_array_equal(found.stranger[order], expected.stranger)
 
 
+def test_online_references_are_those_that_were_trained_on_the_image():
+    trained_on = pd.DataFrame({"reference": ["r0", "r0", "r1", "r9"], "image_id": ["a0", "b0", "x", "a1"]})
+    seen = of_target(IMAGES, SIGNALS, READ, trained_on)
+    assert [table["s.1"].tolist() for table in seen.references] == [[10.0, 20.0, 30.0], [100.0, 200.0, 300.0]]
+    assert seen.stranger.tolist() == [[True, False], [True, True], [True, False]]
+
+
+def test_online_a_reference_is_not_compared_with_its_opposite():
+    fourth = roles_of("r4", ("a0", "same_identity"), ("a1", "member"), ("b0", "member"), ("c0", "unseen_identity"))
+    shadows = of_references(pd.concat([SHADOWS, fourth], ignore_index=True), online=True)
+    assert [[table["s.1"].iloc[0] for table in shadow.references] for shadow in shadows] == [
+        [300.0, 400.0],
+        [300.0, 400.0],
+        [100.0, 200.0],
+        [100.0, 200.0],
+    ]
+    # r3 was trained on a1 and c0, r4 on a1 and b0
+    assert shadows[0].stranger.tolist() == [[True, True], [False, False], [True, False], [False, True]]
+
+
+def test_online_all_references_have_equally_many_others():
+    shadows = of_references(SHADOWS, online=True)
+    assert [[table["s.1"].iloc[0] for table in shadow.references] for shadow in shadows] == [[300.0], [300.0], [200.0]]
+
+
 def test_a_lone_reference_has_nobody_to_be_compared_with():
     (lone,) = of_references(SHADOWS[SHADOWS["reference"] == "r1"])
     assert lone.stranger.shape == (4, 0)

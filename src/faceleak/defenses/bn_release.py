@@ -61,6 +61,7 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
         "epsilon": settings.epsilon,
         "delta": delta,
         "unit": "identity",
+        "about": "bn_statistics",
         "covers": "the BN statistics only, not the weights",
         "neighbours": "the images of one person take part or not; the number of people is public",
         "mechanism": "Gaussian (1805.06530)",

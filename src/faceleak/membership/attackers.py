@@ -1,6 +1,9 @@
 """Who attacks which variant, and what they know of the defence.
 
-A *view* is a backbone as an attacker looks at it: a variant as it was released, or one whose defence was undone.
+A *view* is a backbone as an attacker looks at it: a variant as it was released, or `<variant>+<undoing>`, one whose
+defence the attacker has undone. The *static* attacker fits on the undefended target and does not know of a defence; the
+*refitted* one fits on the variant; the *adaptive* one tries all views of a variant and takes, for each attack, the one
+that is best on its own people. *plain* is the attacker where no defence is judged.
 """
 
 from collections.abc import Iterable
@@ -9,7 +12,6 @@ from typing import Literal, get_args
 
 AttackerName = Literal["plain", "static", "refitted", "adaptive"]
 UNDEFENDED = "undefended"
-UNDOING = "bn_reestimation"
 
 
 @dataclass(frozen=True)
@@ -22,39 +24,52 @@ class Encounter:
     view: str
 
     @property
-    def suffix(self) -> str:
-        """What the attacker adds to the attack's name in metrics; nothing where no defence is judged."""
-        return "" if self.attacker == "plain" else f"_{self.attacker}"
-
-    @property
     def name(self) -> str:
         """Variant and attacker."""
-        return f"{self.variant}{self.suffix}"
+        return f"{self.variant}{suffix_of(self.attacker)}"
 
 
-def encounter(variant: str, attacker: AttackerName) -> Encounter:
-    """Say what each attacker fits on and looks at."""
-    undone = f"{variant}+{UNDOING}"
-    fitted_on, view = {
-        "plain": (variant, variant),
-        "static": (UNDEFENDED, variant),
-        "refitted": (variant, variant),
-        "adaptive": (undone, undone),
-    }[attacker]
-    return Encounter(variant, attacker, fitted_on, view)
+def suffix_of(attacker: str) -> str:
+    """What an attacker adds to the attack's name in metrics; nothing where no defence is judged."""
+    return "" if attacker == "plain" else f"_{attacker}"
 
 
-def encounter_named(name: str) -> Encounter:
-    """The encounter whose `name` this is."""
+def undone_view(variant: str, undoing: str) -> str:
+    """Name of the view that an undoing makes of a variant."""
+    return f"{variant}+{undoing}"
+
+
+def variant_and_undoing(view: str) -> tuple[str, str]:
+    """The inverse of `undone_view`; no undoing is empty text."""
+    variant, _, undoing = view.partition("+")
+    return variant, undoing
+
+
+def parse_encounter(name: str) -> tuple[str, AttackerName]:
+    """Variant and attacker of an encounter's name."""
     for attacker in get_args(AttackerName):
-        meeting = encounter(name.removesuffix(f"_{attacker}"), attacker)
-        if meeting.suffix and meeting.name == name:
-            return meeting
-    return encounter(name, "plain")
+        suffix = suffix_of(attacker)
+        if suffix and name.endswith(suffix) and name != suffix:
+            return name.removesuffix(suffix), attacker
+    return name, "plain"
 
 
-def encounters(views: Iterable[str], attackers: Iterable[AttackerName]) -> list[Encounter]:
-    """Every attacker against every variant among `views`."""
-    variants = [view for view in views if not view.endswith(f"+{UNDOING}")]
+def encounters(views: Iterable[str], attackers: Iterable[AttackerName]) -> list[list[Encounter]]:
+    """Every attacker against every variant: all that the attacker may try there, one encounter at least."""
+    of_variant: dict[str, list[str]] = {}
+    for view in views:
+        of_variant.setdefault(variant_and_undoing(view)[0], []).append(view)
     attackers = list(attackers)
-    return [encounter(variant, attacker) for variant in variants for attacker in attackers]
+    return [
+        _tries(variant, attacker, of_variant[variant])
+        for variant in of_variant
+        for attacker in attackers
+    ]
+
+
+def _tries(variant: str, attacker: AttackerName, views: list[str]) -> list[Encounter]:
+    if attacker == "static":
+        return [Encounter(variant, attacker, UNDEFENDED, variant)]
+    if attacker == "adaptive":
+        return [Encounter(variant, attacker, view, view) for view in views]
+    return [Encounter(variant, attacker, variant, variant)]

@@ -1,7 +1,7 @@
 """Attacks: an attack model on signals, its scores calibrated by references or not."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.membership.calibration import registry, rmia
+from faceleak.membership.calibration import registry
 from faceleak.membership.calibration.reference_scores import MissingReferencesError, ReferenceScores
 from faceleak.membership.evidence import Evidence
 from faceleak.membership.models.attackers_table import (
@@ -40,14 +40,16 @@ class AttackModel(Protocol):
 class Attack:
     """A fitted attack.
 
-    `threshold`: the score with the best balanced accuracy on the attacker's own data. `population`: log ratios of
-    non-members of the attacker's own, with which RMIA compares.
+    `threshold`: the score with the best balanced accuracy on the attacker's own data. `calibration`: what the
+    calibration learnt from the same data; plain, and empty where the score is not calibrated. `own_auc`: AUC on the
+    attacker's own people, held out, where the attack has to be chosen among several.
     """
 
     options: AttackOptions
     model: Any
     threshold: float
-    population: tuple[float, ...] = ()
+    calibration: registry.Fitted = field(default_factory=dict)
+    own_auc: float | None = None
 
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
         """Score every image (any finite number; higher says member).
@@ -68,8 +70,8 @@ class Attack:
 
     def calibrate(self, scores: ReferenceScores) -> NDArray[np.float64]:
         """Calibrate raw scores (n,) as the options ask for it."""
-        compared = {"population": np.array(self.population)} if self.options.calibration == "rmia" else {}
-        return registry.get(str(self.options.calibration)).calibrate(scores, **compared)
+        module = registry.get(str(self.options.calibration))
+        return module.calibrate(scores, self.calibration, self.options.online)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -77,7 +79,8 @@ class Attack:
             "options": self.options.model_dump(mode="json"),
             "model": self.model.to_dict(),
             "threshold": self.threshold,
-            "population": list(self.population),
+            "calibration": self.calibration,
+            "own_auc": self.own_auc,
         }
 
     @classmethod
@@ -85,13 +88,14 @@ class Attack:
         """The inverse of `to_dict`."""
         options = AttackOptions(**content["options"])
         model = _room_of(options).MODEL.from_dict(content["model"])
-        return cls(options, model, content["threshold"], tuple(content["population"]))
+        return cls(options, model, content["threshold"], content["calibration"], content["own_auc"])
 
 
 def fit_attack(knowledge: Sequence[Evidence], options: AttackOptions) -> Attack:
     """Fit on the attacker's own data. Raises AttackFitError where it does not suffice."""
     if options.calibration is not None:
-        knowledge = [evidence.comparable() for evidence in knowledge]
+        if not options.online:
+            knowledge = [evidence.comparable() for evidence in knowledge]
         if not any(len(evidence.images) for evidence in knowledge):
             raise AttackFitError(
                 f"The calibration {options.calibration!r} compares images by references that never saw the person, and "
@@ -103,13 +107,11 @@ def fit_attack(knowledge: Sequence[Evidence], options: AttackOptions) -> Attack:
     attack = Attack(options, model, model.threshold)
     if not options.calibrates_its_score():
         return attack
-    raw = [attack.raw_scores(evidence) for evidence in knowledge]
+    raw = ReferenceScores.together([attack.raw_scores(evidence) for evidence in knowledge])
     is_member = labels["is_member"].to_numpy(bool)
-    if options.calibration == "rmia":
-        ratios = np.concatenate([rmia.log_ratio(scores) for scores in raw])
-        attack = replace(attack, population=tuple(ratios[~is_member].tolist()))
-    calibrated = np.concatenate([attack.calibrate(scores) for scores in raw])
-    return replace(attack, threshold=best_threshold(calibrated, is_member))
+    fitted = registry.get(str(options.calibration)).fit(raw, is_member, options.online)
+    attack = replace(attack, calibration=fitted)
+    return replace(attack, threshold=best_threshold(attack.calibrate(raw), is_member))
 
 
 def features(evidence: Evidence, options: AttackOptions) -> pd.DataFrame:

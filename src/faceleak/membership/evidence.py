@@ -20,7 +20,7 @@ class Evidence:
 
     images: image_id, identity, is_member (whether this backbone was trained on the image). own: the backbone's signals,
     a row an image. references: the same images' signals by each reference. stranger: (n, r), whether the reference
-    never saw the person.
+    never saw the person; where references are online, whether it was not trained on the image.
     """
 
     images: pd.DataFrame
@@ -30,42 +30,68 @@ class Evidence:
 
     def comparable(self) -> "Evidence":
         """The images of people whom some reference never saw."""
-        kept = np.flatnonzero(self.stranger.any(axis=1))
+        return self.rows(np.flatnonzero(self.stranger.any(axis=1)))
+
+    def rows(self, kept: NDArray[np.intp]) -> "Evidence":
+        """Some of the images, in the order of `kept`."""
         references: list[pd.DataFrame] = [table.iloc[kept].reset_index(drop=True) for table in self.references]
         images, own = self.images.iloc[kept].reset_index(drop=True), self.own.iloc[kept].reset_index(drop=True)
         return Evidence(images, own, references, self.stranger[kept])
 
 
-def of_target(images: pd.DataFrame, signals: pd.DataFrame, calibration_signals: pd.DataFrame) -> Evidence:
-    """Evidence about the target's images; the references know none of these people.
+def of_target(
+    images: pd.DataFrame,
+    signals: pd.DataFrame,
+    calibration_signals: pd.DataFrame,
+    trained_on: pd.DataFrame | None = None,
+) -> Evidence:
+    """Evidence about the target's images; without `trained_on`, the references know none of these people.
 
-    signals: image_id and columns; calibration_signals: reference, image_id and columns. Raises MissingSignalsError.
+    signals: image_id and columns; calibration_signals: reference, image_id and columns. trained_on: reference and
+    image_id, a row for each training image of an online reference. Raises MissingSignalsError.
     """
     images = images.reset_index(drop=True)
-    by_reference = [rows for _, rows in calibration_signals.groupby("reference", sort=False)]
-    references = [aligned(images, rows.drop(columns="reference")) for rows in by_reference]
-    return Evidence(images, aligned(images, signals), references, np.ones((len(images), len(references)), bool))
+    by_reference = dict(tuple(calibration_signals.groupby("reference", sort=False)))
+    references = [aligned(images, rows.drop(columns="reference")) for rows in by_reference.values()]
+    stranger = np.ones((len(images), len(references)), bool)
+    if trained_on is not None:
+        of_reference = [trained_on.loc[trained_on["reference"] == name, "image_id"] for name in by_reference]
+        for number, training_images in enumerate(of_reference):
+            stranger[:, number] = ~images["image_id"].isin(training_images)
+    return Evidence(images, aligned(images, signals), references, stranger)
 
 
-def of_references(reference_signals: pd.DataFrame) -> list[Evidence]:
+def of_references(reference_signals: pd.DataFrame, online: bool = False) -> list[Evidence]:
     """Every reference as a target whose members are known, with the others as its references.
 
-    reference_signals: reference, image_id, identity, role, is_member and columns.
+    Online, the one that was drawn as its opposite is left out: who is a member of that says who is none of this.
+
+    reference_signals: reference, image_id, identity, role, is_member and columns, references in the order of
+    `split_references`.
     """
     tables: dict[str, pd.DataFrame] = {
         str(name): rows.set_index("image_id") for name, rows in reference_signals.groupby("reference", sort=False)
     }
-    unseen = {name: rows["role"] == "unseen_identity" for name, rows in tables.items()}
+    names = list(tables)
+    strange = {
+        name: ~rows["is_member"] if online else rows["role"] == "unseen_identity" for name, rows in tables.items()
+    }
     evidence = []
-    for name, rows in tables.items():
-        others = [other for other in tables if other != name]
+    for number, (name, rows) in enumerate(tables.items()):
+        left_out = {name, names[_opposite(number, len(names))]} if online else {name}
+        others = [other for other in names if other not in left_out]
         images = rows.reset_index()[["image_id", "identity", "is_member"]]
         stranger = np.column_stack(
-            [np.zeros((len(rows), 0), bool), *(unseen[other].loc[rows.index] for other in others)]
+            [np.zeros((len(rows), 0), bool), *(strange[other].loc[rows.index] for other in others)]
         )
         references = [tables[other].loc[rows.index].reset_index(drop=True) for other in others]
         evidence.append(Evidence(images, rows.reset_index(drop=True), references, stranger.astype(bool)))
     return evidence
+
+
+def _opposite(number: int, references: int) -> int:
+    """The other of a pair; the last of an odd number has none and leaves out the first, to have as many as the rest."""
+    return number ^ 1 if number ^ 1 < references else 0
 
 
 def aligned(images: pd.DataFrame, signals: pd.DataFrame) -> pd.DataFrame:

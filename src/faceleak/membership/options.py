@@ -13,6 +13,7 @@ ThreatModel = Literal["partial_knowledge", "shadow"]
 SignalName = Annotated[str, AfterValidator(check_signal)]
 Calibration = Literal["features", "difference", "lira", "rmia", "bavaria"]
 CALIBRATED_SHADOWS = 4  # references: fewer leave a shadow nobody whom another one never saw
+ONLINE_TARGETS = 3  # fewer leave no image with others that were trained on it and others that were not
 
 
 class AttackOptions(Options):
@@ -20,7 +21,9 @@ class AttackOptions(Options):
 
     `regularisation`: inverse strength C of the logistic model. `score`: the column whose distribution `quantile`
     regresses on the signals. `calibration`: none; `features`, which gives the model each number beside its excess over
-    the references; or a calibration of the model's score.
+    the references; or a calibration of the model's score. `online`: the calibration also reads references that were
+    trained on the judged images themselves: the other targets of the `repeats` pipeline, which is the only one to make
+    such attacks.
     """
 
     signals: list[SignalName] = Field(min_length=1)
@@ -28,6 +31,13 @@ class AttackOptions(Options):
     regularisation: float = Field(1.0, gt=0)
     score: str | None = None
     calibration: Calibration | None = None
+    online: bool = False
+
+    @model_validator(mode="after")
+    def _calibrate_the_score_online(self) -> "AttackOptions":
+        if self.online and not self.calibrates_its_score():
+            raise ValueError("`online` takes a `calibration` of the score: `difference`, `lira`, `rmia` or `bavaria`")
+        return self
 
     @model_validator(mode="after")
     def _name_the_score_of_quantile(self) -> "AttackOptions":
@@ -70,7 +80,7 @@ class ReferenceOptions(Options):
 
 
 class RiskOptions(Options):
-    """Whose risk is told record by record: the calibrated attack that says it."""
+    """Whose risk is told record by record: the attack, calibrated by `bavaria`, that says it."""
 
     attack: str
     threat_model: ThreatModel
@@ -118,10 +128,22 @@ class MembershipOptions(Options):
         """All signals that any attack needs, each once."""
         return sorted({signal for attack in self.attacks.values() for signal in attack.signals_read()})
 
+    def offline_attacks(self) -> dict[str, AttackOptions]:
+        """The attacks that need no references trained on the judged images."""
+        return {name: attack for name, attack in self.attacks.items() if not attack.online}
+
+    def online_attacks(self) -> dict[str, AttackOptions]:
+        """All other attacks."""
+        return {name: attack for name, attack in self.attacks.items() if attack.online}
+
     def calibrated_signals(self) -> list[str]:
         """The signals that are read off the references for the target's images too, each once."""
-        calibrated = [attack for attack in self.attacks.values() if attack.calibration is not None]
+        calibrated = [attack for attack in self.offline_attacks().values() if attack.calibration is not None]
         return sorted({signal for attack in calibrated for signal in attack.signals_read()})
+
+    def online_signals(self) -> list[str]:
+        """The signals that are read off the other targets for a target's images, each once."""
+        return sorted({signal for attack in self.online_attacks().values() for signal in attack.signals_read()})
 
     def signals_of_references(self) -> list[str]:
         """All that is read off the references for the target's images: to calibrate, and for the blind baseline."""
@@ -132,11 +154,25 @@ class MembershipOptions(Options):
         if self.risk is None:
             return self
         chosen = self.attacks.get(self.risk.attack)
-        if chosen is None or not chosen.calibrates_its_score() or self.risk.threat_model not in self.threat_models:
+        allowed = chosen is not None and chosen.calibration == "bavaria" and not chosen.online
+        if not allowed or self.risk.threat_model not in self.threat_models:
             raise ValueError(
                 f"risk names {self.risk.attack!r} under {self.risk.threat_model!r}; it takes an attack of this block "
-                "whose `calibration` is one of the score, not `features`, under one of its threat models"
+                "whose `calibration` is `bavaria`, not `online`, under one of its threat models"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _have_targets_to_calibrate_online_with(self) -> "MembershipOptions":
+        online = ", ".join(self.online_attacks())
+        if online and self.targets < ONLINE_TARGETS:
+            raise ValueError(
+                f"targets is {self.targets}, but {online} is calibrated by the other targets, some of which have to be "
+                f"trained on an image and some not: raise membership.targets to {ONLINE_TARGETS} at least, or leave "
+                "`online` attacks out"
+            )
+        if not self.offline_attacks():
+            raise ValueError(f"only `online` attacks are named ({online}), and the audit of one target makes none")
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,8 @@
 """From signals to scores: fit each attack on what its threat model allows, score the images it does not know."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -8,12 +10,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faceleak.membership import evidence
-from faceleak.membership.attackers import AttackerName, Encounter, encounters
+from faceleak.membership.attackers import UNDEFENDED, AttackerName, Encounter, encounters, variant_and_undoing
 from faceleak.membership.attacks import Attack, fit_attack
 from faceleak.membership.evidence import Evidence, aligned
 from faceleak.membership.knowledge import evaluated_images, known_images
 from faceleak.membership.models import logistic
 from faceleak.membership.options import AttackOptions, MembershipOptions, ThreatModel
+from faceleak.membership.other_images import (
+    as_other_images,
+    has_other_images,
+    other_images,
+    without_other_images,
+)
+from faceleak.membership.strongest import can_be_made, own_auc, readable_columns, strongest
+from faceleak.signals.registry import is_read_off_images
 
 BLIND = "blind"
 Attacks = dict[str, dict[str, Attack]]  # view → attack and threat model → fitted attack
@@ -22,12 +32,15 @@ SCORE_COLUMNS = [
     "identity",
     "variant",
     "attacker",
+    "view",
     "attack",
     "threat_model",
     "population",
     "is_member",
     "score",
     "says_member",
+    "other_images_score",
+    "other_images_says_member",
 ]
 
 
@@ -51,28 +64,42 @@ def fit_attacks(
     splits: pd.DataFrame,
     attacks: Mapping[str, AttackOptions],
     threat_models: Sequence[ThreatModel],
+    trained_on: pd.DataFrame | None = None,
 ) -> Attacks:
     """Fit every attack under every threat model for every view in `signals`.
+
+    With `trained_on` (reference and image_id of their training images), the references of `calibration_signals` are
+    online, and so are all of the attacks.
 
     `signals` has view, image_id and the signals' columns; `reference_signals` has reference, image_id, identity, role,
     is_member and the same columns, read off the attacker's own backbones for its own images; `calibration_signals` has
     reference, image_id and the columns that calibrated attacks need, for the target's images.
     """
     known = known_images(splits)[["image_id", "identity", "is_member"]]
-    shadows = evidence.of_references(reference_signals) if "shadow" in threat_models else []
+    online = trained_on is not None
+    shadows = evidence.of_references(reference_signals, online) if "shadow" in threat_models else []
     of_shadows = {
         model_name(name, "shadow"): fit_attack(shadows, attack) for name, attack in attacks.items() if shadows
     }
     fitted: Attacks = {}
-    for view, of_view in signals.groupby("view", sort=False):
-        seen = evidence.of_target(known, of_view, calibration_signals)
-        fitted[str(view)] = {
-            name: of_shadows[name] if threat_model == "shadow" else fit_attack([seen], attacks[attack])
+    views = {str(view): readable_columns(rows) for view, rows in signals.groupby("view", sort=False)}
+    tries = Counter(variant_and_undoing(view)[0] for view in views)
+    for view, of_view in views.items():
+        seen = evidence.of_target(known, of_view, calibration_signals, trained_on)
+        several = tries[variant_and_undoing(view)[0]] > 1
+        fitted[view] = {
+            name: of_shadows[name] if threat_model == "shadow" else _fit_on_view(seen, attacks[attack], several)
             for threat_model in threat_models
             for attack in attacks
             for name in [model_name(attack, threat_model)]
+            if view == UNDEFENDED or can_be_made(attacks[attack], view, of_view)
         }
     return fitted
+
+
+def _fit_on_view(known: Evidence, options: AttackOptions, one_of_several: bool) -> Attack:
+    attack = fit_attack([known], options)
+    return replace(attack, own_auc=own_auc(known, options)) if one_of_several else attack
 
 
 def score_images(
@@ -81,41 +108,69 @@ def score_images(
     fitted: Mapping[str, Mapping[str, Attack]],
     splits: pd.DataFrame,
     attackers: Sequence[AttackerName],
+    trained_on: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Score the images that no attacker knows, in every encounter. A higher score says member.
 
-    One row an image and attack (`SCORE_COLUMNS`); `population` is `member` for members.
+    One row an image and attack (`SCORE_COLUMNS`); `population` is `member` for members. `other_images_score` is what
+    the same attack says where it is shown only images that were not trained on: empty for all but `other_images`, and
+    where the signals were not read among these. trained_on: as for `fit_attacks`.
     """
-    evaluated = evaluated_images(splits)
+    evaluated, others = evaluated_images(splits), other_images(splits)["image_id"]
+    names = list(dict.fromkeys(name for of_view in fitted.values() for name in of_view))
+    of_view = {str(view): rows for view, rows in signals.groupby("view", sort=False)}
     tables = []
-    for meeting in encounters(signals["view"].unique(), attackers):
-        of_view = signals[signals["view"] == meeting.view]
-        seen = evidence.of_target(evaluated, of_view, calibration_signals)
-        tables += [_scored(seen, attack, meeting, name) for name, attack in fitted[meeting.fitted_on].items()]
+    for tries in encounters(of_view, attackers):
+        chosen = {name: meeting for name in names if (meeting := strongest(tries, fitted, name))}
+        for view in dict.fromkeys(meeting.view for meeting in chosen.values()):
+            seen = evidence.of_target(evaluated, readable_columns(of_view[view]), calibration_signals, trained_on)
+            of_others = _of_other_images(seen, others)
+            tables += [
+                _scored(seen, of_others, fitted[meeting.fitted_on][name], meeting, name)
+                for name, meeting in chosen.items()
+                if meeting.view == view
+            ]
     return pd.concat(tables, ignore_index=True)
 
 
 def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:
     """Fit and score the blind baseline, which never sees a target; same columns as `score_images`."""
-    columns = [column for column in blind_signals.columns if column != "image_id"]
+    columns = [column for column in without_other_images(blind_signals).columns if column != "image_id"]
     known, evaluated = known_images(splits), evaluated_images(splits)
     labels = known[["identity", "is_member"]].reset_index(drop=True)
     table = pd.concat([labels, aligned(known, blind_signals)], axis=1)
     model = logistic.fit(table, columns, options.blind.regularisation)
     score = model.score(aligned(evaluated, blind_signals))
+    compared = options.blind.reference_signals if options.blind.references else []
+    others = evaluated["image_id"].isin(other_images(splits)["image_id"]).to_numpy(bool)
+    of_others: NDArray[np.float64] = np.full(len(evaluated), np.nan)
+    if others.any() and (len(columns) + 1 < blind_signals.shape[1] or all(map(is_read_off_images, compared))):
+        of_others[others] = model.score(as_other_images(aligned(evaluated[others], blind_signals)))
     nobody = Encounter("", "plain", "", "")
-    return _score_table(evaluated, score, score >= model.threshold, nobody, BLIND, "partial_knowledge")
+    return _score_table(evaluated, score, of_others, model.threshold, nobody, BLIND, "partial_knowledge")
 
 
-def _scored(seen: Evidence, attack: Attack, meeting: Encounter, name: str) -> pd.DataFrame:
-    score = attack.score(seen)
-    return _score_table(seen.images, score, score >= attack.threshold, meeting, *parse_model_name(name))
+def _of_other_images(seen: Evidence, others: pd.Series) -> Evidence:
+    """Some of the images, as they show themselves among these images alone."""
+    some = seen.rows(np.flatnonzero(seen.images["image_id"].isin(others)))
+    return replace(some, own=as_other_images(some.own), references=[as_other_images(t) for t in some.references])
+
+
+def _scored(seen: Evidence, of_others: Evidence, attack: Attack, meeting: Encounter, name: str) -> pd.DataFrame:
+    read = attack.options.signals_read()
+    tables = [seen.own, *(seen.references if attack.options.calibration else [])]
+    other_images_score: NDArray[np.float64] = np.full(len(seen.images), np.nan)
+    if len(of_others.images) and all(has_other_images(read, table) for table in tables):
+        other_images_score[seen.images["image_id"].isin(of_others.images["image_id"])] = attack.score(of_others)
+    score, names = attack.score(seen), parse_model_name(name)
+    return _score_table(seen.images, score, other_images_score, attack.threshold, meeting, *names)
 
 
 def _score_table(
     images: pd.DataFrame,
     score: NDArray[np.float64],
-    says_member: NDArray[np.bool_],
+    other_images_score: NDArray[np.float64],
+    threshold: float,
     meeting: Encounter,
     attack: str,
     threat_model: ThreatModel,
@@ -123,9 +178,12 @@ def _score_table(
     return images.assign(
         variant=meeting.variant,
         attacker=meeting.attacker,
+        view=meeting.view,
         attack=attack,
         threat_model=threat_model,
         population=images["role"],
         score=score,
-        says_member=says_member,
+        says_member=score >= threshold,
+        other_images_score=other_images_score,
+        other_images_says_member=other_images_score >= threshold,
     )[SCORE_COLUMNS]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.metrics.identity_level import SETTINGS, people_as_images
+from faceleak.metrics.identity_level import SETTINGS, is_shown, people_as_images
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.paired import paired_difference
 from faceleak.metrics.repeated import TARGET, measure_repeated
@@ -52,7 +52,7 @@ def _measure(
 
 
 def _people(scores: pd.DataFrame | None, setting: str, how: Aggregation) -> pd.DataFrame | None:
-    if scores is None or not (scores["population"] == SETTINGS[setting]).any():
+    if scores is None or not is_shown(scores, setting):
         return None
     parts = [people_as_images(rows, setting, how).assign(target=target) for target, rows in scores.groupby(TARGET)]
     return pd.concat(parts, ignore_index=True)

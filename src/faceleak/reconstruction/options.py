@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.membership.options import ThreatModel
+from faceleak.membership.attackers import AttackerName
 from faceleak.options import Options
 
 
@@ -57,8 +58,9 @@ class EvaluatorOptions(Options):
 
 
 class ReconstructionOptions(Options):
-    """The whole `reconstruction` block."""
+    """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged."""
 
     prior: Literal["demo"]
+    attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
     evaluator: EvaluatorOptions

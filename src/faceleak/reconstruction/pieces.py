@@ -29,7 +29,8 @@ class ReconstructionPiece:
     def path(self) -> Path:
         """Where the result lies once it is there: named by everything that it depends on."""
         code = code_version(*CODE, *(f"faceleak.signals.{name}" for name in self.signals))
-        parts = (self.backbone.weights_hash(), self.signals, self.model.to_dict(), self.prior, self.search)
+        card = self.backbone.card.model_dump(mode="json", exclude={"training"})
+        parts = (self.backbone.weights_hash(), card, self.signals, self.model.to_dict(), self.prior, self.search)
         dtype = str(training_dtype(self.compute, pick_device(self.compute)))
         return self.compute.cache / "reconstructions" / f"{fingerprint(code, dtype, *parts)}.safetensors"
 

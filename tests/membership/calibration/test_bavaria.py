@@ -4,12 +4,21 @@ from scipy import integrate, stats
 from sklearn.metrics import roc_auc_score
 
 from faceleak.membership.calibration import bavaria, lira
-from faceleak.membership.calibration.bavaria import Prior, fit_prior, out_p_value, out_z, predict
+from faceleak.membership.calibration.bavaria import Prior, fit, fit_prior, out_p_value, out_z, predict
 from faceleak.membership.calibration.reference_scores import ReferenceScores
 
 
+def calibrated(module, scores, online=False, **options):
+    """Fitted on the judged images, every second of which is a member."""
+    return module.calibrate(scores, module.fit(scores, halves(scores), online), online, **options)
+
+
+def halves(scores):
+    return np.arange(len(scores.target)) % 2 == 0
+
+
 def test_the_predictive_is_the_integral_over_mean_and_variance():
-    prior, values = Prior(np.float64(0.5), np.float64(0.7), 1.5, 2.0), np.array([1.0, 2.5, -0.5])
+    prior, values = Prior(0.5, 0.7, 1.5, 2.0), np.array([1.0, 2.5, -0.5])
     side = ReferenceScores(np.zeros(1), values[None], np.zeros((1, 3), bool)).out_side()
     location, scale, degrees = (float(field[0]) for field in predict(side, prior))
 
@@ -50,7 +59,8 @@ def test_where_all_variances_are_the_same_the_prior_says_so(simulate):
 @pytest.mark.parametrize("shape", [2.0, None])
 def test_p_values_of_non_members_are_uniform(simulate, references, shape):
     scores, is_member = simulate(images=20_000, references=references, shape=shape)
-    p_values = out_p_value(scores)[~is_member]
+    own, own_members = simulate(images=4000, references=references, shape=shape, seed=1)
+    p_values = out_p_value(scores, fit(own, own_members))[~is_member]
     assert stats.kstest(p_values, "uniform").statistic < 0.025  # 10,000 images: 0.0136 at 5 %
     assert np.mean(p_values < 0.01) == pytest.approx(0.01, abs=0.005)
 
@@ -58,15 +68,16 @@ def test_p_values_of_non_members_are_uniform(simulate, references, shape):
 def test_p_values_do_not_depend_on_how_variable_an_image_is(simulate):
     scores, is_member = simulate(images=20_000, references=16)
     variable = scores.references.std(1) > np.median(scores.references.std(1))
+    p_values = out_p_value(scores, fit(*simulate(images=4000, references=16, seed=1)))
     for half in (variable, ~variable):
-        assert np.mean(out_p_value(scores)[half & ~is_member] < 0.05) == pytest.approx(0.05, abs=0.012)
+        assert np.mean(p_values[half & ~is_member] < 0.05) == pytest.approx(0.05, abs=0.012)
 
 
 def test_with_many_references_it_is_lira_with_a_variance_an_image(simulate):
     scores, _ = simulate(images=500, references=400)
     online, _ = simulate(images=500, references=400, online=True)
     for pair, is_online in ((scores, False), (online, True)):
-        ours, theirs = bavaria.calibrate(pair, is_online), lira.calibrate(pair, is_online)
+        ours, theirs = calibrated(bavaria, pair, is_online), calibrated(lira, pair, is_online)
         assert stats.spearmanr(ours, theirs).statistic > 0.99
         near = np.abs(theirs) < 4
         np.testing.assert_allclose(ours[near], theirs[near], atol=0.25)
@@ -74,8 +85,8 @@ def test_with_many_references_it_is_lira_with_a_variance_an_image(simulate):
 
 def test_with_few_references_it_is_lira_with_one_variance(simulate):
     scores, _ = simulate(images=3000, references=3, shape=None, between=30.0)
-    shared, own = lira.calibrate(scores), lira.calibrate(scores, few=2)
-    ours = bavaria.calibrate(scores)
+    shared, own = calibrated(lira, scores), calibrated(lira, scores, few=2)
+    ours = calibrated(bavaria, scores)
     assert stats.spearmanr(ours, shared).statistic > 0.99
     assert stats.spearmanr(ours, own).statistic < 0.97
 
@@ -87,8 +98,8 @@ def test_with_few_references_it_finds_more_than_lira_with_a_variance_an_image(si
     gains = []
     for seed in range(3):
         scores, is_member = simulate(images=4000, references=references, seed=seed, online=online, shape=shape)
-        ours = roc_auc_score(is_member, bavaria.calibrate(scores, online))
-        gains.append(ours - roc_auc_score(is_member, lira.calibrate(scores, online, few=2)))
+        ours = roc_auc_score(is_member, calibrated(bavaria, scores, online))
+        gains.append(ours - roc_auc_score(is_member, calibrated(lira, scores, online, few=2)))
     assert np.mean(gains) > 0.003
 
 
@@ -96,7 +107,9 @@ def test_z_and_p_value_say_the_same(simulate):
     scores, _ = simulate(images=50, references=5)
     prior = fit_prior(scores.out_side(), 1.0)
     degrees = predict(scores.out_side(), prior).degrees
-    np.testing.assert_allclose(out_p_value(scores), stats.t.sf(out_z(scores), degrees), rtol=1e-9)
+    learnt = fit(scores, halves(scores))
+    assert Prior(**learnt["out"]) == prior
+    np.testing.assert_allclose(out_p_value(scores, learnt), stats.t.sf(out_z(scores, learnt), degrees), rtol=1e-9)
 
 
 def test_an_image_unlike_all_others_has_a_finite_p_value_and_risk():
@@ -104,7 +117,26 @@ def test_an_image_unlike_all_others_has_a_finite_p_value_and_risk():
     target = np.zeros(50)
     target[0], target[1] = 1e8, 1e9
     scores = ReferenceScores(target, references, np.zeros((50, 40), bool))
-    risk = bavaria.calibrate(scores)
+    risk = calibrated(bavaria, scores)
     assert np.isfinite(risk).all()
     assert risk[1] > risk[0] > risk[2:].max()
-    assert (out_p_value(scores) <= 1).all()
+    assert (out_p_value(scores, fit(scores, halves(scores))) <= 1).all()
+
+
+def test_where_references_of_a_side_are_lacking_the_other_side_and_the_gap_place_it():
+    learnt = {
+        "out": {"mean": 0.0, "weight": 1e-6, "shape": 1e4, "scale": 1e4},
+        "in": {"mean": 3.0, "weight": 1e-6, "shape": 1e4, "scale": 1e4},
+        "gap": {"mean": 2.0, "variance": 0.0},
+    }
+    references = np.tile([10.0, 10.0, 10.0, 10.0], (2, 1))
+    trained_on = np.zeros((2, 4), bool)
+    trained_on[1] = True
+    scores = ReferenceScores(np.array([11.0, 9.0]), references, trained_on)
+    # means of four references of variance 1: either side lies at 10 and the other at 12 or 8, known to 1/4
+    expected = stats.norm.logpdf(11, 12, np.sqrt(1.25)) - stats.norm.logpdf(11, 10, np.sqrt(1.25))
+    assert expected == 0
+    np.testing.assert_allclose(bavaria.calibrate(scores, learnt, online=True), [0, 0], atol=1e-3)
+    higher = ReferenceScores(np.array([12.0, 10.0]), references, trained_on)
+    expected = stats.norm.logpdf(12, 12, np.sqrt(1.25)) - stats.norm.logpdf(12, 10, np.sqrt(1.25))
+    np.testing.assert_allclose(bavaria.calibrate(higher, learnt, online=True), [expected, expected], rtol=1e-3)

@@ -8,9 +8,26 @@ def test_the_two_sides_of_an_image_by_hand():
     references = np.array([[1.0, 2.0, 6.0, 4.0], [5.0, 1.0, 3.0, 7.0]])
     trained_on = np.array([[False, True, False, True], [False, True, True, True]])
     scores = ReferenceScores(np.zeros(2), references, trained_on)
-    out, inside = scores.out_side(), scores.in_side()
+    inside, out = scores.sides()
     assert [values.tolist() for values in out] == [[2, 1], [3.5, 5], [12.5, 0]]
     assert [values.tolist() for values in inside] == [[2, 3], [3, 11 / 3], [2, pytest.approx(56 / 3)]]
+    assert [values.tolist() for values in scores.out_side()] == [values.tolist() for values in out]
+
+
+def test_a_side_may_be_empty_and_only_the_others_are_known():
+    scores = ReferenceScores(np.zeros(2), np.array([[1.0, 3.0], [5.0, 9.0]]), np.array([[False, False], [True, False]]))
+    inside, _ = scores.sides()
+    assert [values.tolist() for values in inside] == [[0, 1], [0, 5], [0, 0]]
+    assert [values.tolist() for values in inside.known()] == [[1], [5], [0]]
+
+
+def test_images_of_several_backbones_together():
+    first = ReferenceScores(np.array([1.0]), np.array([[2.0, 3.0]]), np.array([[True, False]]))
+    second = ReferenceScores(np.array([4.0, 7.0]), np.array([[5.0, 6.0], [8.0, 9.0]]), np.zeros((2, 2), bool))
+    whole = ReferenceScores.together([first, second])
+    assert whole.target.tolist() == [1, 4, 7]
+    assert whole.references.tolist() == [[2, 3], [5, 6], [8, 9]]
+    assert whole.trained_on.tolist() == [[True, False], [False, False], [False, False]]
 
 
 @pytest.mark.parametrize(

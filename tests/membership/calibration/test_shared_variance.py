@@ -1,33 +1,41 @@
 import numpy as np
 import pytest
 
-from faceleak.membership.calibration.reference_scores import Side
+from faceleak.membership.calibration.reference_scores import ReferenceScores
 from faceleak.membership.calibration.shared_variance import shared_variance
 
 
-def side(count, mean, squares):
-    return Side(*(np.array(values, float) for values in (count, mean, squares)))
+def variances(target, references, trained_on, is_member):
+    """Of the in- and of the out-side."""
+    scores = ReferenceScores(np.array(target, float), np.array(references, float), np.array(trained_on, bool))
+    return [shared_variance(scores, np.array(is_member, bool), side) for side in scores.sides()]
 
 
 def test_squares_are_pooled_within_images_over_their_degrees_of_freedom():
-    chosen = side([3, 1, 2], [0, 5, 9], [4.0, 0.0, 2.0])
-    assert shared_variance(np.zeros(3), chosen, chosen) == 6.0 / 3
+    references = [[1.0, 3.0, 5.0, 0.0], [9.0, 2.0, 2.0, 0.0], [4.0, 4.0, 6.0, 8.0]]
+    trained_on = [[0, 0, 0, 1], [1, 0, 0, 1], [0, 0, 1, 1]]
+    # out: 8 of 2, 0 of 1, 0 of 1 degrees; in: one reference, 40.5 of 1, 2 of 1
+    assert variances(np.zeros(3), references, trained_on, [1, 0, 0]) == [pytest.approx(42.5 / 2), pytest.approx(8 / 4)]
 
 
 def test_a_side_with_one_reference_an_image_takes_the_other_sides():
-    out, inside = side([3, 2], [0, 1], [4.0, 2.0]), side([1, 1], [7, 8], [0.0, 0.0])
-    assert shared_variance(np.zeros(2), out, inside) == 2.0
+    inside, out = variances(np.zeros(2), [[1.0, 3.0, 7.0], [1.0, 1.0, 8.0]], [[0, 0, 1]] * 2, [1, 0])
+    assert inside == out == pytest.approx(2 / 2)
 
 
-def test_with_one_reference_in_all_the_target_stands_in():
+def test_with_one_reference_in_all_non_members_stand_in():
     random = np.random.default_rng(0)
-    hardness = random.normal(0, 9, 20_000)
+    hardness, is_member = random.normal(0, 9, 20_000), np.arange(20_000) % 2 == 0
     target, reference = hardness + random.normal(0, 3, (2, 20_000))
-    single = side(np.ones(20_000), reference, np.zeros(20_000))
-    assert shared_variance(target, single, single) == pytest.approx(9.0, rel=0.05)
+    _, out = variances(target + 50 * is_member, reference[:, None], np.zeros((20_000, 1)), is_member)
+    assert out == pytest.approx(9.0, rel=0.05)
 
 
-@pytest.mark.parametrize(("target", "expected"), [([0.0, 0, 0, 4], 3.0 / 2), ([1.0, 1, 1, 1], 1.0)])
-def test_where_most_differences_are_the_same_the_plain_variance_counts_and_else_one(target, expected):
-    single = side([1] * 4, [0] * 4, [0] * 4)
-    assert shared_variance(np.array(target), single, single) == pytest.approx(expected)
+@pytest.mark.parametrize(("target", "expected"), [([0.0, 0, 0, 4, 100], 3.0 / 2), ([1.0, 1, 1, 1, 100], 1.0)])
+def test_their_plain_variance_counts_and_else_one(target, expected):
+    _, out = variances(target, np.zeros((5, 1)), np.zeros((5, 1)), [0, 0, 0, 0, 1])
+    assert out == pytest.approx(expected)
+
+
+def test_without_non_members_it_is_one():
+    assert variances([5.0, 9.0], np.zeros((2, 1)), np.zeros((2, 1)), [1, 1]) == [1.0, 1.0]

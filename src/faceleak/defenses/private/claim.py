@@ -12,6 +12,7 @@ def describe(
 ) -> dict[str, Any]:
     """The block `privacy` of the card's `training`."""
     return {
+        "about": "backbone",
         "epsilon": epsilon,
         "delta": delta,
         "unit": settings.unit,

@@ -31,7 +31,7 @@ class PrivateSettings(Options):
     images_per_unit: int = Field(4, ge=1)
     views: int = Field(1, ge=1)
     clipping_norm: float = Field(1.0, gt=0, allow_inf_nan=False)
-    learning_rate: float = Field(0.1, gt=0)
+    learning_rate: float = Field(0.03, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     secret_seed: bool = False
 

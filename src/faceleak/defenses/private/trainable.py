@@ -28,13 +28,13 @@ def choose_trainable(net: nn.Module, trainable: Trainable) -> None:
 
 def _layers(net: nn.Module, trainable: Trainable) -> list[nn.Module]:
     norms: list[nn.Module] = [layer for layer in net.modules() if isinstance(layer, NORMALISATION)]
-    last: list[nn.Module] = [layer for layer in net.modules() if isinstance(layer, nn.Linear)][-1:]
+    linear: list[nn.Module] = [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
     match trainable:
         case "scale_and_bias":
             return norms
         case "last_layer":
-            return last
+            return linear[-1:]
         case "scale_and_bias_and_last_layer":
-            return norms + last
+            return norms + linear[-1:]
         case "all":
             return [net]

@@ -83,7 +83,7 @@ class PrivateRun:
         net = frozen_norm.with_frozen_norms(self.start.net)
         choose_trainable(net, self.settings.trainable)
         head = CosineHead(int(self.units.classes.max()) + 1, self.start.card.embedding_size, self.random)
-        model = nn.Sequential(net, head)
+        model: nn.Module = nn.Sequential(net, head)
         frozen_norm.training_mode(model)
         if self.settings.epsilon is None:
             return model
@@ -93,7 +93,8 @@ class PrivateRun:
     @property
     def net(self) -> nn.Module:
         """What is trained of the backbone, with frozen norms."""
-        return self.model.get_submodule("0" if self.settings.epsilon is None else "_module.0")
+        net: nn.Module = self.model.get_submodule("0" if self.settings.epsilon is None else "_module.0")
+        return net
 
     def step(self) -> None:
         """Draw, sum up, add noise, count, and move the parameters."""

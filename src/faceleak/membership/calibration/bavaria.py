@@ -3,12 +3,13 @@
 LiRA switches from one variance for all images to one for each at a certain number of references. Here the mean and
 variance of each image have a conjugate normal-inverse-gamma prior, so that the references move them from what is usual
 for all images to what is known of this one, and an image's score has a Student-t predictive distribution. The prior's
-parameters are fitted to all images' references: shape and scale of the variance by the marginal likelihood of the sums
-of squares within images, mean and weight by the moments of the images' means.
+parameters are fitted to the references' scores of the attacker's own images, whatever the target was trained on: shape
+and scale of the variance by the marginal likelihood of the sums of squares within images, mean and weight by the
+moments of the images' means.
 
 One addition, online: the gap between an image's in- and out-mean has a normal prior too, fitted by its moments, so that
-the references of either side help to place the other. Without it the gap of two means of few references, whose sign
-is often wrong, decides the score.
+the references of either side help to place the other, also where an image has none of the other. Without it the gap of
+two means of few references, whose sign is often wrong, decides the score.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special
 
-from faceleak.membership.calibration.reference_scores import FloatArray, ReferenceScores, Side
+from faceleak.membership.calibration.difference import means
+from faceleak.membership.calibration.gap import mean_gap
+from faceleak.membership.calibration.reference_scores import BoolArray, FloatArray, ReferenceScores, Side
+from faceleak.membership.calibration.registry import Fitted
 from faceleak.membership.calibration.shared_variance import shared_variance
 from faceleak.membership.calibration.student_t import log_density, log_survival
 
@@ -30,8 +34,8 @@ class Prior(NamedTuple):
     mean and weight are the same for all images, or (n,) where the other side's references place each image.
     """
 
-    mean: FloatArray
-    weight: FloatArray
+    mean: FloatArray | float
+    weight: FloatArray | float
     shape: float
     scale: float
 
@@ -49,46 +53,73 @@ class Predictive(NamedTuple):
     degrees: FloatArray
 
 
-def calibrate(scores: ReferenceScores, online: bool = False) -> FloatArray:
+class Gap(NamedTuple):
+    """Normal distribution over images of how much higher the in-mean lies than the out-mean."""
+
+    mean: float
+    variance: float
+
+
+def fit(scores: ReferenceScores, is_member: BoolArray, online: bool = False) -> Fitted:
+    """Fit the prior of the out-references; online also that of the in-references, and the gap between the two.
+
+    Raises MissingReferencesError.
+    """
+    inside, out = scores.sides() if online else (None, scores.out_side())
+    out_prior = fit_prior(out, shared_variance(scores, is_member, out))
+    if inside is None:
+        return {"out": out_prior._asdict()}
+    mean = mean_gap(*means(scores))
+    in_prior = fit_prior(inside, shared_variance(scores, is_member, inside))
+    both = (inside.number > 0) & (out.number > 0)
+    noise = in_prior.variance / inside.number[both] + out_prior.variance / out.number[both]
+    spread = max(0.0, float(np.var(inside.mean[both] - out.mean[both]) - np.mean(noise)))
+    return {"out": out_prior._asdict(), "in": in_prior._asdict(), "gap": Gap(mean, spread)._asdict()}
+
+
+def calibrate(scores: ReferenceScores, fitted: Fitted, online: bool = False) -> FloatArray:
     """Online: log t_in(s) − log t_out(s). Offline: −log P(out score ≥ s), which rises with s.
 
     Returns (n,): log-likelihood ratios, or numbers ≥ 0 offline. Raises MissingReferencesError.
     """
-    target, out = np.asarray(scores.target, np.float64), scores.out_side()
-    prior = fit_prior(out, shared_variance(target, out, out))
+    target, out_prior = np.asarray(scores.target, np.float64), Prior(**fitted["out"])
     if not online:
-        predicted = predict(out, prior)
+        predicted = predict(scores.out_side(), out_prior)
         return -log_survival(_z(target, predicted), predicted.degrees)
-    inside = scores.in_side()
-    in_prior = fit_prior(inside, shared_variance(target, out, inside))
-    linked_in, linked_out = _linked(inside, out, in_prior, prior)
+    inside, out = scores.sides()
+    linked_in, linked_out = _linked(inside, out, Prior(**fitted["in"]), out_prior, Gap(**fitted["gap"]))
     return _log_likelihood(target, predict(inside, linked_in)) - _log_likelihood(target, predict(out, linked_out))
 
 
-def out_p_value(scores: ReferenceScores) -> FloatArray:
+def out_p_value(scores: ReferenceScores, fitted: Fitted) -> FloatArray:
     """The false-positive rate in 0…1 of each image by itself: P(score ≥ s) for backbones not trained on it.
 
     Uniform for non-members where references are like the target and their scores normal. Raises
     MissingReferencesError.
     """
-    return np.exp(-calibrate(scores))
+    return np.exp(-calibrate(scores, fitted))
 
 
-def out_z(scores: ReferenceScores) -> FloatArray:
+def out_z(scores: ReferenceScores, fitted: Fitted) -> FloatArray:
     """How many scales of its own out-predictive each score lies above the location; any finite number.
 
     A t value: its meaning depends on the degrees of freedom where images have unequal numbers of references. Raises
     MissingReferencesError.
     """
-    target, out = np.asarray(scores.target, np.float64), scores.out_side()
-    return _z(target, predict(out, fit_prior(out, shared_variance(target, out, out))))
+    predicted = predict(scores.out_side(), Prior(**fitted["out"]))
+    return _z(np.asarray(scores.target, np.float64), predicted)
 
 
 def fit_prior(side: Side, variance: float) -> Prior:
-    """Fit the prior to one side's references, by empirical Bayes; `variance` > 0 where no image has two of them."""
+    """Fit the prior to one side's references, by empirical Bayes; `variance` > 0 where no image has two of them.
+
+    Images without a reference on that side have no say.
+    """
+    side = side.known()
     shape, scale = _variance_prior(side, variance)
     between = np.var(side.mean) - scale / shape * np.mean(1 / side.number)
-    return Prior(np.asarray(np.mean(side.mean)), _weight(scale / shape, np.maximum(between, 0)), shape, scale)
+    weight = _weight(scale / shape, np.maximum(between, 0))
+    return Prior(float(np.mean(side.mean)), float(weight), shape, scale)
 
 
 def predict(side: Side, prior: Prior) -> Predictive:
@@ -122,20 +153,18 @@ def _variance_prior(side: Side, variance: float) -> tuple[float, float]:
     return float(np.exp(log_shape)), float(np.exp(log_shape + log_usual))
 
 
-def _linked(inside: Side, out: Side, in_prior: Prior, out_prior: Prior) -> tuple[Prior, Prior]:
+def _linked(inside: Side, out: Side, in_prior: Prior, out_prior: Prior, gap: Gap) -> tuple[Prior, Prior]:
     """Let each side's references say where the other side's mean lies: exact for normal means and known variances."""
-    in_noise, out_noise = in_prior.variance / inside.number, out_prior.variance / out.number
-    gaps = inside.mean - out.mean
-    gap, spread = np.mean(gaps), np.maximum(np.var(gaps) - np.mean(in_noise + out_noise), 0)
-
-    from_inside = _weight(out_prior.variance, in_noise + spread)
+    has_inside = inside.number > 0
+    in_noise = in_prior.variance / np.maximum(inside.number, 1)
+    from_inside = np.where(has_inside, _weight(out_prior.variance, in_noise + gap.variance), 0)
     weight = out_prior.weight + from_inside
-    mean = (out_prior.weight * out_prior.mean + from_inside * (inside.mean - gap)) / weight
+    mean = (out_prior.weight * out_prior.mean + from_inside * (inside.mean - gap.mean)) / weight
     linked_out = out_prior._replace(mean=mean, weight=weight)
 
     placed = predict(out, out_prior).location
-    from_out = _weight(in_prior.variance, out_prior.variance / (out_prior.weight + out.number) + spread)
-    return in_prior._replace(mean=placed + gap, weight=from_out), linked_out
+    from_out = _weight(in_prior.variance, out_prior.variance / (out_prior.weight + out.number) + gap.variance)
+    return in_prior._replace(mean=placed + gap.mean, weight=from_out), linked_out
 
 
 def _weight(variance: float, variance_of_mean: FloatArray) -> FloatArray:

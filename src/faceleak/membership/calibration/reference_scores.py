@@ -1,5 +1,6 @@
 """What every calibration starts from: the same images scored by the target and by reference backbones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,6 +31,11 @@ class Side(NamedTuple):
     number: FloatArray
     mean: FloatArray
     squares: FloatArray
+
+    def known(self) -> "Side":
+        """The images that have a reference on this side."""
+        known = self.number > 0
+        return Side(self.number[known], self.mean[known], self.squares[known])
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,23 +70,31 @@ class ReferenceScores:
                 "its training may have diverged."
             )
 
+    @classmethod
+    def together(cls, parts: Sequence["ReferenceScores"]) -> "ReferenceScores":
+        """The images of several backbones, which have equally many references each, as if they were one's."""
+        target = np.concatenate([part.target for part in parts])
+        references = np.concatenate([part.references for part in parts])
+        return cls(target, references, np.concatenate([part.trained_on for part in parts]))
+
     def out_side(self) -> Side:
         """References that were not trained on the image. Raises MissingReferencesError where an image has none."""
-        return self._side(~np.asarray(self.trained_on, bool), "every", "how hard they are anyway")
-
-    def in_side(self) -> Side:
-        """References that were trained on the image. Raises MissingReferencesError where an image has none."""
-        return self._side(np.asarray(self.trained_on, bool), "no", "what training on them does")
-
-    def _side(self, chosen: BoolArray, trained: str, unknown: str) -> Side:
-        number = chosen.sum(1).astype(np.float64)
-        if missing := int((number == 0).sum()):
+        _, out = self.sides()
+        if missing := int((out.number == 0).sum()):
             raise MissingReferencesError(
-                f"{missing} of {len(number)} images were training images of {trained} reference backbone, so {unknown} "
-                "is unknown. Raise membership.references.count, leave these images out, or, where it is references "
-                "trained on an image that are lacking, calibrate offline."
+                f"{missing} of {len(out.number)} images were training images of every reference backbone, so how hard "
+                "they are anyway is unknown. Raise membership.references.count, or leave these images out."
             )
+        return out
+
+    def sides(self) -> tuple[Side, Side]:
+        """References that were trained on the image, and those that were not; either may be none."""
+        trained_on = np.asarray(self.trained_on, bool)
+        return self._side(trained_on), self._side(~trained_on)
+
+    def _side(self, chosen: BoolArray) -> Side:
         references = np.asarray(self.references, np.float64)
-        mean = references.sum(1, where=chosen) / number
+        number = chosen.sum(1).astype(np.float64)
+        mean = references.sum(1, where=chosen) / np.maximum(number, 1)
         squares = np.square(references - mean[:, None]).sum(1, where=chosen)
         return Side(number, mean, squares)

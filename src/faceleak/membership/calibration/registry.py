@@ -4,14 +4,13 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from faceleak.errors import FaceleakError
 from faceleak.membership import calibration
+from faceleak.membership.calibration.reference_scores import BoolArray, FloatArray, ReferenceScores
 from faceleak.named import check_name, files_of
 
-NOT_CALIBRATIONS = frozenset({"registry", "reference_scores", "shared_variance", "student_t"})
+NOT_CALIBRATIONS = frozenset({"registry", "reference_scores", "gap", "shared_variance", "student_t"})
+Fitted = dict[str, Any]  # plain data for JSON: what a calibration learnt from the attacker's own images
 
 
 class UnknownCalibrationError(FaceleakError):
@@ -21,11 +20,15 @@ class UnknownCalibrationError(FaceleakError):
 class CalibrationModule(Protocol):
     """What a file of this room defines.
 
-    `calibrate(scores, online=False, **options)` takes `ReferenceScores` of n images and gives (n,) finite numbers;
-    higher says member. Offline reads only references that were not trained on an image; online also those that were.
+    Offline reads only references that were not trained on an image; online also those that were.
     """
 
-    calibrate: Callable[..., NDArray[np.float64]]
+    calibrate: Callable[..., FloatArray]
+    """`calibrate(scores, fitted, online=False, **options)`: n images → (n,) finite numbers; higher says member. What
+    one image gets does not depend on which other images are judged."""
+
+    def fit(self, scores: ReferenceScores, is_member: BoolArray, online: bool = False) -> Fitted:
+        """Learn from images of the attacker's own, and from which of them the backbone was trained on, (n,)."""
 
 
 def names() -> list[str]:

@@ -9,31 +9,38 @@ spread of a few units first.
 import numpy as np
 from scipy import special
 
+from faceleak.membership.calibration.gap import fill, mean_gap
 from faceleak.membership.calibration.reference_scores import BoolArray, FloatArray, ReferenceScores
+from faceleak.membership.calibration.registry import Fitted
 
 A = 0.3  # the paper's for CIFAR-10
 
 
+def fit(scores: ReferenceScores, is_member: BoolArray, online: bool = False, *, a: float = A) -> Fitted:
+    """Take the log ratios of non-members as `population`; online also the mean `gap` between the sides, as logarithms.
+
+    Raises MissingReferencesError.
+    """
+    gap = mean_gap(*_sides(scores)) if online else 0.0
+    ratios = log_ratio(scores, online, a, gap)
+    return {"population": ratios[~np.asarray(is_member, bool)].tolist(), "gap": gap}
+
+
 def calibrate(
-    scores: ReferenceScores,
-    online: bool = False,
-    *,
-    population: FloatArray,
-    a: float = A,
-    gamma: float = 1.0,
+    scores: ReferenceScores, fitted: Fitted, online: bool = False, *, a: float = A, gamma: float = 1.0
 ) -> FloatArray:
     """Count the population images z that the image beats, and order images that beat equally many by their own ratio.
 
-    population (m,): the `log_ratio`, offline, of images that no backbone was trained on. The share alone has ties above
-    the last z, just where low false-positive rates are read; a rising function of log ratio_x within 1/(m + 1) breaks
-    them, so that the order is that of ratio_x.
+    The population (m,) is that of the fit: the `log_ratio` of images of the attacker's own that the backbone was not
+    trained on. The share alone has ties above the last z, just where low false-positive rates are read; a rising
+    function of log ratio_x within 1/(m + 1) breaks them, so that the order is that of ratio_x.
 
     Returns (n,) in 0…1; rounding down to whole 1/(m + 1) gives the count. Raises MissingReferencesError.
     """
-    ratio = log_ratio(scores, online, a)
-    beaten = _beaten(ratio, population, gamma)
+    ratio = log_ratio(scores, online, a, fitted["gap"] if online else 0.0)
+    population = np.array(fitted["population"])
     rise = 0.5 + 0.5 * ratio / (1 + np.abs(ratio))
-    calibrated: FloatArray = (beaten + rise) / (len(population) + 1)
+    calibrated: FloatArray = (_beaten(ratio, population, gamma) + rise) / (len(population) + 1)
     return calibrated
 
 
@@ -49,23 +56,28 @@ def share(
     return _beaten(log_ratio(scores, online, a), population, gamma) / len(population)
 
 
-def log_ratio(scores: ReferenceScores, online: bool = False, a: float = A) -> FloatArray:
+def log_ratio(scores: ReferenceScores, online: bool = False, a: float = A, gap: float = 0.0) -> FloatArray:
     """log p(x | target) − log p(x), (n,), any finite number (eq. 2).
 
     p(x) is the mean over references; online the mean of the out- and in-references' means, so that uneven numbers do
     not weigh; offline ((1 + a)·p_out + (1 − a)) / 2 with a in 0…1, the paper's guess of what in-references would add.
+    An image without references of one side has them, online, the factor exp(`gap`) away from the other's.
     """
-    scores.out_side()
-    trained_on = np.asarray(scores.trained_on, bool)
-    references = _log_likelihood(scores.references)
-    out = _log_mean(references, ~trained_on)
+    inside, out = _sides(scores)
     if online:
-        scores.in_side()
-        expected = np.logaddexp(out, _log_mean(references, trained_on)) - np.log(2)
+        inside, out = fill(inside, out, gap)
+        expected = np.logaddexp(out, inside) - np.log(2)
     else:
+        scores.out_side()
         expected = _corrected(out, a)
     ratio: FloatArray = _log_likelihood(scores.target) - expected
     return ratio
+
+
+def _sides(scores: ReferenceScores) -> tuple[FloatArray, FloatArray]:
+    """Log mean likelihoods of in- and out-references, (n,) each, NaN where an image has none."""
+    references, trained_on = _log_likelihood(scores.references), np.asarray(scores.trained_on, bool)
+    return _log_mean(references, trained_on), _log_mean(references, ~trained_on)
 
 
 def _beaten(ratio: FloatArray, population: FloatArray, gamma: float) -> FloatArray:
@@ -85,5 +97,6 @@ def _log_likelihood(scores: FloatArray) -> FloatArray:
 
 
 def _log_mean(logs: FloatArray, chosen: BoolArray) -> FloatArray:
+    number = chosen.sum(1)
     total = special.logsumexp(np.where(chosen, logs, -np.inf), axis=1)
-    return np.asarray(total - np.log(chosen.sum(1)), np.float64)
+    return np.where(number > 0, total - np.log(np.maximum(number, 1)), np.nan)

@@ -55,7 +55,7 @@ def check_claims(variants: dict[str, Any], scores: pd.DataFrame, options: Member
     claims = [
         {"variant": name} | {key: proof[key] for key in ("unit", "epsilon", "delta")}
         for name, proof in proofs.items()
-        if proof.get("covers") == "backbone" and proof["epsilon"] is not None
+        if proof.get("about") == "backbone"
     ]
     table = pd.DataFrame(claims, columns=["variant", "unit", "epsilon", "delta"])
     return measure_claims(table, scores, options.aggregation)

@@ -1,5 +1,6 @@
 """Membership inference: reference backbones, signals, attacks, scores, metrics and figures."""
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -8,10 +9,12 @@ from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership import references
-from faceleak.membership.attackers import AttackerName
+from faceleak.membership.attackers import UNDEFENDED, AttackerName
 from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.membership.stacking import stack
 from faceleak.metrics.options import BootstrapOptions
+
+log = logging.getLogger(__name__)
 
 
 def split_references(splits: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:
@@ -81,12 +84,12 @@ def read_calibration_signals(
     compute: ComputeOptions,
 ) -> pd.DataFrame:
     """Read the target's images off every reference, none of which knows these people: reference, image_id, columns."""
-    from faceleak.signals.reading import read_signals
+    from faceleak.membership.other_images import read_with_other_images
 
     names = options.signals_of_references()
     images = with_role(splits, *EVALUATED_ROLES)
     tables = {
-        name: read_signals(names, backbone, store, images, compute, anchors(splits))
+        name: read_with_other_images(names, backbone, store, images, compute, anchors(splits))
         for name, backbone in trained.items()
     }
     return stack(tables, "reference")
@@ -116,14 +119,18 @@ def read_view_signals(
     options: MembershipOptions,
     compute: ComputeOptions,
 ) -> pd.DataFrame:
-    """Read what the attacks need off every view of a variant: view, image_id, one column a number."""
-    from faceleak.signals.reading import read_signals
+    """Read what the attacks need off every view of a variant: view, image_id, one column a number.
 
-    images = with_role(splits, *EVALUATED_ROLES)
-    tables = {
-        view: read_signals(options.signals(), backbone, store, images, compute, anchors(splits))
-        for view, backbone in views.items()
-    }
+    Signals that a defended view does not give are left out there; the target itself has to give all.
+    """
+    from faceleak.membership.other_images import read_with_other_images
+    from faceleak.signals.readable import readable
+
+    images, names = with_role(splits, *EVALUATED_ROLES), options.signals()
+    tables = {}
+    for view, backbone in views.items():
+        given = names if view == UNDEFENDED else readable(names, backbone)
+        tables[view] = read_with_other_images(given, backbone, store, images, compute, anchors(splits))
     return stack(tables, "view")
 
 
@@ -135,10 +142,13 @@ def fit_attacks(
     options: MembershipOptions,
     threat_models: list[ThreatModel],
 ) -> Any:
-    """Fit every attack on what its threat model allows."""
+    """Fit every attack on what its threat model allows; online ones are left to the `repeats` pipeline."""
     from faceleak.membership import scoring
 
-    return scoring.fit_attacks(signals, reference_signals, calibration_signals, splits, options.attacks, threat_models)
+    if online := options.online_attacks():
+        log.info("Left to the repeats pipeline, whose targets are online references: %s", ", ".join(online))
+    attacks = options.offline_attacks()
+    return scoring.fit_attacks(signals, reference_signals, calibration_signals, splits, attacks, threat_models)
 
 
 def score_images(
@@ -165,7 +175,7 @@ def measure_membership(
     scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions
 ) -> dict[str, dict[str, Any]]:
     """Measure every attack, and the blind baseline once for each variant: variant → membership → attack → …"""
-    from faceleak.membership.attackers import encounter
+    from faceleak.membership.attackers import suffix_of
     from faceleak.membership.scoring import BLIND, model_name
     from faceleak.metrics.epsilon import clopper_pearson_epsilon
     from faceleak.metrics.identity_level import measure_identities
@@ -187,7 +197,7 @@ def measure_membership(
     groups: dict[Any, pd.DataFrame] = dict(tuple(scores.groupby(keys, sort=False)))
     for (variant, attacker, threat_model, attack), rows in groups.items():
         measured = metrics.setdefault(variant, {"membership": {model_name(BLIND, "partial_knowledge"): blind}})
-        name = model_name(attack, threat_model) + encounter(variant, attacker).suffix
+        name = model_name(attack, threat_model) + suffix_of(attacker)
         measured["membership"][name] = measure(rows, blind_scores)
     return metrics
 

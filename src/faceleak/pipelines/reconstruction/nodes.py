@@ -49,9 +49,13 @@ def reconstruct_faces(
     attackers: list[AttackerName],
     compute: ComputeOptions,
 ) -> dict[str, Any]:
-    """Reconstruct faces in every encounter: arrays `<encounter>/<step>/<latents|pixels|scores>`."""
+    """Reconstruct faces in every encounter: arrays `<encounter>/<step>/<latents|pixels|scores>`.
+
+    Encounters in which the attack cannot be made, as no view of the variant gives its signals, are left out.
+    """
     from faceleak.membership.attackers import encounters
     from faceleak.membership.scoring import model_name
+    from faceleak.membership.strongest import strongest
     from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
 
     attack = model_name(options.search.attack, options.search.threat_model)
@@ -66,7 +70,8 @@ def reconstruct_faces(
             options.search,
             compute,
         )
-        for meeting in encounters(views, attackers)
+        for tries in encounters(views, attackers)
+        if (meeting := strongest(tries, models, attack)) is not None
     ]
     return reconstruct_all(pieces, compute)
 
@@ -90,7 +95,7 @@ def measure_reconstruction(
     bootstrap: BootstrapOptions,
 ) -> dict[str, dict[str, Any]]:
     """Judge every step of every encounter: variant → reconstruction → attack → step → metric."""
-    from faceleak.membership.attackers import encounter_named
+    from faceleak.membership.attackers import parse_encounter, suffix_of
     from faceleak.membership.scoring import model_name
     from faceleak.metrics.identity_match import measure_match
     from faceleak.metrics.judge import make_judge
@@ -100,9 +105,9 @@ def measure_reconstruction(
     metrics: dict[str, dict[str, Any]] = {}
     for name, of_step in embeddings.items():
         meeting_name, _, step = name.rpartition("/")
-        meeting = encounter_named(meeting_name)
-        measured = metrics.setdefault(meeting.variant, {"reconstruction": {}})["reconstruction"]
-        measured.setdefault(f"{attack}{meeting.suffix}", {})[step] = measure_match(
+        variant, attacker = parse_encounter(meeting_name)
+        measured = metrics.setdefault(variant, {"reconstruction": {}})["reconstruction"]
+        measured.setdefault(f"{attack}{suffix_of(attacker)}", {})[step] = measure_match(
             of_step, judge.members, judge.controls, judge.known_members, judge.threshold, bootstrap
         )
     return metrics

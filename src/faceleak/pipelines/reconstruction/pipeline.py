@@ -34,7 +34,7 @@ def reconstruct_views() -> Pipeline:
         [
             Node(
                 nodes.reconstruct_faces,
-                ["views", "attack_models", options, "params:membership", "params:attackers", compute],
+                ["views", "attack_models", options, "params:membership", "params:reconstruction.attackers", compute],
                 "reconstructions",
                 name="reconstruct_faces",
             ),

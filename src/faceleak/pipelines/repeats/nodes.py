@@ -12,7 +12,7 @@ from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import MembershipOptions
-from faceleak.membership.stacking import parts
+from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.membership.nodes import anchors
 
@@ -61,33 +61,40 @@ def read_target_signals(
     compute: ComputeOptions,
 ) -> pd.DataFrame:
     """Read what the attacks need off every target: target, image_id, one column a number."""
-    from faceleak.signals.reading import read_signals
+    from faceleak.membership.other_images import read_with_other_images
 
-    tables = [
-        read_signals(options.signals(), targets[str(name)], store, images, compute, anchors(splits)).assign(target=name)
-        for name, images in target_splits.groupby("target", sort=False)
-    ]
-    return pd.concat(tables, ignore_index=True)
+    tables = {
+        name: read_with_other_images(options.signals(), targets[name], store, images, compute, anchors(splits))
+        for name, images in parts(target_splits, "target").items()
+    }
+    return stack(tables, "target")
 
 
 def read_target_calibration(
     references: dict[str, Any],
+    targets: dict[str, Any],
     store: FaceStore,
     splits: pd.DataFrame,
     target_splits: pd.DataFrame,
     options: MembershipOptions,
     compute: ComputeOptions,
 ) -> pd.DataFrame:
-    """Read every target's images off every reference: target, reference, image_id, columns."""
-    from faceleak.signals.reading import read_signals
+    """Read every target's images off every reference: target, reference, image_id, columns.
 
-    names = options.signals_of_references()
+    Where attacks are online, each of the other targets is a reference too.
+    """
+    from faceleak.membership.other_images import read_with_other_images
+
+    of_references, online = options.signals_of_references(), options.online_signals()
     everything = target_splits.drop_duplicates("image_id")
+    readers = [(name, backbone, of_references) for name, backbone in references.items()]
+    readers += [(name, backbone, online) for name, backbone in targets.items() if online]
     tables = []
-    for reference, backbone in references.items():
-        for name, images in target_splits.groupby("target", sort=False):
-            signals = read_signals(names, backbone, store, images, compute, anchors(splits), within=everything)
-            tables.append(signals.assign(target=name, reference=reference))
+    for reference, backbone, names in readers:
+        for name, images in parts(target_splits, "target").items():
+            if name != reference:
+                signals = read_with_other_images(names, backbone, store, images, compute, anchors(splits), everything)
+                tables.append(signals.assign(target=name, reference=reference))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -110,7 +117,8 @@ def score_blind_targets(
     tables = []
     for name, splits in parts(target_splits, "target").items():
         seen = read_signals(options.blind.signals, first, store, splits, compute, within=everything)
-        blind = beside_images(seen, of_target[name], options.blind)
+        of_strangers = of_target[name][of_target[name]["reference"].isin(list(references))]
+        blind = beside_images(seen, of_strangers, options.blind)
         tables.append(scoring.score_blind(blind, splits, options).assign(target=name))
     return pd.concat(tables, ignore_index=True)
 

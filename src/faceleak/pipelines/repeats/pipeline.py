@@ -30,7 +30,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.read_target_calibration,
-                ["references", "face_store", "splits", "target_splits", options, compute],
+                ["references", "repeated_targets", "face_store", "splits", "target_splits", options, compute],
                 "target_calibration_signals",
                 name="read_target_calibration",
             ),

@@ -1,0 +1,82 @@
+"""What an attacker sees who holds images of a person, but none that the target can have been trained on (2203.02077).
+
+A signal that compares images of a person would otherwise show what training on the companions did. So it is read a
+second time, among these images alone, and kept beside the first reading, in columns of the same name after `PREFIX`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from faceleak.faces.splits import with_role
+from faceleak.faces.store import FaceStore
+from faceleak.signals.columns import columns_of
+from faceleak.signals.registry import is_read_off_images
+
+if TYPE_CHECKING:
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.compute import ComputeOptions
+
+PREFIX = "other_images."
+
+
+def other_images(splits: pd.DataFrame) -> pd.DataFrame:
+    """The images that such an attacker is judged on: rows of `splits`, none of a role that is trained on.
+
+    Of members' people, whom the attacker does not know, all that were not trained on; of unseen people as many as
+    members' people have, so that their number tells nothing: the person with the most images of their kind is matched
+    with the person with the most, and so on.
+    """
+    strangers_to_the_attacker = splits[~splits["known"]].sort_values("image_id")
+    of_members = with_role(strangers_to_the_attacker, "same_identity")
+    of_unseen = with_role(strangers_to_the_attacker, "unseen_identity").sample(frac=1, random_state=0)
+    if of_members.empty or of_unseen.empty:
+        return of_members.head(0)
+    rank = of_unseen.groupby("identity").size().rank(method="first", pct=True)
+    size = np.quantile(of_members.groupby("identity").size(), rank, method="inverted_cdf")
+    place = of_unseen.groupby("identity").cumcount()
+    chosen = of_unseen[place < of_unseen["identity"].map(pd.Series(size, rank.index))]
+    return pd.concat([of_members, chosen]).sort_index()
+
+
+def read_with_other_images(
+    names: Sequence[str],
+    backbone: "Backbone",
+    store: FaceStore,
+    images: pd.DataFrame,
+    compute: "ComputeOptions",
+    anchors: pd.DataFrame,
+    within: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Read signals as `read_signals` does, and what compares images again among `other_images` alone.
+
+    images: rows of the splits. The second reading's columns, named after `PREFIX`, are empty for all other images.
+    """
+    from faceleak.signals.reading import read_signals
+
+    read = read_signals(names, backbone, store, images, compute, anchors, within)
+    comparisons = [name for name in names if not is_read_off_images(name)]
+    others = other_images(images)
+    if not comparisons or others.empty:
+        return read
+    together = images if within is None else within
+    again = read_signals(comparisons, backbone, store, others, compute, anchors, together).set_index("image_id")
+    return read.join(again.add_prefix(PREFIX), on="image_id")
+
+
+def has_other_images(signals: Iterable[str], table: pd.DataFrame) -> bool:
+    """Whether all of these signals that compare images were read a second time."""
+    return all(columns_of(PREFIX + name, table) for name in signals if not is_read_off_images(name))
+
+
+def as_other_images(table: pd.DataFrame) -> pd.DataFrame:
+    """The second reading in the place of the first."""
+    second = {column: column.removeprefix(PREFIX) for column in table.columns if column.startswith(PREFIX)}
+    return table.drop(columns=list(second.values()), errors="ignore").rename(columns=second)
+
+
+def without_other_images(table: pd.DataFrame) -> pd.DataFrame:
+    """The first reading alone."""
+    return table.drop(columns=[column for column in table.columns if column.startswith(PREFIX)])

@@ -1,0 +1,76 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from faceleak.membership.attackers import Encounter
+from faceleak.membership.evidence import Evidence
+from faceleak.membership.models.attackers_table import AttackFitError
+from faceleak.membership.options import AttackOptions
+from faceleak.membership.strongest import can_be_made, own_auc, readable_columns, strongest
+
+OPTIONS = AttackOptions(signals=["bn_distance"])
+
+
+def known(gap: float, people: int = 60, images: int = 4) -> Evidence:
+    """Known people, half of them members, whose one number lies `gap` higher."""
+    identities = np.repeat(np.arange(people), images)
+    is_member = identities % 2 == 0
+    values = np.random.default_rng(1).normal(size=len(identities)) + gap * is_member
+    table = pd.DataFrame({"identity": identities.astype(str), "is_member": is_member})
+    table["image_id"] = [f"{row}" for row in range(len(table))]
+    return Evidence(table, pd.DataFrame({"bn_distance.bn1": values}), [], np.zeros((len(table), 0), bool))
+
+
+class Fitted:
+    def __init__(self, own_auc: float | None) -> None:
+        self.own_auc = own_auc
+
+
+def test_own_auc_is_that_of_people_left_out():
+    assert own_auc(known(2.0), OPTIONS) == pytest.approx(0.92, abs=0.04)  # Φ(2/√2) = 0.921
+    assert own_auc(known(0.0), OPTIONS) == pytest.approx(0.5, abs=0.1)
+
+
+def test_own_auc_does_not_reward_numbers_that_only_name_the_person():
+    evidence = known(0.0)
+    names = pd.get_dummies(evidence.images["identity"], prefix="bn_distance.person", dtype=float)
+    named = Evidence(evidence.images, names, [], evidence.stranger)
+    assert own_auc(named, OPTIONS) == pytest.approx(0.5, abs=0.12)
+
+
+def test_too_few_people_are_told():
+    with pytest.raises(AttackFitError):
+        own_auc(known(1.0, people=3), OPTIONS)
+
+
+def test_the_best_view_on_the_attackers_own_people_is_taken():
+    tries = [Encounter("noisy", "adaptive", view, view) for view in ("noisy", "noisy+undone")]
+    fitted = {"noisy": {"fused": Fitted(0.6)}, "noisy+undone": {"fused": Fitted(0.9), "only_here": Fitted(0.5)}}
+    assert strongest(tries, fitted, "fused") == tries[1]
+    assert strongest(tries, fitted, "only_here") == tries[1]
+    assert strongest(tries, fitted, "nowhere") is None
+
+
+def test_a_static_attacker_is_stopped_where_the_view_gives_no_signals():
+    static = [Encounter("folded", "static", "undefended", "folded")]
+    assert strongest(static, {"undefended": {"fused": Fitted(0.9)}, "folded": {}}, "fused") is None
+
+
+def test_one_view_needs_no_judgement():
+    only = Encounter("undefended", "plain", "undefended", "undefended")
+    assert strongest([only], {"undefended": {"fused": Fitted(None)}}, "fused") == only
+
+
+def test_columns_of_layers_that_a_view_lacks_are_dropped():
+    table = pd.DataFrame({"view": ["a", "a"], "there": [1.0, np.nan], "missing": [np.nan, np.nan]})
+    assert list(readable_columns(table)) == ["view", "there"]
+
+
+def test_an_attack_takes_signals_that_the_view_gives_and_access_to_the_view():
+    signals = pd.DataFrame({"embedding_norm.norm": [1.0]})
+    by_embeddings = AttackOptions(signals=["embedding_norm"])
+    assert can_be_made(by_embeddings, "folded", signals)
+    assert can_be_made(by_embeddings, "noisy+averaging", signals)
+    assert not can_be_made(by_embeddings, "folded+bn_insertion", signals)
+    assert not can_be_made(OPTIONS, "folded", signals)
+    assert can_be_made(OPTIONS, "folded+bn_insertion", signals.rename(columns=lambda _: "bn_distance.bn1"))
