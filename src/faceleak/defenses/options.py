@@ -53,7 +53,7 @@ class VariantOptions(Options):
 
 def _short(key: str, value: Any) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if key == "strength" else f"{key}_{text}"
+    return text if key in ("strength", "share") else f"{key}_{text}"
 
 
 def _problems(error: ValidationError, defense: str) -> str:
