@@ -39,7 +39,9 @@ def test_variants_are_what_their_defence_makes(loaded):
 def test_only_what_is_new_is_made(loaded, monkeypatch):
     pieces.make_variants(loaded, [noisy(0.2)], loaded.compute)
     made = []
-    monkeypatch.setattr(pieces, "make_variant", lambda piece, make=pieces.make_variant: (made.append(piece), make(piece)))
+    monkeypatch.setattr(
+        pieces, "make_variant", lambda piece, make=pieces.make_variant: (made.append(piece), make(piece))
+    )
     pieces.make_variants(loaded, [noisy(0.2), noisy(0.4)], loaded.compute)
     assert [piece.options.name for piece in made] == ["bn_perturbation_0.4"]
 

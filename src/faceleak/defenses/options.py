@@ -76,8 +76,8 @@ class GoalOptions(Options):
 class DefenseOptions(Options):
     """The whole `defense` block.
 
-    `undoing_images` is how many faces of its own the adaptive attacker uses; `reconstruction_attackers`: who draws faces
-    out of each variant.
+    `undoing_images` is how many faces of its own the adaptive attacker uses; `reconstruction_attackers`: who draws
+    faces out of each variant.
     """
 
     variants: list[VariantOptions] = Field(min_length=1)

@@ -32,7 +32,9 @@ class VariantPiece:
         training = None if owner.training is None else [owner.training.data_hash, owner.training.options.model_dump()]
         code = _code_of(registry.get(options.defense))
         parts = (options.defense, options.checked_settings(), options.seed, owner.public[HASHED], training, code)
-        return owner.compute.cache / "variants" / fingerprint(owner.backbone.weights_hash(), owner.backbone.card, *parts)
+        return (
+            owner.compute.cache / "variants" / fingerprint(owner.backbone.weights_hash(), owner.backbone.card, *parts)
+        )
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,7 @@ def make_views(
     kept = {view: piece for view, piece in pieces.items() if undoings.get(piece.undoing).IS_A_BACKBONE}
     run_pieces(make_view, [piece for piece in kept.values() if not _is_there(piece.folder)], compute)
     undone = {
-        view: load_backbone(piece.folder)
-        if view in kept
-        else undoings.get(piece.undoing).undo(piece.released, own)
+        view: load_backbone(piece.folder) if view in kept else undoings.get(piece.undoing).undo(piece.released, own)
         for view, piece in pieces.items()
     }
     return {**variants, **undone}
@@ -108,4 +108,3 @@ def _code_of(module: Any) -> str:
 
 def _is_there(folder: Path) -> bool:
     return (folder / CARD).exists()
-

@@ -25,7 +25,7 @@ class DefenseModule(Protocol):
     Settings: its parameters, each under its name in `defense.variants`. UNDOINGS: the files of `undoing/` that an
     adaptive attacker tries against it. A defence that trains backbones may also define
     `pieces(owner, settings, seed) → list[TrainingPiece]`: all variants' pieces are trained side by side before any
-    `defend` is called, which then finds them in the cache.
+    `defend` is called, which then finds them in the cache. `CODE` may name further modules on which the result depends.
     """
 
     Settings: type[Options]
@@ -46,7 +46,7 @@ def get(name: str) -> DefenseModule:
     own = "." in name
     try:
         module: Any = import_module(name if own else f"faceleak.defenses.{_known(name)}")
-    except ModuleNotFoundError as error:
+    except (ModuleNotFoundError, TypeError) as error:  # TypeError: a relative name
         raise UnknownDefenseError(
             f"The defence {name!r} cannot be imported: {error}. A defence of your own is named by the import path of "
             "its module; put its folder on PYTHONPATH, or install it."

@@ -60,11 +60,7 @@ def encounters(views: Iterable[str], attackers: Iterable[AttackerName]) -> list[
     for view in views:
         of_variant.setdefault(variant_and_undoing(view)[0], []).append(view)
     attackers = list(attackers)
-    return [
-        _tries(variant, attacker, of_variant[variant])
-        for variant in of_variant
-        for attacker in attackers
-    ]
+    return [_tries(variant, attacker, of_variant[variant]) for variant in of_variant for attacker in attackers]
 
 
 def _tries(variant: str, attacker: AttackerName, views: list[str]) -> list[Encounter]:

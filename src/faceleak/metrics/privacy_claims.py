@@ -1,5 +1,8 @@
 """Proven ε beside measured ε: a lower bound above the proof means that the proof, or what it assumes, is wrong."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from faceleak.metrics.epsilon import clopper_pearson_epsilon
@@ -48,7 +51,7 @@ def measure_claims(claims: pd.DataFrame, scores: pd.DataFrame, how: Aggregation)
     return table
 
 
-def _lower_bound(scores: pd.DataFrame, claim: dict[str, object], how: Aggregation, confidence: float) -> float:
+def _lower_bound(scores: pd.DataFrame, claim: Mapping[Any, Any], how: Aggregation, confidence: float) -> float:
     if claim["unit"] == "identity":
         judged = people_as_images(scores, "identity", how)
     else:
@@ -56,7 +59,7 @@ def _lower_bound(scores: pd.DataFrame, claim: dict[str, object], how: Aggregatio
     return clopper_pearson_epsilon(
         judged["score"].to_numpy(float),
         judged["is_member"].to_numpy(bool),
-        delta=float(str(claim["delta"])),
+        delta=claim["delta"],
         confidence=confidence,
         identities=judged["identity"].to_numpy(),
     )

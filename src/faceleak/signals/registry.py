@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from faceleak.signals.gathering import Gathering
     from faceleak.signals.observation import Need, Observation
 
-NOT_SIGNALS = frozenset({"registry", "reading", "pooling", "observation", "moments", "gathering", "columns", "readable"})
+NOT_SIGNALS = frozenset(
+    {"registry", "reading", "pooling", "observation", "moments", "gathering", "columns", "readable"}
+)
 COMPARISONS = frozenset({"anchor_similarity", "reference_similarity", "head_loss"})
 Access = Literal["weights", "embeddings", "head", "nothing"]  # `head`: embeddings and the classification head
 

@@ -44,7 +44,9 @@ def make_views(
     images = with_role(splits, "auxiliary")[["image_id", "identity", "sha256"]]
     images = images.sample(min(options.undoing_images, len(images)), random_state=0)
     tried = {variant.name: registry.get(variant.defense).UNDOINGS for variant in options.variants}
-    return pieces.make_views(variants, {UNDEFENDED: ("bn_reestimation",), **tried}, OwnFaces(store, images, compute), compute)
+    return pieces.make_views(
+        variants, {UNDEFENDED: ("bn_reestimation",), **tried}, OwnFaces(store, images, compute), compute
+    )
 
 
 def check_claims(variants: dict[str, Any], scores: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:
