@@ -12,7 +12,7 @@ from faceleak.backbones.training_piece import HASHED
 from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.defenses import registry
 from faceleak.defenses.options import VariantOptions
-from faceleak.defenses.owner import OwnFaces, Owner
+from faceleak.defenses.owner import Owner, OwnFaces
 from faceleak.defenses.undoing import registry as undoings
 from faceleak.membership.attackers import undone_view
 from faceleak.pieces import code_version, fingerprint

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.membership.options import ThreatModel
 from faceleak.membership.attackers import AttackerName
+from faceleak.membership.options import ThreatModel
 from faceleak.options import Options
 
 

@@ -5,7 +5,6 @@ from scipy.stats import norm
 from faceleak.membership.calibration.lira import FEW, calibrate, fit
 from faceleak.membership.calibration.reference_scores import ReferenceScores
 
-
 NOBODY = np.zeros(2, bool)
 
 
