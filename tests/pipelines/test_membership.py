@@ -1,4 +1,4 @@
-"""Nodes of the `membership` and `repeats` pipelines: what is read off which backbone, and which attacks are left out."""
+"""Nodes of the `membership` and `repeats` pipelines: what is read off which backbone, and what is left out."""
 
 import logging
 from types import SimpleNamespace
