@@ -24,13 +24,16 @@ def run() -> bool:
         return True
     scores, population = _simulated(IMAGES, 0, trained=True), _simulated(POPULATION, 1, trained=False)
     offline = _offline(scores)
+    learnt = lira.fit(scores, np.arange(IMAGES) % 2 == 0, online=True)
     same = {
-        "LiRA online": (lira.calibrate(scores, online=True, few=2), _their_lira(scores, fixed=False)),
+        "LiRA online": (lira.calibrate(scores, learnt, online=True, few=2), _their_lira(scores, fixed=False)),
         "RMIA online": _rmia(scores, population, online=True, a=1.0),  # without correction of the population, as theirs
         "RMIA offline": _rmia(offline, population, online=False, a=0.3),
     }
     # they average the images' standard deviations, where ours pools their variances
-    similar = {"LiRA online, shared variance": (lira.calibrate(scores, online=True), _their_lira(scores, fixed=True))}
+    similar = {
+        "LiRA online, shared variance": (lira.calibrate(scores, learnt, online=True), _their_lira(scores, fixed=True))
+    }
     for name, pair in (same | similar).items():
         _report(name, *pair)
     return all(np.abs(ours - theirs).max() <= LIMIT for ours, theirs in same.values())

@@ -35,7 +35,7 @@ def test_all_problems_are_named_at_once_with_key_value_and_what_is_allowed() -> 
     message = str(raised.value)
     assert "bootstrap.resample: unknown key (value 5)" in message
     assert "compute.device: 'gpu' is not allowed" in message
-    assert "defense.variants.0.strength: -1 is not allowed" in message
+    assert "strength: Input should be greater than or equal to 0 (got -1); its settings are strength, noise" in message
     assert "roles needs at least `member` and `unseen_identity`" in message
 
 

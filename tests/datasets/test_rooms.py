@@ -38,7 +38,8 @@ def test_backbones_keep_names_and_order_and_drop_what_is_no_longer_there(
 def test_attacks_round_trip(tmp_path: Path) -> None:
     model = LogisticModel(("x",), (0.0,), (1.0,), (2.0,), 0.5, 0.25)
     plain = Attack(AttackOptions(signals=["bn_distance"]), model, 0.25)
-    calibrated = Attack(AttackOptions(signals=["bn_moments"], calibration="rmia"), model, 0.1 + 0.2, (0.1, -1e-17))
+    fitted = {"population": [0.1, -1e-17], "gap": 0.0}
+    calibrated = Attack(AttackOptions(signals=["bn_moments"], calibration="rmia"), model, 0.1 + 0.2, fitted)
     dataset = AttacksDataset(str(tmp_path / "attacks.json"))
     dataset.save({"noisy": {"b_shadow": plain, "a_shadow": calibrated}, "undefended": {}})
     loaded = dataset.load()
@@ -46,7 +47,7 @@ def test_attacks_round_trip(tmp_path: Path) -> None:
     assert list(loaded["noisy"]) == ["b_shadow", "a_shadow"]
     for found, saved in zip(loaded["noisy"].values(), (plain, calibrated), strict=True):
         assert (found.options, found.model) == (saved.options, saved.model)
-        assert (found.threshold, found.population) == (saved.threshold, saved.population)
+        assert (found.threshold, found.calibration) == (saved.threshold, saved.calibration)
 
 
 def test_arrays_round_trip(tmp_path: Path) -> None:

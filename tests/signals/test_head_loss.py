@@ -26,15 +26,13 @@ def test_two_classes_by_hand():
     # logits 2 and 0, then 1.2 and 1.6
     smallest = [math.log(1 + math.exp(-2))] * 2 + [math.log(1 + math.exp(-0.4))] * 2
     np.testing.assert_allclose(rows[:, COLUMNS.index("smallest")], smallest, rtol=1e-5)
-    person = [math.log(1 + math.exp(-2)), math.log(1 + math.exp(2)), math.log(1 + math.exp(0.4)), smallest[3]]
-    np.testing.assert_allclose(rows[:, COLUMNS.index("person")], person, rtol=1e-5)
 
 
 @pytest.mark.parametrize("logits", [1, 23, 50, 1 << 22])
 def test_it_agrees_with_cross_entropy_whatever_the_size_of_a_block(logits, monkeypatch):
     monkeypatch.setattr(head_loss, "LOGITS", logits)
     head = Head(torch.randn(23, 6, generator=torch.Generator().manual_seed(0)), tuple(map(str, range(23))), 16.0)
-    embeddings, identities = unit(30, 6), np.arange(30)  # of whom the last seven are no classes
+    embeddings, identities = unit(30, 6), np.arange(30)
     rows = compare(Gathering(embeddings, identities, NOBODY, head))
     logits_of = 16 * torch.from_numpy(embeddings).double() @ functional.normalize(head.weight.double()).T
     losses = torch.stack(
@@ -42,18 +40,13 @@ def test_it_agrees_with_cross_entropy_whatever_the_size_of_a_block(logits, monke
     )
     smallest = losses.min(0).values
     np.testing.assert_allclose(rows[:, 0], smallest, rtol=1e-4)
-    own = torch.where(torch.arange(30) < 23, losses[torch.arange(30) % 23, torch.arange(30)], smallest)
-    np.testing.assert_allclose(rows[:, 1], own, rtol=1e-4)
 
 
-def test_to_be_listed_in_the_head_is_not_the_signal():
-    """Images of strangers, half of whom are listed: only the loss of a class of one's own tells them apart."""
+def test_to_be_listed_in_the_head_changes_nothing():
     head = Head(torch.from_numpy(unit(5, 8, seed=1)), ("a", "b", "c", "d", "e"), 30.0)
     embeddings = np.repeat(unit(10, 8), 2, axis=0)
     rows = compare(Gathering(embeddings, np.array(["a", "nobody"] * 10), NOBODY, head))
-    np.testing.assert_array_equal(rows[::2, 0], rows[1::2, 0])
-    np.testing.assert_array_equal(rows[1::2, 1], rows[1::2, 0])
-    assert (rows[::2, 1] >= rows[::2, 0]).all()
+    np.testing.assert_array_equal(rows[::2], rows[1::2])
 
 
 def test_losses_far_below_the_rounding_of_a_logit_still_differ():
@@ -69,14 +62,6 @@ def test_losses_far_below_the_rounding_of_a_logit_still_differ():
 def test_one_class_has_no_loss_to_speak_of():
     head = Head(torch.ones(1, 3), ("a",), 64.0)
     np.testing.assert_array_equal(compare(Gathering(unit(4, 3), np.full(4, "b"), NOBODY, head)), 0)
-
-
-def test_identities_that_are_numbers_are_found_by_their_text():
-    head = Head(torch.eye(2), ("7", "8"), 1.0)
-    embeddings = np.eye(2, dtype=np.float32)
-    by_number, by_text = (compare(Gathering(embeddings, np.array(p), NOBODY, head)) for p in ([8, 7], ["8", "7"]))
-    np.testing.assert_array_equal(by_number, by_text)
-    assert (by_number[:, 1] > by_number[:, 0]).all()
 
 
 def test_without_a_head_there_is_no_loss():

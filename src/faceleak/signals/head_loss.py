@@ -1,13 +1,11 @@
 """Loss by the classification head that the backbone was trained with: members have less (Yeom et al., 1709.01604).
 
 An upper bound to compare with: it needs the head, which a headless release does not give away. Logits are those of
-ArcFace without the margin, scale·cos. `smallest` is what an attacker without labels has. `person` is the loss of the
-person's own class, and the smallest again for people who have none: that somebody is listed in the head is not to be
-the signal.
+ArcFace without the margin, scale·cos. Read is the smallest loss over all classes, whoever is on the image: the loss of
+a person's own class exists for listed people only, so that being listed, and not training, would be the signal.
 """
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, split
@@ -17,7 +15,7 @@ from faceleak.errors import FaceleakError
 from faceleak.signals.gathering import Gathering
 
 ACCESS = "head"
-COLUMNS = ("smallest", "person")
+COLUMNS = ("smallest",)
 LOGITS = 1 << 22  # in memory at once
 
 
@@ -26,27 +24,22 @@ class NoHeadError(FaceleakError):
 
 
 def compare(gathering: Gathering) -> NDArray[np.float32]:
-    """Read (n, 2) losses ≥ 0, smaller for members. Raises NoHeadError where the backbone has no head."""
+    """Read (n, 1) losses ≥ 0, smaller for members. Raises NoHeadError where the backbone has no head."""
     head = gathering.head
     if head is None:
         raise NoHeadError(
             "`head_loss` reads the classification head that a backbone was trained with, and this backbone has none. "
             "Give `head` and `identities` in target.load, train the target here, or leave the signal out."
         )
-    own = torch.from_numpy(pd.Index(head.identities).get_indexer(pd.Index(map(str, gathering.identities))).copy())
     classes = functional.normalize(head.weight.detach().float().cpu())
     embeddings = torch.from_numpy(gathering.embeddings)
     rows = max(1, LOGITS // len(classes))
-    losses = [
-        _losses(head.scale * (part @ classes.T).double(), whose)
-        for part, whose in zip(split(embeddings, rows), split(own, rows), strict=True)
-    ]
-    return torch.cat(losses).float().numpy()
+    losses = [_smallest(head.scale * (part @ classes.T).double()) for part in split(embeddings, rows)]
+    return torch.cat(losses)[:, None].float().numpy()
 
 
-def _losses(logits: Tensor, own: Tensor) -> Tensor:
-    likeliest = logits.argmax(1)
-    return torch.stack([_loss(logits, likeliest), _loss(logits, torch.where(own < 0, likeliest, own))], dim=1)
+def _smallest(logits: Tensor) -> Tensor:
+    return _loss(logits, logits.argmax(1))
 
 
 def _loss(logits: Tensor, classes: Tensor) -> Tensor:

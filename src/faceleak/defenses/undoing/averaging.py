@@ -16,13 +16,13 @@ from faceleak.defenses.owner import OwnFaces
 
 ACCESS = "embeddings"
 IS_A_BACKBONE = False
-QUERIES = 16
+QUERIES = 8
 SHIFT = 2  # pixels, to each side
 BRIGHTNESS = 0.03  # of the range of brightness, to each side
 
 
 def undo(released: Backbone, own: OwnFaces) -> Backbone:  # noqa: ARG001  no face of its own is needed
-    """A backbone that asks the released one 16 times for each embedding."""
+    """A backbone that asks the released one eight times for each embedding."""
     return AveragingBackbone(deepcopy(released)).eval()
 
 
