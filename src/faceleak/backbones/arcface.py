@@ -18,8 +18,11 @@ class ArcFaceHead(nn.Module):
 
     def forward(self, embeddings: Tensor, classes: Tensor) -> Tensor:
         cosines = functional.linear(functional.normalize(embeddings.float()), functional.normalize(self.weight))
-        angles = torch.acos(cosines.clamp(-1 + 1e-6, 1 - 1e-6))  # (n, classes)
-        right = functional.one_hot(classes, self.weight.shape[0]).bool()
-        return functional.cross_entropy(
-            self.scale * torch.where(right, torch.cos(angles + self.margin), cosines), classes
-        )
+        return functional.cross_entropy(arcface_logits(cosines, classes, self.margin, self.scale), classes)
+
+
+def arcface_logits(cosines: Tensor, classes: Tensor, margin: float, scale: float) -> Tensor:
+    """Cosines (n, classes) to the rows of a head, and class numbers (n,) → logits (n, classes)."""
+    angles = torch.acos(cosines.clamp(-1 + 1e-6, 1 - 1e-6))
+    right = functional.one_hot(classes, cosines.shape[1]).bool()
+    return scale * torch.where(right, torch.cos(angles + margin), cosines)

@@ -33,10 +33,9 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":  # noqa
     from math import exp
 
     from faceleak.backbones.batch_norm import bn_layers, statistics
-    from faceleak.defenses.undoing.bn_reestimation import reestimate
 
     defended = deepcopy(owner.backbone).eval()
-    public = reestimate(owner.backbone, owner.store, owner.public["image_id"], owner.compute)
+    public = owner.with_public_statistics()
     for layer, of_public in zip(bn_layers(defended.net).values(), bn_layers(public.net).values(), strict=True):
         mean, variance = statistics(layer)
         centre, usual = (tensor.to(mean.device).double() for tensor in statistics(of_public))

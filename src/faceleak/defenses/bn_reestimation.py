@@ -21,6 +21,4 @@ class Settings(Options):
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":  # noqa: ARG001  there is no chance in it
     """Re-estimate a copy. Raises NoBatchNormError, and ReestimationError with fewer than two public faces."""
-    from faceleak.defenses.undoing.bn_reestimation import reestimate
-
-    return reestimate(owner.backbone, owner.store, owner.public["image_id"], owner.compute)
+    return owner.with_public_statistics()

@@ -47,13 +47,11 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     Raises DefenseError where the members are not at hand, NoBatchNormError, and ReestimationError with fewer than two
     public faces.
     """
-    from faceleak.defenses.undoing.bn_reestimation import reestimate
-
     training = owner.trained_here()
     people = training.images["identity"].nunique()
     delta = settings.delta or 1 / (10 * people)
     multiplier = noise_multiplier(settings.epsilon, delta)
-    defended = reestimate(owner.backbone, owner.store, owner.public["image_id"], owner.compute)
+    defended = owner.with_public_statistics()
     total = clipped_sum(defended, training.store, training.images, settings.clipping, owner.compute)
     noise = np.random.default_rng(seed).standard_normal(len(total))
     _move(defended, (total + multiplier * settings.clipping * noise) / people)

@@ -28,10 +28,9 @@ class Settings(Options):
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":  # noqa: ARG001  there is no chance in it
     """Move a copy's statistics. Raises NoBatchNormError, and ReestimationError with fewer than two public faces."""
     from faceleak.backbones.batch_norm import bn_layers, statistics
-    from faceleak.defenses.undoing.bn_reestimation import reestimate
 
     defended = deepcopy(owner.backbone).eval()
-    public = reestimate(owner.backbone, owner.store, owner.public["image_id"], owner.compute)
+    public = owner.with_public_statistics()
     for layer, of_public in zip(bn_layers(defended.net).values(), bn_layers(public.net).values(), strict=True):
         for own, other in zip(statistics(layer), statistics(of_public), strict=True):
             own.lerp_(other.to(own.device), settings.share)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from faceleak.defenses.owner import Owner
 
 UNDOINGS = ("bn_insertion", "finetuning")
-CODE = tuple(f"faceleak.backbones.{module}" for module in ("training", "training_piece", "augmentation", "iresnet"))
 
 
 class Settings(Options):

@@ -32,6 +32,12 @@ class Owner:
     public: pd.DataFrame
     compute: ComputeOptions
 
+    def with_public_statistics(self) -> "Backbone":
+        """A copy whose BN statistics are those of the public faces. Raises NoBatchNormError and ReestimationError."""
+        from faceleak.defenses.undoing.bn_reestimation import reestimate
+
+        return reestimate(self.backbone, self.store, self.public["image_id"], self.compute)
+
     def trained_here(self) -> "TrainingPiece":
         """The target's training. Raises DefenseError where the target was loaded."""
         if self.training is None:

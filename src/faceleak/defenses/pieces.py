@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.loading import CARD, load_backbone, save_backbone
 from faceleak.backbones.training import train_backbones
+from faceleak.backbones.training_piece import CODE as TRAINING
 from faceleak.backbones.training_piece import HASHED
 from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.defenses import registry
@@ -25,7 +27,7 @@ class VariantPiece:
     owner: Owner
     options: VariantOptions
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Where the variant lies once it is there."""
         owner, options = self.owner, self.options
@@ -45,7 +47,7 @@ class ViewPiece:
     undoing: str
     own: OwnFaces
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Where the view lies once it is there."""
         code = _code_of(undoings.get(self.undoing))
@@ -102,8 +104,9 @@ def _trainings(piece: VariantPiece) -> list[Any]:
 
 
 def _code_of(module: Any) -> str:
-    """Version of a defence's or undoing's code: its own file, and those that it names in `CODE`."""
-    return code_version(module.__name__, *getattr(module, "CODE", ()))
+    """Version of a defence's or undoing's code: its own file, what it names in `CODE`, and training."""
+    training = TRAINING if hasattr(module, "pieces") else ()
+    return code_version(module.__name__, *getattr(module, "CODE", ()), *training)
 
 
 def _is_there(folder: Path) -> bool:

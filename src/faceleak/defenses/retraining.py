@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from faceleak.defenses.owner import Owner
 
 UNDOINGS = ("bn_insertion",)
-CODE = tuple(f"faceleak.backbones.{module}" for module in ("training", "training_piece", "augmentation", "iresnet"))
 
 
 class Settings(Options):

@@ -5,6 +5,8 @@ from opacus.grad_sample import register_grad_sampler
 from torch import Tensor, nn
 from torch.nn import functional
 
+from faceleak.backbones.arcface import arcface_logits
+
 ROW_LENGTH = 1.0
 
 
@@ -27,11 +29,8 @@ class CosineHead(nn.Module):
 
 
 def arcface_losses(cosines: Tensor, classes: Tensor, margin: float, scale: float) -> Tensor:
-    """ArcFace (arXiv 1801.07698) as `ArcFaceHead` has it, image by image: cosines (n, classes) → losses (n,)."""
-    angles = torch.acos(cosines.clamp(-1 + 1e-6, 1 - 1e-6))
-    right = functional.one_hot(classes, cosines.shape[1]).bool()
-    logits = scale * torch.where(right, torch.cos(angles + margin), cosines)
-    return functional.cross_entropy(logits, classes, reduction="none")
+    """The loss of `ArcFaceHead`, image by image: cosines (n, classes) → losses (n,)."""
+    return functional.cross_entropy(arcface_logits(cosines, classes, margin, scale), classes, reduction="none")
 
 
 @register_grad_sampler(CosineHead)  # type: ignore[untyped-decorator]

@@ -4,7 +4,6 @@ Noise or rounding at query time differs from query to query and averages out; wh
 that it takes.
 """
 
-import hashlib
 from copy import deepcopy
 
 import torch
@@ -13,6 +12,7 @@ from torch.nn import functional
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.defenses.owner import OwnFaces
+from faceleak.pieces import fingerprint
 
 ACCESS = "embeddings"
 IS_A_BACKBONE = False
@@ -45,7 +45,7 @@ class AveragingBackbone(Backbone):
 
     def weights_hash(self) -> str:
         """Another one than the released backbone's, whose embeddings are not these."""
-        return hashlib.sha256(f"{super().weights_hash()} averaged".encode()).hexdigest()[:16]
+        return fingerprint(super().weights_hash(), self.shifts, self.brightness)
 
 
 def changed(faces: Tensor, down: int, right: int, brighter: float) -> Tensor:
