@@ -1,7 +1,7 @@
 """Aligning raw photographs by five landmarks: eyes, nose tip and corners of the mouth, as backbones expect faces.
 
-The similarity transform is the least-squares one of Umeyama (IEEE TPAMI 13(4), 1991), as InsightFace computes it image by
-image; here for a batch at once, on any device.
+The similarity transform is the least-squares one of Umeyama (IEEE TPAMI 13(4), 1991), as InsightFace computes it, one
+image after the other; here for a batch at once, on any device.
 """
 
 from typing import TYPE_CHECKING
