@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
-PIECE = 1 << 19  # numbers whose squares still lie in a core's cache when they are averaged
+PIECE = 1 << 20  # numbers whose squares still lie in the cache when they are averaged
 
 
 def spatial_mean(activations: Tensor) -> Tensor:
@@ -34,8 +34,10 @@ class _SpatialMoments(Function):
     @staticmethod
     def forward(context: Any, activations: Tensor) -> tuple[Tensor, Tensor]:
         context.save_for_backward(activations)
+        if activations.device.type != "cpu" or activations.numel() <= PIECE:
+            return spatial_mean(activations), spatial_mean(activations * activations)
         mean, square = (activations.new_empty(activations.shape[:2]) for _ in range(2))
-        rows = _rows_of_a_piece(activations)
+        rows = max(1, PIECE // activations.shape[1:].numel())
         squares = torch.empty_like(activations[:rows])  # the same memory for every piece
         for start in range(0, len(activations), rows):
             piece = activations[start : start + rows]
@@ -50,8 +52,3 @@ class _SpatialMoments(Function):
         of_mean, of_square = (gradient[:, :, None, None] / positions for gradient in (of_mean, 2 * of_square))
         return torch.addcmul(of_mean, activations, of_square)
 
-
-def _rows_of_a_piece(activations: Tensor) -> int:
-    if activations.device.type != "cpu":
-        return len(activations)
-    return max(1, PIECE // activations.shape[1:].numel())
