@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import pickle
+import warnings
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -141,7 +142,9 @@ def _read(path: Path) -> Any:
         if path.suffix == ".safetensors":
             return load_file(path)
         _check_expansion(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of archives that are refused right afterwards
+            return torch.load(path, map_location="cpu", weights_only=True)
     except BackboneError:
         raise
     except pickle.UnpicklingError as error:

@@ -38,8 +38,8 @@ def read_pairs(path: Path) -> pd.DataFrame:
     for position, (_, _, same_person) in enumerate(pairs):
         if same_person != (position % (2 * of_each_kind) < of_each_kind):
             raise PairsError(
-                f"{path}, pair {position + 1}: a {'genuine' if same_person else 'impostor'} pair stands where one of "
-                "the other kind is announced. Each fold lists its genuine pairs first."
+                f"{path}, pair {position + 1}: {'a genuine' if same_person else 'an impostor'} pair stands where "
+                "one of the other kind is announced. Each fold lists its genuine pairs first."
             )
     table = pd.DataFrame(pairs, columns=["first", "second", "same_person"])
     table.insert(0, "fold", [position // (2 * of_each_kind) + 1 for position in range(len(pairs))])
