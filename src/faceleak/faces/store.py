@@ -153,9 +153,11 @@ class FaceStore:
         size: a canvas, or the side of a square that images are stretched to.
         """
         canvas = Canvas.of(size)
-        batch = np.empty((len(positions), *canvas.shape, 3), np.uint8)
+        shape = canvas.shape
+        batch = np.empty((len(positions), *shape, 3), np.uint8)
         for row, position in enumerate(positions):
-            batch[row] = canvas.place(self.pixels(int(position)))
+            pixels = self.pixels(int(position))
+            batch[row] = pixels if pixels.shape[:2] == shape else canvas.place(pixels)
         return batch
 
 
