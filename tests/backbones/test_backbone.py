@@ -6,7 +6,9 @@ from torch import nn
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
+from faceleak.backbones.placing import place_faces
 from faceleak.backbones.release import Release
+from faceleak.faces.canvas import Canvas
 
 
 def backbone_with(net: nn.Module | None = None, **preprocessing) -> Backbone:
@@ -56,6 +58,16 @@ def test_faces_that_fit_are_not_resampled():
     assert torch.equal(backbone.preprocess(faces), faces)
 
 
+@pytest.mark.parametrize("fit", ["stretch", "pad", "crop"])
+def test_faces_of_another_aspect_are_placed_as_the_card_says(fit):
+    preprocessing = Preprocessing(image_size=(16, 24), fit=fit, mean=(0.0,) * 3, std=(1.0,) * 3)
+    backbone = Backbone(nn.Identity(), BackboneCard(architecture="a", embedding_size=1, preprocessing=preprocessing))
+    assert backbone.canvas == Canvas(16, 24, fit)
+    faces = torch.rand(2, 3, 16, 20)
+    assert torch.equal(backbone(faces), place_faces(faces, backbone.canvas))
+    assert backbone(faces).shape == (2, 3, 16, 24)
+
+
 def test_gradients_pass_through_preprocessing():
     faces = torch.rand(1, 3, 24, 24, requires_grad=True)
     backbone_with(colour_order="BGR")(faces).sum().backward()
@@ -65,7 +77,7 @@ def test_gradients_pass_through_preprocessing():
 
 def test_only_the_network_belongs_to_the_state(tiny_backbone):
     assert all(name.startswith("net.") for name in tiny_backbone.state_dict())
-    assert tiny_backbone.image_size == 32
+    assert tiny_backbone.canvas == Canvas(32, 32)
 
 
 def flip_one_bit(tensor: torch.Tensor) -> None:

@@ -16,6 +16,16 @@ def test_a_card_survives_json():
     assert BackboneCard.model_validate_json(card.model_dump_json()) == card
 
 
+def test_a_card_with_a_class_of_the_users_own_survives_json():
+    card = BackboneCard(
+        architecture="package.module:Class",
+        arguments={"width": 3, "names": ["a"], "flag": None},
+        embedding_size=16,
+        preprocessing={"image_size": (112, 96), "fit": "pad"},
+    )
+    assert BackboneCard.model_validate_json(card.model_dump_json()) == card
+
+
 def test_cards_do_not_share_what_they_say_of_training():
     first, second = (BackboneCard(architecture="iresnet_tiny", embedding_size=16) for _ in range(2))
     assert first.training == {}
@@ -28,6 +38,11 @@ def test_cards_do_not_share_what_they_say_of_training():
         {"version": 2},
         {"embedding_size": 0},
         {"preprocessing": {"image_size": 8}},
+        {"preprocessing": {"image_size": (112, 8)}},
+        {"preprocessing": {"image_size": (112, 96, 3)}},
+        {"preprocessing": {"fit": "cover"}},
+        {"preprocessing": {"std": (0.5, 0, 0.5)}},
+        {"arguments": {"width": object()}},
         {"preprocessing": {"colour_order": "GBR"}},
         {"preprocessing": {"mean": (0.5, 0.5)}},
         {"layers": 3},

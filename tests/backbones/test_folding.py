@@ -76,7 +76,7 @@ def test_all_parameters_can_be_trained_and_gradients_reach_the_faces(tiny_backbo
 @pytest.mark.parametrize("normalisation", ["group", "folded"])
 def test_where_there_is_nothing_to_fold_it_is_an_error(normalisation, tiny_backbone):
     card = tiny_backbone.card.model_copy(update={"normalisation": normalisation})
-    with pytest.raises(NoBatchNormError, match=f"IResNet with normalisation '{normalisation}'.*Fold an iResNet"):
+    with pytest.raises(NoBatchNormError, match=f"IResNet is '{normalisation}'.*Fold a backbone"):
         fold(Backbone(build(card), card))
-    with pytest.raises(NoBatchNormError, match="this backbone is a Conv2d"):
+    with pytest.raises(NoBatchNormError, match="no batch-normalisation layer"):
         fold(Backbone(nn.Conv2d(3, 2, 1), tiny_backbone.card))

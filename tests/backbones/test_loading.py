@@ -1,30 +1,31 @@
+import hashlib
 import json
-import pickle
+import logging
+import sys
 from copy import deepcopy
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from faceleak.backbones.architectures import UnknownArchitectureError, build
 from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.card import BackboneCard, Preprocessing
+from faceleak.backbones.checkpoint import SHOWN_KEYS, read_weights
+from faceleak.backbones.factories import FactoryError
 from faceleak.backbones.head import Head
 from faceleak.backbones.loading import (
     CARD,
     HEAD,
-    SHOWN_KEYS,
     WEIGHTS,
     BackboneError,
     assemble,
     load_backbone,
-    read_weights,
+    load_checkpoint,
     save_backbone,
 )
+from faceleak.compute import run_pieces
 from faceleak.pieces import DiskError
-
-pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 
 
 @pytest.fixture
@@ -145,117 +146,81 @@ def test_a_long_list_is_cut_short_but_counted(tiny_backbone):
     assert "unexpected" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["weights.pt", "weights.pth", "weights.ckpt"])
-@pytest.mark.parametrize("zipped", [True, False])
-def test_files_of_tensors_alone_are_loaded(name, zipped, tiny_backbone, tmp_path):
-    torch.save(tiny_backbone.net.state_dict(), tmp_path / name, _use_new_zipfile_serialization=zipped)
-    weights = read_weights(tmp_path / name)
-    torch.testing.assert_close(weights, dict(tiny_backbone.net.state_dict()), rtol=0, atol=0)
-    assert assemble(tiny_backbone.card, weights, name).weights_hash() == tiny_backbone.weights_hash()
+@pytest.fixture
+def own_networks(monkeypatch):
+    """Let `own_networks` be found, as a package that the user has installed."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    yield
+    sys.modules.pop("own_networks", None)
 
 
-class Bomb:
-    """Creates a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
+def own_card(**changes) -> BackboneCard:
+    described = {"architecture": "own_networks:Own", "arguments": {"size": 5}, "embedding_size": 5}
+    return BackboneCard(preprocessing=Preprocessing(image_size=(16, 24)), **described | changes)
 
 
-def save_bomb(content, path: Path, form: str) -> None:
-    if form == "pickle":
-        path.write_bytes(pickle.dumps(content))
-    else:
-        torch.save(content, path, _use_new_zipfile_serialization=form == "zip")
+def test_a_class_of_the_users_own_is_loaded_saved_and_loaded_again(own_networks, tmp_path):
+    card = own_card()
+    torch.save({"model": build(card).state_dict()}, tmp_path / "own.pt")
+    backbone = load_checkpoint(card, tmp_path / "own.pt")
+    save_backbone(backbone, tmp_path / "saved")
+    faces = torch.rand(2, 3, 16, 24)
+    assert torch.equal(load_backbone(tmp_path / "saved")(faces), backbone(faces))
+    assert backbone(faces).shape == (2, 5)
+    with pytest.raises(FactoryError, match=r"\(2, 5\) for two images, not \(2, 7\)"):
+        load_checkpoint(own_card(embedding_size=7), tmp_path / "own.pt")
 
 
-@pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
-@pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin"])
-def test_a_pickle_that_runs_code_is_refused_and_not_run(form, suffix, tmp_path):
-    created, path = tmp_path / "created", tmp_path / f"bomb{suffix}"
-    save_bomb({"conv1.weight": torch.zeros(2), "more": Bomb(created)}, path, form)
-    with pytest.raises(BackboneError, match=r"more than tensors.*can run code.*torch\.save\(model\.state_dict\(\)"):
-        read_weights(path)
-    assert not created.exists()
-    if form == "pickle":
-        pickle.loads(path.read_bytes())
-    else:
-        torch.load(path, weights_only=False)
-    assert created.exists()  # it does explode for those who let it
+def embedding_in_a_process(folder: Path) -> list[float]:
+    return load_backbone(folder)(torch.full((1, 3, 16, 24), 0.3))[0].tolist()
 
 
-def test_a_pickle_called_safetensors_is_not_run_either(tmp_path):
-    created, path = tmp_path / "created", tmp_path / "bomb.safetensors"
-    save_bomb({"more": Bomb(created)}, path, "pickle")
-    with pytest.raises(BackboneError, match="damaged or not a weights file"):
-        read_weights(path)
-    assert not created.exists()
+def test_a_class_of_the_users_own_is_found_in_worker_processes(own_networks, tmp_path, compute):
+    card = own_card()
+    save_backbone(Backbone(build(card), card), tmp_path)
+    two = compute.model_copy(update={"workers": 2})
+    first, second = run_pieces(embedding_in_a_process, [tmp_path, tmp_path], two)
+    assert first == second == pytest.approx(embedding_in_a_process(tmp_path), abs=1e-5)
+
+
+def test_the_hash_is_checked_before_the_file_is_read(tiny_backbone, tmp_path):
+    path = tmp_path / "weights.pt"
+    path.write_bytes(b"not weights at all")
+    found, other = hashlib.sha256(path.read_bytes()).hexdigest(), "0" * 64
+    with pytest.raises(BackboneError, match=f"SHA-256 {found}, but target.load.sha256 is {other}"):
+        load_checkpoint(tiny_backbone.card, path, other)
+    torch.save(tiny_backbone.net.state_dict(), path)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert load_checkpoint(tiny_backbone.card, path, found.upper()).weights_hash() == tiny_backbone.weights_hash()
+
+
+def test_a_training_checkpoint_is_loaded_without_prefix_head_and_counters(tiny_backbone, tmp_path, caplog):
+    weights = {
+        f"module.backbone.{name}": tensor
+        for name, tensor in tiny_backbone.net.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    head = {"module.head.weight": torch.zeros(100, 16)}
+    torch.save({"epoch": 3, "state_dict": weights | head, "optimizer": {"lr": 0.1}}, tmp_path / "last.ckpt")
+    with caplog.at_level(logging.INFO):
+        backbone = load_checkpoint(tiny_backbone.card, tmp_path / "last.ckpt")
+    faces = torch.rand(2, 3, 32, 32)
+    assert torch.equal(backbone(faces), tiny_backbone(faces))
+    assert "dropped, as no part of the backbone: module.head.weight" in caplog.text
+    assert "the names begin with 'module.backbone.'" in caplog.text
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("changes", "message"),
     [
-        {"state_dict": {"conv1.weight": torch.zeros(2)}, "epoch": 3},
-        {"conv1.weight": [0.0, 1.0]},
-        {0: torch.zeros(2)},
-        torch.zeros(2),
-        [torch.zeros(2)],
+        ({"architecture": "iresnet18"}, "do not fit the architecture iresnet18"),
+        ({"architecture": "mobilefacenet"}, "missing .*unexpected"),
+        ({"embedding_size": 12}, r"6 of another shape \(fc.weight: \(16, 256\), expected \(12, 256\)"),
+        ({"preprocessing": Preprocessing(image_size=48)}, "1 of another shape"),
+        ({"normalisation": "group"}, "unexpected"),
     ],
 )
-def test_what_is_not_a_plain_state_dict_is_an_error_that_says_what_to_save(content, tmp_path):
-    torch.save(content, tmp_path / "weights.pt")
-    with pytest.raises(BackboneError, match=r"plain state dict.*Save model\.state_dict\(\)"):
-        read_weights(tmp_path / "weights.pt")
-
-
-@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pt", "weights.bin"])
-@pytest.mark.parametrize("content", [b"", b"hello world\n", b"<html>404</html>", b"\x80", b"PK\x03\x04"])
-def test_files_of_something_else_are_one_clear_error(name, content, tmp_path):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(BackboneError, match=f"{name} (is damaged|holds more than tensors, or is damaged)"):
-        read_weights(tmp_path / name)
-
-
-def weights_file(form: str, folder: Path) -> Path:
-    from safetensors.torch import save_file
-
-    weights = {f"layer{i}.weight": torch.arange(35.0).reshape(5, 7) + i for i in range(3)}
-    path = folder / ("weights.safetensors" if form == "safetensors" else "weights.pt")
-    if form == "safetensors":
-        save_file(weights, path)
-    else:
-        torch.save(weights, path, _use_new_zipfile_serialization=form == "zip")
-    return path
-
-
-@pytest.mark.parametrize("form", ["safetensors", "zip", "legacy"])
-def test_a_truncated_file_is_one_clear_error_wherever_it_ends(form, tmp_path):
-    path = weights_file(form, tmp_path)
-    content = path.read_bytes()
-    for length in range(0, len(content), 7):
-        path.write_bytes(content[:length])
-        with pytest.raises(BackboneError, match="damaged"):
-            read_weights(path)
-
-
-@pytest.mark.parametrize("form", ["safetensors", "zip", "legacy"])
-def test_damaged_bytes_never_end_in_the_error_of_a_library(form, tmp_path):
-    path = weights_file(form, tmp_path)
-    content = path.read_bytes()
-
-    @settings(max_examples=150, deadline=None, database=None)
-    @given(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), min_size=1, max_size=4))
-    def check(changes):
-        damaged = bytearray(content)
-        for place, value in changes:
-            damaged[place] = value
-        path.write_bytes(damaged)
-        try:
-            weights = read_weights(path)  # the numbers themselves may have changed unnoticed
-        except BackboneError:
-            return
-        assert all(isinstance(tensor, torch.Tensor) for tensor in weights.values())
-
-    check()
+def test_weights_of_something_else_are_refused_with_what_misfits(changes, message, tiny_backbone, tmp_path):
+    torch.save(tiny_backbone.net.state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(BackboneError, match=message):
+        load_checkpoint(tiny_backbone.card.model_copy(update=changes), tmp_path / "weights.pt")

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from faceleak.backbones.target_options import TargetOptions
+from faceleak.backbones.card import Preprocessing
+from faceleak.backbones.target_options import LoadOptions, TargetOptions
 
 TRAIN = {"architecture": "iresnet_tiny", "epochs": 1}
 LOAD = {"architecture": "iresnet50", "weights": "backbone.pt", "embedding_size": 512}
@@ -25,8 +26,36 @@ def test_the_source_has_a_block_that_describes_it(source):
         ({"head": "head.safetensors"}, "`head` is given without `identities`"),
         ({"identities": "identities.txt"}, "`identities` is given without `head`"),
         ({"head_scale": 0}, "head_scale"),
+        ({"factory": "torch.nn:Linear"}, "`architecture`.*or `factory`.*both are given"),
+        ({"architecture": None}, "`architecture`.*or `factory`.*neither is given"),
+        ({"architecture": "torch.nn:Linear"}, "'torch.nn:Linear' is a class: give it as `factory`"),
+        ({"architecture": None, "factory": "nowhere_at_all:Net"}, "'nowhere_at_all' .*cannot be found"),
+        ({"architecture": None, "factory": "torch.nn.Linear"}, "package.module:Class"),
+        ({"arguments": {"width": 3}}, "`arguments` are those of a `factory`"),
+        ({"sha256": "abc"}, "sha256"),
+        ({"preprocessing": "arcfase"}, "no preprocessing 'arcfase'. Did you mean 'arcface'"),
+        ({"preprocessing": {"preset": "arcface", "fits": "pad"}}, "fits"),
     ],
 )
 def test_a_wrong_description_is_refused(wrong, message):
     with pytest.raises(ValidationError, match=message):
         TargetOptions(source="load", load=LOAD | wrong)
+
+
+def loaded(**changes) -> LoadOptions:
+    return LoadOptions(**LOAD | changes)
+
+
+def test_the_card_says_what_was_loaded():
+    card = loaded(normalisation="folded").card()
+    assert (card.architecture, card.arguments, card.embedding_size) == ("iresnet50", {}, 512)
+    assert card.normalisation == "folded"
+    own = loaded(architecture=None, factory="torch.nn:Linear", arguments={"in_features": 3}).card()
+    assert (own.architecture, own.arguments) == ("torch.nn:Linear", {"in_features": 3})
+
+
+def test_preprocessing_has_names_and_a_block_may_begin_with_one():
+    assert loaded().preprocessing == loaded(preprocessing="arcface").preprocessing == Preprocessing()
+    padded = loaded(preprocessing={"preset": "imagenet", "fit": "pad"}).preprocessing
+    assert padded == loaded(preprocessing="imagenet").preprocessing.model_copy(update={"fit": "pad"})
+    assert loaded(preprocessing={"image_size": [112, 96]}).preprocessing.image_size == (112, 96)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from faceleak.faces import store as store_module
+from faceleak.faces.canvas import Canvas
 from faceleak.faces.images import ImageError, encode_jpeg
 from faceleak.faces.store import Face, FaceStore, StoreError, pack, sha256_of
 from faceleak.pieces import DiskError
@@ -48,6 +49,15 @@ def test_images_are_resized_only_where_they_have_another_size(smooth_pixels, pac
     assert halved.shape == (1, 20, 20, 3)
     means = store.pixels(0).reshape(20, 2, 20, 2, 3).mean((1, 3))  # antialiased: close to the mean of each 2×2 block
     assert np.abs(halved[0].astype(float) - means).max() < 4
+
+
+def test_images_of_another_aspect_are_placed_as_the_canvas_says(smooth_pixels, packed):
+    store = packed([Face("0", "a", "s", encode_jpeg(smooth_pixels), 48, 40, "0")])
+    for fit in ("stretch", "pad", "crop"):
+        canvas = Canvas(48, 32, fit)
+        placed = store.images([0], canvas)
+        assert placed.shape == (1, 48, 32, 3)
+        np.testing.assert_array_equal(placed[0], canvas.place(store.pixels(0)))
 
 
 def test_a_store_travels_to_another_process_by_its_path(faces, packed):

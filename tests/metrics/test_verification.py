@@ -13,7 +13,6 @@ from faceleak.metrics.roc import MetricError
 from faceleak.metrics.verification import (
     all_pairs,
     cosine_similarities,
-    lfw_accuracy,
     normalise_rows,
     sample_pairs,
     threshold_at_far,
@@ -160,37 +159,6 @@ def test_a_rate_outside_its_range_is_refused(far):
 def test_broken_impostor_similarities_are_refused():
     with pytest.raises(MetricError, match="1 of 100 impostor similarities"):
         threshold_at_far(np.array([np.nan, *[0.1] * 99]), 0.1)
-
-
-def test_lfw_accuracy_by_hand():
-    similarity = np.array([0.9, 0.5, 0.1, 0.2, 0.8, 0.3, 0.4, 0.2])
-    same_person = np.array([True, True, False, False, True, True, False, False])
-    folds = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    # fold 0 is best split at 0.5, which misses 0.3 of fold 1: 3 of 4. Fold 1 is best split at 0.8 (one error, as at
-    # 0.3; the higher is taken), which misses 0.5 of fold 0: 3 of 4
-    assert lfw_accuracy(similarity, same_person, folds) == 0.75
-
-
-def test_the_threshold_of_a_fold_does_not_come_from_the_fold():
-    same_person = np.array([True, True, False, False] * 2)
-    similarity = np.array([0.4, 0.4, 0.3, 0.3, 0.9, 0.9, 0.8, 0.8])  # each fold is separable, by its own threshold
-    folds = np.repeat([1, 2], 4)
-    assert lfw_accuracy(similarity, same_person, folds) == 0.5
-
-
-def test_similarities_without_information_give_chance():
-    generator = np.random.default_rng(0)
-    same_person = np.tile([True, False], 3000)
-    accuracy = lfw_accuracy(generator.normal(size=6000), same_person, np.repeat(np.arange(10), 600))
-    assert accuracy == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 6000))
-
-
-def test_folds_must_hold_both_kinds_and_be_several():
-    same_person, similarity = np.array([True, False, True]), np.array([0.9, 0.1, 0.8])
-    with pytest.raises(MetricError, match="Found 1 fold"):
-        lfw_accuracy(similarity, same_person, np.array([0, 0, 0]))
-    with pytest.raises(MetricError, match="1 genuine and 0 impostor"):
-        lfw_accuracy(similarity, same_person, np.array([0, 0, 1]))
 
 
 def simulated_pairs(seed, people=40, images=3, noise=0.8):

@@ -1,23 +1,64 @@
-"""Architectures by name. A name is one entry here: widths and depths of an iResNet, or another builder later."""
+"""Architectures by name. A name is one entry here: a class of this room and what it is built with."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from faceleak.backbones.card import BackboneCard
+from faceleak.backbones.factories import check_factory, make
 from faceleak.errors import FaceleakError
 from faceleak.named import check_name
 
 if TYPE_CHECKING:
     from torch import nn
 
-# 16 channels at least: with fewer, oneDNN's backward pass of a shortcut writes past its memory (oneDNN issue 6035).
-IRESNETS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
-    "iresnet_tiny": ((1, 1, 1, 1), (16, 16, 32, 64)),
-    "iresnet_demo": ((1, 1, 1, 1), (16, 32, 64, 128)),
-    "iresnet_demo_wide": ((1, 1, 1, 1), (24, 48, 96, 192)),
-    "iresnet18": ((2, 2, 2, 2), (64, 128, 256, 512)),
-    "iresnet34": ((3, 4, 6, 3), (64, 128, 256, 512)),
-    "iresnet50": ((3, 4, 14, 3), (64, 128, 256, 512)),
-    "iresnet100": ((3, 13, 30, 3), (64, 128, 256, 512)),
+ROOM = "faceleak.backbones"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """`factory`: module of this room and class; it is built with image_size, embedding_size and `arguments`.
+
+    own_normalisation: the class takes `normalisation` and builds all of them; else a network with BN is changed.
+    """
+
+    factory: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    own_normalisation: bool = False
+
+    @property
+    def module(self) -> str:
+        """Full name of the module."""
+        return f"{ROOM}.{self.factory.partition(':')[0]}"
+
+
+def _iresnet(depths: tuple[int, ...], widths: tuple[int, ...] = (64, 128, 256, 512)) -> Architecture:
+    return Architecture("iresnet:IResNet", {"depths": depths, "widths": widths}, own_normalisation=True)
+
+
+def _ir(depths: tuple[int, ...], squeeze: bool = False) -> Architecture:
+    return Architecture("ir:IR", {"depths": depths, "squeeze": squeeze})
+
+
+# Widths of 16 channels at least: with fewer, oneDNN's backward pass of a shortcut writes past its memory (issue 6035).
+ARCHITECTURES: dict[str, Architecture] = {
+    "iresnet_tiny": _iresnet((1, 1, 1, 1), (16, 16, 32, 64)),
+    "iresnet_demo": _iresnet((1, 1, 1, 1), (16, 32, 64, 128)),
+    "iresnet_demo_wide": _iresnet((1, 1, 1, 1), (24, 48, 96, 192)),
+    "iresnet18": _iresnet((2, 2, 2, 2)),
+    "iresnet34": _iresnet((3, 4, 6, 3)),
+    "iresnet50": _iresnet((3, 4, 14, 3)),
+    "iresnet100": _iresnet((3, 13, 30, 3)),
+    "ir_50": _ir((3, 4, 14, 3)),
+    "ir_101": _ir((3, 13, 30, 3)),
+    "ir_152": _ir((3, 8, 36, 3)),
+    "ir_se_50": _ir((3, 4, 14, 3), squeeze=True),
+    "ir_se_101": _ir((3, 13, 30, 3), squeeze=True),
+    "ir_se_152": _ir((3, 8, 36, 3), squeeze=True),
+    "mobilefacenet": Architecture("mobilefacenet:MobileFaceNet"),
+    "mobilefacenet_bubbliiiing": Architecture("mobilefacenet:BubbliiiingMobileFaceNet"),
+    "mobilefacenet_foamliu": Architecture("mobilefacenet_relu6:FoamliuMobileFaceNet"),
+    "inception_resnet_v1": Architecture("inception_resnet:InceptionResnetV1"),
 }
 
 
@@ -25,14 +66,41 @@ class UnknownArchitectureError(FaceleakError):
     """No architecture has this name."""
 
 
+def is_factory(architecture: str) -> bool:
+    """Whether an architecture is a class of the user's own, `package.module:Class`."""
+    return ":" in architecture
+
+
 def check_architecture(name: str) -> str:
-    """Return `name`, or raise UnknownArchitectureError with the known names and the nearest one."""
-    return check_name(name, "architecture", IRESNETS, UnknownArchitectureError)
+    """Return `name`: one of `ARCHITECTURES`, or a class of the user's own whose module can be found.
+
+    Raises UnknownArchitectureError with the known names and the nearest one, or FactoryError.
+    """
+    if is_factory(name):
+        return check_factory(name)
+    return check_name(name, "architecture", ARCHITECTURES, UnknownArchitectureError)
+
+
+def source_modules(architecture: str) -> tuple[str, ...]:
+    """Names of the modules that say what a network computes, for the names of pieces in the cache."""
+    if is_factory(architecture):
+        return (architecture.partition(":")[0],)
+    return (ARCHITECTURES[check_architecture(architecture)].module,)
 
 
 def build(card: BackboneCard) -> "nn.Module":
-    """Build the network of a card with fresh weights from torch's global generator."""
-    from faceleak.backbones.iresnet import IResNet
+    """Build the network of a card with fresh weights from torch's global generator.
 
-    depths, widths = IRESNETS[check_architecture(card.architecture)]
-    return IResNet(depths, widths, card.preprocessing.image_size, card.embedding_size, normalisation=card.normalisation)
+    Raises UnknownArchitectureError, and FactoryError where a class of the user's own cannot be built.
+    """
+    from faceleak.backbones.renormalising import renormalised
+
+    if is_factory(card.architecture):
+        net = make(card.architecture, card.arguments)
+        return renormalised(net, card.normalisation, card.preprocessing.canvas.shape)
+    found = ARCHITECTURES[check_architecture(card.architecture)]
+    size = {"image_size": card.preprocessing.image_size, "embedding_size": card.embedding_size}
+    if found.own_normalisation:
+        return make(f"{ROOM}.{found.factory}", size | {**found.arguments, "normalisation": card.normalisation})
+    net = make(f"{ROOM}.{found.factory}", size | {**found.arguments})
+    return renormalised(net, card.normalisation, card.preprocessing.canvas.shape)

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from faceleak.backbones.card import BackboneCard
+from faceleak.backbones.placing import place_faces
+from faceleak.faces.canvas import Canvas
 
 if TYPE_CHECKING:
     from faceleak.backbones.head import Head
@@ -33,15 +34,13 @@ class Backbone(nn.Module):
         self.register_buffer("std", torch.tensor(card.preprocessing.std).view(1, 3, 1, 1), persistent=False)
 
     @property
-    def image_size(self) -> int:
-        """Height and width of the network's input in pixels."""
-        return self.card.preprocessing.image_size
+    def canvas(self) -> Canvas:
+        """Height and width of the network's input in pixels, and how other images are brought to it."""
+        return self.card.preprocessing.canvas
 
     def preprocess(self, faces: Tensor) -> Tensor:
         """Faces → input of the network."""
-        size = (self.image_size, self.image_size)
-        if faces.shape[-2:] != size:
-            faces = functional.interpolate(faces, size, mode="bilinear", antialias=True, align_corners=False)
+        faces = place_faces(faces, self.canvas)
         if self.card.preprocessing.colour_order == "BGR":
             faces = faces.flip(1)
         return ((faces - self.mean) / self.std).contiguous(memory_format=torch.channels_last)

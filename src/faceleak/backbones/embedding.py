@@ -36,7 +36,7 @@ def read_faces(
     device = pick_device(compute)
     positions = store.positions(image_ids)
     backbone = backbone.to(device)
-    batches = face_batches(store, positions, backbone.image_size, compute.batch_size, device)
+    batches = face_batches(store, positions, backbone.canvas, compute.batch_size, device)
     number = -(-len(positions) // compute.batch_size)
     with torch.inference_mode(), reading(backbone):
         rows = [function(backbone, faces).float().cpu().numpy() for faces in track(batches, description, number)]

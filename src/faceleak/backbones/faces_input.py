@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from faceleak.faces.canvas import Canvas
 from faceleak.faces.store import FaceStore
 
 
@@ -17,7 +18,7 @@ def to_tensor(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
 
 
 def face_batches(
-    store: FaceStore, positions: NDArray[np.int64], size: int, batch_size: int, device: torch.device
+    store: FaceStore, positions: NDArray[np.int64], size: int | Canvas, batch_size: int, device: torch.device
 ) -> Iterator[Tensor]:
     """Yield faces in the order of `positions`; the next batch is decoded while the caller works on this one."""
     batches = [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]

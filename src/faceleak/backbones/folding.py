@@ -1,7 +1,8 @@
 """Folding BN into the layers beside it: the same embeddings from a network in which no statistics are left to read.
 
-Exact after a convolution and before the linear layer. Before a convolution that pads with zeros it is not: there what
-BN does stays as a scale and a shift.
+Exact after a convolution and, in an iResNet, before the linear layer. Before a convolution that pads with zeros it is
+not: there what BN does stays as a scale and a shift. Other networks are folded by what one forward pass shows
+(`renormalising`).
 """
 
 from copy import deepcopy
@@ -12,27 +13,58 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import NoBatchNormError, statistics
+from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, statistics
+from faceleak.backbones.card import BackboneCard
 from faceleak.backbones.iresnet import IResNet, ResidualBlock
 from faceleak.backbones.loading import assemble
+from faceleak.backbones.renormalising import fuse
+from faceleak.errors import FaceleakError
 
 Weights = dict[str, Tensor]
+LARGEST_ERROR = 1e-6  # relative, in double precision
+
+
+class FoldingError(FaceleakError):
+    """What a network does with its layers does not allow to fold them."""
 
 
 def fold(backbone: Backbone) -> Backbone:
-    """Return a copy in eval mode with BN folded; embeddings agree to rounding. Raises NoBatchNormError."""
-    if backbone.card.normalisation != "batch" or not isinstance(backbone.net, IResNet):
+    """Return a copy in eval mode with BN folded; embeddings agree to rounding.
+
+    Raises NoBatchNormError, and FoldingError where a network of the user's own gives other embeddings then.
+    """
+    if backbone.card.normalisation == "batch":
+        bn_layers(backbone.net)
+    else:
         raise NoBatchNormError(
-            f"There is no batch normalisation to fold: this backbone is a {type(backbone.net).__name__} with "
-            f"normalisation {backbone.card.normalisation!r}. Fold an iResNet with normalisation 'batch'."
+            f"There is no batch normalisation to fold: the normalisation of this {type(backbone.net).__name__} is "
+            f"{backbone.card.normalisation!r}. Fold a backbone with normalisation 'batch'."
         )
-    net = deepcopy(backbone.net).double()  # so that folding adds no rounding of its own
     card = backbone.card.model_copy(update={"normalisation": "folded"})
+    net = deepcopy(backbone.net).cpu().double().eval()  # so that folding adds no rounding of its own
     with torch.no_grad():
-        weights = {name: tensor.detach().float() for name, tensor in _weights(net).items()}
-    folded = assemble(card, weights, "the folded backbone").to(backbone.mean.device)
+        folded = _fold_iresnet(net, card) if isinstance(net, IResNet) else _fold_any(net, card)
     folded.head = backbone.head
-    return folded
+    return folded.to(backbone.mean.device)
+
+
+def _fold_iresnet(net: IResNet, card: BackboneCard) -> Backbone:
+    weights = {name: tensor.detach().float() for name, tensor in _weights(net).items()}
+    return assemble(card, weights, "the folded backbone")
+
+
+def _fold_any(net: nn.Module, card: BackboneCard) -> Backbone:
+    size = card.preprocessing.canvas.shape
+    images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0)).double() * 2 - 1
+    expected = net(images)
+    fuse(net, size)
+    error = float((net(images) - expected).norm() / expected.norm())
+    if not error < LARGEST_ERROR:
+        raise FoldingError(
+            f"{card.architecture} gives other embeddings once BN is folded (relative difference {error:.1e}): a layer "
+            "before BN is used in several places. Leave the defence bn_folding out of defense.variants."
+        )
+    return Backbone(net.float(), card).eval()
 
 
 def _weights(net: IResNet) -> Weights:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from faceleak.backbones.loading import BackboneError, read_weights
+from faceleak.backbones.checkpoint import BackboneError, read_weights
 from faceleak.pieces import writing
 
 

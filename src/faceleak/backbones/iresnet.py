@@ -11,7 +11,7 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
-from faceleak.backbones.card import Normalisation
+from faceleak.backbones.card import Normalisation, height_and_width
 from faceleak.backbones.normalisation import before_padding, of_embeddings, of_maps
 
 
@@ -40,7 +40,7 @@ class ResidualBlock(nn.Module):
 
 
 class IResNet(nn.Module):
-    """Images (n, 3, size, size), preprocessed → embeddings (n, embedding_size), not normalised.
+    """Images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalised.
 
     Four stages, each halving height and width, rounded up.
     """
@@ -49,7 +49,7 @@ class IResNet(nn.Module):
         self,
         depths: Sequence[int] = (2, 2, 2, 2),
         widths: Sequence[int] = (64, 128, 256, 512),
-        image_size: int = 112,
+        image_size: int | tuple[int, int] = 112,
         embedding_size: int = 512,
         dropout: float = 0.0,
         normalisation: Normalisation = "batch",
@@ -64,7 +64,8 @@ class IResNet(nn.Module):
         )
         self.bn2 = of_maps(normalisation, widths[3])
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(widths[3] * ceil(image_size / 16) ** 2, embedding_size)
+        height, width = height_and_width(image_size)
+        self.fc = nn.Linear(widths[3] * ceil(height / 16) * ceil(width / 16), embedding_size)
         self.features = of_embeddings(normalisation, embedding_size)
         self._initialise()
 

@@ -1,13 +1,12 @@
 """Saving and loading backbones: weights and head as safetensors, the card as JSON. Never a pickle that runs code."""
 
 import json
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faceleak.backbones.card import BackboneCard
+from faceleak.backbones.checkpoint import BackboneError, adapt, check_sha256, listed, read_checkpoint, read_weights
 from faceleak.compute import seeded
-from faceleak.errors import FaceleakError
 from faceleak.pieces import writing
 
 if TYPE_CHECKING:
@@ -16,11 +15,7 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
 
 WEIGHTS, CARD, HEAD = "backbone.safetensors", "backbone.json", "head.safetensors"
-SHOWN_KEYS = 5
-
-
-class BackboneError(FaceleakError):
-    """A backbone's files are missing, damaged, unsafe, or do not fit its architecture."""
+__all__ = ["CARD", "HEAD", "WEIGHTS", "BackboneError", "assemble", "load_backbone", "load_checkpoint", "save_backbone"]
 
 
 def save_backbone(backbone: "Backbone", folder: Path) -> None:
@@ -61,43 +56,41 @@ def read_card(folder: Path) -> BackboneCard:
         raise BackboneError(f"{path} is not the card of a backbone: {error}") from error
 
 
-def read_weights(path: Path) -> "dict[str, Tensor]":
-    """Read a state dict from .safetensors, or from .pt/.pth/.ckpt with tensors only. Raises BackboneError."""
-    import torch
-    from safetensors.torch import load_file
+def load_checkpoint(card: BackboneCard, path: Path, sha256: str | None = None) -> "Backbone":
+    """Load weights from outside, as `checkpoint.read_checkpoint` and `adapt` take them, in eval mode.
 
-    if not path.is_file():
-        raise BackboneError(f"There is no weights file {path}.")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise BackboneError(
-            f"{path} holds more than tensors, or is damaged. faceleak does not load it, since a pickle can run code. "
-            "Convert it where you trust it: torch.save(model.state_dict(), 'weights.pt')"
-        ) from error
-    except Exception as error:  # readers of damaged files raise whatever they stumble on
-        raise BackboneError(f"{path} is damaged or not a weights file: {error}") from error
-    if not isinstance(weights, dict) or not all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights.items()
-    ):
-        raise BackboneError(
-            f"{path} does not hold a plain state dict (names → tensors). Save model.state_dict() alone."
-        )
-    return weights
+    sha256: what the file has to have, checked before it is read. Raises BackboneError and FactoryError.
+    """
+    if sha256 is not None:
+        check_sha256(path, sha256)
+    weights = read_checkpoint(path)
+    net = _fresh(card)
+    return _filled(net, card, adapt(weights, net.state_dict(), card.embedding_size, str(path)), str(path))
 
 
 def assemble(card: BackboneCard, weights: "dict[str, Tensor]", origin: str) -> "Backbone":
     """Build the card's architecture and fill it with `weights`. Raises BackboneError listing every key that misfits."""
+    return _filled(_fresh(card), card, weights, origin)
+
+
+def _fresh(card: BackboneCard) -> "nn.Module":
     from faceleak.backbones.architectures import build
-    from faceleak.backbones.backbone import Backbone
 
     with seeded(0):  # the initial weights are overwritten, and the global generator is not to notice
-        net = build(card)
+        return build(card)
+
+
+def _filled(net: "nn.Module", card: BackboneCard, weights: "dict[str, Tensor]", origin: str) -> "Backbone":
+    from faceleak.backbones.architectures import is_factory
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.backbones.factories import check_output
+
     check_keys(net, weights, origin, card.architecture)
     net.load_state_dict(weights)
-    return Backbone(net, card).eval()
+    backbone = Backbone(net, card).eval()
+    if is_factory(card.architecture):
+        check_output(net, card.preprocessing.canvas.shape, card.embedding_size, card.architecture)
+    return backbone
 
 
 def check_keys(net: "nn.Module", weights: "dict[str, Tensor]", origin: str, architecture: str) -> None:
@@ -110,11 +103,7 @@ def check_keys(net: "nn.Module", weights: "dict[str, Tensor]", origin: str, arch
         "unexpected": [name for name in found if name not in expected],
         "of another shape": shapes,
     }
-    problems = [
-        f"{len(names)} {kind} ({'; '.join(names[:SHOWN_KEYS])}{'; …' if len(names) > SHOWN_KEYS else ''})"
-        for kind, names in findings.items()
-        if names
-    ]
+    problems = [f"{len(names)} {kind} ({listed(names)})" for kind, names in findings.items() if names]
     if problems:
         raise BackboneError(
             f"The weights in {origin} do not fit the architecture {architecture}: {', '.join(problems)}. "

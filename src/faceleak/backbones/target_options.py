@@ -3,25 +3,33 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
-from faceleak.backbones.architectures import check_architecture
-from faceleak.backbones.card import Normalisation, Preprocessing
+from faceleak.backbones.architectures import check_architecture, is_factory
+from faceleak.backbones.card import BackboneCard, Normalisation, Preprocessing
+from faceleak.backbones.factories import check_factory
+from faceleak.backbones.presets import NamedPreprocessing
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.options import Options
 
 
 class LoadOptions(Options):
-    """A target from outside: the name of its architecture and a file of weights (.safetensors, .pt, .pth).
+    """A target from outside: what network it is, a file of weights, and how faces were prepared in its training.
 
+    architecture: a name of `architectures.ARCHITECTURES`; or factory: `package.module:Class`, a torch.nn.Module of the
+    user's own, which is built with `arguments`. weights: .safetensors, .pt, .pth or .ckpt; sha256: what the file has to
+    have. preprocessing: a name of `presets.PRESETS` or a block.
     head: the classification head, where it is at hand: a .safetensors file with `weight` (classes, embedding_size), and
     identities: a text file with one identity a line, in the order of the classes. head_scale multiplies its cosines.
     """
 
-    architecture: str
+    architecture: str | None = None
+    factory: str | None = None
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
     weights: Path
+    sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
     embedding_size: int = Field(ge=1)
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: NamedPreprocessing = Preprocessing()
     normalisation: Normalisation = "batch"
     head: Path | None = None
     identities: Path | None = None
@@ -29,8 +37,24 @@ class LoadOptions(Options):
 
     @field_validator("architecture")
     @classmethod
-    def _known_architecture(cls, name: str) -> str:
-        return check_architecture(name)
+    def _known_architecture(cls, name: str | None) -> str | None:
+        if name is not None and is_factory(name):
+            raise ValueError(f"{name!r} is a class: give it as `factory`")
+        return name if name is None else check_architecture(name)
+
+    @field_validator("factory")
+    @classmethod
+    def _known_factory(cls, name: str | None) -> str | None:
+        return name if name is None else check_factory(name)
+
+    @model_validator(mode="after")
+    def _is_one_network(self) -> "LoadOptions":
+        if (self.architecture is None) == (self.factory is None):
+            given = "neither is given" if self.architecture is None else "both are given"
+            raise ValueError(f"give `architecture` (a name) or `factory` (package.module:Class); {given}")
+        if self.arguments and self.factory is None:
+            raise ValueError("`arguments` are those of a `factory`, and there is none")
+        return self
 
     @model_validator(mode="after")
     def _say_whose_the_classes_are(self) -> "LoadOptions":
@@ -39,11 +63,25 @@ class LoadOptions(Options):
             raise ValueError(f"`{given}` is given without `{missing}`: give both, or neither")
         return self
 
+    def card(self) -> BackboneCard:
+        """What the saved backbone will say of itself."""
+        return BackboneCard(
+            architecture=self.factory or self.architecture or "",
+            arguments=self.arguments,
+            embedding_size=self.embedding_size,
+            preprocessing=self.preprocessing,
+            normalisation=self.normalisation,
+        )
+
 
 class UtilityOptions(Options):
-    """How utility is measured: verification over pairs of images of people with the role `unseen_identity`."""
+    """How utility is measured: verification over pairs of images of people with the role `unseen_identity`.
+
+    pairs: a file as LFW's pairs.txt, whose images are in the store, for the accuracy by LFW's protocol.
+    """
 
     maximum_pairs: int = Field(100_000, ge=1000)
+    pairs: Path | None = None
 
 
 class TargetOptions(Options):

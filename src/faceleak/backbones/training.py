@@ -120,8 +120,8 @@ class _Run:
             )
 
     def _batches(self, order: "np.ndarray", random: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        size, batch_size = self.piece.options.image_size, self.piece.options.batch_size
-        batches = face_batches(self.piece.store, self.positions[order], size, batch_size, self.device)
+        canvas, batch_size = self.backbone.canvas, self.piece.options.batch_size
+        batches = face_batches(self.piece.store, self.positions[order], canvas, batch_size, self.device)
         for number, faces in enumerate(batches):
             classes = self.classes[order[number * batch_size : (number + 1) * batch_size]]
             yield augment(faces, self.piece.options, random), classes

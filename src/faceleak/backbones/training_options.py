@@ -1,11 +1,13 @@
 """Configuration of training a backbone."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from faceleak.backbones.architectures import check_architecture
 from faceleak.options import Options
+
+Side = Annotated[int, Field(ge=16, multiple_of=16)]
 
 
 class TrainingOptions(Options):
@@ -18,7 +20,7 @@ class TrainingOptions(Options):
     architecture: str
     normalisation: Literal["batch", "group"] = "batch"
     frozen_statistics: bool = False
-    image_size: int = Field(112, ge=16, multiple_of=16)
+    image_size: Side | tuple[Side, Side] = 112
     embedding_size: int = Field(512, ge=2)
     epochs: int = Field(ge=0)
     batch_size: int = Field(64, ge=2)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.backbones.architectures import source_modules
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.loading import WEIGHTS, read_card
 from faceleak.backbones.training_options import TrainingOptions
@@ -26,6 +27,8 @@ CODE = tuple(
         "augmentation",
         "iresnet",
         "normalisation",
+        "placing",
+        "renormalising",
         "backbone",
         "batch_norm",
         "faces_input",
@@ -61,29 +64,31 @@ class TrainingPiece:
     def folder(self) -> Path:
         """Where the result lies once it is there: named by everything that it depends on. Raises BackboneError."""
         precision = str(training_dtype(self.compute, pick_device(self.compute)))
-        code = code_version(*CODE)
+        code = code_version(*CODE, *source_modules(self.options.architecture))
         return self.cache / fingerprint(self.data_hash, self.options, precision, code, *self._start_parts())
 
     def _start_parts(self) -> list[Any]:
         if self.start is None:
             return []
-        preprocessing = read_card(self.start).preprocessing
+        card = read_card(self.start)
         if not (self.start / WEIGHTS).is_file():
             raise TrainingError(
                 f"{self.name} cannot start from {self.start}: {WEIGHTS} is missing. Train that backbone again, or give "
                 "another start."
             )
-        return [self.start / WEIGHTS, preprocessing]
+        return [self.start / WEIGHTS, card.arguments, card.preprocessing]
 
     def card(self) -> BackboneCard:
         """The card of the backbone to be trained; `training` holds that of the start too."""
-        options, preprocessing, start = self.options, Preprocessing(image_size=self.options.image_size), {}
+        options, preprocessing = self.options, Preprocessing(image_size=self.options.image_size)
+        arguments, start = {}, {}
         if self.start is not None:
             before = read_card(self.start)
-            preprocessing = before.preprocessing
+            preprocessing, arguments = before.preprocessing, before.arguments
             start = {"start": {"weights": fingerprint(self.start / WEIGHTS), **before.training}}
         return BackboneCard(
             architecture=options.architecture,
+            arguments=arguments,
             embedding_size=options.embedding_size,
             preprocessing=preprocessing,
             normalisation=options.normalisation,

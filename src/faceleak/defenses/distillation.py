@@ -59,7 +59,7 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=settings.epochs * steps + 1)
     for _ in track(range(settings.epochs), "Distilling", settings.epochs, "epochs"):
         order = random.permutation(positions)[: steps * batch_size]
-        for faces in face_batches(owner.store, order, student.image_size, batch_size, device):
+        for faces in face_batches(owner.store, order, student.canvas, batch_size, device):
             faces = mirrored(faces, random)  # noqa: PLW2901
             with torch.no_grad():
                 wanted = teacher.net(teacher.preprocess(faces))

@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from faceleak.errors import FaceleakError
+from faceleak.faces.canvas import Canvas
 from faceleak.faces.images import decode_jpeg
 from faceleak.pieces import writing
 
@@ -146,12 +147,17 @@ class FaceStore:
         """RGB pixels (height, width, 3) of the image in row `position`."""
         return decode_jpeg(self.jpeg(position), f"Image {position} of {self.path}")
 
-    def images(self, positions: Sequence[int] | NDArray[np.int64], size: int) -> NDArray[np.uint8]:
-        """RGB pixels (n, size, size, 3); an image of another size is resized with antialiasing."""
-        batch = np.empty((len(positions), size, size, 3), np.uint8)
+    def images(self, positions: Sequence[int] | NDArray[np.int64], size: int | Canvas) -> NDArray[np.uint8]:
+        """RGB pixels (n, height, width, 3); an image of another size is placed on the canvas with antialiasing.
+
+        size: a canvas, or the side of a square that images are stretched to.
+        """
+        canvas = Canvas.of(size)
+        shape = canvas.shape
+        batch = np.empty((len(positions), *shape, 3), np.uint8)
         for row, position in enumerate(positions):
             pixels = self.pixels(int(position))
-            batch[row] = pixels if pixels.shape[:2] == (size, size) else _resized(pixels, size)
+            batch[row] = pixels if pixels.shape[:2] == shape else canvas.place(pixels)
         return batch
 
 
@@ -173,9 +179,3 @@ def _open(path: Path) -> tuple[dict[bytes, bytes], "list[pa.RecordBatch]"]:
             "Delete it and run: kedro run --pipeline=faces"
         )
     return metadata, batches
-
-
-def _resized(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR))

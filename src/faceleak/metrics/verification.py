@@ -17,7 +17,7 @@ from faceleak.metrics.intervals import (
     weight_blocks,
 )
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, auc, roc_curve, tpr_at_fpr
+from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, auc, tpr_at_fpr
 
 IndexArray = NDArray[np.intp]
 
@@ -32,7 +32,7 @@ def verification_metrics(same_person: BoolArray, similarity: FloatArray) -> dict
     TAR is conservative, as `tpr_at_fpr` explains: it wants at least 1000 impostor pairs.
     Raises MetricError where a similarity is not finite or one kind of pair is missing.
     """
-    _check_kinds(same_person)
+    check_kinds(same_person)
     return {
         "verification_auc": auc(similarity, same_person),
         "tar_at_far_0.1pct": tpr_at_fpr(similarity, same_person, 0.001),
@@ -52,7 +52,7 @@ def verification_auc_interval(
     drawn person stand for two people. People with and without genuine pairs are drawn apart, so that both kinds stay.
     Raises MetricError as `verification_metrics` does, and below ten people.
     """
-    _check_kinds(same_person)
+    check_kinds(same_person)
     people, codes = np.unique(np.concatenate([first_identities, second_identities]), return_inverse=True)
     if len(people) < MINIMUM_PEOPLE:
         raise MetricError(
@@ -143,26 +143,6 @@ def cosine_similarities(embeddings: FloatArray, first: IndexArray, second: Index
     return similarity
 
 
-def lfw_accuracy(similarity: FloatArray, same_person: BoolArray, folds: NDArray[np.integer[Any]]) -> float:
-    """Mean accuracy in 0…1 over folds, each judged by the threshold that is best on all other folds.
-
-    The protocol of LFW (Huang et al., Technical Report 07-49, 2007, View 2): ten folds of 300 genuine and 300 impostor
-    pairs. All arrays are (pairs,); folds holds each pair's fold number. Of several best thresholds the highest is
-    taken. Raises MetricError with fewer than two folds, or where a fold lacks one kind of pair.
-    """
-    names = np.unique(folds)
-    if len(names) < 2:
-        raise MetricError(f"Found {len(names)} fold: the threshold must be chosen on other folds. Give at least two.")
-    for fold in names:
-        _check_kinds(same_person[folds == fold])
-    accuracies = []
-    for fold in names:
-        held_out = folds == fold
-        threshold = _most_accurate_threshold(similarity[~held_out], same_person[~held_out])
-        accuracies.append(np.mean((similarity[held_out] >= threshold) == same_person[held_out]))
-    return float(np.mean(accuracies))
-
-
 def threshold_at_far(impostor_similarity: FloatArray, far: float) -> float:
     """Find the smallest threshold that accepts (similarity >= threshold) at most the share `far` of impostor pairs.
 
@@ -188,13 +168,7 @@ def threshold_at_far(impostor_similarity: FloatArray, far: float) -> float:
     return float(np.nextafter(limiting, limiting.dtype.type(np.inf)))
 
 
-def _most_accurate_threshold(similarity: FloatArray, same_person: BoolArray) -> float:
-    curve = roc_curve(similarity, same_person)
-    genuine = np.mean(same_person)
-    return float(curve.thresholds[np.argmax(genuine * curve.tpr + (1 - genuine) * (1 - curve.fpr))])
-
-
-def _check_kinds(same_person: BoolArray) -> None:
+def check_kinds(same_person: BoolArray) -> None:
     genuine = int(same_person.sum())
     if genuine in (0, len(same_person)):
         raise MetricError(

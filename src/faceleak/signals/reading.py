@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from faceleak.backbones.architectures import source_modules
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import read_faces
 from faceleak.compute import ComputeOptions
@@ -25,8 +26,9 @@ CODE = (
     *(f"faceleak.signals.{module}" for module in ("moments", "pooling", "observation")),
     *(
         f"faceleak.backbones.{module}"
-        for module in ("backbone", "batch_norm", "embedding", "faces_input", "iresnet", "normalisation", "release")
+        for module in ("backbone", "batch_norm", "embedding", "faces_input", "normalisation", "placing", "release")
     ),
+    "faceleak.faces.canvas",
 )
 
 
@@ -104,8 +106,9 @@ def _read_together(
     known = store.manifest().iloc[store.positions(ids)][["image_id", "sha256"]].reset_index(drop=True)
 
     def path(signal: Signal) -> Path:
-        code, card = code_version(f"faceleak.signals.{signal.name}", *CODE), backbone.card
-        asked = (card.preprocessing, card.normalisation, card.release)
+        card = backbone.card
+        code = code_version(f"faceleak.signals.{signal.name}", *CODE, *source_modules(card.architecture))
+        asked = (card.arguments, card.preprocessing, card.normalisation, card.release)
         piece = fingerprint(signal.name, code, known, *asked, weights)
         return compute.cache / "signals" / f"{piece}.parquet"
 

@@ -23,7 +23,7 @@ def plain_gradient(run, rows) -> list[torch.Tensor]:
     copies = dict(net.named_parameters())
     names = [name for name, parameter in run.net.named_parameters() if parameter.requires_grad]
     head = deepcopy(run.parameters[-1].detach()).requires_grad_()
-    pixels = run.store.images(run.units.positions[rows], run.start.image_size)
+    pixels = run.store.images(run.units.positions[rows], run.start.canvas)
     inputs = run.start.preprocess(training.to_tensor(pixels, run.device))
     normalize = torch.nn.functional.normalize
     cosines = normalize(net(inputs)) @ normalize(head).T

@@ -1,11 +1,15 @@
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from faceleak.backbones.architectures import build
+from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers
+from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.training import TrainingError
 from faceleak.defenses.group_norm import with_group_norm
@@ -66,3 +70,18 @@ def test_one_person_is_not_enough(owner, own):
     alone = own.images[own.images["identity"] == own.images["identity"].iloc[0]]
     with pytest.raises(TrainingError, match="1 people"):
         undo(owner.backbone, replace(own, images=alone))
+
+
+def test_a_class_of_the_users_own_with_inputs_that_are_no_squares_is_trained_too(own, longer, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "backbones"))
+    card = BackboneCard(
+        architecture="own_networks:Own",
+        arguments={"size": 8, "width": 5},
+        embedding_size=8,
+        preprocessing=Preprocessing(image_size=(32, 16), fit="crop"),
+    )
+    released = Backbone(build(card), card).eval()
+    finetuned = undo(released, own)
+    assert finetuned.card.model_copy(update={"training": {}}) == card
+    assert finetuned.weights_hash() != released.weights_hash()
+    assert separation(finetuned, own) > separation(released, own)

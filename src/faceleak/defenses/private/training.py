@@ -117,7 +117,7 @@ class PrivateRun:
     def _sum_over_units(self, batch: list[NDArray[np.int64]]) -> list[Tensor]:
         """Sum of the units' mean gradients, each clipped unless there is no privacy."""
         settings, rows = self.settings, np.concatenate(batch)
-        pixels = self.store.images(self.units.positions[rows], self.start.image_size)
+        pixels = self.store.images(self.units.positions[rows], self.start.canvas)
         faces = views(to_tensor(pixels, self.device), settings.views, self.random)
         classes = self.units.classes[rows].repeat_interleave(settings.views).to(self.device)
         images = torch.tensor([len(unit) for unit in batch], device=self.device)

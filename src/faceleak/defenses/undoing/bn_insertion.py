@@ -57,7 +57,7 @@ def undo(released: Backbone, own: OwnFaces) -> Backbone:
     device = pick_device(own.compute)
     observed = deepcopy(released).to(device).eval()
     positions = own.store.positions(own.images["image_id"][:2])
-    for faces in face_batches(own.store, positions, observed.image_size, 2, device):
+    for faces in face_batches(own.store, positions, observed.canvas, 2, device):
         insert_observers(observed, faces)
     return reestimate(observed, own.store, own.images["image_id"], own.compute)
 

@@ -52,7 +52,7 @@ def reestimate(backbone: Backbone, store: FaceStore, image_ids: Iterable[str], c
         )
     batch_size = min(max(2, compute.batch_size), len(positions))  # one face has no variance
     number = len(positions) // batch_size
-    batches = face_batches(store, positions[: number * batch_size], copy.image_size, batch_size, device)
+    batches = face_batches(store, positions[: number * batch_size], copy.canvas, batch_size, device)
     with torch.inference_mode():
         for faces in track(batches, "Re-estimating BN statistics", number, "batches"):
             copy(faces)

@@ -1,5 +1,6 @@
 """Target: train or load the backbone under audit, list what it consists of, measure what it is good for."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,17 +25,15 @@ def target_pieces(store: FaceStore, splits: pd.DataFrame, options: TargetOptions
 
 def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> Any:
     """Train the target on the members (once; found again by what it depends on), or load the given one."""
-    from faceleak.backbones.card import BackboneCard
     from faceleak.backbones.head import read_head
-    from faceleak.backbones.loading import assemble, read_weights
+    from faceleak.backbones.loading import load_checkpoint
     from faceleak.backbones.training import train_backbones
 
     if pieces := target_pieces(store, splits, options, compute):
         return train_backbones(pieces, compute)[0]
     assert options.load is not None
     load = options.load
-    described = load.model_dump(include={"architecture", "embedding_size", "preprocessing", "normalisation"})
-    target = assemble(BackboneCard(**described), read_weights(load.weights), str(load.weights))
+    target = load_checkpoint(load.card(), load.weights, load.sha256)
     if load.head is not None and load.identities is not None:
         target.head = read_head(load.head, load.identities, load.head_scale, load.embedding_size)
     return target
@@ -62,6 +61,39 @@ def measure_verification(
     return verification.verification_metrics(same_person, similarity) | interval.named("verification_auc")
 
 
+def read_unseen_pairs(store: FaceStore, splits: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Read pairs of images in the store. Raises PairsError, also where people are shown that were trained on."""
+    from faceleak.faces.pairs import PairsError, locate, read_pairs
+
+    manifest = store.manifest()
+    pairs = locate(read_pairs(path), manifest["image_id"], path)
+    person = manifest.set_index("image_id")["identity"]
+    members = set(with_role(splits, "member")["identity"])
+    seen = pairs["first"].map(person).isin(members) | pairs["second"].map(person).isin(members)
+    if seen.any():
+        raise PairsError(
+            f"{int(seen.sum())} of {len(pairs)} pairs of {path} show people with the role `member`: accuracy on people "
+            "who were trained on says nothing about others. Take other people as members, or set target.utility.pairs "
+            "to null."
+        )
+    return pairs
+
+
+def measure_lfw_accuracy(
+    backbone: Any, store: FaceStore, pairs: pd.DataFrame, bootstrap: BootstrapOptions, compute: ComputeOptions
+) -> dict[str, float]:
+    """Accuracy by LFW's protocol, with its interval over folds; `pairs` as `read_unseen_pairs` gives them."""
+    from faceleak.backbones.embedding import embed
+    from faceleak.metrics import lfw_protocol, verification
+
+    images = pd.Index(pd.unique(pairs[["first", "second"]].to_numpy().ravel()))
+    embeddings = embed(backbone, store, images, compute)
+    first, second = images.get_indexer(pairs["first"]), images.get_indexer(pairs["second"])
+    similarity = verification.cosine_similarities(embeddings, first, second)
+    same_person, folds = pairs["same_person"].to_numpy(bool), pairs["fold"].to_numpy()
+    return lfw_protocol.lfw_accuracy(similarity, same_person, folds, bootstrap.level).named("lfw_accuracy")
+
+
 def view_target(target: Any) -> dict[str, Any]:
     """The target as the only variant: `undefended`."""
     return {UNDEFENDED: target}
@@ -75,9 +107,13 @@ def measure_utility(
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
 ) -> dict[str, dict[str, Any]]:
-    """Verification on people that no view was trained on: variant → utility; an undone view counts to its variant."""
+    """Verification on people that no view was trained on: variant → utility; an undone view counts to its variant.
+
+    With `target.utility.pairs`, the accuracy by LFW's protocol besides.
+    """
     from faceleak.backbones.embedding import embed
 
+    pairs = read_unseen_pairs(store, splits, options.utility.pairs) if options.utility.pairs else None
     people = with_role(splits, "unseen_identity")
     utilities: dict[str, dict[str, Any]] = {}
     for view, backbone in views.items():
@@ -85,6 +121,8 @@ def measure_utility(
         measured = measure_verification(
             embeddings, people["identity"].to_numpy(), options.utility.maximum_pairs, bootstrap
         )
+        if pairs is not None:
+            measured |= measure_lfw_accuracy(backbone, store, pairs, bootstrap, compute)
         variant, _, undoing = view.partition("+")
         name = f"utility_after_{undoing}" if undoing else "utility"
         utilities.setdefault(variant, {})[name] = measured

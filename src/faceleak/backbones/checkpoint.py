@@ -1,0 +1,232 @@
+"""Reading state dicts as they are found: safetensors or torch files, wrapped, prefixed, with heads. No code is run."""
+
+import hashlib
+import logging
+import pickle
+import warnings
+import zipfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from faceleak.errors import FaceleakError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+# Keys of dicts around a state dict, the more telling ones first.
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "net_state_dict",
+    "backbone_state_dict",
+    "backbone",
+    "model",
+    "net",
+    "network",
+    "encoder",
+    "weights",
+    "params",
+)
+HEADS = frozenset(
+    {
+        "arcface",
+        "arc_face",
+        "classification",
+        "classifier",
+        "cls",
+        "criterion",
+        "fc_angular",
+        "head",
+        "heads",
+        "kernel",
+        "last_linear",
+        "logits",
+        "loss",
+        "margin",
+        "metric_fc",
+        "product",
+    }
+)
+COUNTER = "num_batches_tracked"
+LARGEST_EXPANSION = 2  # of what torch.save writes, which does not compress
+SHOWN_KEYS = 5
+CONVERT = (
+    "Convert it where you trust it and have the code it comes from: model = torch.load(path, weights_only=False); "
+    "torch.save(model.state_dict(), 'weights.pt'), or, where it holds a dict, torch.save(model['state_dict'], "
+    "'weights.pt')"
+)
+
+
+class BackboneError(FaceleakError):
+    """A backbone's files are missing, damaged, unsafe, or do not fit its architecture."""
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Raise BackboneError where the file at `path` is missing or has another SHA-256 (64 hexadecimal digits)."""
+    _check_there(path)
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected.lower():
+        raise BackboneError(
+            f"{path} has SHA-256 {found}, but target.load.sha256 is {expected.lower()}: it is another file than the "
+            "one described. Get the right file, or correct the hash where this one is to be trusted."
+        )
+
+
+def read_weights(path: Path) -> "dict[str, Tensor]":
+    """Read a plain state dict from .safetensors, or from .pt/.pth/.ckpt with tensors only. Raises BackboneError."""
+    weights = _read(path)
+    if not _is_state_dict(weights):
+        raise BackboneError(
+            f"{path} does not hold a plain state dict (names → tensors). Save model.state_dict() alone."
+        )
+    return dict(weights)
+
+
+def read_checkpoint(path: Path) -> "dict[str, Tensor]":
+    """Read a state dict that may lie in dicts around it, beside an optimiser's state, epochs and the like.
+
+    Raises BackboneError where none is found, or several that no usual name tells apart.
+    """
+    content, inside = _read(path), ""
+    while not _is_state_dict(content):
+        found = {key: value for key, value in content.items() if _holds_tensors(value)} if _is_dict(content) else {}
+        chosen = next((key for key in WRAPPERS if key in found), None)
+        if chosen is None and len(found) == 1:
+            chosen = next(iter(found))
+        if chosen is None:
+            raise BackboneError(f"{path}{inside} {_what_it_holds(content, found)}")
+        content, inside = found[chosen], f"{inside}[{chosen!r}]"
+    if inside:
+        log.info("%s: the state dict is in %s", path, inside)
+    return dict(content)
+
+
+def adapt(
+    weights: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]", embedding_size: int, origin: str
+) -> "dict[str, Tensor]":
+    """Bring the names of a state dict to those of a network, whose own state dict is `expected`.
+
+    What stands before every name (`module.`, `backbone.`, …) is taken away, the classification head is dropped, and
+    missing counters of batches are taken from `expected`. What was dropped is logged. Names that are neither expected
+    nor a head's stay, to be listed by `loading.check_keys`. Raises BackboneError where two networks fit alike.
+    """
+    prefix = _prefix(weights, expected, origin)
+    inside = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    outside = [name for name in weights if not name.startswith(prefix)]
+    heads = [name for name in inside if name not in expected and _is_head(name, inside[name], embedding_size)]
+    dropped = outside + [prefix + name for name in heads]
+    if prefix:
+        log.info("%s: the names begin with %r, which is left out", origin, prefix)
+    if dropped:
+        log.info("%s: dropped, as no part of the backbone: %s", origin, listed(dropped))
+    counters = {name: tensor for name, tensor in expected.items() if name.endswith(COUNTER)}
+    return counters | {name: tensor for name, tensor in inside.items() if name not in heads}
+
+
+def listed(names: Collection[str]) -> str:
+    """The first names, and dots where there are more."""
+    shown = "; ".join(list(names)[:SHOWN_KEYS])
+    return f"{shown}; …" if len(names) > SHOWN_KEYS else shown
+
+
+def _read(path: Path) -> Any:
+    import torch
+    from safetensors.torch import load_file
+
+    _check_there(path)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        _check_expansion(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of archives that are refused right afterwards
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except BackboneError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise BackboneError(
+            f"{path} holds more than tensors, or is damaged. faceleak does not load it, since a pickle can run code. "
+            f"{CONVERT}"
+        ) from error
+    except Exception as error:  # readers of damaged files raise whatever they stumble on
+        if "TorchScript" in str(error):
+            raise BackboneError(
+                f"{path} is a TorchScript archive, which holds code. Convert it where you trust it: "
+                "torch.save(torch.jit.load(path).state_dict(), 'weights.pt')"
+            ) from error
+        raise BackboneError(f"{path} is damaged or not a weights file: {error}") from error
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise BackboneError(f"There is no weights file {path}.")
+
+
+def _check_expansion(path: Path) -> None:
+    """Refuse a zip archive that unpacks to far more than it is: torch writes none, and it could fill the memory."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    size = path.stat().st_size
+    if unpacked > LARGEST_EXPANSION * size:
+        raise BackboneError(
+            f"{path} has {size:,} bytes and unpacks to {unpacked:,}: torch.save does not write such files. It is "
+            "damaged or was made to fill the memory. Get it from a source that you trust."
+        )
+
+
+def _is_dict(content: Any) -> bool:
+    return isinstance(content, dict) and all(isinstance(key, str) for key in content)
+
+
+def _is_state_dict(content: Any) -> bool:
+    import torch
+
+    return _is_dict(content) and all(isinstance(value, torch.Tensor) for value in content.values())
+
+
+def _holds_tensors(content: Any, depth: int = 4) -> bool:
+    if not _is_dict(content) or not content or depth == 0:
+        return False
+    return _is_state_dict(content) or any(_holds_tensors(value, depth - 1) for value in content.values())
+
+
+def _what_it_holds(content: Any, found: Mapping[str, Any]) -> str:
+    if found:
+        return f"holds several state dicts ({listed(found)}). Save the backbone's alone: torch.save(d[…], 'weights.pt')"
+    keys = f" (keys: {listed([str(key) for key in content])})" if isinstance(content, dict) and content else ""
+    return (
+        f"does not hold a state dict (names → tensors), but a {type(content).__name__}{keys}. "
+        "Save model.state_dict() alone."
+    )
+
+
+def _prefix(weights: Collection[str], expected: Collection[str], origin: str) -> str:
+    """What stands before the expected names: that with which most of them are found, the shortest of several."""
+    wanted = [name for name in expected if not name.endswith(COUNTER)]
+    endings = {f".{name}": name for name in (*wanted[:1], *wanted[-1:])}
+    candidates = {""} | {
+        name.removesuffix(probe) for name in weights for ending, probe in endings.items() if name.endswith(ending)
+    }
+    there = set(weights)
+    counts = {prefix: sum(prefix + name in there for name in wanted) for prefix in candidates}
+    best = sorted(candidates, key=lambda prefix: (-counts[prefix], len(prefix), prefix))
+    complete = [prefix for prefix in best if wanted and counts[prefix] == len(wanted)]
+    if len(complete) > 1:
+        raise BackboneError(
+            f"{origin} holds several networks that fit, with the names {listed([f'{p}…' for p in complete])}. Save one "
+            "of them alone."
+        )
+    return best[0]
+
+
+def _is_head(name: str, tensor: "Tensor", embedding_size: int) -> bool:
+    parts = name.split(".")
+    named = not HEADS.isdisjoint(parts) and tensor.dim() <= 2
+    class_weights = tensor.dim() == 2 and embedding_size in tensor.shape and len(parts) <= 2
+    return named or class_weights

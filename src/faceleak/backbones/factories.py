@@ -1,0 +1,85 @@
+"""Networks of the user's own, named as `package.module:Class`."""
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from faceleak.errors import FaceleakError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PATTERN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+class FactoryError(FaceleakError):
+    """The class that a factory names cannot be found or built, or is no network that gives embeddings."""
+
+
+def check_factory(name: str) -> str:
+    """Return `name` where its module can be found, without running it. Raises FactoryError."""
+    if not PATTERN.fullmatch(name):
+        raise FactoryError(f"{name!r} does not name a class. Write it as package.module:Class.")
+    module = name.partition(":")[0]
+    try:
+        found = find_spec(module) is not None
+    except (ImportError, ValueError):  # of a parent package, or a module without a specification
+        found = False
+    if not found:
+        raise FactoryError(
+            f"The module {module!r} of the factory {name!r} cannot be found. Install the package that holds it, or put "
+            "its folder on PYTHONPATH."
+        )
+    return name
+
+
+def make(factory: str, arguments: Mapping[str, Any]) -> "nn.Module":
+    """Import the class and call it. Raises FactoryError where it is missing, no `torch.nn.Module`, or fails."""
+    from torch import nn
+
+    module_name, _, class_name = check_factory(factory).partition(":")
+    try:
+        found = getattr(import_module(module_name), class_name, None)
+    except Exception as error:  # whatever the module's own code raises
+        raise FactoryError(f"The module of the factory {factory!r} cannot be imported ({_said(error)}).") from error
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        what = f"{module_name} has no {class_name}" if found is None else f"it is a {type(found).__name__}"
+        raise FactoryError(
+            f"The factory {factory!r} has to be a subclass of torch.nn.Module, but {what}. Name the class itself; a "
+            "function that builds a network has to be wrapped in one."
+        )
+    try:
+        return found(**arguments)
+    except FaceleakError:
+        raise
+    except Exception as error:
+        given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        raise FactoryError(f"{factory}({given}) failed ({_said(error)}). Correct the arguments.") from error
+
+
+def check_output(net: "nn.Module", image_size: tuple[int, int], embedding_size: int, factory: str) -> None:
+    """Pass two grey images through a network in eval mode. Raises FactoryError unless (2, embedding_size) comes out."""
+    import torch
+
+    from faceleak.backbones.batch_norm import reading
+
+    try:
+        with torch.inference_mode(), reading(net):
+            found: Tensor = net(torch.zeros(2, 3, *image_size))
+    except Exception as error:
+        raise FactoryError(
+            f"{factory} cannot take images of shape (2, 3, {image_size[0]}, {image_size[1]}) ({_said(error)}). Set "
+            "preprocessing.image_size to that of the training."
+        ) from error
+    shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+    if shape != (2, embedding_size):
+        raise FactoryError(
+            f"{factory} gives {shape} for two images, not (2, {embedding_size}). A backbone gives one embedding an "
+            "image and nothing else: set embedding_size to its size, or wrap the network in a class that does so."
+        )
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,24 @@
+"""Two public backbones from ../shared do on LFW what their own code does."""
+
+import pytest
+
+from benchmarks import lfw
+from faceleak.compute import ComputeOptions
+from faceleak.faces.folder import FaceFolder
+from faceleak.faces.store import FaceStore, pack
+
+pytestmark = [pytest.mark.slow, pytest.mark.shared_data]
+
+
+@pytest.fixture(scope="module")
+def store(shared, tmp_path_factory) -> FaceStore:
+    """All faces of LFW's pairs."""
+    path = tmp_path_factory.mktemp("lfw") / "faces.arrow"
+    pack(FaceFolder(shared / "faces" / "lfw_aligned112"), path)
+    return FaceStore(path)
+
+
+@pytest.mark.parametrize("architecture", lfw.PUBLIC)
+def test_accuracy_is_that_of_the_repository(architecture, store, compute: ComputeOptions):
+    found = lfw.measure(architecture, store, compute)
+    assert found["lfw_accuracy"] == pytest.approx(lfw.PUBLIC[architecture][2], abs=lfw.TOLERANCE)

@@ -1,0 +1,69 @@
+"""Loading a target from outside, and its accuracy by LFW's protocol."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from faceleak.backbones.target_options import TargetOptions
+from faceleak.faces.pairs import PairsError
+from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines.target.nodes import get_target, measure_utility, read_unseen_pairs
+
+BOOTSTRAP = BootstrapOptions(resamples=100)
+
+
+def write_pairs(folder, splits, role, folds=2, each=3):
+    """Pairs among the images of people with a role, and the manifest that names them."""
+    people = splits[splits["role"] == role].reset_index(drop=True)
+    people["number"] = people.groupby("identity").cumcount() + 1
+    names = people["identity"].unique()
+    lines = [f"{folds}\t{each}"]
+    for fold in range(folds):
+        person, other = names[fold % len(names)], names[(fold + 1) % len(names)]
+        lines += [f"{person}\t{i + 1}\t{i + 2}" for i in range(each)]
+        lines += [f"{person}\t{i + 1}\t{other}\t{i + 1}" for i in range(each)]
+    (folder / "pairs.txt").write_text("\n".join(lines))
+    paths = [f"{row.identity}_{row.number:04d}.jpg" for row in people.itertuples()]
+    pd.DataFrame({"file": people["image_id"], "source_path": paths}).to_csv(folder / "manifest.csv", index=False)
+    return folder / "pairs.txt"
+
+
+def target_options(backbone, folder, **utility) -> TargetOptions:
+    torch.save({"state_dict": backbone.net.state_dict()}, folder / "last.ckpt")
+    load = {
+        "architecture": "iresnet_tiny",
+        "weights": folder / "last.ckpt",
+        "embedding_size": 16,
+        "preprocessing": {"image_size": 32},
+    }
+    return TargetOptions(source="load", load=load, utility=utility)
+
+
+def test_a_target_from_outside_is_loaded_and_its_accuracy_measured(
+    tiny_backbone, demo_store, demo_splits, compute, tmp_path
+):
+    path = write_pairs(tmp_path, demo_splits, "unseen_identity")
+    options = target_options(tiny_backbone, tmp_path, pairs=path, maximum_pairs=1000)
+    target = get_target(demo_store, demo_splits, options, compute)
+    assert target.weights_hash() == tiny_backbone.weights_hash()
+    pairs = read_unseen_pairs(demo_store, demo_splits, path)
+    assert set(pairs["first"]) <= set(demo_splits.loc[demo_splits["role"] == "unseen_identity", "image_id"])
+    splits = demo_splits.copy()  # verification takes ten people, and the demo has four with this role
+    splits.loc[splits["role"] == "auxiliary", "role"] = "unseen_identity"
+    splits.loc[(splits["role"] == "member") & (splits["identity"] > splits["identity"].min()), "role"] = (
+        "unseen_identity"
+    )
+    measured = measure_utility({"undefended": target}, demo_store, splits, options, BOOTSTRAP, compute)
+    utility = measured["undefended"]["utility"]
+    assert 0 <= utility["lfw_accuracy_ci_low"] <= utility["lfw_accuracy"] <= utility["lfw_accuracy_ci_high"] <= 1
+    assert np.isclose(utility["lfw_accuracy"] * 12, round(utility["lfw_accuracy"] * 12))
+    plain = options.model_copy(update={"utility": options.utility.model_copy(update={"pairs": None})})
+    without = measure_utility({"undefended": target}, demo_store, splits, plain, BOOTSTRAP, compute)
+    assert without["undefended"]["utility"] == {k: v for k, v in utility.items() if not k.startswith("lfw")}
+
+
+def test_pairs_of_people_who_were_trained_on_are_refused(demo_store, demo_splits, tmp_path):
+    path = write_pairs(tmp_path, demo_splits, "member", each=1)
+    with pytest.raises(PairsError, match=r"4 of 4 pairs .*role `member`"):
+        read_unseen_pairs(demo_store, demo_splits, path)
