@@ -68,7 +68,7 @@ def _is_upright(image: "Image") -> bool:
     from PIL.ExifTags import Base
 
     try:
-        return image.getexif().get(Base.Orientation, 1) == 1
+        return bool(image.getexif().get(Base.Orientation, 1) == 1)
     except Exception:  # damaged EXIF data raise whatever their reader stumbles on; the pixels may be sound
         return True
 

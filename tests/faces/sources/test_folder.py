@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from faceleak.errors import FaceleakError
-from faceleak.faces.folder import FaceFolder, SourceError
 from faceleak.faces.images import ImageError, encode_jpeg
+from faceleak.faces.sources.folder import FaceFolder
+from faceleak.faces.sources.source import SourceError
 from faceleak.faces.store import FaceStore, pack, sha256_of
 
 

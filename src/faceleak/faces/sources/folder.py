@@ -1,71 +1,72 @@
-"""A folder with one folder a person, as a source for the packed store."""
+"""A folder with one folder a person."""
 
+import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 
-from faceleak.errors import FaceleakError
-from faceleak.faces.images import read_as_jpeg
-from faceleak.faces.store import Face, sha256_of
-from faceleak.pieces import fingerprint
-from faceleak.progress import track
+from faceleak.faces.sources.source import Loss, SourceError, SourceImage, read_file, read_image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
-
-
-class SourceError(FaceleakError):
-    """The source of faces is missing or holds too little."""
 
 
 @dataclass(frozen=True)
 class FaceFolder:
     """`<path>/<identity>/<image>`; files with another suffix than an image's are left out.
 
-    Raises SourceError where the folder is missing or has fewer than two people, ImageError (naming the file) where
-    an image cannot be read.
+    The list of files is walked through each time and never held. Raises SourceError where the folder is missing or
+    has fewer than `minimum_people` people.
     """
 
     path: Path
+    minimum_people: int = 2
+    states_roles = False
 
     def fingerprint(self) -> str:
-        entries = [(self._name(f), f.stat().st_size, f.stat().st_mtime_ns) for f in self._files]
-        return fingerprint("folder", entries)
+        return self._summary[0]
 
     def __len__(self) -> int:
-        return len(self._files)
+        return self._summary[1]
 
-    def __iter__(self) -> Iterator[Face]:
-        for file in track(self._files, "Packing faces", len(self._files), "images"):
-            content = _read(file)
-            jpeg, width, height = read_as_jpeg(content, str(file))
-            identity = file.parent.name
-            yield Face(self._name(file), identity, str(self.path.name), jpeg, width, height, sha256_of(content))
+    def read(self, start: int) -> Iterator[SourceImage]:
+        self._summary  # noqa: B018  raises where there is nothing to read
+        for identity, name in islice(self._names(), start, None):
+            path = self.path / identity / name
+            image = SourceImage(f"{identity}/{name}", identity, self.path.name)
+            yield read_image(image, partial(read_file, path), str(path))
 
-    def _name(self, file: Path) -> str:
-        return file.relative_to(self.path).as_posix()
+    def losses(self) -> list[Loss]:
+        return []
 
     @cached_property
-    def _files(self) -> list[Path]:
+    def _summary(self) -> tuple[str, int]:
         if not self.path.is_dir():
             raise SourceError(
                 f"There is no folder {self.path}. Set faces.folder.path in parameters_faces.yml to a folder "
                 "with one folder a person."
             )
-        files = sorted(f for f in self.path.glob("*/*") if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file())
-        people = {file.parent for file in files}
-        if len(people) < 2:
+        digest, images, people, last = hashlib.sha256(b"folder"), 0, 0, None
+        for identity, name in self._names():
+            state = (self.path / identity / name).stat()
+            digest.update(f"{identity}/{name}/{state.st_size}/{state.st_mtime_ns}\0".encode(errors="surrogateescape"))
+            images, people, last = images + 1, people + (identity != last), identity
+        if people < self.minimum_people:
             raise SourceError(
-                f"{self.path} holds images of {len(people)} people; an audit compares people who were trained on "
+                f"{self.path} holds images of {people} people; an audit compares people who were trained on "
                 f"with people who were not, so it needs several. Expected: {self.path}/<person>/<image>.jpg"
             )
-        return files
+        return digest.hexdigest()[:16], images
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        for identity in sorted(entry.name for entry in os.scandir(self.path) if entry.is_dir()):
+            with os.scandir(self.path / identity) as entries:
+                names = sorted(entry.name for entry in entries if _is_image(entry))
+            for name in names:
+                yield identity, name
 
 
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise SourceError(
-            f"{file} could not be read ({error.strerror}). Check its permissions or remove it."
-        ) from error
+def _is_image(entry: "os.DirEntry[str]") -> bool:
+    return os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file()
