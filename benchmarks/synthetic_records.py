@@ -1,10 +1,11 @@
-"""Make a RecordIO of any size from noise, to see how packing behaves: `python -m benchmarks.synthetic_records …`."""
+"""A RecordIO of any size, of blots of colour: `python -m benchmarks.synthetic_records train.rec <images> <pixels>`."""
 
 import struct
 import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.sources.recordio import HEADER, MAGIC, PREFIX
@@ -14,9 +15,10 @@ DIFFERENT_IMAGES = 1000
 
 
 def write_records(path: Path, images: int, size: int) -> None:
-    """Write `images` JPEGs of noise, `size` pixels a side, to `path` and the index beside it."""
+    """Write `images` JPEGs of blots, `size` pixels a side, to `path` and the index beside it."""
     random = np.random.default_rng(0)
-    jpegs = [encode_jpeg(random.integers(0, 256, (size, size, 3), dtype=np.uint8)) for _ in range(DIFFERENT_IMAGES)]
+    blots = random.integers(0, 256, (DIFFERENT_IMAGES, 14, 14, 3), dtype=np.uint8)  # smooth, as large as a face's JPEG
+    jpegs = [encode_jpeg(np.asarray(Image.fromarray(pixels).resize((size, size)))) for pixels in blots]
     people = -(-images // IMAGES_PER_PERSON)
     with path.open("wb") as records, path.with_suffix(".idx").open("w") as index:
         head = HEADER.pack(2, 0.0, 0, 0) + struct.pack("<2f", images + 1, images + 1 + people)

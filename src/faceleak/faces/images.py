@@ -33,7 +33,7 @@ def read_as_jpeg(content: bytes, name: str) -> tuple[bytes, int, int]:
     encoded anew as RGB (quality 95, full colour resolution): grey, CMYK and palettes are converted, transparency is
     dropped, 16-bit grey keeps its upper 8 bits. `name` is what the error calls the image. Raises ImageError.
     """
-    if _is_plain_jpeg(content) and (size := _size_if_sound(content)):
+    if size := _size_of_plain_jpeg(content):
         return content, *size
     image = _open(content, name)
     if image.format == "JPEG" and image.mode == "RGB" and _is_upright(image) and (size := _size_if_sound(content)):
@@ -42,17 +42,20 @@ def read_as_jpeg(content: bytes, name: str) -> tuple[bytes, int, int]:
     return encode_jpeg(pixels), pixels.shape[1], pixels.shape[0]
 
 
-def _is_plain_jpeg(content: bytes) -> bool:
-    """Whether this is a colour JPEG without EXIF data, of a size that may be decoded: no need to ask Pillow."""
+def _size_of_plain_jpeg(content: bytes) -> tuple[int, int] | None:
+    """Width and height of a sound colour JPEG without EXIF data: no need to ask Pillow."""
     import simplejpeg
 
     if len(content) > MAXIMUM_BYTES or not content.startswith(JPEG_START) or EXIF_MARK in content:
-        return False
+        return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+        if colours != "YCbCr" or height * width > MAXIMUM_PIXELS:
+            return None
+        simplejpeg.decode_jpeg(content, "RGB")
     except ValueError:
-        return False
-    return bool(colours == "YCbCr" and height * width <= MAXIMUM_PIXELS)
+        return None
+    return width, height
 
 
 def _size_if_sound(content: bytes) -> tuple[int, int] | None:

@@ -155,7 +155,7 @@ class FacesOptions(SourceBlocks):
 
     source: SingleSource | Literal["demo", "several"]
     demo: DemoOptions | None = None
-    several: dict[str, SourceOptions] = {}
+    several: dict[str, SourceOptions] = Field(default_factory=dict)
     quarantine: QuarantineOptions = QuarantineOptions()
     splits: SplitOptions
     validation: ValidationOptions = ValidationOptions()

@@ -49,8 +49,8 @@ class Packing:
     """A source on its way into a store, and how to get it there. `into` does it."""
 
     source: ImageSource
-    quarantine: QuarantineOptions = QuarantineOptions()
-    compute: ComputeOptions = ComputeOptions()
+    quarantine: QuarantineOptions = field(default_factory=QuarantineOptions)
+    compute: ComputeOptions = field(default_factory=ComputeOptions)
 
     def fingerprint(self) -> str:
         """What the store depends on."""

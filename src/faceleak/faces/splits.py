@@ -26,8 +26,9 @@ BY_DRAW, BY_USER = "draw", "user"
 def split(manifest: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
     """Draw a role for each image: image_id, identity, sha256, role, known (whether the attacker knows it), decided_by.
 
-    `decided_by` is `draw`: who was trained on follows from these roles, not from what the user knows. Roles are filled in the order of their demands, most images a person first. Images that no role takes are left
-    out. The order of the manifest's rows and of the roles changes nothing. Raises SplitError where people are missing.
+    `decided_by` is `draw`: who was trained on follows from these roles, not from what the user knows. Roles are filled
+    in the order of their demands, most images a person first. Images that no role takes are left out. The order of the
+    manifest's rows and of the roles changes nothing. Raises SplitError where people are missing.
     """
     drawn = _split(manifest.drop(columns=STATED_ROLE, errors="ignore"), None, options)
     return drawn.assign(decided_by=BY_DRAW)[COLUMNS]

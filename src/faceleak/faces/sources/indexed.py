@@ -7,6 +7,8 @@ from pathlib import Path
 
 from faceleak.faces.images import MAXIMUM_BYTES, ImageError
 
+READ_AHEAD = 256 << 10
+
 
 class EndOfFileError(ImageError):
     """A file ends before what it should hold."""
@@ -18,15 +20,18 @@ class Bytes:
     def __init__(self, number: int, path: Path) -> None:
         self._number, self.path = number, path
         self.size = os.fstat(number).st_size
+        self._ahead, self._start = b"", 0
 
     def at(self, offset: int, length: int) -> bytes:
         """Read `length` bytes at `offset`. Raises EndOfFileError, or ImageError where they are many."""
         if length > MAXIMUM_BYTES:
             raise ImageError(f"{self.path} claims {length:,} bytes for one image at byte {offset:,}. Remove it.")
-        content = os.pread(self._number, length, offset) if 0 <= offset < self.size else b""
-        if len(content) < length:
+        if not (0 <= offset and offset + length <= self.size):
             raise EndOfFileError(f"{self.path} has {self.size:,} bytes and ends before the image at byte {offset:,}.")
-        return content
+        place = offset - self._start
+        if place < 0 or place + length > len(self._ahead):
+            self._ahead, self._start, place = os.pread(self._number, max(length, READ_AHEAD), offset), offset, 0
+        return self._ahead[place : place + length]
 
 
 @contextmanager

@@ -6,14 +6,13 @@ name a class or call a function above all) are refused. Of the images only their
 Format: deepinsight/insightface `recognition/arcface_torch/eval/verification.py`.
 """
 
-import io
 import mmap
 import pickletools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pandas as pd
 
@@ -81,7 +80,7 @@ class VerificationFaces:
         if self.path.stat().st_size == 0:
             raise SourceError(f"{self.path} is empty. Copy it again.")
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            found = _walk(_Capped(content), self.path)
+            found = _walk(cast("IO[bytes]", _Capped(content)), self.path)
         return _images_and_flags(found, self.path)
 
 
@@ -90,7 +89,7 @@ def image_name(number: int) -> str:
     return f"{number:06d}"
 
 
-class _Capped(io.RawIOBase):
+class _Capped:
     """A file for pickletools that never hands out more than an image at once, whatever length is claimed."""
 
     def __init__(self, content: mmap.mmap) -> None:
@@ -109,7 +108,7 @@ class _Capped(io.RawIOBase):
         return self._content.read(max(0, self._content.find(b"\n", place, place + MAXIMUM_LINE) + 1 - place))
 
 
-def _walk(content: _Capped, path: Path) -> Any:
+def _walk(content: IO[bytes], path: Path) -> Any:
     machine = _Machine(path)
     try:
         for opcode, argument, offset in pickletools.genops(content):
