@@ -51,9 +51,9 @@ def validate(
     """Check that the images are usable and that the splits keep apart what must be apart.
 
     Returns success, rows, and expectations: one entry each with name, type, column, severity, success,
-    unexpected_count and examples (image ids, 5 at most). An expectation of severity `info` is counted, warned of and never
-    fails: the same image twice within one role makes numbers a little less certain, not wrong. Images without a role are
-    left out of all that is about roles. Raises FacesValidationError, which carries the same result.
+    unexpected_count and examples (image ids, 5 at most). An expectation of severity `info` is counted, warned
+    of and never fails: the same image twice within one role makes numbers a little less certain, not wrong. Images
+    without a role are left out of all that is about roles. Raises FacesValidationError, which carries the same result.
     """
     table = _table(store, manifest, splits)
     checks = _checks(options)

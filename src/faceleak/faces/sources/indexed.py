@@ -26,11 +26,13 @@ class Bytes:
         """Read `length` bytes at `offset`. Raises EndOfFileError, or ImageError where they are many."""
         if length > MAXIMUM_BYTES:
             raise ImageError(f"{self.path} claims {length:,} bytes for one image at byte {offset:,}. Remove it.")
-        if not (0 <= offset and offset + length <= self.size):
-            raise EndOfFileError(f"{self.path} has {self.size:,} bytes and ends before the image at byte {offset:,}.")
         place = offset - self._start
         if place < 0 or place + length > len(self._ahead):
-            self._ahead, self._start, place = os.pread(self._number, max(length, READ_AHEAD), offset), offset, 0
+            inside = 0 <= offset < self.size
+            ahead = os.pread(self._number, max(length, READ_AHEAD), offset) if inside else b""
+            self._ahead, self._start, place = ahead, offset, 0
+        if place + length > len(self._ahead):
+            raise EndOfFileError(f"{self.path} has {self.size:,} bytes and ends before the image at byte {offset:,}.")
         return self._ahead[place : place + length]
 
 
