@@ -62,7 +62,7 @@ class ListedFaces:
                 states_roles = True
                 self._check_role(line["role"], count)
             state = state_of(self.path.parent / (line.get("path") or ""))
-            digest.update(repr((line, state)).encode(errors="surrogateescape"))
+            digest.update(repr((line, state)).encode())
         if count == 0:
             raise SourceError(f"{self.path} lists no image.")
         return digest.hexdigest()[:16], count, states_roles

@@ -8,7 +8,14 @@ from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 
-from faceleak.faces.sources.source import Loss, SourceError, SourceImage, read_file, read_image
+from faceleak.faces.sources.source import (
+    Loss,
+    SourceError,
+    SourceImage,
+    read_file,
+    read_image,
+    state_of,
+)
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 
@@ -50,8 +57,8 @@ class FaceFolder:
             )
         digest, images, people, last = hashlib.sha256(b"folder"), 0, 0, None
         for identity, name in self._names():
-            state = (self.path / identity / name).stat()
-            digest.update(f"{identity}/{name}/{state.st_size}/{state.st_mtime_ns}\0".encode(errors="surrogateescape"))
+            state = state_of(self.path / identity / name)
+            digest.update(repr((identity, state)).encode())
             images, people, last = images + 1, people + (identity != last), identity
         if people < self.minimum_people:
             raise SourceError(
@@ -69,4 +76,4 @@ class FaceFolder:
 
 
 def _is_image(entry: "os.DirEntry[str]") -> bool:
-    return os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file()
+    return os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and not entry.is_dir()
