@@ -1,5 +1,6 @@
 import io
 import os
+import pickle
 import signal
 import struct
 import subprocess
@@ -25,6 +26,7 @@ from faceleak.faces.sources.csv_list import ListedFaces
 from faceleak.faces.sources.folder import FaceFolder
 from faceleak.faces.sources.recordio import HEADER, MAGIC, PREFIX, RecordFaces
 from faceleak.faces.sources.source import Loss, SourceImage
+from faceleak.faces.sources.verification_bin import VerificationFaces
 from faceleak.faces.store import FaceStore, sha256_of
 
 ALL_MAY_BREAK = QuarantineOptions(maximum_share=1)
@@ -300,6 +302,14 @@ def test_lines_of_a_list_that_name_no_person_or_no_file_are_listed(tmp_path):
     Packing(ListedFaces(tmp_path / "faces.csv"), ALL_MAY_BREAK).into(tmp_path / "faces.arrow")
     store = FaceStore(tmp_path / "faces.arrow")
     assert (len(store), len(store.quarantine())) == (1, 4)
+
+
+def test_the_pairs_of_a_verification_set_lie_beside_the_store(tmp_path):
+    (tmp_path / "lfw.bin").write_bytes(pickle.dumps(([jpeg(number) for number in range(4)], [True, False])))
+    Packing(VerificationFaces(tmp_path / "lfw.bin")).into(tmp_path / "faces.arrow")
+    pairs = pd.read_csv(tmp_path / "faces.pairs.csv", dtype={"first": str, "second": str})
+    assert pairs.to_numpy().tolist() == [["000000", "000001", True], ["000002", "000003", False]]
+    assert FaceStore(tmp_path / "faces.arrow").positions(pairs["second"]).tolist() == [1, 3]
 
 
 def test_the_loss_of_a_cut_file_stands_in_the_quarantine(tmp_path):

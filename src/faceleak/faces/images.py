@@ -18,6 +18,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "PPM")  # no others: some of Pi
 MAXIMUM_PIXELS = 25_000_000
 MAXIMUM_SIDE = 65_500  # of a JPEG
 MAXIMUM_BYTES = 64 << 20  # of an encoded image
+PART_MISSING = "premature end of data segment"  # libjpeg's words
 JPEG_START, EXIF_MARK = b"\xff\xd8\xff", b"Exif\0\0"
 JPEG_QUALITY = 95
 
@@ -36,8 +37,10 @@ def read_as_jpeg(content: bytes, name: str) -> tuple[bytes, int, int]:
     if size := _size_of_plain_jpeg(content):
         return content, *size
     image = _open(content, name)
-    if image.format == "JPEG" and image.mode == "RGB" and _is_upright(image) and (size := _size_if_sound(content)):
-        return content, *size
+    if image.format == "JPEG" and image.mode != "CMYK":
+        size = _size_if_sound(content, name)
+        if size and image.mode == "RGB" and _is_upright(image):
+            return content, *size
     pixels = _rgb(image, name)
     return encode_jpeg(pixels), pixels.shape[1], pixels.shape[0]
 
@@ -58,11 +61,13 @@ def _size_of_plain_jpeg(content: bytes) -> tuple[int, int] | None:
     return width, height
 
 
-def _size_if_sound(content: bytes) -> tuple[int, int] | None:
-    """Width and height of a JPEG that the store decodes."""
+def _size_if_sound(content: bytes, name: str) -> tuple[int, int] | None:
+    """Width and height of a JPEG that the store decodes. Raises ImageError where a part of the picture is missing."""
     try:
         height, width, _ = decode_jpeg(content).shape
-    except ImageError:
+    except ImageError as error:
+        if PART_MISSING in str(error):  # Pillow would fill it with grey
+            raise ImageError(f"{name} is damaged ({PART_MISSING}). Replace the file or remove it.") from error
         return None
     return width, height
 
@@ -94,6 +99,7 @@ def _rgb(image: "Image", name: str) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     with _decoding(name):
+        image.load()  # first: reading EXIF data of a damaged PNG would swallow the error
         if not _is_upright(image):
             image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I;16"):

@@ -20,6 +20,7 @@ from faceleak.faces.images import ImageError, read_as_jpeg
 from faceleak.faces.options import QuarantineOptions
 from faceleak.faces.quarantine import Broken, QuarantineError, as_table, refusal
 from faceleak.faces.sources.source import ImageSource, SourceImage
+from faceleak.faces.sources.verification_bin import VerificationFaces
 from faceleak.faces.store import (
     FORMAT_VERSION,
     QUARANTINE,
@@ -46,7 +47,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Packing:
-    """A source on its way into a store, and how to get it there. `into` does it."""
+    """A source on its way into a store, and how to get it there. `into` does it.
+
+    The pairs of a verification set are written beside the store, as `<store's name>.pairs.csv`.
+    """
 
     source: ImageSource
     quarantine: QuarantineOptions = field(default_factory=QuarantineOptions)
@@ -68,6 +72,9 @@ class Packing:
             return
         parts = Parts(folder, name, self.source.states_roles)
         self._write_parts(parts)
+        if isinstance(self.source, VerificationFaces):
+            with writing(path.with_suffix(".pairs.csv")) as partial:
+                self.source.pairs().to_csv(partial, index=False)
         parts.join(path, [Broken(loss.where, "", loss.reason) for loss in self.source.losses()])
 
     def _write_parts(self, parts: "Parts") -> None:
