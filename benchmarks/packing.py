@@ -16,15 +16,16 @@ ROUNDS = 3
 
 
 def run() -> bool:
-    """Print a row for one process and one for all cores; False below the least share."""
+    """Print a row for one process and one for all cores, the default; False where that is below the least share."""
     with tempfile.TemporaryDirectory() as folder:
         records = Path(folder) / "train.rec"
         write_records(records, IMAGES, SIZE)
         contents = [image.content for image in RecordFaces(records).read(0)]
-        return all(_packs_fast_enough(records, contents, workers) for workers in sorted({1, available_cores()}))
+        shares = [_share(records, contents, workers) for workers in sorted({1, available_cores()})]
+        return shares[-1] >= LEAST
 
 
-def _packs_fast_enough(records: Path, contents: list[bytes], workers: int) -> bool:
+def _share(records: Path, contents: list[bytes], workers: int) -> float:
     groups = [contents[start : start + 500] for start in range(0, len(contents), 500)]
     store = records.with_name("faces.arrow")
 
@@ -37,8 +38,9 @@ def _packs_fast_enough(records: Path, contents: list[bytes], workers: int) -> bo
         Packing(RecordFaces(records), compute=ComputeOptions(workers=workers)).into(store)
 
     share = median_ratio(decode, pack, ROUNDS)
-    print(f"packing with {workers} workers: {share:.0%} of the bare decode rate  (at least {LEAST:.0%})")
-    return share >= LEAST
+    allowed = f"  (at least {LEAST:.0%})" if workers == available_cores() else ""
+    print(f"packing with {workers} workers: {share:.0%} of the bare decode rate{allowed}")
+    return share
 
 
 def decode_all(contents: list[bytes]) -> None:
