@@ -2,8 +2,10 @@
 
 import sys
 
-from benchmarks import agreement, fitting, private_training, signal_reading, startup
+from benchmarks import agreement, fitting, packing, private_training, signal_reading, startup
 
 if __name__ == "__main__":
-    results = [benchmark.run() for benchmark in (signal_reading, agreement, fitting, startup, private_training)]
+    results = [
+        benchmark.run() for benchmark in (signal_reading, agreement, fitting, packing, startup, private_training)
+    ]
     sys.exit(0 if all(results) else 1)

@@ -5,7 +5,8 @@ import multiprocessing
 import os
 import platform
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ Result = TypeVar("Result")
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt(3)
 PR_SET_PDEATHSIG = 1  # prctl(2)
+PIECES_AHEAD = 4  # for each worker, so that none waits
 
 
 class ComputeOptions(Options):
@@ -118,32 +120,56 @@ def run_pieces(function: Callable[[Piece], Result], pieces: Sequence[Piece], opt
     workers = worker_count(options, len(pieces))
     if workers == 1:
         return [function(piece) for piece in pieces]
-    threads = max(1, available_cores() // workers)
+    with _workers(workers) as executor:
+        futures = [executor.submit(function, piece) for piece in pieces]
+        for future in as_completed(futures):
+            future.result()
+        return [future.result() for future in futures]
+
+
+def stream_pieces(
+    function: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int
+) -> Iterator[tuple[Piece, Result]]:
+    """Apply `function` to pieces that do not fit in memory together: yield each with its result, in order.
+
+    `workers` processes, or this one where it is 1. A few pieces a worker are held at any time. Errors as for
+    `run_pieces`.
+    """
+    if workers == 1:
+        yield from ((piece, function(piece)) for piece in pieces)
+        return
+    with _workers(workers) as executor:
+        waiting: deque[tuple[Piece, Future[Result]]] = deque()
+        for piece in pieces:
+            waiting.append((piece, executor.submit(function, piece)))
+            if len(waiting) > PIECES_AHEAD * workers:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        yield from ((piece, future.result()) for piece, future in waiting)
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that share the cores; they are ended at once where the block ends by an error or an interrupt."""
+    threads = max(1, available_cores() // count)
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     with (
         _exported("OMP_NUM_THREADS", str(threads)),  # before they start, so that torch and BLAS both obey
         progress.collecting(context) as queue,
-        ProcessPoolExecutor(workers, context, _start_worker, (queue,)) as executor,
+        ProcessPoolExecutor(count, context, _start_worker, (queue,)) as executor,
     ):
         try:
-            return _results([executor.submit(function, piece) for piece in pieces])
-        except BaseException:
+            yield executor
+        except BaseException as error:
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()  # without workers the executor gives up all that it had still to do
+            if isinstance(error, BrokenProcessPool):
+                raise WorkerError(
+                    "A worker process died before it had a result, most often because memory ran out. What was "
+                    "finished is kept: lower compute.workers or compute.batch_size and run the same command again."
+                ) from error
             raise
-
-
-def _results(futures: list[Future[Result]]) -> list[Result]:
-    try:
-        for future in as_completed(futures):
-            future.result()
-    except BrokenProcessPool as error:
-        raise WorkerError(
-            "A worker process died before it had a result, most often because memory ran out. What was finished is "
-            "kept: lower compute.workers or compute.batch_size and run the same command again."
-        ) from error
-    return [future.result() for future in futures]
 
 
 @contextmanager

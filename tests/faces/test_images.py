@@ -52,11 +52,38 @@ def test_other_formats_and_modes_become_rgb_jpeg(mode, form, smooth_pixels):
 
 def test_a_jpeg_that_only_pillow_decodes_is_encoded_anew(smooth_pixels, monkeypatch):
     content = encode_jpeg(smooth_pixels)
-    monkeypatch.setattr(images, "_store_decodes", lambda _: False)
+    monkeypatch.setattr(images, "_size_of_plain_jpeg", lambda _: None)
+    monkeypatch.setattr(images, "_size_if_sound", lambda *_: None)
     jpeg, width, height = read_as_jpeg(content, "x")
     assert jpeg != content
     assert np.abs(decode_jpeg(jpeg).astype(int) - smooth_pixels).mean() < 2
     assert (width, height) == (48, 40)
+
+
+def with_orientation(pixels: np.ndarray, orientation: int, form: str = "JPEG") -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(Image.fromarray(pixels), form, exif=exif, **({"quality": 95} if form == "JPEG" else {}))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_an_image_is_turned_upright_as_its_exif_data_say(form, smooth_pixels):
+    jpeg, width, height = read_as_jpeg(with_orientation(smooth_pixels, 6, form), "x")  # 6: turn it clockwise
+    assert (width, height) == (40, 48)
+    assert np.abs(decode_jpeg(jpeg).astype(int) - np.rot90(smooth_pixels, -1)).mean() < 3
+
+
+def test_an_upright_jpeg_with_exif_data_is_passed_on_byte_by_byte(smooth_pixels):
+    content = with_orientation(smooth_pixels, 1)
+    assert read_as_jpeg(content, "x") == (content, 48, 40)
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_16_bit_grey_keeps_its_upper_8_bits(form, smooth_pixels):
+    grey = smooth_pixels[:, :, 0].astype(np.uint16) * 256 + 17
+    jpeg, width, height = read_as_jpeg(encoded(Image.fromarray(grey), form), "x")
+    assert (width, height) == (48, 40)
+    assert np.abs(decode_jpeg(jpeg).astype(int) - smooth_pixels[:, :, :1]).max() <= 6
 
 
 @pytest.mark.parametrize(
@@ -71,7 +98,8 @@ def test_a_jpeg_that_only_pillow_decodes_is_encoded_anew(smooth_pixels, monkeypa
         pytest.param(png_claiming(8_000, 6_000), "8000×6000", id="48 megapixels"),
         pytest.param(encoded(Image.new("L", (70_000, 1)), "PNG"), "70000×1", id="too long a side"),
         pytest.param(encoded(Image.effect_noise((64, 64), 80), "PNG")[:1000], "damaged", id="truncated PNG"),
-        pytest.param(encoded(Image.new("I;16", (9, 9), 7), "PNG"), "8 bits", id="16 bits a channel"),
+        pytest.param(encoded(Image.new("F", (9, 9), 7), "TIFF"), "16 bits", id="floating point"),
+        pytest.param(bytes(images.MAXIMUM_BYTES + 1), "at most 67,108,864", id="65 MB"),
     ],
 )
 def test_what_is_not_a_usable_image_is_refused_by_name(content, reason):

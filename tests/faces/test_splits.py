@@ -5,7 +5,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from faceleak.faces.options import RoleOptions, SplitOptions
-from faceleak.faces.splits import SplitError, halve, split, with_role
+from faceleak.faces.splits import SplitError, halve, split, split_as_stated, with_role
 
 ROLES = ("member", "unseen_identity", "auxiliary", "public")
 
@@ -144,3 +144,72 @@ def test_halves_have_the_sizes_computed_by_hand(images, share, first):
 def test_rows_of_roles_are_taken_as_they_stand():
     splits = pd.DataFrame({"role": ["member", "public", "member", "auxiliary"], "image_id": np.arange(4)})
     assert with_role(splits, "member", "auxiliary")["image_id"].tolist() == [0, 2, 3]
+
+
+def stated(**people: str) -> pd.DataFrame:
+    """A manifest of three images a person; the value is the role of each image, one letter each."""
+    letters = {"m": "member", "s": "same_identity", "n": "non_member", "u": "unseen_identity", "-": None}
+    rows = [
+        (f"{person}/{number}", person, letters[letter])
+        for person, roles in people.items()
+        for number, letter in enumerate(roles)
+    ]
+    manifest = pd.DataFrame(rows, columns=["image_id", "identity", "stated_role"])
+    return manifest.assign(sha256="hash of " + manifest["image_id"])
+
+
+STATED = SplitOptions(
+    roles={
+        "member": RoleOptions(people="all"),
+        "unseen_identity": RoleOptions(people=2),
+        "auxiliary": RoleOptions(people="all", maximum_images=2),
+    },
+)
+
+
+def test_stated_roles_are_kept_and_non_members_fill_what_else_is_asked():
+    manifest = stated(anna="mmm", bert="mms", carl="uuu", dora="nnn", emil="nnn", fred="nnn")
+    splits = split_as_stated(manifest, STATED).set_index("image_id")
+    assert splits.loc["bert/0":"bert/2", "role"].tolist() == ["member", "member", "same_identity"]
+    assert splits.loc["carl/0":"carl/2", "role"].tolist() == ["unseen_identity"] * 3
+    people = splits.groupby("role")["identity"].nunique().to_dict()
+    assert people == {"member": 2, "same_identity": 1, "unseen_identity": 2, "auxiliary": 2}
+    assert (splits["role"] == "auxiliary").sum() == 4
+    assert splits["decided_by"].unique().tolist() == ["user"]
+    assert not splits.loc[splits["role"] == "auxiliary", "known"].any()
+    assert splits.loc[splits["known"], "identity"].nunique() == 2  # half of the members, half of the strangers
+
+
+def test_a_draw_pays_no_heed_to_stated_roles_and_says_so():
+    manifest = stated(anna="mmm", bert="nnn", carl="nnn", dora="nnn", emil="nnn", fred="nnn")
+    options = SplitOptions(roles={"member": RoleOptions(people=2), "unseen_identity": RoleOptions(people="all")})
+    plain = split(manifest.drop(columns="stated_role"), options)
+    pd.testing.assert_frame_equal(split(manifest, options), plain)
+    assert plain.groupby("role")["identity"].nunique().to_dict() == {
+        "member": 2,
+        "same_identity": 2,
+        "unseen_identity": 4,
+    }
+    assert plain["decided_by"].unique().tolist() == ["draw"]
+
+
+@pytest.mark.parametrize(
+    ("people", "reason"),
+    [
+        ({"anna": "mmn", "bert": "nnn"}, "1 people are stated for several roles.*'anna'"),
+        ({"anna": "mmm", "bert": "uun"}, "several roles.*'bert'"),
+        ({"anna": "mmm", "bert": "sss"}, "same_identity, and none as member"),
+        ({"anna": "mmm", "bert": "n-n"}, "Some images have no role"),
+        ({"anna": "nnn", "bert": "nnn"}, "No people are left for the role"),
+        ({"anna": "mmm", "bert": "nnn"}, "`unseen_identity` asks for 2 people .*1 are left"),
+    ],
+)
+def test_stated_roles_that_make_no_split_are_refused(people, reason):
+    with pytest.raises(SplitError, match=reason):
+        split_as_stated(stated(**people), STATED)
+
+
+def test_two_roles_that_ask_for_all_are_refused():
+    roles = STATED.roles | {"public": RoleOptions(people="all")}
+    with pytest.raises(ValueError, match="auxiliary and public both ask for `all`"):
+        SplitOptions(roles=roles)

@@ -5,6 +5,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from faceleak.faces.packing import Packing
 from faceleak.faces.store import FaceSource, FaceStore, pack
 from faceleak.pieces import write_json, writing
 
@@ -24,9 +25,12 @@ class _PathDataset(AbstractDataset[Any, Any]):
 class FaceStoreDataset(_PathDataset):
     """A packed store. Saving packs a source, unless the store there was made from the same."""
 
-    def save(self, data: FaceSource) -> None:
+    def save(self, data: FaceSource | Packing) -> None:
         """Pack a source."""
-        pack(data, self._filepath)
+        if isinstance(data, Packing):
+            data.into(self._filepath)
+        else:
+            pack(data, self._filepath)
 
     def load(self) -> FaceStore:
         """Open the store."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "PPM")  # no others: some of Pillow's start programs of the system
 MAXIMUM_PIXELS = 25_000_000
 MAXIMUM_SIDE = 65_500  # of a JPEG
+MAXIMUM_BYTES = 64 << 20  # of an encoded image
+PART_MISSING = "premature end of data segment"  # libjpeg's words
+JPEG_START, EXIF_MARK = b"\xff\xd8\xff", b"Exif\0\0"
 JPEG_QUALITY = 95
 
 
@@ -27,29 +30,80 @@ class ImageError(FaceleakError):
 def read_as_jpeg(content: bytes, name: str) -> tuple[bytes, int, int]:
     """Check an encoded image of one of `FORMATS`; return JPEG bytes, width and height.
 
-    A sound RGB JPEG is passed on byte by byte, anything else is encoded anew (quality 95, full colour resolution;
-    transparency is dropped). `name` is what the error calls the image. Raises ImageError.
+    A sound, upright colour JPEG is passed on byte by byte. Anything else is turned upright as its EXIF data say and
+    encoded anew as RGB (quality 95, full colour resolution): grey, CMYK and palettes are converted, transparency is
+    dropped, 16-bit grey keeps its upper 8 bits. `name` is what the error calls the image. Raises ImageError.
     """
+    if size := _size_of_plain_jpeg(content):
+        return content, *size
     image = _open(content, name)
-    if image.format == "JPEG" and image.mode == "RGB" and _store_decodes(content):
-        return content, *image.size
-    return encode_jpeg(_rgb(image, name)), *image.size
+    if image.format == "JPEG" and image.mode != "CMYK":
+        size = _size_if_sound(content, name)
+        if size and image.mode == "RGB" and _is_upright(image):
+            return content, *size
+    pixels = _rgb(image, name)
+    return encode_jpeg(pixels), pixels.shape[1], pixels.shape[0]
+
+
+def _size_of_plain_jpeg(content: bytes) -> tuple[int, int] | None:
+    """Width and height of a sound colour JPEG without EXIF data: no need to ask Pillow."""
+    import simplejpeg
+
+    if len(content) > MAXIMUM_BYTES or not content.startswith(JPEG_START) or EXIF_MARK in content:
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+        if colours != "YCbCr" or height * width > MAXIMUM_PIXELS:
+            return None
+        simplejpeg.decode_jpeg(content, "RGB")
+    except ValueError:
+        return None
+    return width, height
+
+
+def _size_if_sound(content: bytes, name: str) -> tuple[int, int] | None:
+    """Width and height of a JPEG that the store decodes. Raises ImageError where a part of the picture is missing."""
+    try:
+        height, width, _ = decode_jpeg(content).shape
+    except ImageError as error:
+        if PART_MISSING in str(error):  # Pillow would fill it with grey
+            raise ImageError(f"{name} is damaged ({PART_MISSING}). Replace the file or remove it.") from error
+        return None
+    return width, height
+
+
+def _is_upright(image: "Image") -> bool:
+    from PIL.ExifTags import Base
+
+    try:
+        return bool(image.getexif().get(Base.Orientation, 1) == 1)
+    except Exception:  # damaged EXIF data raise whatever their reader stumbles on; the pixels may be sound
+        return True
 
 
 def _open(content: bytes, name: str) -> "Image":
     from PIL import Image
 
+    if len(content) > MAXIMUM_BYTES:
+        raise ImageError(f"{name} has {len(content):,} bytes; at most {MAXIMUM_BYTES:,} are read. Scale it down.")
     with _decoding(name):
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     if image.width * image.height > MAXIMUM_PIXELS or max(image.size) > MAXIMUM_SIDE:
         raise ImageError(_too_large(name, image.width, image.height))
-    if image.mode.startswith(("I", "F")):
-        raise ImageError(f"{name} has more than 8 bits a channel (mode {image.mode}). Convert it to 8 bits.")
+    if image.mode in ("I", "F"):
+        raise ImageError(f"{name} has more than 16 bits a channel (mode {image.mode}). Convert it to 8 bits.")
     return image
 
 
 def _rgb(image: "Image", name: str) -> NDArray[np.uint8]:
+    from PIL import Image, ImageOps
+
     with _decoding(name):
+        image.load()  # first: reading EXIF data of a damaged PNG would swallow the error
+        if not _is_upright(image):
+            image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16"):
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         return np.asarray(image.convert("RGB"))
 
 
@@ -67,14 +121,6 @@ def _decoding(name: str) -> Iterator[None]:
         raise ImageError(_too_large(name)) from error
     except Exception as error:  # decoders of damaged bytes raise whatever they stumble on
         raise ImageError(f"{name} is damaged ({error}). Replace the file or remove it.") from error
-
-
-def _store_decodes(content: bytes) -> bool:
-    try:
-        decode_jpeg(content)
-    except ImageError:
-        return False
-    return True
 
 
 def _too_large(name: str, width: int | None = None, height: int | None = None) -> str:

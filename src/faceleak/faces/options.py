@@ -1,7 +1,7 @@
 """Configuration of the `faces` pipeline: where images come from and which part each person plays."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,8 @@ from faceleak.options import Options
 
 Role = Literal["member", "same_identity", "unseen_identity", "auxiliary", "public"]
 PersonRole = Literal["member", "unseen_identity", "auxiliary", "public"]
+StatedRole = Literal["member", "same_identity", "non_member", "unseen_identity", "auxiliary", "public"]
+SingleSource = Literal["folder", "recordio", "bin", "parquet", "csv", "lfw_download"]
 
 
 class DemoOptions(Options):
@@ -31,10 +33,86 @@ class FolderOptions(Options):
     path: Path
 
 
-class RoleOptions(Options):
-    """How many people play a role, and how many images each of them gives (`maximum_images` at most)."""
+class RecordOptions(Options):
+    """InsightFace's RecordIO: the `.rec` file; its `.idx` file lies beside it."""
 
-    people: int = Field(ge=0)
+    path: Path
+
+
+class BinOptions(Options):
+    """InsightFace's verification set: a `.bin` file. Each image is a person of its own."""
+
+    path: Path
+
+
+class ParquetOptions(Options):
+    """A Parquet file or a folder with such files; encoded images are bytes or a struct with a field `bytes`."""
+
+    path: Path
+    image_column: str = "image"
+    identity_column: str = "identity"
+
+
+class CsvOptions(Options):
+    """A CSV list `path,identity` or `path,identity,role`; paths are relative to it."""
+
+    path: Path
+
+
+class LfwDownloadOptions(Options):
+    """Labeled Faces in the Wild, fetched by scikit-learn into `folder`; `funneled`: roughly aligned."""
+
+    folder: Path
+    funneled: bool = True
+
+
+class SourceBlocks(Options):
+    """The blocks that describe sources; the one that `source` names is read."""
+
+    folder: FolderOptions | None = None
+    recordio: RecordOptions | None = None
+    bin: BinOptions | None = None
+    parquet: ParquetOptions | None = None
+    csv: CsvOptions | None = None
+    lfw_download: LfwDownloadOptions | None = None
+
+
+class SourceOptions(SourceBlocks):
+    """One of several sources.
+
+    `role`: what the user knows of its people. `member`: all images were trained on; `same_identity`: they show
+    members (`people_of` names the source with their training images), but were not trained on; `non_member`: not
+    trained on, and free to play any other role; `unseen_identity`, `auxiliary`, `public`: this role and no other.
+    """
+
+    source: SingleSource
+    role: StatedRole | None = None
+    people_of: str | None = None
+
+    @model_validator(mode="after")
+    def _describe_the_source(self) -> "SourceOptions":
+        _require_block(self, self.source)
+        return self
+
+
+def _require_block(options: Options, source: str) -> None:
+    if not getattr(options, source):
+        raise ValueError(f"source is `{source}`, but there is no block `{source}` that describes it")
+
+
+class QuarantineOptions(Options):
+    """Broken images are listed and left out; above `maximum_share` of all images packing stops."""
+
+    maximum_share: float = Field(0.01, ge=0, le=1)
+
+
+class RoleOptions(Options):
+    """How many people play a role (`all`: all that the other roles leave), and how many images each of them gives.
+
+    Of people with more than `maximum_images`, some are left out.
+    """
+
+    people: Annotated[int, Field(ge=0)] | Literal["all"]
     minimum_images: int = Field(1, ge=1)
     maximum_images: int | None = Field(None, ge=1)
 
@@ -56,6 +134,13 @@ class SplitOptions(Options):
             raise ValueError("roles needs at least `member` and `unseen_identity`: an audit compares the two")
         return self
 
+    @model_validator(mode="after")
+    def _let_one_role_take_all(self) -> "SplitOptions":
+        greedy = [role for role, wanted in self.roles.items() if wanted.people == "all" and role != "member"]
+        if len(greedy) > 1:
+            raise ValueError(f"{' and '.join(greedy)} both ask for `all` people; one role at most can")
+        return self
+
 
 class ValidationOptions(Options):
     """What the validation node accepts: height and width in pixels, images a person."""
@@ -65,17 +150,29 @@ class ValidationOptions(Options):
     minimum_images_per_identity: int = Field(2, ge=1)
 
 
-class FacesOptions(Options):
+class FacesOptions(SourceBlocks):
     """The whole `faces` block. `source` names the block that says where faces come from."""
 
-    source: Literal["demo", "folder"]
+    source: SingleSource | Literal["demo", "several"]
     demo: DemoOptions | None = None
-    folder: FolderOptions | None = None
+    several: dict[str, SourceOptions] = Field(default_factory=dict)
+    quarantine: QuarantineOptions = QuarantineOptions()
     splits: SplitOptions
     validation: ValidationOptions = ValidationOptions()
 
     @model_validator(mode="after")
     def _describe_the_source(self) -> "FacesOptions":
-        if getattr(self, self.source) is None:
-            raise ValueError(f"source is `{self.source}`, but there is no block `{self.source}` that describes it")
+        _require_block(self, self.source)
+        return self
+
+    @model_validator(mode="after")
+    def _name_the_parts(self) -> "FacesOptions":
+        for name, part in self.several.items():
+            if "/" in name or not name:
+                raise ValueError(f"several.{name}: a source's name is part of image ids and has no `/`")
+            if part.people_of is not None and part.people_of not in self.several:
+                raise ValueError(f"several.{name}.people_of is {part.people_of!r}, which is none of the sources")
+        without = [name for name, part in self.several.items() if part.role is None and part.source != "csv"]
+        if without and any(part.role for part in self.several.values()):
+            raise ValueError(f"several.{', '.join(without)}: no role, while other sources state theirs; all or none do")
         return self

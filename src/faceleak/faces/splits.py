@@ -9,6 +9,7 @@ from numpy.random import Generator
 
 from faceleak.errors import FaceleakError
 from faceleak.faces.options import PersonRole, RoleOptions, SplitOptions
+from faceleak.faces.store import STATED_ROLE
 
 EVALUATED_ROLES = ("member", "same_identity", "unseen_identity")
 
@@ -17,27 +18,83 @@ class SplitError(FaceleakError):
     """The people at hand do not suffice for the roles that were asked for."""
 
 
-def split(manifest: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
-    """Give each image a role: image_id, identity, sha256, role, known (whether the attacker knows it).
+COLUMNS = ["image_id", "identity", "sha256", "role", "known", "decided_by"]
+GROUPS = {"same_identity": "member"}  # roles that share their people with another one
+BY_DRAW, BY_USER = "draw", "user"
 
-    Roles are filled in the order of their demands, most images a person first. Images that no role takes are left
-    out. The order of the manifest's rows and of the roles changes nothing. Raises SplitError where people are missing.
+
+def split(manifest: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
+    """Draw a role for each image: image_id, identity, sha256, role, known (whether the attacker knows it), decided_by.
+
+    `decided_by` is `draw`: who was trained on follows from these roles, not from what the user knows. Roles are filled
+    in the order of their demands, most images a person first. Images that no role takes are left out. The order of the
+    manifest's rows and of the roles changes nothing. Raises SplitError where people are missing.
     """
+    drawn = _split(manifest.drop(columns=STATED_ROLE, errors="ignore"), None, options)
+    return drawn.assign(decided_by=BY_DRAW)[COLUMNS]
+
+
+def split_as_stated(manifest: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
+    """Give each image the role that the user states in `stated_role`; the columns are those of `split`.
+
+    `decided_by` is `user`: the backbone was trained by somebody else, on the members and not on the others.
+    `options.roles` say how many of the people stated for a role are taken; people stated as `non_member` may play any
+    role but `member`. All images of a member are trained on unless they are stated as `same_identity`. Raises
+    SplitError where people are missing or one person is stated for roles that must be disjoint.
+    """
+    stated = manifest[["identity", STATED_ROLE]].drop_duplicates()
+    if stated[STATED_ROLE].isna().any():
+        raise SplitError("Some images have no role, while others do. State the role of every source, or of none.")
+    stated = stated.assign(group=stated[STATED_ROLE].replace(GROUPS))
+    groups = stated[["identity", "group"]].drop_duplicates().set_index("identity")["group"]
+    if shared := sorted(groups.index[groups.index.duplicated()].unique()):
+        raise SplitError(
+            f"{len(shared)} people are stated for several roles that must be disjoint (such as {shared[0]!r}); only "
+            "member and same_identity share people. Correct the roles in the source."
+        )
+    members = set(stated.loc[stated[STATED_ROLE] == "member", "identity"])
+    if strangers := sorted(set(groups.index[groups == "member"]) - members):
+        raise SplitError(
+            f"{len(strangers)} people (such as {strangers[0]!r}) have images stated as same_identity, and none as "
+            "member. Name the source with their training images in people_of, or state them as non_member."
+        )
+    return _split(manifest, groups, options).assign(decided_by=BY_USER)[COLUMNS]
+
+
+def _split(manifest: pd.DataFrame, groups: pd.Series | None, options: SplitOptions) -> pd.DataFrame:
+    """Fill the roles; `groups` (by identity) says which role each person is stated for."""
     random = np.random.default_rng(options.seed)
     manifest = manifest.sort_values("image_id")
     counts = manifest.groupby("identity").size().sort_index()
     free = pd.Index(random.permutation(counts.index.to_numpy()))
     parts = []
-    for role, wanted in sorted(options.roles.items(), key=lambda item: (-item[1].minimum_images, item[0])):
-        people = _draw(free, counts, role, wanted)
+    for role, wanted in sorted(options.roles.items(), key=_demand):
+        allowed = free if groups is None else _stated_for(role, free, groups)
+        people = _draw(allowed, counts, role, wanted)
         free = free.drop(people)
         parts.append(_with_role(manifest[manifest["identity"].isin(people)], role, wanted, options, random))
-    columns = ["image_id", "identity", "sha256", "role", "known"]
-    return pd.concat(parts).sort_values("image_id", ignore_index=True)[columns]
+    return pd.concat(parts).sort_values("image_id", ignore_index=True)
+
+
+def _demand(item: tuple[PersonRole, RoleOptions]) -> tuple[bool, int, str]:
+    """Who asks for most comes first, who takes all that is left comes last."""
+    role, wanted = item
+    return wanted.people == "all", -wanted.minimum_images, role
+
+
+def _stated_for(role: PersonRole, free: pd.Index, groups: pd.Series) -> pd.Index:
+    """People who may play `role`: those that are stated for it, then those who are stated as no members."""
+    stated = groups[free]
+    others = free[stated == "non_member"] if role != "member" else free[:0]
+    return free[stated == role].append(others)
 
 
 def _draw(free: pd.Index, counts: pd.Series, role: PersonRole, wanted: RoleOptions) -> pd.Index:
     suitable = free[counts[free] >= wanted.minimum_images]
+    if wanted.people == "all":
+        if not len(suitable):
+            raise SplitError(f"No people are left for the role `{role}`, which asks for all of them.")
+        return suitable
     if len(suitable) < wanted.people:
         raise SplitError(
             f"The role `{role}` asks for {wanted.people} people with at least {wanted.minimum_images} images, and "
@@ -54,7 +111,9 @@ def _with_role(
     if wanted.maximum_images is not None:
         images = images[place < wanted.maximum_images]
     images = images.assign(role=role, known=False)
-    if role == "member":
+    if role == "member" and STATED_ROLE in images:
+        images["role"] = images[STATED_ROLE]
+    elif role == "member":
         images["role"] = halve(images, options.training_share, "member", "same_identity")
     if role in ("member", "unseen_identity"):
         images["known"] = images["identity"].isin(_known_people(images["identity"], options.known_share, random))

@@ -1,11 +1,14 @@
 """The packed store: faces as JPEG bytes in one memory-mapped Arrow file, read image by image at any place.
 
-Columns: image_id, identity, sha256 (of the source bytes), width, height, source, jpeg. The schema's metadata carries
-the format's version and the fingerprint of what the store was made from.
+Columns: image_id, identity, sha256 (of the source bytes), width, height, source, jpeg, and stated_role where the user
+says which part each image plays. The schema's metadata carries the format's version, the fingerprint of what the store
+was made from, and the quarantine: what was left out and why.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +16,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from faceleak.errors import FaceleakError
@@ -22,6 +26,7 @@ from faceleak.pieces import writing
 
 FORMAT_VERSION = "1"
 ROWS_PER_BATCH = 1024
+STATED_ROLE, QUARANTINE = "stated_role", b"quarantine"
 SCHEMA = pa.schema(
     [
         ("image_id", pa.string()),
@@ -66,14 +71,24 @@ class FaceSource(Protocol):
 
 def pack(source: FaceSource, path: Path) -> None:
     """Stream `source` into a store at `path`; do nothing where the store there was made from the same."""
-    metadata = {b"version": FORMAT_VERSION.encode(), b"fingerprint": source.fingerprint().encode()}
-    if path.exists() and _metadata(path) == metadata:
+    name = source.fingerprint()
+    if is_made_from(path, name):
         return
-    schema = SCHEMA.with_metadata(metadata)
+    schema = SCHEMA.with_metadata({b"version": FORMAT_VERSION, b"fingerprint": name})
     with writing(path) as partial, pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         for rows in _chunks(source, ROWS_PER_BATCH):
-            columns = [pa.array([getattr(row, name) for row in rows], SCHEMA.field(name).type) for name in SCHEMA.names]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
+            writer.write_batch(pa.record_batch(as_columns(rows), schema=schema))
+
+
+def as_columns(faces: Sequence[Face]) -> "list[pa.Array]":
+    """Columns of `SCHEMA` from faces, a row each."""
+    return [pa.array([getattr(face, name) for face in faces], SCHEMA.field(name).type) for name in SCHEMA.names]
+
+
+def is_made_from(path: Path, fingerprint: str) -> bool:
+    """Whether a store of the current format is at `path`, made from what `fingerprint` names."""
+    found = metadata_of(path) if path.exists() else {}
+    return (found.get(b"version"), found.get(b"fingerprint")) == (FORMAT_VERSION.encode(), fingerprint.encode())
 
 
 def _chunks(faces: Iterable[Face], size: int) -> Iterator[list[Face]]:
@@ -87,7 +102,8 @@ def _chunks(faces: Iterable[Face], size: int) -> Iterator[list[Face]]:
         yield rows
 
 
-def _metadata(path: Path) -> dict[bytes, bytes]:
+def metadata_of(path: Path) -> dict[bytes, bytes]:
+    """What the file's schema carries besides columns; nothing where it is damaged."""
     try:
         with pa.memory_map(str(path)) as file:
             return dict(pa.ipc.open_file(file).schema.metadata or {})
@@ -96,18 +112,22 @@ def _metadata(path: Path) -> dict[bytes, bytes]:
 
 
 class FaceStore:
-    """Read access to a packed store. Raises StoreError where it is missing, damaged or of another version."""
+    """Read access to a packed store. Raises StoreError where it is missing, damaged or of another version.
+
+    Opening reads where each batch lies and no image; a batch is checked when it is first read from.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._metadata, self._batches = _open(path)
+        self._schema, self._batches = _open(path)
+        self._metadata = dict(self._schema.metadata)
         self._starts = np.cumsum([0, *(len(batch) for batch in self._batches)])
-        self._positions: pd.Series | None = None
+        self._checked = np.zeros(len(self._batches), bool)
 
     @property
     def fingerprint(self) -> str:
         """What the store was made from."""
-        return self._metadata[b"fingerprint"].decode()
+        return str(self._metadata[b"fingerprint"], "utf-8")
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -116,32 +136,55 @@ class FaceStore:
         return FaceStore, (self.path,)
 
     def manifest(self) -> pd.DataFrame:
-        """One row an image: image_id, identity, sha256, width, height, source."""
-        names = [name for name in SCHEMA.names if name != "jpeg"]
-        batches = [batch.select(names) for batch in self._batches]
-        table = pa.Table.from_batches(batches, pa.schema([SCHEMA.field(name) for name in names]))
-        manifest: pd.DataFrame = table.to_pandas()
+        """One row an image: image_id, identity, sha256, width, height, source, and stated_role if the user states it.
+
+        Takes about 150 bytes an image.
+        """
+        names = [name for name in self._schema.names if name != "jpeg"]
+        manifest: pd.DataFrame = self._table(names).to_pandas(split_blocks=True)
         return manifest
+
+    def quarantine(self) -> pd.DataFrame:
+        """What was left out when the store was packed: image_id, identity, reason."""
+        rows = json.loads(self._metadata.get(QUARANTINE, b"[]"))
+        return pd.DataFrame(rows, columns=["image_id", "identity", "reason"], dtype="str")
 
     def positions(self, image_ids: Iterable[str]) -> NDArray[np.int64]:
         """Row of each image. Raises StoreError for an image that is not in the store."""
-        if self._positions is None:
-            ids = self.manifest()["image_id"]
-            self._positions = pd.Series(np.arange(len(ids)), index=ids.to_numpy())
-        wanted = list(image_ids)
-        rows = self._positions.reindex(wanted)
-        if rows.isna().any():
+        wanted = _one_array(image_ids).dictionary_encode()
+        found = pc.index_in(self._table(["image_id"])["image_id"], wanted.dictionary)  # hashes these, not all of ours
+        found = found.fill_null(-1).to_numpy()
+        in_store = np.flatnonzero(found >= 0)
+        rows_of_dictionary = np.full(len(wanted.dictionary), -1, np.int64)
+        rows_of_dictionary[found[in_store]] = in_store
+        rows: NDArray[np.int64] = rows_of_dictionary[wanted.indices.to_numpy()]
+        if missing := int((rows < 0).sum()):
             raise StoreError(
-                f"{int(rows.isna().sum())} of {len(wanted)} images are not in {self.path}: the splits were made from "
+                f"{missing} of {len(wanted)} images are not in {self.path}: the splits were made from "
                 "another store. Run the faces pipeline again."
             )
-        return rows.to_numpy(dtype=np.int64)
+        return rows
 
     def jpeg(self, position: int) -> bytes:
         """Encoded bytes of the image in row `position`."""
         batch = int(np.searchsorted(self._starts, position, side="right")) - 1
-        column = self._batches[batch].column(SCHEMA.names.index("jpeg"))
+        column = self._checked_batch(batch).column(SCHEMA.names.index("jpeg"))
         return bytes(column[position - int(self._starts[batch])].as_buffer())
+
+    def _checked_batch(self, number: int) -> "pa.RecordBatch":
+        batch = self._batches[number]
+        if not self._checked[number]:
+            with _naming_damage(self.path):
+                batch.validate(full=True)
+            self._checked[number] = True
+        return batch
+
+    def _table(self, names: list[str]) -> "pa.Table":
+        schema = pa.schema([self._schema.field(name) for name in names])
+        table = pa.Table.from_batches([batch.select(names) for batch in self._batches], schema)
+        with _naming_damage(self.path):
+            table.validate(full=True)
+        return table
 
     def pixels(self, position: int) -> NDArray[np.uint8]:
         """RGB pixels (height, width, 3) of the image in row `position`."""
@@ -161,21 +204,31 @@ class FaceStore:
         return batch
 
 
-def _open(path: Path) -> tuple[dict[bytes, bytes], "list[pa.RecordBatch]"]:
+def _one_array(texts: Iterable[str]) -> "pa.Array":
+    array = pa.array(texts, pa.string())
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array  # pandas may hold several
+
+
+@contextmanager
+def _naming_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StoreError(f"{path} is damaged ({error}). Delete it and run: kedro run --pipeline=faces") from error
+
+
+def _open(path: Path) -> "tuple[pa.Schema, list[pa.RecordBatch]]":
     if not path.exists():
         raise StoreError(f"There is no store at {path}. Make it: kedro run --pipeline=faces")
-    try:
+    with _naming_damage(path):
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
         for batch in batches:
-            batch.validate(full=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise StoreError(f"{path} is damaged ({error}). Delete it and run: kedro run --pipeline=faces") from error
-    metadata = dict(reader.schema.metadata or {})
-    version = metadata.get(b"version", b"none").decode()
+            batch.validate()
+    version = (reader.schema.metadata or {}).get(b"version", b"none").decode()
     if version != FORMAT_VERSION:
         raise StoreError(
             f"{path} has format version {version}, this faceleak reads version {FORMAT_VERSION}. "
             "Delete it and run: kedro run --pipeline=faces"
         )
-    return metadata, batches
+    return reader.schema, batches

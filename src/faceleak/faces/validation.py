@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
 
 EXAMPLES = 5
+log = logging.getLogger(__name__)
 RUN_AGAIN = "Delete the store and run again: kedro run --pipeline=faces"
 ONE_COPY = "Keep one file of each image in the source"
 WHOLE_PEOPLE = "Draw whole people, as faceleak.faces.splits.split does"
@@ -50,13 +51,14 @@ def validate(
     """Check that the images are usable and that the splits keep apart what must be apart.
 
     Returns success, rows, and expectations: one entry each with name, type, column, severity, success,
-    unexpected_count and examples (image ids, 5 at most). An expectation of severity `info` is counted and never fails:
-    the same image twice within one role makes numbers a little less certain, not wrong. Images without a role are
-    left out of all that is about roles. Raises FacesValidationError, which carries the same result.
+    unexpected_count and examples (image ids, 5 at most). An expectation of severity `info` is counted, warned
+    of and never fails: the same image twice within one role makes numbers a little less certain, not wrong. Images
+    without a role are left out of all that is about roles. Raises FacesValidationError, which carries the same result.
     """
     table = _table(store, manifest, splits)
     checks = _checks(options)
     found = _evaluate(table, checks)
+    _warn_of_copies(found)
     result = {
         "success": all(entry["success"] for entry in found),
         "rows": len(table),
@@ -201,6 +203,15 @@ def _entry(check: Check, found: "ExpectationValidationResult", table: pd.DataFra
         "unexpected_count": int(found.result["unexpected_count"]),
         "examples": table["image_id"].iloc[rows].fillna("no image_id").tolist(),
     }
+
+
+def _warn_of_copies(found: list[dict[str, Any]]) -> None:
+    copies = next(entry for entry in found if entry["name"] == "repeated_within_role")
+    if count := copies["unexpected_count"]:
+        log.warning(
+            "%d images occur more than once in their role (%s, …): numbers are a little less certain. %s.",
+            *(count, ", ".join(copies["examples"]), ONE_COPY),
+        )
 
 
 def _message(checks: list[Check], result: dict[str, Any]) -> str:

@@ -6,19 +6,20 @@ import pandas as pd
 
 from faceleak.compute import ComputeOptions
 from faceleak.faces.options import FacesOptions
-from faceleak.faces.splits import split
-from faceleak.faces.store import FaceSource, FaceStore
+from faceleak.faces.packing import Packing
+from faceleak.faces.splits import split, split_as_stated
+from faceleak.faces.store import STATED_ROLE, FaceSource, FaceStore
 
 
-def open_source(options: FacesOptions, compute: ComputeOptions) -> FaceSource:
+def open_source(options: FacesOptions, compute: ComputeOptions) -> FaceSource | Packing:
     """Open the configured source of faces; saving it packs it."""
-    from faceleak.faces.demo import DemoFaces
-    from faceleak.faces.folder import FaceFolder
+    if options.source == "demo" and options.demo is not None:
+        from faceleak.faces.demo import DemoFaces
 
-    if options.demo is not None and options.source == "demo":
         return DemoFaces(options.demo, compute)
-    assert options.folder is not None
-    return FaceFolder(options.folder.path)
+    from faceleak.faces.sources.opening import open_images
+
+    return Packing(open_images(options), options.quarantine, compute)
 
 
 def list_faces(store: FaceStore) -> pd.DataFrame:
@@ -26,8 +27,15 @@ def list_faces(store: FaceStore) -> pd.DataFrame:
     return store.manifest()
 
 
+def list_quarantine(store: FaceStore) -> pd.DataFrame:
+    """List the images that were left out of the store, and why."""
+    return store.quarantine()
+
+
 def split_faces(manifest: pd.DataFrame, options: FacesOptions) -> pd.DataFrame:
-    """Give every image its role."""
+    """Give every image its role: the user's, where the source states them."""
+    if STATED_ROLE in manifest:
+        return split_as_stated(manifest, options.splits)
     return split(manifest, options.splits)
 
 

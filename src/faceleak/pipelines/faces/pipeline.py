@@ -2,7 +2,14 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.faces.nodes import draw_sample, list_faces, open_source, split_faces, validate_faces
+from faceleak.pipelines.faces.nodes import (
+    draw_sample,
+    list_faces,
+    list_quarantine,
+    open_source,
+    split_faces,
+    validate_faces,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -11,6 +18,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(open_source, ["params:faces", "params:compute"], "face_store", name="pack_faces"),
             Node(list_faces, "face_store", "manifest", name="list_faces"),
+            Node(list_quarantine, "face_store", "quarantine", name="list_quarantine"),
             Node(split_faces, ["manifest", "params:faces"], "proposed_splits", name="split_faces"),
             Node(
                 validate_faces,

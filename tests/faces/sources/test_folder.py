@@ -7,9 +7,12 @@ import pytest
 from PIL import Image
 
 from faceleak.errors import FaceleakError
-from faceleak.faces.folder import FaceFolder, SourceError
-from faceleak.faces.images import ImageError, encode_jpeg
-from faceleak.faces.store import FaceStore, pack, sha256_of
+from faceleak.faces.images import encode_jpeg
+from faceleak.faces.packing import Packing
+from faceleak.faces.quarantine import QuarantineError
+from faceleak.faces.sources.folder import FaceFolder
+from faceleak.faces.sources.source import SourceError
+from faceleak.faces.store import FaceStore, sha256_of
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def test_every_image_of_every_person_is_packed(folder, tmp_path):
     (folder / "README.md").write_text("nor this")
     (folder / "bert" / "grey.PNG").write_bytes(b"")
     Image.new("L", (30, 20), 200).save(folder / "bert" / "grey.PNG", "PNG")
-    pack(FaceFolder(folder), tmp_path / "faces.arrow")
+    Packing(FaceFolder(folder)).into(tmp_path / "faces.arrow")
     store = FaceStore(tmp_path / "faces.arrow")
     manifest = store.manifest()
     assert manifest["image_id"].tolist() == ["anna/0.jpg", "anna/1.jpg", "bert/0.jpg", "bert/1.jpg", "bert/grey.PNG"]
@@ -45,7 +48,7 @@ def test_every_image_of_every_person_is_packed(folder, tmp_path):
 def test_length_and_fingerprint_follow_the_files(folder):
     source = FaceFolder(folder)
     before = source.fingerprint()
-    assert len(source) == len(list(source)) == 4
+    assert len(source) == len(list(source.read(0))) == 4
     assert FaceFolder(folder).fingerprint() == before
     (folder / "bert" / "1.jpg").unlink()
     assert len(FaceFolder(folder)) == 3
@@ -86,23 +89,23 @@ def truncate(path: Path) -> None:
 )
 def test_a_bad_file_is_named_and_leaves_the_earlier_store(name, spoil, reason, folder, tmp_path):
     path = tmp_path / "faces.arrow"
-    pack(FaceFolder(folder), path)
+    Packing(FaceFolder(folder)).into(path)
     before = path.read_bytes()
     spoil(folder / name)
-    with pytest.raises(ImageError, match=reason) as caught:
-        pack(FaceFolder(folder), path)
-    assert str(folder / name) in str(caught.value)
+    with pytest.raises(QuarantineError, match=reason) as caught:
+        Packing(FaceFolder(folder)).into(path)
+    assert name in str(caught.value)
     assert path.read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["faces.arrow", "people"]
 
 
 def test_a_file_that_may_not_be_read_is_named(folder, tmp_path, monkeypatch):
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, mode: str = "r") -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(SourceError, match=r"anna/0\.jpg could not be read \(Permission denied\)"):
-        pack(FaceFolder(folder), tmp_path / "faces.arrow")
+    monkeypatch.setattr(Path, "open", refuse)
+    problems = [image.problem for image in FaceFolder(folder).read(0)]
+    assert len(problems) == 4
+    assert "anna/0.jpg' could not be read (Permission denied)" in problems[0]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,7 @@ def test_a_folder_without_people_to_compare_is_refused(people, reason, tmp_path)
     path = tmp_path / "faces.arrow"
     path.write_bytes(b"an earlier store")
     with pytest.raises(SourceError, match=reason) as caught:
-        pack(FaceFolder(source), path)
+        Packing(FaceFolder(source)).into(path)
     assert str(source) in str(caught.value)
     assert isinstance(caught.value, FaceleakError)
     assert path.read_bytes() == b"an earlier store"
@@ -126,7 +129,7 @@ def test_a_folder_without_people_to_compare_is_refused(people, reason, tmp_path)
 
 @pytest.mark.shared_data
 def test_real_grey_faces_are_packed(shared, tmp_path):
-    pack(FaceFolder(shared / "faces" / "orl_att"), tmp_path / "orl.arrow")
+    Packing(FaceFolder(shared / "faces" / "orl_att")).into(tmp_path / "orl.arrow")
     store = FaceStore(tmp_path / "orl.arrow")
     manifest = store.manifest()
     assert manifest.groupby("identity").size().tolist() == [10] * 40

@@ -1,0 +1,46 @@
+"""Files that hold many images one after the other: read at given places, never beyond the file's end."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from faceleak.faces.images import MAXIMUM_BYTES, ImageError
+
+READ_AHEAD = 256 << 10
+
+
+class EndOfFileError(ImageError):
+    """A file ends before what it should hold."""
+
+
+class Bytes:
+    """A file that is open for reading at any place."""
+
+    def __init__(self, number: int, path: Path) -> None:
+        self._number, self.path = number, path
+        self.size = os.fstat(number).st_size
+        self._ahead, self._start = b"", 0
+
+    def at(self, offset: int, length: int) -> bytes:
+        """Read `length` bytes at `offset`. Raises EndOfFileError, or ImageError where they are many."""
+        if length > MAXIMUM_BYTES:
+            raise ImageError(f"{self.path} claims {length:,} bytes for one image at byte {offset:,}. Remove it.")
+        place = offset - self._start
+        if place < 0 or place + length > len(self._ahead):
+            inside = 0 <= offset < self.size
+            ahead = os.pread(self._number, max(length, READ_AHEAD), offset) if inside else b""
+            self._ahead, self._start, place = ahead, offset, 0
+        if place + length > len(self._ahead):
+            raise EndOfFileError(f"{self.path} has {self.size:,} bytes and ends before the image at byte {offset:,}.")
+        return self._ahead[place : place + length]
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[Bytes]:
+    """Open a file for reading at any place."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        yield Bytes(number, path)
+    finally:
+        os.close(number)

@@ -1,0 +1,124 @@
+"""Parquet files with a column of encoded images and one of identities, as face sets on dataset hubs have them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from faceleak.faces.images import MAXIMUM_BYTES
+from faceleak.faces.options import ParquetOptions
+from faceleak.faces.sources.source import Loss, SourceError, SourceImage, state_of
+from faceleak.pieces import fingerprint
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class ParquetFaces:
+    """A Parquet file, or all `*.parquet` in a folder in the order of their names, read batch by batch.
+
+    The images are bytes, or a struct with a field `bytes`. Raises SourceError where a file is missing, damaged, or
+    lacks a column.
+    """
+
+    options: ParquetOptions
+    states_roles = False
+
+    def fingerprint(self) -> str:
+        columns = [self.options.image_column, self.options.identity_column]
+        return fingerprint("parquet", columns, [state_of(file) for file in self._files])
+
+    def __len__(self) -> int:
+        return sum(self._lengths)
+
+    def read(self, start: int) -> Iterator[SourceImage]:
+        for file, length in zip(self._files, self._lengths, strict=True):
+            if start < length:
+                yield from self._read_file(file, start)
+            start = max(0, start - length)
+
+    def losses(self) -> list[Loss]:
+        return []
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        path = self.options.path
+        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        if not files or not files[0].is_file():
+            raise SourceError(
+                f"There is no Parquet file at {path}. Set faces.parquet.path in parameters_faces.yml to a .parquet "
+                "file or a folder with such files."
+            )
+        return files
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        lengths = []
+        for path in self._files:
+            with self._open(path) as file:
+                lengths.append(int(file.metadata.num_rows))
+        return lengths
+
+    def _open(self, path: Path) -> "ParquetFile":
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            file = parquet.ParquetFile(path)
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(f"{path} is not a sound Parquet file ({error}). Copy it again.") from error
+        names = file.schema_arrow.names
+        for key in ("image_column", "identity_column"):
+            if (column := getattr(self.options, key)) not in names:
+                raise SourceError(
+                    f"{path} has no column {column!r}; it has {', '.join(names)}. Set faces.parquet.{key}."
+                )
+        image = file.schema_arrow.field(self.options.image_column).type
+        encoded = image.field("bytes").type if pa.types.is_struct(image) and "bytes" in image.names else image
+        if not (pa.types.is_binary(encoded) or pa.types.is_large_binary(encoded)):
+            raise SourceError(
+                f"The column {self.options.image_column!r} of {path} holds {image}, not encoded images (binary, or "
+                "a struct with a field `bytes`). Set faces.parquet.image_column."
+            )
+        return file
+
+    def _read_file(self, path: Path, start: int) -> Iterator[SourceImage]:
+        import pyarrow as pa
+
+        with self._open(path) as file:
+            groups, row = _groups_from(file, start)
+            columns = [self.options.image_column, self.options.identity_column]
+            batches = file.iter_batches(ROWS_AT_ONCE, groups, columns, use_threads=False)
+            try:
+                for batch in batches:
+                    for image, identity in zip(*(batch.column(name) for name in columns), strict=True):
+                        if row >= start:
+                            yield _image(f"{path.stem}/{row:09d}", image.as_py(), identity.as_py(), path.stem)
+                        row += 1
+            except (pa.ArrowException, OSError) as error:
+                raise SourceError(f"{path} is damaged at row {row} ({error}). Copy it again.") from error
+
+
+def _groups_from(file: "ParquetFile", start: int) -> tuple[list[int], int]:
+    """Row groups that hold the rows from `start` on, and the number of their first row."""
+    first = 0
+    for group in range(file.metadata.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        if start < first + rows:
+            return list(range(group, file.metadata.num_row_groups)), first
+        first += rows
+    return [], first
+
+
+def _image(image_id: str, image: Any, identity: Any, source: str) -> SourceImage:
+    content = image.get("bytes") if isinstance(image, dict) else image
+    name = "" if identity is None else str(identity)
+    if not content:
+        return SourceImage(image_id, name, source, problem="The row holds no image.")
+    if len(content) > MAXIMUM_BYTES:
+        return SourceImage(image_id, name, source, problem=f"The image has more than {MAXIMUM_BYTES:,} bytes.")
+    return SourceImage(image_id, name, source, content)

@@ -1,0 +1,189 @@
+"""InsightFace's RecordIO: `train.rec` with the images, `train.idx` with a line `key<tab>offset` for each.
+
+A record: magic, a word with the kind of part (upper 3 bits) and the length, then the payload, padded to 4 bytes.
+Its payload: an `IRHeader` (flag, label, id, id2; with a flag above 0 as many float32 labels follow) and the encoded
+image. The record of key 0 holds no image but, as its first label, the key at which the images end. Format: dmlc-core
+`recordio.h`, apache/mxnet `python/mxnet/recordio.py`, deepinsight/insightface `recognition/arcface_torch/dataset.py`.
+"""
+
+import logging
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceleak.faces.images import MAXIMUM_BYTES, ImageError
+from faceleak.faces.sources.indexed import Bytes, EndOfFileError, open_bytes
+from faceleak.faces.sources.source import Loss, SourceError, SourceImage, require_file, state_of
+from faceleak.pieces import fingerprint
+
+MAGIC = 0xCED7230A
+PREFIX = struct.Struct("<II")  # magic, kind and length
+HEADER = struct.Struct("<IfQQ")  # flag, label, id, id2
+KIND_BITS = 29
+WHOLE, FIRST, MIDDLE, LAST = range(4)  # kinds of parts: a payload that holds the magic is split there
+MAXIMUM_LABELS = 1 << 16
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RecordFaces:
+    """The images of a `.rec` file and the `.idx` file beside it, in the order of their keys.
+
+    The person is the label; `property` is not needed. Where the `.rec` ends too early, the images before the end are
+    read and the others are reported as a loss. Raises SourceError where a file is missing or the index is not one.
+    """
+
+    path: Path
+    states_roles = False
+
+    def fingerprint(self) -> str:
+        return fingerprint("recordio", state_of(self.path), state_of(self._index_path))
+
+    def __len__(self) -> int:
+        return len(self._places[0])
+
+    def read(self, start: int) -> Iterator[SourceImage]:
+        keys, offsets = self._places
+        with open_bytes(self.path) as file:
+            for key, offset in zip(keys[start:].tolist(), offsets[start:].tolist(), strict=True):
+                yield _image(file, f"{key:09d}", offset)
+
+    def losses(self) -> list[Loss]:
+        listed, there = len(self._listed[0]), len(self)
+        if listed == there:
+            return []
+        reason = (
+            f"{self.path} was cut: {there:,} of the {listed:,} images in {self._index_path.name} are whole, the other "
+            f"{listed - there:,} are missing. Copy the file again if you need them."
+        )
+        log.warning(reason)
+        return [Loss(str(self.path), reason)]
+
+    @property
+    def _index_path(self) -> Path:
+        return self.path.with_suffix(".idx")
+
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Keys and offsets of the images that are whole: all, unless the file was cut."""
+        keys, offsets = self._listed
+        with open_bytes(self.path) as file:
+            if not offsets.size or (offsets.max() < file.size and _is_whole(file, int(offsets.max()))):
+                return keys, offsets
+            last_before_end = max((int(offset) for offset in offsets[offsets < file.size]), default=-1)
+            end = last_before_end + _is_whole(file, last_before_end)
+        there = offsets < end
+        if not there.any():
+            raise SourceError(
+                f"{self.path} holds none of the {len(keys):,} images that {self._index_path} lists. Do the two belong "
+                "together? Copy both again."
+            )
+        return keys[there], offsets[there]
+
+    @cached_property
+    def _listed(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Keys and offsets of all images that the index lists."""
+        require_file(self.path, "faces.recordio.path", "a .rec file")
+        require_file(self._index_path, "faces.recordio.path", "a .rec file with its .idx file beside it")
+        keys, offsets = _read_index(self._index_path)
+        if keys.size and keys[0] == 0:
+            with open_bytes(self.path) as file:
+                end = _end_of_images(file, int(offsets[0]))
+            images = (keys > 0) & (keys < end)
+            keys, offsets = keys[images], offsets[images]
+        if not keys.size:
+            raise SourceError(f"{self._index_path} lists no image. Copy it again, or make it with im2rec.")
+        return keys, offsets
+
+
+def _read_index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Keys in ascending order and the offset of each."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    try:
+        table = csv.read_csv(
+            path,
+            read_options=csv.ReadOptions(column_names=["key", "offset"]),
+            parse_options=csv.ParseOptions(delimiter="\t", quote_char=False),
+            convert_options=csv.ConvertOptions(column_types={"key": pa.int64(), "offset": pa.int64()}, null_values=[]),
+        )
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"{path} is not an index of lines `key<tab>offset` ({error}). Copy it again.") from error
+    keys, offsets = table["key"].to_numpy(), table["offset"].to_numpy()
+    order = np.argsort(keys, kind="stable")
+    keys, offsets = keys[order], offsets[order]
+    if (keys < 0).any() or (offsets < 0).any() or (np.diff(keys) == 0).any():
+        raise SourceError(f"{path} has negative numbers or the same key twice. Copy it again.")
+    return keys, offsets
+
+
+def _end_of_images(file: Bytes, offset: int) -> int:
+    """Key after the last image, from the record of key 0; images have all keys above 0 where it does not say."""
+    try:
+        labels, _ = _unpack(_payload(file, offset), str(file.path))
+    except ImageError as error:
+        raise SourceError(f"{file.path} does not begin with a readable record ({error}). Copy it again.") from error
+    return int(labels[0]) if len(labels) > 1 and math.isfinite(labels[0]) else np.iinfo(np.int64).max
+
+
+def _is_whole(file: Bytes, offset: int) -> bool:
+    """Whether the file holds all that the record claims, without looking at what that is."""
+    try:
+        return offset >= 0 and all(place + length <= file.size for place, length in _parts(file, offset))
+    except EndOfFileError:
+        return False
+    except ImageError:  # it is damaged, not cut
+        return True
+
+
+def _image(file: Bytes, image_id: str, offset: int) -> SourceImage:
+    try:
+        labels, content = _unpack(_payload(file, offset), f"{file.path}, image {image_id},")
+    except (ImageError, OSError) as error:
+        return SourceImage(image_id, "", file.path.stem, problem=str(error))
+    if not (labels and labels[0] >= 0 and labels[0].is_integer()):
+        shown = labels[0] if labels else "none"
+        return SourceImage(image_id, "", file.path.stem, problem=f"Its label is {shown}; a person is a whole number.")
+    return SourceImage(image_id, str(int(labels[0])), file.path.stem, content)
+
+
+def _payload(file: Bytes, offset: int) -> bytes:
+    """The payload of the record at `offset`, put together where it was split. Raises ImageError."""
+    return struct.pack("<I", MAGIC).join(file.at(place, length) for place, length in _parts(file, offset))
+
+
+def _parts(file: Bytes, offset: int) -> Iterator[tuple[int, int]]:
+    """Place and length of each part of the record at `offset`. Raises ImageError where they make no record."""
+    total, expected = 0, (WHOLE, FIRST)
+    while True:
+        magic, word = PREFIX.unpack(file.at(offset, PREFIX.size))
+        kind, length = word >> KIND_BITS, word & ((1 << KIND_BITS) - 1)
+        total += length + PREFIX.size
+        if magic != MAGIC or kind not in expected or total > MAXIMUM_BYTES:
+            raise ImageError(f"{file.path} has no sound record at byte {offset:,}. Copy it again, with its index.")
+        yield offset + PREFIX.size, length
+        if kind in (WHOLE, LAST):
+            return
+        expected = (MIDDLE, LAST)
+        offset += PREFIX.size + length + -length % 4
+
+
+def _unpack(payload: bytes, name: str) -> tuple[tuple[float, ...], bytes]:
+    """Labels and encoded image of a payload. Raises ImageError."""
+    if len(payload) < HEADER.size:
+        raise ImageError(f"{name} has a record that is shorter than its header.")
+    flag, label, _, _ = HEADER.unpack_from(payload)
+    if flag == 0:
+        return (label,), payload[HEADER.size :]
+    end = HEADER.size + 4 * flag
+    if flag > MAXIMUM_LABELS or len(payload) < end:
+        raise ImageError(f"{name} claims {flag} labels, which its record does not hold.")
+    return struct.unpack_from(f"<{flag}f", payload, HEADER.size), payload[end:]

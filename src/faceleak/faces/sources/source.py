@@ -1,0 +1,91 @@
+"""What every source of faces offers: its length, a fingerprint, and its images in order from any place on."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from faceleak.errors import FaceleakError
+from faceleak.faces.images import MAXIMUM_BYTES, ImageError
+
+
+class SourceError(FaceleakError):
+    """The source of faces is missing, damaged as a whole, or holds too little."""
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """One image as its source has it: encoded bytes, not looked at yet, or what was wrong when they were read."""
+
+    image_id: str
+    identity: str
+    source: str
+    content: bytes = b""
+    problem: str = ""
+    stated_role: str | None = None
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Images that a source knows of and does not have, all together: what they were in, and why."""
+
+    where: str
+    reason: str
+
+
+class ImageSource(Protocol):
+    """A source whose images may be broken one by one. The order never changes, so that packing can go on anywhere."""
+
+    @property
+    def states_roles(self) -> bool:
+        """Whether the images say which part they play."""
+
+    def fingerprint(self) -> str:
+        """Name the content: another one, where files were added, removed or changed."""
+
+    def __len__(self) -> int:
+        """Count the images, the broken ones included."""
+
+    def read(self, start: int) -> Iterator[SourceImage]:
+        """Read the images from number `start` on, one at a time. Never raises because of a single image."""
+
+    def losses(self) -> list[Loss]:
+        """Name what is missing as a whole, such as the rest of a file that was cut."""
+
+
+def read_image(image: SourceImage, load: Callable[[], bytes], name: str) -> SourceImage:
+    """Fill in the bytes that `load` gives, or what was wrong with them; `name` is where they should have been."""
+    try:
+        content, problem = load(), ""
+    except ImageError as error:
+        content, problem = b"", str(error)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else error
+        content, problem = b"", f"{name!r} could not be read ({reason}). Check its permissions or remove it."
+    return SourceImage(image.image_id, image.identity, image.source, content, problem, image.stated_role)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file of at most `MAXIMUM_BYTES`. Raises ImageError where it is larger or no file."""
+    if not path.is_file():  # a pipe would never end
+        raise ImageError(f"There is no file {path}.")
+    with path.open("rb") as file:
+        content = file.read(MAXIMUM_BYTES + 1)
+    if len(content) > MAXIMUM_BYTES:
+        raise ImageError(f"{path} is larger than {MAXIMUM_BYTES:,} bytes. Scale it down or remove it.")
+    return content
+
+
+def state_of(path: Path) -> list[str | int]:
+    """Name, size and time of the last change of a file, for fingerprints; size -1 where it is missing."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return [path.name, -1, 0]
+    return [path.name, found.st_size, found.st_mtime_ns]
+
+
+def require_file(path: Path, key: str, content: str) -> None:
+    """Raise SourceError where `path`, set by the key `key`, is no file that holds `content`."""
+    if not path.is_file():
+        raise SourceError(f"There is no file {path}. Set {key} in parameters_faces.yml to {content}.")

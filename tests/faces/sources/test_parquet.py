@@ -1,0 +1,32 @@
+import pyarrow as pa
+from pyarrow import parquet
+
+from faceleak.faces.options import ParquetOptions
+from faceleak.faces.sources import parquet as parquet_source
+from faceleak.faces.sources.parquet import ParquetFaces
+
+from .conftest import grey_jpeg
+
+JPEGS = [grey_jpeg(20 * number) for number in range(10)]
+
+
+def test_bytes_and_structs_are_read_from_any_row_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_source, "ROWS_AT_ONCE", 3)
+    structs = [{"bytes": jpeg, "path": "x.jpg"} for jpeg in JPEGS]
+    for number, column in enumerate((JPEGS, structs)):
+        table = pa.table({"picture": column, "who": list(range(10)), "other": ["x"] * 10})
+        parquet.write_table(table, tmp_path / f"part_{number}.parquet", row_group_size=4)
+    source = ParquetFaces(ParquetOptions(path=tmp_path, image_column="picture", identity_column="who"))
+    found = list(source.read(0))
+    assert [image.content for image in found] == JPEGS * 2
+    assert [image.identity for image in found] == [str(number) for number in range(10)] * 2
+    assert found[13].image_id == "part_1/000000003"
+    for start in (1, 4, 9, 10, 17, 20):
+        assert list(source.read(start)) == found[start:]
+    assert len(source) == 20
+
+
+def test_rows_without_an_image_are_reported(tmp_path):
+    parquet.write_table(pa.table({"image": [JPEGS[0], None], "identity": ["a", "b"]}), tmp_path / "a.parquet")
+    first, second = ParquetFaces(ParquetOptions(path=tmp_path / "a.parquet")).read(0)
+    assert (first.problem, second.problem) == ("", "The row holds no image.")
