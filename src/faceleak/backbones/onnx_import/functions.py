@@ -101,6 +101,11 @@ def reshape(x: Tensor, shape: Whole, allowzero: int = 0) -> Tensor:
     return x.reshape([x.shape[axis] if size == 0 and not allowzero else size for axis, size in enumerate(wanted)])
 
 
+def expand(x: Tensor, shape: Whole) -> Tensor:
+    """Repeat axes of size 1 as `shape` asks; an axis of size 1 in `shape` keeps that of x."""
+    return x.expand(torch.broadcast_shapes(x.shape, integers(shape)))
+
+
 def flatten(x: Tensor, axis: int = 1) -> Tensor:
     axis = axis + x.dim() if axis < 0 else axis
     return x.reshape(prod(x.shape[:axis]), -1)
@@ -164,16 +169,26 @@ def pad(x: Tensor, pads: Whole, value: Any = 0.0, axes: Whole | None = None, mod
     return functional.pad(x, torch_order(before, after), kind, fill)
 
 
-def reduce(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Make a reduction over `axes`, all of them where none are given."""
+def reduce_mean(x: Tensor, axes: Whole | None = None, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Tensor:
+    return _reduce(torch.mean, x, axes, keepdims, noop_with_empty_axes)
 
-    def reduced(x: Tensor, axes: Whole | None = None, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Tensor:
-        chosen = [] if axes is None else integers(axes)
-        if not chosen and noop_with_empty_axes:
-            return x
-        return function(x, dim=chosen or list(range(x.dim())), keepdim=bool(keepdims))
 
-    return reduced
+def reduce_sum(x: Tensor, axes: Whole | None = None, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Tensor:
+    return _reduce(torch.sum, x, axes, keepdims, noop_with_empty_axes)
+
+
+def reduce_l2(x: Tensor, axes: Whole | None = None, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Tensor:
+    return _reduce(torch.linalg.vector_norm, x, axes, keepdims, noop_with_empty_axes)
+
+
+def _reduce(
+    function: Callable[..., Tensor], x: Tensor, axes: Whole | None, keepdims: int, noop_with_empty_axes: int
+) -> Tensor:
+    """Reduce over `axes`; over all of them where none are given, unless that is to do nothing."""
+    chosen = [] if axes is None else integers(axes)
+    if not chosen and noop_with_empty_axes:
+        return x
+    return function(x, dim=chosen or list(range(x.dim())), keepdim=bool(keepdims))
 
 
 def lp_normalization(x: Tensor, axis: int = -1, p: int = 2) -> Tensor:
@@ -232,6 +247,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "Concat": concat,
     "Constant": constant,
     "Div": divide,
+    "Expand": expand,
     "Flatten": flatten,
     "Gather": gather,
     "Gemm": gemm,
@@ -247,9 +263,9 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "PRelu": prelu,
     "Pad": pad,
     "Pow": torch.pow,
-    "ReduceL2": reduce(torch.linalg.vector_norm),
-    "ReduceMean": reduce(torch.mean),
-    "ReduceSum": reduce(torch.sum),
+    "ReduceL2": reduce_l2,
+    "ReduceMean": reduce_mean,
+    "ReduceSum": reduce_sum,
     "Relu": torch.relu,
     "Reshape": reshape,
     "Shape": shape,
