@@ -128,5 +128,5 @@ def test_weights_listed_as_inputs_are_no_inputs(graph):
     listed.name = "more"
     model.graph.input.append(listed)
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(OnnxError, match="2 inputs .images, more."):
+    with pytest.raises(OnnxError, match=r"2 inputs .images, more."):
         load_onnx(path)

@@ -103,7 +103,7 @@ def reshape(x: Tensor, shape: Whole, allowzero: int = 0) -> Tensor:
 
 def expand(x: Tensor, shape: Whole) -> Tensor:
     """Repeat axes of size 1 as `shape` asks; an axis of size 1 in `shape` keeps that of x."""
-    return x.expand(torch.broadcast_shapes(x.shape, integers(shape)))
+    return x.expand(torch.broadcast_shapes(x.shape, integers(shape)))  # type: ignore[no-untyped-call]
 
 
 def flatten(x: Tensor, axis: int = 1) -> Tensor:
