@@ -103,6 +103,25 @@ def test_a_network_that_mixes_a_batch_is_not_independent_of_it(tiny_backbone):
     assert any("in a batch than alone" in warning for warning in inventory["warnings"])
 
 
+class Scaling(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x.flatten(1) * self.factor
+
+
+def test_large_embeddings_are_compared_and_infinite_ones_told(tiny_backbone):
+    large = take_inventory(backbone_of(tiny_backbone, Scaling(1e30)))
+    assert large["independent_of_batch"]
+    infinite = take_inventory(backbone_of(tiny_backbone, Scaling(float("inf"))))
+    assert infinite["batch_difference"] is None
+    assert not infinite["independent_of_batch"]
+    assert any("NaN or infinite" in warning for warning in infinite["warnings"])
+    assert json.loads(json.dumps(infinite)) == infinite
+
+
 def test_taking_an_inventory_changes_nothing(tiny_backbone):
     before, random = tiny_backbone.weights_hash(), torch.get_rng_state()
     take_inventory(tiny_backbone.train())

@@ -40,6 +40,8 @@ def test_the_summary_says_what_was_measured(inventory):
     assert summary["BN layers"] == "2, 1 of them with trained statistics"
     assert summary["BN channels"] == "576"
     assert summary["same answer in a batch"] == "yes (differs by 3e-07)"
+    infinite = summary_table(inventory | {"batch_difference": None}).set_index("property")["value"]
+    assert infinite["same answer in a batch"] == "–, not finite"
     wrong = summary_table(inventory | {"measured_embedding_size": 128}).set_index("property")["value"]
     assert wrong["embedding size"] == "128, the card states 512"
 

@@ -18,8 +18,8 @@ def take_inventory(backbone: Backbone) -> dict[str, Any]:
     bn_layers: name, channels, eps, momentum, affine, statistics_trained (not all means 0 and variances 1), in the order
     of definition. flops: of one image, a multiplication and an addition counting two, of matrix products and
     convolutions. measured_embedding_size: numbers that one image gives. deterministic: the same images twice give the
-    same bits. batch_difference: largest relative distance of an image's embedding alone from that in a batch; the
-    backbone is independent_of_batch where it is rounding. warnings: what an auditor should know before reading signals.
+    same bits. batch_difference: largest relative distance of an image's embedding alone from that in a batch, None
+    where embeddings are not finite; the backbone is independent_of_batch where it is rounding. warnings: what an auditor should know before reading signals.
     """
     layers = _layers(backbone)
     taken = {
@@ -70,13 +70,15 @@ def _behaviour(backbone: Backbone) -> dict[str, Any]:
         "flops": counter.get_total_flops(),
         "deterministic": torch.equal(together, again),
         "batch_difference": difference,
-        "independent_of_batch": difference <= SAME_ANSWER,
+        "independent_of_batch": difference is not None and difference <= SAME_ANSWER,
     }
 
 
-def _largest_relative_distance(rows: Tensor, others: Tensor) -> float:
-    length = rows.norm(dim=1).clamp_min(torch.finfo(rows.dtype).tiny)
-    return float(((rows - others).norm(dim=1) / length).max())
+def _largest_relative_distance(rows: Tensor, others: Tensor) -> float | None:
+    rows, others = rows.double(), others.double()  # in which no square of a float32 overflows
+    length = rows.norm(dim=1).clamp_min(torch.finfo(torch.float32).tiny)
+    largest = ((rows - others).norm(dim=1) / length).max()
+    return float(largest) if torch.isfinite(largest) else None
 
 
 def _warnings(taken: dict[str, Any]) -> list[str]:
@@ -88,7 +90,10 @@ def _warnings(taken: dict[str, Any]) -> list[str]:
             not taken["deterministic"]
         ),
         "An image has another embedding in a batch than alone, so scores depend on what is read with it.": (
-            not taken["independent_of_batch"]
+            taken["batch_difference"] is not None and not taken["independent_of_batch"]
+        ),
+        "Embeddings of noise are NaN or infinite: the weights are damaged or were never trained.": (
+            taken["batch_difference"] is None
         ),
         f"{len(untrained)} BN layers have the statistics of a fresh network ({', '.join(untrained[:5])}): they tell "
         "nothing about training images.": bool(untrained),

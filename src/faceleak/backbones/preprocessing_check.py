@@ -167,6 +167,7 @@ def _warn(table: pd.DataFrame) -> list[str]:
         f"Faces fed another way ({name}) verify clearly better than as the card declares: AUC "
         f"{row['verification_auc']:.3f} against {declared:.3f}, a difference of {row['difference']:+.3f} "
         f"({row['difference_ci_low']:+.3f} to {row['difference_ci_high']:+.3f}). The declared preprocessing is "
-        "probably not that of the training, and signals would be read off the wrong input: correct it, or align the faces."
+        "probably not that of the training, and signals would be read off the wrong input: correct it, or "
+        "align the faces."
         for name, row in better.sort_values("difference", ascending=False).iterrows()
     ]

@@ -41,9 +41,7 @@ def summary_table(inventory: Inventory) -> pd.DataFrame:
         "BN layers": f"{len(layers)}, {trained} of them with trained statistics",
         "BN channels": f"{sum(layer['channels'] for layer in layers):,}",
         "same answer when asked again": _words(inventory["deterministic"]),
-        "same answer in a batch": (
-            f"{_words(inventory['independent_of_batch'])} (differs by {inventory['batch_difference']:.1g})"
-        ),
+        "same answer in a batch": _batch(inventory),
     }
     return pd.DataFrame(rows.items(), columns=["property", "value"])
 
@@ -53,6 +51,11 @@ def inventory_markdown(inventory: Inventory) -> str:
     warnings = "".join(f"- **{warning}**\n" for warning in inventory["warnings"])
     parts = [warnings, markdown(summary_table(inventory)), markdown(inventory_table(inventory))]
     return "\n".join(part for part in parts if part)
+
+
+def _batch(inventory: Inventory) -> str:
+    difference, same = inventory["batch_difference"], _words(inventory["independent_of_batch"])
+    return "–, not finite" if difference is None else f"{same} (differs by {difference:.1g})"
 
 
 def _words(value: Any) -> str:

@@ -1,10 +1,14 @@
 """Files that are damaged, or ask for more than their own folder."""
 
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from faceleak.backbones.onnx_import import reading
 from faceleak.backbones.onnx_import.graph import OnnxError
@@ -102,6 +106,39 @@ def test_a_file_that_was_cut_off_is_refused(graph, share):
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(OnnxError):
         load_onnx(path)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_file_with_flipped_bytes_loads_or_is_refused(tmp_path_factory, changes):
+    content = bytearray(convolution())
+    for place, value in changes:
+        content[place % len(content)] = value
+    path = tmp_path_factory.getbasetemp() / "flipped.onnx"
+    path.write_bytes(content)
+    for read in (load_onnx, surviving_batch_norms):
+        with suppress(OnnxError):
+            read(path)
+
+
+@cache
+def convolution() -> bytes:
+    """A model with a convolution, BN and a reshape."""
+    ones = np.ones(4, np.float32)
+    constants = {"k": np.ones((4, 3, 3, 3), np.float32), "b": ones, "m": ones, "v": ones, "s": np.array([1, -1])}
+    nodes = [
+        onnx.helper.make_node("Conv", ["images", "k", "b"], ["c"], pads=[1, 1, 1, 1]),
+        onnx.helper.make_node("BatchNormalization", ["c", "b", "b", "m", "v"], ["n"]),
+        onnx.helper.make_node("Reshape", ["n", "s"], ["answer"]),
+    ]
+    graph = onnx.helper.make_graph(
+        nodes,
+        "graph",
+        [onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, (1, 3, 8, 8))],
+        [onnx.helper.make_tensor_value_info("answer", onnx.TensorProto.FLOAT, None)],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]).SerializeToString()
 
 
 def test_weights_shorter_than_their_shape_are_refused(graph):

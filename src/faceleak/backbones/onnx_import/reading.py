@@ -36,7 +36,12 @@ def read_model(path: Path) -> "ModelProto":
 
 def operator(node: "NodeProto") -> str:
     """Name of the operation, with its domain where that is not ONNX's own."""
-    return node.op_type if node.domain in OWN_DOMAINS else f"{node.domain}::{node.op_type}"
+    return _text(node.op_type) if node.domain in OWN_DOMAINS else f"{_text(node.domain)}::{_text(node.op_type)}"
+
+
+def _text(value: str | bytes) -> str:
+    """Text that is no UTF-8 is given as bytes."""
+    return value if isinstance(value, str) else value.decode(errors="replace")
 
 
 def read_graph(path: Path, output: str | None = None) -> Graph:
@@ -46,13 +51,22 @@ def read_graph(path: Path, output: str | None = None) -> Graph:
         raise OnnxError(f"{path} holds sparse weights, which are not imported. Export it with dense ones.")
     _load_external(model, path)
     try:
-        constants = {tensor.name: _tensor(tensor) for tensor in model.graph.initializer}
-        nodes = tuple(_node(node, number) for number, node in enumerate(model.graph.node))
-    except (TypeError, ValueError, OSError) as error:
-        raise OnnxError(f"{path} is damaged: {error}") from error
+        return _graph(model, output, path)
+    except OnnxError:
+        raise
+    except Exception as error:  # readers of damaged files raise whatever they stumble on
+        raise OnnxError(f"{path} is damaged: {error!r}") from error
+
+
+def _graph(model: "ModelProto", output: str | None, path: Path) -> Graph:
     received = _only_input(model.graph, path)
     return Graph(
-        nodes, constants, received.name, _shape(received), _chosen_output(model.graph, output, path), _opset(model)
+        tuple(_node(node, number) for number, node in enumerate(model.graph.node)),
+        {tensor.name: _tensor(tensor) for tensor in model.graph.initializer},
+        received.name,
+        _shape(received),
+        _chosen_output(model.graph, output, path),
+        _opset(model),
     )
 
 
@@ -92,8 +106,8 @@ def _shape(value: "ValueInfoProto") -> tuple[int | None, ...]:
 
 def _node(node: "NodeProto", number: int) -> Node:
     attributes = {attribute.name: _attribute(attribute) for attribute in node.attribute}
-    name = node.name or f"{node.op_type}_{number}"
-    return Node(operator(node), name, tuple(node.input), node.output[0] if node.output else "", attributes)
+    name = _text(node.name) or f"{operator(node)}_{number}"
+    return Node(operator(node), name, tuple(map(_text, node.input)), "".join(map(_text, node.output[:1])), attributes)
 
 
 def _attribute(attribute: Any) -> Any:
@@ -102,7 +116,7 @@ def _attribute(attribute: Any) -> Any:
     value = onnx.helper.get_attribute_value(attribute)
     if isinstance(value, onnx.TensorProto):
         return _tensor(value)
-    return value.decode() if isinstance(value, bytes) else value
+    return _text(value) if isinstance(value, bytes) else value
 
 
 def _tensor(tensor: "TensorProto") -> "Tensor":

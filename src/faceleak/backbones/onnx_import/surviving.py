@@ -52,10 +52,7 @@ def surviving_batch_norms(path: Path) -> SurvivingBatchNorms:
         for name in node.input:
             followers[name].add(operator(node))
     kinds = [operator(node) for node in nodes]
-    folded = [
-        node
-        for node, kind in zip(nodes, kinds, strict=True)
-        if kind == "Conv" and len(node.input) > 2 and node.input[2] and followers[node.output[0]] & AFTER_BN
-    ]
+    with_bias = [node for node, kind in zip(nodes, kinds, strict=True) if kind == "Conv" and any(node.input[2:])]
+    folded = [node for node in with_bias if any(followers[name] & AFTER_BN for name in node.output)]
     fused = sum(kind in FUSED for kind in kinds)
     return SurvivingBatchNorms(kinds.count("BatchNormalization"), kinds.count("Conv") + fused, len(folded) + fused)
