@@ -19,7 +19,8 @@ def take_inventory(backbone: Backbone) -> dict[str, Any]:
     of definition. flops: of one image, a multiplication and an addition counting two, of matrix products and
     convolutions. measured_embedding_size: numbers that one image gives. deterministic: the same images twice give the
     same bits. batch_difference: largest relative distance of an image's embedding alone from that in a batch, None
-    where embeddings are not finite; the backbone is independent_of_batch where it is rounding. warnings: what an auditor should know before reading signals.
+    where embeddings are not finite; the backbone is independent_of_batch where it is rounding. warnings: what an
+    auditor should know before reading signals.
     """
     layers = _layers(backbone)
     taken = {

@@ -62,8 +62,8 @@ def _graph(model: "ModelProto", output: str | None, path: Path) -> Graph:
     received = _only_input(model.graph, path)
     return Graph(
         tuple(_node(node, number) for number, node in enumerate(model.graph.node)),
-        {tensor.name: _tensor(tensor) for tensor in model.graph.initializer},
-        received.name,
+        {_text(tensor.name): _tensor(tensor) for tensor in model.graph.initializer},
+        _text(received.name),
         _shape(received),
         _chosen_output(model.graph, output, path),
         _opset(model),
@@ -80,7 +80,7 @@ def _only_input(graph: "GraphProto", path: Path) -> "ValueInfoProto":
     weights = {tensor.name for tensor in graph.initializer}  # older files list them among the inputs
     inputs: list[ValueInfoProto] = [received for received in graph.input if received.name not in weights]
     if len(inputs) != 1:
-        names = ", ".join(received.name for received in inputs)
+        names = ", ".join(_text(received.name) for received in inputs)
         raise OnnxError(f"{path} has {len(inputs)} inputs ({names}), an embedding network has one: the image.")
     kind = inputs[0].type.tensor_type.elem_type
     if kind not in (TensorProto.FLOAT, TensorProto.FLOAT16):
@@ -90,7 +90,7 @@ def _only_input(graph: "GraphProto", path: Path) -> "ValueInfoProto":
 
 
 def _chosen_output(graph: "GraphProto", wanted: str | None, path: Path) -> str:
-    names = [str(given.name) for given in graph.output]
+    names = [_text(given.name) for given in graph.output]
     if wanted is None and len(names) == 1:
         return names[0]
     if wanted is None or wanted not in names:
