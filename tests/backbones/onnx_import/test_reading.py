@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,8 +16,6 @@ from faceleak.backbones.onnx_import.graph import OnnxError
 from faceleak.backbones.onnx_import.loading import load_onnx
 from faceleak.backbones.onnx_import.reading import read_graph
 from faceleak.backbones.onnx_import.surviving import surviving_batch_norms
-
-onnx = pytest.importorskip("onnx")
 
 MULTIPLIED = [("Mul", ["images", "factor"], ["answer"], {})]
 FACTOR = np.arange(192, dtype=np.float32).reshape(3, 8, 8)

@@ -24,7 +24,7 @@ class Importer:
         self.graph, self.path = graph, path
         self.constants = dict(graph.constants)
         self.names: dict[str, str] = {}  # of values and buffers, ONNX's → ours
-        self.taken: set[str] = set(dir(nn.Module)) | {"received", "channels_last", "steps", "answer", "finish"}
+        self.taken: set[str] = set(dir(nn.Module())) | {"received", "channels_last", "steps", "answer", "finish"}
         self.values: dict[str, Tensor] = {}  # what the probe gives
         self.names[graph.input] = self.unique(graph.input)
         self.network = OnnxNetwork(self.names[graph.input], channels_last)
@@ -45,31 +45,38 @@ class Importer:
 
     def step(self, node: Node) -> Step | None:
         """Add the node to the network, or compute it now where it depends on constants alone."""
-        inputs = [self.tensor(name) for name in node.inputs]
-        constant = not any(name in self.values for name in node.inputs)
-        layer = None if constant or node.op not in LAYERS else self.layer(node, inputs)
-        if layer is None and node.op not in FUNCTIONS:
-            raise ValueError("its input does not depend on the image")
-        if constant:
-            self.constants[node.output] = self.function(node)(*inputs)
+        if not any(name in self.values for name in node.inputs):
+            self.constants[node.output] = self.function(node)(*map(self.tensor, node.inputs))
             return None
-        operation: Any = layer or self.function(self.with_free_batch(node))
-        sources = (node.inputs[0],) if layer else self.with_free_batch(node).inputs
-        self.values[node.output] = operation(*(self.tensor(name) for name in sources))
+        operation: Any
+        if (layer := self.layer(node)) is not None:
+            operation, sources = self.add_layer(node, layer), node.inputs[:1]
+            answer = layer(self.tensor(sources[0]))
+        else:
+            node = self.with_free_batch(node)
+            operation, sources = self.function(node), node.inputs
+            answer = operation(*map(self.tensor, sources))
+        self.values[node.output] = answer
         self.names[node.output] = self.unique(node.output)
-        if layer is not None:
-            operation = self.unique(_layer_name(node))
-            self.network.add_module(operation, layer)
         return Step(operation, tuple(map(self.source, sources)), self.names[node.output])
 
-    def layer(self, node: Node, inputs: list[Tensor | None]) -> nn.Module | None:
-        x, weights = inputs[0], [self.constants.get(name) for name in node.inputs[1:]]
-        if x is None or node.inputs[0] not in self.values:
+    def layer(self, node: Node) -> nn.Module | None:
+        """The layer of an operation with weights, where its first input depends on the image and these do not."""
+        x, *weights = map(self.tensor, node.inputs)
+        if node.op not in LAYERS or x is None or node.inputs[0] not in self.values:
             return None
-        layer = LAYERS[node.op](node, x, weights)
+        fixed = [None if name in self.values else weight for name, weight in zip(node.inputs[1:], weights, strict=True)]
+        layer = LAYERS[node.op](node, x, fixed)
         return None if layer is None else layer.eval()  # so that the probe leaves running statistics alone
 
+    def add_layer(self, node: Node, layer: nn.Module) -> str:
+        name = self.unique(_layer_name(node))
+        self.network.add_module(name, layer)
+        return name
+
     def function(self, node: Node) -> Any:
+        if node.op not in FUNCTIONS:
+            raise ValueError("its input does not depend on the image, or its weights do")
         function = function_of(node.op, self.graph.opset)
         return partial(function, **node.attributes) if node.attributes else function
 
