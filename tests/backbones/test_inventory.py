@@ -1,5 +1,6 @@
 import json
 
+import pytest
 import torch
 from torch import nn
 
@@ -8,17 +9,30 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.inventory import take_inventory
 
 
+def backbone_of(tiny_backbone, *layers: nn.Module) -> Backbone:
+    return Backbone(nn.Sequential(*layers), tiny_backbone.card)
+
+
 def test_the_inventory_counts_by_hand(tiny_backbone):
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, eps=1e-3, momentum=0.2), nn.BatchNorm2d(4, affine=False))
-    net[1].running_var.fill_(2)
-    inventory = take_inventory(Backbone(net, tiny_backbone.card))
+    norms = nn.BatchNorm2d(4, eps=1e-3, momentum=0.2), nn.BatchNorm2d(4, affine=False)
+    norms[0].running_var.fill_(2)
+    pooled = nn.Conv2d(3, 4, 3), *norms, nn.AdaptiveAvgPool2d(2), nn.Flatten()
+    inventory = take_inventory(backbone_of(tiny_backbone, *pooled))
+    assert inventory.pop("batch_difference") < 1e-5
     assert inventory == {
         "architecture": "iresnet_tiny",
         "embedding_size": 16,
         "parameters": 3 * 4 * 9 + 4 + 2 * 4,
+        "measured_embedding_size": 16,
+        "flops": 2 * 30 * 30 * 4 * 3 * 9,
+        "deterministic": True,
+        "independent_of_batch": True,
         "bn_layers": [
             {"name": "1", "channels": 4, "eps": 1e-3, "momentum": 0.2, "affine": True, "statistics_trained": True},
             {"name": "2", "channels": 4, "eps": 1e-5, "momentum": 0.1, "affine": False, "statistics_trained": False},
+        ],
+        "warnings": [
+            "1 BN layers have the statistics of a fresh network (2): they tell nothing about training images."
         ],
     }
     assert json.loads(json.dumps(inventory)) == inventory
@@ -37,14 +51,81 @@ def test_statistics_count_as_trained_where_mean_or_variance_moved(tiny_backbone)
 
 
 def test_a_backbone_without_batch_norm_has_an_empty_list(tiny_backbone):
-    inventory = take_inventory(Backbone(nn.Conv2d(3, 2, 1, bias=False), tiny_backbone.card))
+    inventory = take_inventory(backbone_of(tiny_backbone, nn.Conv2d(3, 2, 1, bias=False)))
     assert inventory["bn_layers"] == []
     assert inventory["parameters"] == 6
+    assert any("no BN layer" in warning for warning in inventory["warnings"])
+
+
+def test_a_healthy_backbone_has_no_warning(tiny_backbone):
+    inventory = take_inventory(tiny_backbone)
+    assert inventory["warnings"] == []
+    assert inventory["measured_embedding_size"] == 16
+    assert inventory["deterministic"]
+    assert inventory["independent_of_batch"]
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_flops_are_those_of_one_image(tiny_backbone, batch):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        tiny_backbone(torch.rand(batch, 3, 32, 32))
+    assert take_inventory(tiny_backbone)["flops"] * batch == counter.get_total_flops()
+
+
+def test_an_embedding_size_that_the_card_misstates_is_told(tiny_backbone):
+    inventory = take_inventory(backbone_of(tiny_backbone, nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    assert inventory["measured_embedding_size"] == 3
+    assert "The card states 16 numbers an embedding, the network gives 3." in inventory["warnings"]
+
+
+class Drawing(nn.Module):
+    def forward(self, x):
+        return x + torch.rand_like(x)
+
+
+class Mixing(nn.Module):
+    def forward(self, x):
+        return x - x.mean(0)
+
+
+def test_a_network_that_draws_is_not_deterministic(tiny_backbone):
+    inventory = take_inventory(backbone_of(tiny_backbone, Drawing()))
+    assert not inventory["deterministic"]
+    assert any("draws at random" in warning for warning in inventory["warnings"])
+
+
+def test_a_network_that_mixes_a_batch_is_not_independent_of_it(tiny_backbone):
+    inventory = take_inventory(backbone_of(tiny_backbone, Mixing()))
+    assert inventory["deterministic"]
+    assert not inventory["independent_of_batch"]
+    assert any("in a batch than alone" in warning for warning in inventory["warnings"])
+
+
+class Scaling(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x.flatten(1) * self.factor
+
+
+def test_large_embeddings_are_compared_and_infinite_ones_told(tiny_backbone):
+    large = take_inventory(backbone_of(tiny_backbone, Scaling(1e30)))
+    assert large["independent_of_batch"]
+    infinite = take_inventory(backbone_of(tiny_backbone, Scaling(float("inf"))))
+    assert infinite["batch_difference"] is None
+    assert not infinite["independent_of_batch"]
+    assert any("NaN or infinite" in warning for warning in infinite["warnings"])
+    assert json.loads(json.dumps(infinite)) == infinite
 
 
 def test_taking_an_inventory_changes_nothing(tiny_backbone):
-    before = tiny_backbone.weights_hash()
+    before, random = tiny_backbone.weights_hash(), torch.get_rng_state()
     take_inventory(tiny_backbone.train())
     assert tiny_backbone.weights_hash() == before
     assert tiny_backbone.training
-    assert not torch.is_grad_enabled() or all(p.grad is None for p in tiny_backbone.parameters())
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(p.grad is None for p in tiny_backbone.parameters())

@@ -7,15 +7,16 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from faceleak.metrics.intervals import resampling_weights
+from faceleak.metrics.intervals import Interval, resampling_weights
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.metrics.roc import MetricError
+from faceleak.metrics.roc import MetricError, auc
 from faceleak.metrics.verification import (
     all_pairs,
     cosine_similarities,
     normalise_rows,
     sample_pairs,
     threshold_at_far,
+    verification_auc_differences,
     verification_auc_interval,
     verification_metrics,
 )
@@ -203,6 +204,21 @@ def test_no_resample_loses_the_genuine_pairs():
     pairs = (array[kept] for array in (same_person, similarity, first, second))
     interval = verification_auc_interval(*pairs, BootstrapOptions(resamples=200))
     assert interval.low < interval.high
+
+
+def test_a_difference_on_the_same_pairs_is_known_better_than_either_value():
+    same_person, similarity, first, second = simulated_pairs(0)
+    options = BootstrapOptions(resamples=200)
+    noise = np.random.default_rng(0).normal(size=len(similarity)) * similarity.std()
+    others = {"same": similarity.copy(), "noisy": similarity + noise, "scaled": 3 * similarity + 1}
+    differences = verification_auc_differences(same_person, similarity, others, first, second, options)
+    for unchanged in ("same", "scaled"):
+        assert differences[unchanged] == Interval(0.0, 0.0, 0.0)
+    noisy = differences["noisy"]
+    assert noisy.value == auc(others["noisy"], same_person) - auc(similarity, same_person)
+    assert noisy.low <= noisy.value <= noisy.high < 0
+    own = verification_auc_interval(same_person, similarity, first, second, options)
+    assert noisy.high - noisy.low < own.high - own.low
 
 
 def test_too_few_people_for_an_interval_are_refused():

@@ -1,0 +1,173 @@
+"""Is a backbone fed as it was trained? Verification by the declared preprocessing against that by the usual mistakes.
+
+A wrong colour order or scale rarely fails: it costs accuracy, and moves the inputs of the BN layers that signals read.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor
+
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.card import Preprocessing
+from faceleak.backbones.embedding import NotFiniteError, read_faces
+from faceleak.compute import ComputeOptions
+from faceleak.errors import FaceleakError
+from faceleak.faces.store import FaceStore
+from faceleak.metrics.intervals import Interval
+from faceleak.metrics.options import BootstrapOptions
+from faceleak.metrics.roc import BoolArray, FloatArray
+from faceleak.metrics.verification import (
+    cosine_similarities,
+    verification_auc_differences,
+    verification_auc_interval,
+)
+
+DECLARED = "as declared"
+CROPPED, CROPPED_SHARE = "centre crop of 80 %", 0.8
+SCALES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {  # mean and std of 0…1
+    "0…1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "mean 0.5, std 0.5": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "ImageNet mean and std": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "(0…255 − 127.5) / 128": ((0.5, 0.5, 0.5), (128 / 255, 128 / 255, 128 / 255)),
+    "0…255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+}
+CLEARLY_BETTER = 0.005  # of AUC: less is not worth a warning, however sure it is
+
+
+class PreprocessingCheckError(FaceleakError):
+    """The pairs do not belong together."""
+
+
+@dataclass(frozen=True)
+class PreprocessingCheck:
+    """table: a row a way to feed the backbone, the declared one first; warnings: in words, the worst first.
+
+    Columns: name, `verification_auc` and `difference` to the declared way, each with `_ci_low` and `_ci_high`; NaN
+    where the embeddings are not finite.
+    """
+
+    table: pd.DataFrame
+    warnings: list[str]
+
+
+def check_preprocessing(
+    backbone: Backbone,
+    store: FaceStore,
+    first: NDArray[Any],
+    second: NDArray[Any],
+    same_person: BoolArray,
+    compute: ComputeOptions,
+    bootstrap: BootstrapOptions,
+    maximum_images: int = 1000,
+) -> PreprocessingCheck:
+    """Verify by the declared preprocessing and by others, with intervals over people.
+
+    first and second: image_ids (pairs,); same_person: (pairs,). Where the pairs show more than `maximum_images` images,
+    a part of them is used: each image is embedded once for every way.
+    Raises PreprocessingCheckError where the arrays misfit, MetricError below ten people or with one kind of pair only.
+    """
+    if not (len(first) == len(second) == len(same_person)):
+        raise PreprocessingCheckError(
+            f"{len(first)} first images, {len(second)} second images and {len(same_person)} labels are no list of "
+            "pairs: give one of each a pair."
+        )
+    chosen = _bounded(first, second, same_person, maximum_images, bootstrap.seed)
+    first, second, same_person = first[chosen], second[chosen], same_person[chosen]
+    images, indices = np.unique(np.concatenate([first, second]), return_inverse=True)
+    people = store.manifest()["identity"].to_numpy()[store.positions(images)]
+    one, other = np.split(indices, 2)
+
+    ways = _ways(backbone.card.preprocessing)
+    similarities = {}
+    for name, preprocessing in ways.items():
+        try:
+            embeddings = _embed(backbone, preprocessing, name == CROPPED, store, images, compute)
+        except NotFiniteError:
+            if name == DECLARED:
+                raise
+            continue
+        similarities[name] = cosine_similarities(embeddings, one, other)
+    table = _table(similarities, same_person, people[one], people[other], bootstrap)
+    complete = table.reindex(list(ways)).reset_index()
+    return PreprocessingCheck(complete, _warn(table))
+
+
+def _ways(declared: Preprocessing) -> dict[str, Preprocessing]:
+    swapped = "RGB" if declared.colour_order == "BGR" else "BGR"
+    alternatives = {f"colours as {swapped}": declared.model_copy(update={"colour_order": swapped})}
+    for name, (mean, std) in SCALES.items():
+        alternatives[name] = declared.model_copy(update={"mean": mean, "std": std})
+    different = {name: alternative for name, alternative in alternatives.items() if alternative != declared}
+    return {DECLARED: declared, **different, CROPPED: declared}
+
+
+def _embed(
+    backbone: Backbone,
+    preprocessing: Preprocessing,
+    cropped: bool,
+    store: FaceStore,
+    images: NDArray[Any],
+    compute: ComputeOptions,
+) -> NDArray[np.float32]:
+    fed = Backbone(backbone.net, backbone.card.model_copy(update={"preprocessing": preprocessing}))
+    return read_faces(
+        lambda net, faces: net(_centre(faces) if cropped else faces), fed, store, images, compute, "Embedding"
+    )
+
+
+def _centre(faces: Tensor) -> Tensor:
+    height, width = faces.shape[-2:]
+    top, left = (round(size * (1 - CROPPED_SHARE) / 2) for size in (height, width))
+    return faces[..., top : height - top, left : width - left]
+
+
+def _bounded(
+    first: NDArray[Any], second: NDArray[Any], same_person: BoolArray, maximum_images: int, seed: int
+) -> NDArray[np.intp]:
+    """Positions of all pairs among at most `maximum_images` images, genuine and impostor pairs in turn."""
+    random = np.random.default_rng(seed)
+    kinds = [random.permutation(np.flatnonzero(same_person == kind)) for kind in (True, False)]
+    turns = np.argsort(np.concatenate([np.arange(len(kind)) for kind in kinds]), kind="stable")
+    order = np.concatenate(kinds)[turns]
+    in_turn = np.stack([first[order], second[order]], axis=1).reshape(-1)  # images as they come
+    _, appears = np.unique(in_turn, return_index=True)
+    chosen = in_turn[np.sort(appears)[:maximum_images]]
+    return np.flatnonzero(np.isin(first, chosen) & np.isin(second, chosen))
+
+
+def _table(
+    similarities: dict[str, FloatArray],
+    same_person: BoolArray,
+    first_people: NDArray[Any],
+    second_people: NDArray[Any],
+    bootstrap: BootstrapOptions,
+) -> pd.DataFrame:
+    others = {name: values for name, values in similarities.items() if name != DECLARED}
+    differences = {DECLARED: Interval(0.0, 0.0, 0.0)} | verification_auc_differences(
+        same_person, similarities[DECLARED], others, first_people, second_people, bootstrap
+    )
+    rows = {
+        name: verification_auc_interval(same_person, values, first_people, second_people, bootstrap).named(
+            "verification_auc"
+        )
+        | differences[name].named("difference")
+        for name, values in similarities.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+
+
+def _warn(table: pd.DataFrame) -> list[str]:
+    better = table[(table["difference"] > CLEARLY_BETTER) & (table["difference_ci_low"] > 0)]
+    declared = table["verification_auc"][DECLARED]
+    return [
+        f"Faces fed another way ({name}) verify clearly better than as the card declares: AUC "
+        f"{row['verification_auc']:.3f} against {declared:.3f}, a difference of {row['difference']:+.3f} "
+        f"({row['difference_ci_low']:+.3f} to {row['difference_ci_high']:+.3f}). The declared preprocessing is "
+        "probably not that of the training, and signals would be read off the wrong input: correct it, or "
+        "align the faces."
+        for name, row in better.sort_values("difference", ascending=False).iterrows()
+    ]
