@@ -7,9 +7,10 @@ from pathlib import Path
 from faceleak.backbones.loading import load_checkpoint
 from faceleak.backbones.target_options import LoadOptions
 from faceleak.compute import ComputeOptions, keep_freed_memory
-from faceleak.faces.folder import FaceFolder
+from faceleak.faces.packing import Packing
 from faceleak.faces.pairs import locate, read_pairs
-from faceleak.faces.store import FaceStore, pack
+from faceleak.faces.sources.folder import FaceFolder
+from faceleak.faces.store import FaceStore
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.target.nodes import measure_lfw_accuracy
 
@@ -51,7 +52,7 @@ def run() -> bool:
     keep_freed_memory()
     right = True
     with tempfile.TemporaryDirectory() as folder:
-        pack(FaceFolder(FACES), Path(folder) / "lfw.arrow")
+        Packing(FaceFolder(FACES)).into(Path(folder) / "lfw.arrow")
         store = FaceStore(Path(folder) / "lfw.arrow")
         for architecture, (_, _, expected) in PUBLIC.items():
             found = measure(architecture, store, ComputeOptions(precision="float32"))

@@ -4,8 +4,9 @@ import pytest
 
 from benchmarks import lfw
 from faceleak.compute import ComputeOptions
-from faceleak.faces.folder import FaceFolder
-from faceleak.faces.store import FaceStore, pack
+from faceleak.faces.packing import Packing
+from faceleak.faces.sources.folder import FaceFolder
+from faceleak.faces.store import FaceStore
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared_data]
 
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.shared_data]
 def store(shared, tmp_path_factory) -> FaceStore:
     """All faces of LFW's pairs."""
     path = tmp_path_factory.mktemp("lfw") / "faces.arrow"
-    pack(FaceFolder(shared / "faces" / "lfw_aligned112"), path)
+    Packing(FaceFolder(shared / "faces" / "lfw_aligned112")).into(path)
     return FaceStore(path)
 
 

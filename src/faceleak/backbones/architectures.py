@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceleak.backbones.card import BackboneCard
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 ROOM = "faceleak.backbones"
+ONNX = "onnx"  # the architecture of networks that an ONNX file describes
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ def is_factory(architecture: str) -> bool:
     return ":" in architecture
 
 
+def is_from_outside(architecture: str) -> bool:
+    """Whether the network is not one of `ARCHITECTURES`, so that what it takes and gives has to be seen."""
+    return architecture == ONNX or is_factory(architecture)
+
+
 def check_architecture(name: str) -> str:
     """Return `name`: one of `ARCHITECTURES`, or a class of the user's own whose module can be found.
 
@@ -83,6 +90,8 @@ def check_architecture(name: str) -> str:
 
 def source_modules(architecture: str) -> tuple[str, ...]:
     """Names of the modules that say what a network computes, for the names of pieces in the cache."""
+    if architecture == ONNX:
+        return tuple(f"{ROOM}.onnx_import.{module}" for module in ("functions", "importer", "layers", "network"))
     if is_factory(architecture):
         return (architecture.partition(":")[0],)
     return (ARCHITECTURES[check_architecture(architecture)].module,)
@@ -91,12 +100,13 @@ def source_modules(architecture: str) -> tuple[str, ...]:
 def build(card: BackboneCard) -> "nn.Module":
     """Build the network of a card with fresh weights from torch's global generator.
 
-    Raises UnknownArchitectureError, and FactoryError where a class of the user's own cannot be built.
+    Raises UnknownArchitectureError, FactoryError where a class of the user's own cannot be built, OnnxError and
+    BackboneError where the ONNX file is gone or another one.
     """
     from faceleak.backbones.renormalising import renormalised
 
-    if is_factory(card.architecture):
-        net = make(card.architecture, card.arguments)
+    if is_from_outside(card.architecture):
+        net = _from_onnx(card) if card.architecture == ONNX else make(card.architecture, card.arguments)
         return renormalised(net, card.normalisation, card.preprocessing.canvas.shape)
     found = ARCHITECTURES[check_architecture(card.architecture)]
     size = {"image_size": card.preprocessing.image_size, "embedding_size": card.embedding_size}
@@ -104,3 +114,12 @@ def build(card: BackboneCard) -> "nn.Module":
         return make(f"{ROOM}.{found.factory}", size | {**found.arguments, "normalisation": card.normalisation})
     net = make(f"{ROOM}.{found.factory}", size | {**found.arguments})
     return renormalised(net, card.normalisation, card.preprocessing.canvas.shape)
+
+
+def _from_onnx(card: BackboneCard) -> "nn.Module":
+    from faceleak.backbones.checkpoint import check_sha256
+    from faceleak.backbones.onnx_import.loading import load_onnx
+
+    path = Path(card.arguments["path"])
+    check_sha256(path, card.arguments["sha256"])
+    return load_onnx(path, image_size=card.preprocessing.canvas.height)

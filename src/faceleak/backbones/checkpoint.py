@@ -64,15 +64,21 @@ class BackboneError(FaceleakError):
     """A backbone's files are missing, damaged, unsafe, or do not fit its architecture."""
 
 
-def check_sha256(path: Path, expected: str) -> None:
-    """Raise BackboneError where the file at `path` is missing or has another SHA-256 (64 hexadecimal digits)."""
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file as 64 hexadecimal digits. Raises BackboneError where it is missing."""
     _check_there(path)
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Raise BackboneError where the file at `path` is missing or has another SHA-256 (64 hexadecimal digits)."""
+    found = sha256_of_file(path)
     if found != expected.lower():
         raise BackboneError(
-            f"{path} has SHA-256 {found}, but target.load.sha256 is {expected.lower()}: it is another file than the "
-            "one described. Get the right file, or correct the hash where this one is to be trusted."
+            f"{path} has SHA-256 {found}, but {expected.lower()} was expected (target.load.sha256, or the card of a "
+            "saved backbone): it is another file than the one described. Get the right file, or correct the hash where "
+            "this one is to be trusted."
         )
 
 

@@ -58,7 +58,7 @@ def _initial(mean: Tensor | None, variance: Tensor | None) -> bool:
 def _behaviour(backbone: Backbone) -> dict[str, Any]:
     from torch.utils.flop_counter import FlopCounterMode
 
-    size = (PROBES, 3, backbone.image_size, backbone.image_size)
+    size = (PROBES, 3, *backbone.canvas.shape)
     faces = torch.rand(size, generator=torch.Generator().manual_seed(0)).to(backbone.mean.device)
     with torch.no_grad(), reading(backbone):
         with FlopCounterMode(display=False) as counter:

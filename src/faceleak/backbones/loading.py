@@ -4,8 +4,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from faceleak.backbones.architectures import ONNX
 from faceleak.backbones.card import BackboneCard
-from faceleak.backbones.checkpoint import BackboneError, adapt, check_sha256, listed, read_checkpoint, read_weights
+from faceleak.backbones.checkpoint import (
+    BackboneError,
+    adapt,
+    check_sha256,
+    listed,
+    read_checkpoint,
+    read_weights,
+    sha256_of_file,
+)
 from faceleak.compute import seeded
 from faceleak.pieces import writing
 
@@ -15,6 +24,7 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
 
 WEIGHTS, CARD, HEAD = "backbone.safetensors", "backbone.json", "head.safetensors"
+ONNX_SUFFIX = ".onnx"
 __all__ = ["CARD", "HEAD", "WEIGHTS", "BackboneError", "assemble", "load_backbone", "load_checkpoint", "save_backbone"]
 
 
@@ -59,10 +69,18 @@ def read_card(folder: Path) -> BackboneCard:
 def load_checkpoint(card: BackboneCard, path: Path, sha256: str | None = None) -> "Backbone":
     """Load weights from outside, as `checkpoint.read_checkpoint` and `adapt` take them, in eval mode.
 
+    An ONNX file says itself what network it is; the card then names the file, which has to stay where it is.
+
     sha256: what the file has to have, checked before it is read. Raises BackboneError and FactoryError.
     """
     if sha256 is not None:
         check_sha256(path, sha256)
+    if path.suffix == ONNX_SUFFIX:
+        card = card.model_copy(
+            update={"architecture": ONNX, "arguments": {"path": str(path), "sha256": sha256_of_file(path)}}
+        )
+        net = _fresh(card)
+        return _filled(net, card, net.state_dict(), str(path))
     weights = read_checkpoint(path)
     net = _fresh(card)
     return _filled(net, card, adapt(weights, net.state_dict(), card.embedding_size, str(path)), str(path))
@@ -81,14 +99,14 @@ def _fresh(card: BackboneCard) -> "nn.Module":
 
 
 def _filled(net: "nn.Module", card: BackboneCard, weights: "dict[str, Tensor]", origin: str) -> "Backbone":
-    from faceleak.backbones.architectures import is_factory
+    from faceleak.backbones.architectures import is_from_outside
     from faceleak.backbones.backbone import Backbone
     from faceleak.backbones.factories import check_output
 
     check_keys(net, weights, origin, card.architecture)
     net.load_state_dict(weights)
     backbone = Backbone(net, card).eval()
-    if is_factory(card.architecture):
+    if is_from_outside(card.architecture):
         check_output(net, card.preprocessing.canvas.shape, card.embedding_size, card.architecture)
     return backbone
 

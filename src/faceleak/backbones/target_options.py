@@ -17,8 +17,8 @@ class LoadOptions(Options):
     """A target from outside: what network it is, a file of weights, and how faces were prepared in its training.
 
     architecture: a name of `architectures.ARCHITECTURES`; or factory: `package.module:Class`, a torch.nn.Module of the
-    user's own, which is built with `arguments`. weights: .safetensors, .pt, .pth or .ckpt; sha256: what the file has to
-    have. preprocessing: a name of `presets.PRESETS` or a block.
+    user's own, which is built with `arguments`. weights: .safetensors, .pt, .pth or .ckpt, or .onnx, which describes
+    the network too. sha256: what the file has to have. preprocessing: a name of `presets.PRESETS` or a block.
     head: the classification head, where it is at hand: a .safetensors file with `weight` (classes, embedding_size), and
     identities: a text file with one identity a line, in the order of the classes. head_scale multiplies its cosines.
     """
@@ -49,7 +49,10 @@ class LoadOptions(Options):
 
     @model_validator(mode="after")
     def _is_one_network(self) -> "LoadOptions":
-        if (self.architecture is None) == (self.factory is None):
+        if self.weights.suffix == ".onnx":
+            if self.architecture or self.factory:
+                raise ValueError(f"{self.weights} describes its network: leave `architecture` and `factory` out")
+        elif (self.architecture is None) == (self.factory is None):
             given = "neither is given" if self.architecture is None else "both are given"
             raise ValueError(f"give `architecture` (a name) or `factory` (package.module:Class); {given}")
         if self.arguments and self.factory is None:

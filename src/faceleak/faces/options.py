@@ -151,11 +151,15 @@ class ValidationOptions(Options):
 
 
 class FacesOptions(SourceBlocks):
-    """The whole `faces` block. `source` names the block that says where faces come from."""
+    """The whole `faces` block. `source` names the block that says where faces come from.
+
+    landmarks: a CSV file of five landmarks an image, by which raw photographs are aligned on their way into the store.
+    """
 
     source: SingleSource | Literal["demo", "several"]
     demo: DemoOptions | None = None
     several: dict[str, SourceOptions] = Field(default_factory=dict)
+    landmarks: Path | None = None
     quarantine: QuarantineOptions = QuarantineOptions()
     splits: SplitOptions
     validation: ValidationOptions = ValidationOptions()

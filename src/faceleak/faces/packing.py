@@ -10,7 +10,6 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +18,7 @@ from faceleak.compute import ComputeOptions, available_cores, stream_pieces
 from faceleak.faces.images import ImageError, read_as_jpeg
 from faceleak.faces.options import QuarantineOptions
 from faceleak.faces.quarantine import Broken, QuarantineError, as_table, refusal
-from faceleak.faces.sources.source import ImageSource, SourceImage
+from faceleak.faces.sources.source import ImageSource, SourceImage, grouped
 from faceleak.faces.sources.verification_bin import VerificationFaces
 from faceleak.faces.store import (
     FORMAT_VERSION,
@@ -81,7 +80,7 @@ class Packing:
         total, done = len(self.source), parts.keep_sound()
         if done:
             log.info("%s images were packed before; going on with the others.", f"{done:,}")
-        images = stream_pieces(_check, _grouped(self.source.read(done)), self._workers(total - done))
+        images = stream_pieces(_check, grouped(self.source.read(done), IMAGES_PER_TASK), self._workers(total - done))
         checked = (pair for group, results in images for pair in zip(group, results, strict=True))
         for part in _parted(track(checked, "Packing faces", total - done, "images"), done):
             parts.write(part)
@@ -95,12 +94,6 @@ class Packing:
         if images <= FEW_IMAGES:
             return 1
         return available_cores() if wanted == "auto" else max(1, wanted)
-
-
-def _grouped(images: Iterable[SourceImage]) -> Iterator[list[SourceImage]]:
-    iterator = iter(images)
-    while group := list(islice(iterator, IMAGES_PER_TASK)):
-        yield group
 
 
 @dataclass(frozen=True)

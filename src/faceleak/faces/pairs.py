@@ -53,7 +53,7 @@ def locate(pairs: pd.DataFrame, image_ids: Iterable[str], path: Path) -> pd.Data
     """
     names = _names(path.with_name(MANIFEST))
     known = pd.DataFrame({"image_id": list(image_ids)}, dtype=object)
-    known["name"] = [names.get(image_id, PurePosixPath(image_id).stem) for image_id in known["image_id"]]
+    known["name"] = [_name_of(image_id, names) for image_id in known["image_id"]]
     wanted = pd.unique(pairs[["first", "second"]].to_numpy().ravel())
     known = known[known["name"].isin(wanted)]
     if repeated := known.loc[known["name"].duplicated(), "name"].tolist():
@@ -99,6 +99,12 @@ def _pair(row: list[str], path: Path, line: int) -> tuple[str, str, bool]:
 
 def _name(person: str, number: str) -> str:
     return f"{person}_{int(number):04d}"
+
+
+def _name_of(image_id: str, names: dict[str, str]) -> str:
+    """The name by the manifest, where the id may begin with the name of one of several sources, or else by the file."""
+    inside_source = image_id.partition("/")[2]
+    return names.get(image_id) or names.get(inside_source) or PurePosixPath(image_id).stem
 
 
 def _names(manifest: Path) -> dict[str, str]:

@@ -51,4 +51,3 @@ class _SpatialMoments(Function):
         positions = activations.shape[2] * activations.shape[3]
         of_mean, of_square = (gradient[:, :, None, None] / positions for gradient in (of_mean, 2 * of_square))
         return torch.addcmul(of_mean, activations, of_square)
-

@@ -1,7 +1,8 @@
 """What every source of faces offers: its length, a fingerprint, and its images in order from any place on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -51,6 +52,13 @@ class ImageSource(Protocol):
 
     def losses(self) -> list[Loss]:
         """Name what is missing as a whole, such as the rest of a file that was cut."""
+
+
+def grouped(images: Iterable[SourceImage], size: int) -> Iterator[list[SourceImage]]:
+    """Images in groups of `size`, the last one smaller."""
+    iterator = iter(images)
+    while group := list(islice(iterator, size)):
+        yield group
 
 
 def read_image(image: SourceImage, load: Callable[[], bytes], name: str) -> SourceImage:

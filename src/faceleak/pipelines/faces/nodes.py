@@ -17,9 +17,13 @@ def open_source(options: FacesOptions, compute: ComputeOptions) -> FaceSource | 
         from faceleak.faces.demo import DemoFaces
 
         return DemoFaces(options.demo, compute)
+    from faceleak.faces.sources.aligned import AlignedFaces
     from faceleak.faces.sources.opening import open_images
 
-    return Packing(open_images(options), options.quarantine, compute)
+    images = open_images(options)
+    if options.landmarks is not None:
+        images = AlignedFaces(images, options.landmarks, compute)
+    return Packing(images, options.quarantine, compute)
 
 
 def list_faces(store: FaceStore) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """Target: train or load the backbone under audit, list what it consists of, measure what it is good for."""
 
+import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,11 @@ from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.metrics.options import BootstrapOptions
+
+PREPROCESSING_PAIRS = 10_000
+PREPROCESSING_IMAGES_A_PERSON = 5
+
+log = logging.getLogger(__name__)
 
 
 def target_pieces(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> list[Any]:
@@ -40,10 +47,48 @@ def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, c
 
 
 def inspect_target(target: Any) -> dict[str, Any]:
-    """List the target's parameters and BN layers."""
+    """List what the target consists of and how it behaves, and warn of what an auditor should know."""
+    from faceleak.backbones.architectures import ONNX
     from faceleak.backbones.inventory import take_inventory
 
-    return take_inventory(target)
+    inventory = take_inventory(target)
+    if target.card.architecture == ONNX:
+        from faceleak.backbones.onnx_import.surviving import surviving_batch_norms
+
+        found = surviving_batch_norms(Path(target.card.arguments["path"]))
+        inventory["onnx"] = asdict(found) | {"meaning": found.meaning}
+        log.info("%s", found.meaning)
+    for warning in inventory["warnings"]:
+        log.warning("%s", warning)
+    return inventory
+
+
+def compare_preprocessing(
+    target: Any,
+    store: FaceStore,
+    splits: pd.DataFrame,
+    options: TargetOptions,
+    bootstrap: BootstrapOptions,
+    compute: ComputeOptions,
+) -> pd.DataFrame:
+    """Verify unseen people by the declared preprocessing and by the usual mistakes; warn where one of these is better.
+
+    Empty where the target was trained here, with the preprocessing that it is fed with.
+    """
+    from faceleak.backbones.preprocessing_check import check_preprocessing
+    from faceleak.metrics.verification import sample_pairs
+
+    if options.source == "train":
+        return pd.DataFrame(columns=["name", "verification_auc", "difference"])
+    people = with_role(splits, "unseen_identity")
+    people = people[people.groupby("identity").cumcount() < PREPROCESSING_IMAGES_A_PERSON]
+    identities, images = people["identity"].to_numpy(), people["image_id"].to_numpy()
+    first, second = sample_pairs(identities, PREPROCESSING_PAIRS, bootstrap.seed)
+    same_person = identities[first] == identities[second]
+    check = check_preprocessing(target, store, images[first], images[second], same_person, compute, bootstrap)
+    for warning in check.warnings:
+        log.warning("%s", warning)
+    return check.table
 
 
 def measure_verification(

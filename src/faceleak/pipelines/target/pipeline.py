@@ -2,7 +2,13 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.target.nodes import get_target, inspect_target, measure_utility, view_target
+from faceleak.pipelines.target.nodes import (
+    compare_preprocessing,
+    get_target,
+    inspect_target,
+    measure_utility,
+    view_target,
+)
 
 VIEW_TARGET = Node(view_target, "target", "views", name="view_target")
 
@@ -19,6 +25,12 @@ def create_pipeline() -> Pipeline:
         [
             Node(get_target, ["face_store", "splits", "params:target", "params:compute"], "target", name="get_target"),
             Node(inspect_target, "target", "inventory", name="inspect_target"),
+            Node(
+                compare_preprocessing,
+                ["target", "face_store", "splits", "params:target", "params:bootstrap", "params:compute"],
+                "preprocessing_check",
+                name="compare_preprocessing",
+            ),
             VIEW_TARGET,
         ]
     )
