@@ -66,13 +66,17 @@ def read_card(folder: Path) -> BackboneCard:
         raise BackboneError(f"{path} is not the card of a backbone: {error}") from error
 
 
-def load_checkpoint(card: BackboneCard, path: Path, sha256: str | None = None) -> "Backbone":
+def load_checkpoint(card: BackboneCard, path: Path | None, sha256: str | None = None) -> "Backbone":
     """Load weights from outside, as `checkpoint.read_checkpoint` and `adapt` take them, in eval mode.
 
     An ONNX file says itself what network it is; the card then names the file, which has to stay where it is.
+    Without `path`, the network comes with its weights.
 
     sha256: what the file has to have, checked before it is read. Raises BackboneError and FactoryError.
     """
+    if path is None:
+        net = _fresh(card)
+        return _filled(net, card, net.state_dict(), card.architecture)
     if sha256 is not None:
         check_sha256(path, sha256)
     if path.suffix == ONNX_SUFFIX:

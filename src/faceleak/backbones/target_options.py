@@ -18,7 +18,8 @@ class LoadOptions(Options):
 
     architecture: a name of `architectures.ARCHITECTURES`; or factory: `package.module:Class`, a torch.nn.Module of the
     user's own, which is built with `arguments`. weights: .safetensors, .pt, .pth or .ckpt, or .onnx, which describes
-    the network too. sha256: what the file has to have. preprocessing: a name of `presets.PRESETS` or a block.
+    the network too; a factory whose network has its weights already needs none. sha256: what the file has to have.
+    preprocessing: a name of `presets.PRESETS` or a block.
     head: the classification head, where it is at hand: a .safetensors file with `weight` (classes, embedding_size), and
     identities: a text file with one identity a line, in the order of the classes. head_scale multiplies its cosines.
     """
@@ -26,7 +27,7 @@ class LoadOptions(Options):
     architecture: str | None = None
     factory: str | None = None
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    weights: Path
+    weights: Path | None = None
     sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
     embedding_size: int = Field(ge=1)
     preprocessing: NamedPreprocessing = Preprocessing()
@@ -49,7 +50,10 @@ class LoadOptions(Options):
 
     @model_validator(mode="after")
     def _is_one_network(self) -> "LoadOptions":
-        if self.weights.suffix == ".onnx":
+        if self.weights is None:
+            if self.factory is None:
+                raise ValueError("`weights` is missing: give the file that holds them")
+        elif self.weights.suffix == ".onnx":
             if self.architecture or self.factory:
                 raise ValueError(f"{self.weights} describes its network: leave `architecture` and `factory` out")
         elif (self.architecture is None) == (self.factory is None):
