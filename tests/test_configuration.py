@@ -87,3 +87,31 @@ def test_an_unknown_calibration_is_named_with_those_there_are() -> None:
         "membership.attacks.fused.calibration: 'feature' is not allowed. Input should be 'features', 'difference'"
     )
     assert expected in str(raised.value)
+
+
+@pytest.mark.parametrize("changes", [{}, {"attackers": ["static"]}])
+def test_shadows_may_be_defended(changes: dict[str, Any]) -> None:
+    asked = deepcopy(parameters("base"))
+    asked["defense"] |= {"threat_models": ["partial_knowledge", "shadow"], **changes}
+    assert check_parameters(asked).defense.threat_models == ["partial_knowledge", "shadow"]
+
+
+def test_too_few_references_for_calibrated_attacks_under_defended_shadows_are_refused() -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["membership"] |= {"threat_models": ["partial_knowledge"], "risk": None}
+    wrong["membership"]["references"]["count"] = 3
+    assert check_parameters(wrong)
+    wrong["defense"]["threat_models"] = ["shadow"]
+    expected = r"has `shadow`, and membership\.references\.count is 3, but fused, bavaria under `shadow` takes 4"
+    with pytest.raises(ConfigurationError, match=expected):
+        check_parameters(wrong)
+
+
+def test_defended_shadows_without_public_faces_to_undo_them_on_are_refused() -> None:
+    wrong = deepcopy(parameters("base"))
+    del wrong["faces"]["splits"]["roles"]["public"]
+    wrong["defense"]["threat_models"] = ["shadow"]
+    with pytest.raises(ConfigurationError, match="on faces of the role `public`, and there is no such role"):
+        check_parameters(wrong)
+    wrong["defense"]["attackers"] = ["refitted"]
+    assert check_parameters(wrong)

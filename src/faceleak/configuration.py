@@ -11,7 +11,7 @@ from faceleak.defenses.options import DefenseOptions
 from faceleak.errors import FaceleakError
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
-from faceleak.membership.options import MembershipOptions
+from faceleak.membership.options import CALIBRATED_SHADOWS, MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.options import Options
 from faceleak.reconstruction.options import ReconstructionOptions
@@ -49,6 +49,25 @@ class Parameters(Options):
             raise ValueError(
                 f"reconstruction.search.threat_model is {search.threat_model!r}, but membership.threat_models has "
                 f"{', '.join(self.membership.threat_models)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _have_what_defended_shadows_take(self) -> "Parameters":
+        if "shadow" not in self.defense.threat_models:
+            return self
+        calibrated = [name for name, attack in self.membership.offline_attacks().items() if attack.calibration]
+        if calibrated and self.membership.references.count < CALIBRATED_SHADOWS:
+            raise ValueError(
+                f"defense.threat_models has `shadow`, and membership.references.count is "
+                f"{self.membership.references.count}, but {', '.join(calibrated)} under `shadow` takes "
+                f"{CALIBRATED_SHADOWS}: a shadow is calibrated by others that never saw the person"
+            )
+        if "adaptive" in self.defense.attackers and "public" not in self.faces.splits.roles:
+            raise ValueError(
+                "defense.threat_models has `shadow`, whose adaptive attacker undoes the defence of its references on "
+                "faces of the role `public`, and there is no such role: give it people in faces.splits.roles, or take "
+                "`shadow` out of defense.threat_models"
             )
         return self
 

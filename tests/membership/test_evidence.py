@@ -135,3 +135,15 @@ def test_comparable_leaves_the_evidence_alone():
     assert len(whole.images) == len(whole.own) == len(whole.stranger) == 4
     assert isinstance(again, Evidence)
     assert len(again.images) == 3
+
+
+def test_a_defended_reference_shows_itself_and_the_others_stay_as_they_are():
+    defended = (
+        SHADOWS[["reference", "image_id", "s.1"]].assign(**{"s.1": -SHADOWS["s.1"]}).sample(frac=1, random_state=0)
+    )
+    for plain, seen in zip(of_references(SHADOWS), of_references(SHADOWS, shadow_signals=defended), strict=True):
+        pd.testing.assert_frame_equal(seen.images, plain.images)
+        assert seen.own["s.1"].tolist() == (-plain.own["s.1"]).tolist()
+        for table, expected in zip(seen.references, plain.references, strict=True):
+            pd.testing.assert_frame_equal(table, expected)
+        assert (seen.stranger == plain.stranger).all()

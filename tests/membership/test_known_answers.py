@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -22,13 +23,16 @@ from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import ComputeOptions, single_threaded
 from faceleak.defenses.bn_perturbation import Settings, defend
-from faceleak.defenses.owner import Owner
+from faceleak.defenses.options import VariantOptions
+from faceleak.defenses.owner import Owner, OwnFaces
+from faceleak.defenses.pieces import make_variants, make_views
+from faceleak.defenses.shadows import shadow_views
 from faceleak.defenses.undoing.bn_reestimation import reestimate
 from faceleak.faces.demo import DemoFaces
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
 from faceleak.faces.store import Face, FaceStore, pack, sha256_of
-from faceleak.membership.attackers import UNDEFENDED, AttackerName
+from faceleak.membership.attackers import UNDEFENDED, AttackerName, variant_and_undoing
 from faceleak.membership.blind import beside_images
 from faceleak.membership.options import (
     AttackOptions,
@@ -38,8 +42,9 @@ from faceleak.membership.options import (
 )
 from faceleak.membership.references import split_references
 from faceleak.membership.repeats import draw_targets, training_images
-from faceleak.membership.scoring import fit_attacks, score_blind, score_images
-from faceleak.membership.stacking import parts
+from faceleak.membership.scoring import Attacks, fit_attacks, score_blind, score_images
+from faceleak.membership.shadows import fit_on_shadows
+from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.membership import measure_membership
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.verification import cosine_similarities, sample_pairs, verification_metrics
@@ -92,7 +97,13 @@ ATTACKS = (
     | {name: AttackOptions(signals=SCALAR, calibration=name) for name in ("difference", "lira", "rmia", "bavaria")}
 )
 WEAK = {"activation", "activation_map", "anchor_similarity", "part_crop"}  # little to see in so small a net
-SIGNALS = sorted({signal for attack in ATTACKS.values() for signal in attack.signals_read()})
+
+
+def read_by(attacks: dict[str, AttackOptions]) -> list[str]:
+    return sorted({signal for attack in attacks.values() for signal in attack.signals_read()})
+
+
+SIGNALS = read_by(ATTACKS)
 ANSWERS = len(ATTACKS) * 4  # two threat models, two populations
 # against targets that other targets, trained on some of the same people, serve as references
 ONLINE = {
@@ -148,8 +159,26 @@ class World:
         piece = TrainingPiece("known answer", self.store, images, options, self.compute, self.compute.cache)
         return train_backbones([piece], self.compute)[0]
 
-    def read(self, backbone: Backbone, images: pd.DataFrame) -> pd.DataFrame:
-        return read_signals(SIGNALS, backbone, self.store, images, self.compute, with_role(self.splits, "public"))
+    def read(self, backbone: Backbone, images: pd.DataFrame, names: Sequence[str] = SIGNALS) -> pd.DataFrame:
+        return read_signals(names, backbone, self.store, images, self.compute, with_role(self.splits, "public"))
+
+    def owner_of(self, backbone: Backbone) -> Owner:
+        return Owner(backbone, None, self.store, with_role(self.splits, "public"), self.compute)
+
+    def shadow_models(
+        self, variants: Sequence[VariantOptions], tried: dict[str, tuple[str, ...]], attacks: dict[str, AttackOptions]
+    ) -> Attacks:
+        """What references teach that were defended and undone as the variants: view → attack → fitted."""
+        owners = {name: self.owner_of(backbone) for name, backbone in self.references.items()}
+        own = OwnFaces(self.store, with_role(self.splits, "public"), self.compute)
+        images = dict(tuple(self.reference_images.groupby("reference", sort=False)))
+        models = {}
+        for view, backbones in shadow_views(owners, variants, tried, own, self.compute):
+            tables = {name: self.read(backbone, images[name], read_by(attacks)) for name, backbone in backbones.items()}
+            shown = stack(tables, "reference")
+            several = bool(tried.get(variant_and_undoing(view)[0]))
+            models[view] = fit_on_shadows(view, shown, self.reference_signals, attacks, several, self.compute.cache)
+        return models
 
     def attack(
         self,
@@ -159,13 +188,16 @@ class World:
         threat_models: Sequence[ThreatModel] = THREAT_MODELS,
         attacks: dict[str, AttackOptions] | None = None,
         online: bool = False,
+        shadow_models: Attacks | None = None,
     ) -> dict[tuple[str, ...], dict[str, float]]:
         """Attack every variant: variant, attack, threat model and population → metrics."""
         splits = self.splits if splits is None else splits
-        signals = pd.concat([self.read(backbone, self.evaluated).assign(view=view) for view, backbone in views.items()])
         attacks = attacks or (ONLINE if online else ATTACKS)
+        tables = {view: self.read(backbone, self.evaluated, read_by(attacks)) for view, backbone in views.items()}
+        signals = stack(tables, "view")
         references, trained_on = (self.online_signals, self.trained_on) if online else (self.calibration_signals, None)
-        models = fit_attacks(signals, self.reference_signals, references, splits, attacks, threat_models, trained_on)
+        known = self.reference_signals, references, splits
+        models = fit_attacks(signals, *known, attacks, threat_models, trained_on, shadow_models=shadow_models)
         scores = score_images(signals, references, models, splits, [attacker], trained_on)
         return {
             (*names, population): metrics
@@ -303,3 +335,28 @@ def test_noise_stops_the_static_attacker_and_the_adaptive_one_undoes_it(world):
     assert utility[UNDEFENDED] > world.utility(world.untrained) + 0.05
     assert utility["noisy"] < world.utility(world.untrained) + 0.02  # no better than a net that learnt nothing
     assert utility["noisy+bn_reestimation"] == pytest.approx(utility[UNDEFENDED], abs=0.03)
+
+
+def test_defended_shadows_teach_what_they_show_and_see_through_noise_once_it_is_undone(world):
+    attacks = {name: ATTACKS[name] for name in ("bn_distance", "bn_moments")}
+    nothing, noise = (
+        VariantOptions(defense="bn_perturbation", name=name, strength=strength)
+        for name, strength in (("nothing", 0), ("noise", 0.8))
+    )
+    tried = {"noise": ("bn_reestimation",)}
+    models = world.shadow_models([nothing, noise], tried, attacks)
+    own = OwnFaces(world.store, with_role(world.splits, "auxiliary"), world.compute)
+    variants = make_variants(world.owner_of(world.target), [nothing, noise], world.compute)
+    views = make_views({UNDEFENDED: world.target, **variants}, tried, own, world.compute)
+    static, refitted, adaptive = (
+        world.attack(views, attacker, threat_models=["shadow"], attacks=attacks, shadow_models=models)
+        for attacker in get_args(AttackerName)[1:]
+    )
+    for names in (names[1:] for names in static if names[0] == UNDEFENDED):
+        # without strength all is equal to the bit: what shadows taught, and what is scored
+        assert static[UNDEFENDED, *names] == refitted[UNDEFENDED, *names] == refitted["nothing", *names], names
+        # the noise of one backbone says nothing of another's, so refitting alone brings little; undoing brings all
+        assert static["noise", *names]["auc"] < 0.65, names
+        assert adaptive["noise", *names]["auc"] == pytest.approx(static[UNDEFENDED, *names]["auc"], abs=0.08), names
+    gains = [refitted[names]["auc"] - metrics["auc"] for names, metrics in static.items() if names[0] == "noise"]
+    assert np.mean(gains) > -0.05

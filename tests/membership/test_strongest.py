@@ -2,7 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from faceleak.membership import attacks
 from faceleak.membership.attackers import Encounter
+from faceleak.membership.attacks import fit_attack
 from faceleak.membership.evidence import Evidence
 from faceleak.membership.models.attackers_table import AttackFitError
 from faceleak.membership.options import AttackOptions
@@ -36,6 +38,17 @@ def test_own_auc_does_not_reward_numbers_that_only_name_the_person():
     names = pd.get_dummies(evidence.images["identity"], prefix="bn_distance.person", dtype=float)
     named = Evidence(evidence.images, names, [], evidence.stranger)
     assert own_auc(named, OPTIONS) == pytest.approx(0.5, abs=0.12)
+
+
+@pytest.mark.parametrize("calibration", [None, "features", "bavaria"])
+def test_own_auc_is_that_of_whole_fits_to_the_bit(calibration, monkeypatch):
+    options, plain = AttackOptions(signals=["bn_distance"], calibration=calibration), known(1.0)
+    noise = np.random.default_rng(2).normal(size=(4, len(plain.own), 1))
+    references = [plain.own + values for values in noise]
+    evidence = Evidence(plain.images, plain.own, references, np.ones((len(plain.own), 4), bool))
+    found = own_auc(evidence, options)
+    monkeypatch.setattr(attacks, "fit_attack", lambda known, options, with_threshold: fit_attack(known, options))
+    assert own_auc(evidence, options) == found
 
 
 def test_too_few_people_are_told():

@@ -37,7 +37,7 @@ def pieces(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingPiece
             "seed": training.options.seed + seed,
         }
     )
-    return [replace(training, name="the target with group normalisation", options=options, start=_start(owner))]
+    return [replace(training, name=f"{training.name} with group normalisation", options=options, start=_start(owner))]
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":

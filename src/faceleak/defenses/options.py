@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 from faceleak.defenses import registry
 from faceleak.errors import FaceleakError
 from faceleak.membership.attackers import AttackerName
+from faceleak.membership.options import ThreatModel
 from faceleak.options import Options
 
 
@@ -76,13 +77,14 @@ class GoalOptions(Options):
 class DefenseOptions(Options):
     """The whole `defense` block.
 
+    `threat_models`: with `shadow`, each of the attacker's reference backbones is defended and undone as each variant.
     `undoing_images` is how many faces of its own the adaptive attacker uses; `reconstruction_attackers`: who draws
     faces out of each variant.
     """
 
     variants: list[VariantOptions] = Field(min_length=1)
     attackers: list[AttackerName] = Field(min_length=1)
-    threat_models: list[Literal["partial_knowledge"]] = Field(["partial_knowledge"], min_length=1)
+    threat_models: list[ThreatModel] = Field(["partial_knowledge"], min_length=1)
     undoing_images: int = Field(1000, ge=2)
     reconstruction_attackers: list[AttackerName] = Field(["static", "adaptive"], min_length=1)
     goal: GoalOptions = GoalOptions()

@@ -1,14 +1,14 @@
 """Variants and views as pieces of work: made side by side, kept by what they depend on, none made twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.loading import CARD, load_backbone, save_backbone
-from faceleak.backbones.training import train_backbones
+from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_piece import CODE as TRAINING
 from faceleak.backbones.training_piece import HASHED
 from faceleak.compute import ComputeOptions, run_pieces
@@ -55,13 +55,33 @@ class ViewPiece:
         return self.own.compute.cache / "views" / fingerprint(*parts)
 
 
+AnyPiece = TypeVar("AnyPiece", VariantPiece, ViewPiece)
+Key = TypeVar("Key", bound=Hashable)
+
+
 def make_variants(owner: Owner, variants: Sequence[VariantOptions], compute: ComputeOptions) -> dict[str, Backbone]:
     """Make every variant that is not in the cache yet, in parallel where there are cores; return all by name."""
     pieces = {options.name: VariantPiece(owner, options) for options in variants}
-    missing = [piece for piece in pieces.values() if not _is_there(piece.folder)]
-    train_backbones([training for piece in missing for training in _trainings(piece)], compute)
-    run_pieces(make_variant, missing, compute)
+    needed = missing(pieces.values())
+    train_backbones(trainings(needed), compute)
+    run_pieces(make_variant, needed, compute)
     return {name: load_backbone(piece.folder) for name, piece in pieces.items()}
+
+
+def missing(pieces: Iterable[AnyPiece]) -> list[AnyPiece]:
+    """Those that are not in the cache yet, each once."""
+    return list({piece.folder: piece for piece in pieces if not (piece.folder / CARD).exists()}.values())
+
+
+def trainings(pieces: Iterable[VariantPiece]) -> list[TrainingPiece]:
+    """What can be trained for these variants before any of them is made."""
+    modules: list[tuple[Any, VariantPiece]] = [(registry.get(piece.options.defense), piece) for piece in pieces]
+    return [
+        training
+        for module, piece in modules
+        if hasattr(module, "pieces")
+        for training in module.pieces(piece.owner, piece.options.checked_settings(), piece.options.seed)
+    ]
 
 
 def make_variant(piece: VariantPiece) -> None:
@@ -81,13 +101,17 @@ def make_views(
         for name, tried in undoings_of.items()
         for undoing in tried
     }
-    kept = {view: piece for view, piece in pieces.items() if undoings.get(piece.undoing).IS_A_BACKBONE}
-    run_pieces(make_view, [piece for piece in kept.values() if not _is_there(piece.folder)], compute)
-    undone = {
-        view: load_backbone(piece.folder) if view in kept else undoings.get(piece.undoing).undo(piece.released, own)
-        for view, piece in pieces.items()
+    return {**variants, **undo_all(pieces, compute)}
+
+
+def undo_all(pieces: Mapping[Key, ViewPiece], compute: ComputeOptions) -> dict[Key, Backbone]:
+    """Undo what is not in the cache yet, in parallel where there are cores; what cannot be kept is undone each time."""
+    kept = {key: piece for key, piece in pieces.items() if undoings.get(piece.undoing).IS_A_BACKBONE}
+    run_pieces(make_view, missing(kept.values()), compute)
+    return {
+        key: load_backbone(piece.folder) if key in kept else undoings.get(piece.undoing).undo(piece.released, piece.own)
+        for key, piece in pieces.items()
     }
-    return {**variants, **undone}
 
 
 def make_view(piece: ViewPiece) -> None:
@@ -95,19 +119,7 @@ def make_view(piece: ViewPiece) -> None:
     save_backbone(undoings.get(piece.undoing).undo(piece.released, piece.own), piece.folder)
 
 
-def _trainings(piece: VariantPiece) -> list[Any]:
-    module: Any = registry.get(piece.options.defense)
-    if not hasattr(module, "pieces"):
-        return []
-    trainings: list[Any] = module.pieces(piece.owner, piece.options.checked_settings(), piece.options.seed)
-    return trainings
-
-
 def _code_of(module: Any) -> str:
     """Version of a defence's or undoing's code: its own file, what it names in `CODE`, and training."""
     training = TRAINING if hasattr(module, "pieces") else ()
     return code_version(module.__name__, *getattr(module, "CODE", ()), *training)
-
-
-def _is_there(folder: Path) -> bool:
-    return (folder / CARD).exists()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
     from faceleak.defenses.owner import Owner
 
-NOT_DEFENSES = frozenset({"registry", "options", "undoing", "owner", "pieces", "private"})
+NOT_DEFENSES = frozenset({"registry", "options", "undoing", "owner", "pieces", "private", "shadows"})
 
 
 class UnknownDefenseError(FaceleakError):

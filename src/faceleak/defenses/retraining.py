@@ -76,7 +76,7 @@ def _piece(owner: "Owner", settings: Settings, seed: int) -> "TrainingPiece":
     options = {**training.options.model_dump(), **settings.replaced(), "seed": training.options.seed + seed}
     return replace(
         training,
-        name=f"the target with {', '.join(f'{name} {value}' for name, value in settings.replaced().items())}",
+        name=f"{training.name} with {', '.join(f'{name} {value}' for name, value in settings.replaced().items())}",
         options=type(training.options)(**options),
         start=training.start if start is None else start.folder,
     )

@@ -91,8 +91,11 @@ class Attack:
         return cls(options, model, content["threshold"], content["calibration"], content["own_auc"])
 
 
-def fit_attack(knowledge: Sequence[Evidence], options: AttackOptions) -> Attack:
-    """Fit on the attacker's own data. Raises AttackFitError where it does not suffice."""
+def fit_attack(knowledge: Sequence[Evidence], options: AttackOptions, with_threshold: bool = True) -> Attack:
+    """Fit on the attacker's own data. Raises AttackFitError where it does not suffice.
+
+    with_threshold: whether a threshold is needed; without one, the logistic model's is NaN, which spares five fits.
+    """
     if options.calibration is not None:
         if not options.online:
             knowledge = [evidence.comparable() for evidence in knowledge]
@@ -103,7 +106,7 @@ def fit_attack(knowledge: Sequence[Evidence], options: AttackOptions) -> Attack:
             )
     labels = pd.concat([evidence.images[["identity", "is_member"]] for evidence in knowledge], ignore_index=True)
     read = pd.concat([features(evidence, options) for evidence in knowledge], ignore_index=True)
-    model = _fit_model(pd.concat([labels, read], axis=1), read.columns.tolist(), options)
+    model = _fit_model(pd.concat([labels, read], axis=1), read.columns.tolist(), options, with_threshold)
     attack = Attack(options, model, model.threshold)
     if not options.calibrates_its_score():
         return attack
@@ -148,8 +151,10 @@ def _columns(options: AttackOptions, table: pd.DataFrame) -> list[str]:
     return columns if options.score is None else [options.score, *(name for name in columns if name != options.score)]
 
 
-def _fit_model(table: pd.DataFrame, columns: list[str], options: AttackOptions) -> AttackModel:
-    choices: dict[str, Any] = {"regularisation": options.regularisation} if options.model == "logistic" else {}
+def _fit_model(table: pd.DataFrame, columns: list[str], options: AttackOptions, with_threshold: bool) -> AttackModel:
+    choices: dict[str, Any] = {}
+    if options.model == "logistic":
+        choices = {"regularisation": options.regularisation, "with_threshold": with_threshold}
     model: AttackModel = _room_of(options).fit(table, columns, **choices)
     return model
 

@@ -61,13 +61,16 @@ def of_target(
     return Evidence(images, aligned(images, signals), references, stranger)
 
 
-def of_references(reference_signals: pd.DataFrame, online: bool = False) -> list[Evidence]:
+def of_references(
+    reference_signals: pd.DataFrame, online: bool = False, shadow_signals: pd.DataFrame | None = None
+) -> list[Evidence]:
     """Every reference as a target whose members are known, with the others as its references.
 
     Online, the one that was drawn as its opposite is left out: who is a member of that says who is none of this.
 
     reference_signals: reference, image_id, identity, role, is_member and columns, references in the order of
-    `split_references`.
+    `split_references`. shadow_signals: reference, image_id and columns, read off each reference after it was defended:
+    they are what it shows as a target, and the others stay as they are. Raises MissingSignalsError.
     """
     tables: dict[str, pd.DataFrame] = {
         str(name): rows.set_index("image_id") for name, rows in reference_signals.groupby("reference", sort=False)
@@ -76,6 +79,7 @@ def of_references(reference_signals: pd.DataFrame, online: bool = False) -> list
     strange = {
         name: ~rows["is_member"] if online else rows["role"] == "unseen_identity" for name, rows in tables.items()
     }
+    shown = {} if shadow_signals is None else dict(tuple(shadow_signals.groupby("reference", sort=False)))
     evidence = []
     for number, (name, rows) in enumerate(tables.items()):
         left_out = {name, names[_opposite(number, len(names))]} if online else {name}
@@ -85,7 +89,8 @@ def of_references(reference_signals: pd.DataFrame, online: bool = False) -> list
             [np.zeros((len(rows), 0), bool), *(strange[other].loc[rows.index] for other in others)]
         )
         references = [tables[other].loc[rows.index].reset_index(drop=True) for other in others]
-        evidence.append(Evidence(images, rows.reset_index(drop=True), references, stranger.astype(bool)))
+        own = rows.reset_index(drop=True) if shadow_signals is None else aligned(images, shown[name])
+        evidence.append(Evidence(images, own, references, stranger.astype(bool)))
     return evidence
 
 

@@ -65,6 +65,7 @@ def fit_attacks(
     attacks: Mapping[str, AttackOptions],
     threat_models: Sequence[ThreatModel],
     trained_on: pd.DataFrame | None = None,
+    shadow_models: Attacks | None = None,
 ) -> Attacks:
     """Fit every attack under every threat model for every view in `signals`.
 
@@ -73,26 +74,31 @@ def fit_attacks(
 
     `signals` has view, image_id and the signals' columns; `reference_signals` has reference, image_id, identity, role,
     is_member and the same columns, read off the attacker's own backbones for its own images; `calibration_signals` has
-    reference, image_id and the columns that calibrated attacks need, for the target's images.
+    reference, image_id and the columns that calibrated attacks need, for the target's images. `shadow_models`: view →
+    attack → what shadows taught that were defended as the view was (`shadows.fit_on_shadows`); without them, the
+    references as they are teach the attacks on all views.
     """
     known = known_images(splits)[["image_id", "identity", "is_member"]]
     online = trained_on is not None
-    shadows = evidence.of_references(reference_signals, online) if "shadow" in threat_models else []
-    of_shadows = {
-        model_name(name, "shadow"): fit_attack(shadows, attack) for name, attack in attacks.items() if shadows
-    }
+    undefended: dict[str, Attack] = {}
+    if "shadow" in threat_models and shadow_models is None:
+        shadows = evidence.of_references(reference_signals, online)
+        undefended = {name: fit_attack(shadows, attack) for name, attack in attacks.items()}
     fitted: Attacks = {}
     views = {str(view): readable_columns(rows) for view, rows in signals.groupby("view", sort=False)}
     tries = Counter(variant_and_undoing(view)[0] for view in views)
     for view, of_view in views.items():
         seen = evidence.of_target(known, of_view, calibration_signals, trained_on)
         several = tries[variant_and_undoing(view)[0]] > 1
+        of_shadows = undefended if shadow_models is None else shadow_models[view]
+        possible = [name for name in attacks if view == UNDEFENDED or can_be_made(attacks[name], view, of_view)]
         fitted[view] = {
-            name: of_shadows[name] if threat_model == "shadow" else _fit_on_view(seen, attacks[attack], several)
+            model_name(name, threat_model): of_shadows[name]
+            if threat_model == "shadow"
+            else _fit_on_view(seen, attacks[name], several)
             for threat_model in threat_models
-            for attack in attacks
-            for name in [model_name(attack, threat_model)]
-            if view == UNDEFENDED or can_be_made(attacks[attack], view, of_view)
+            for name in possible
+            if threat_model != "shadow" or name in of_shadows
         }
     return fitted
 

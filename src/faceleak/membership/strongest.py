@@ -29,16 +29,41 @@ def own_auc(known: Evidence, options: AttackOptions) -> float:
     table = known.images[["identity", "is_member"]]
     ranks = np.zeros(len(table))
     for fitted, held_out in folds_over_people(table):
-        score = fit_attack([known.rows(fitted)], options).score(known.rows(held_out))
+        attack = fit_attack([known.rows(fitted)], options, with_threshold=False)
+        score = attack.score(known.rows(held_out))
         ranks[held_out] = pd.Series(score).rank(pct=True)  # scores of two fits have no common unit
     return float(roc_auc_score(table["is_member"], ranks))
+
+
+def own_auc_of_shadows(shadows: Sequence[Evidence], options: AttackOptions) -> float | None:
+    """AUC on shadows held out, a mean over all of them; None where there is one pair of references or less.
+
+    References are drawn in pairs that share no person (`split_references`). A pair is held out together, so that in
+    what is fitted an image's membership of one shadow tells nothing of its membership of another. Raises
+    AttackFitError.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    from faceleak.membership.attacks import fit_attack
+
+    pairs = [shadows[first : first + 2] for first in range(0, len(shadows), 2)]
+    if len(pairs) < 2:
+        return None
+    aucs = []
+    for number, held_out in enumerate(pairs):
+        others = [shadow for pair in (*pairs[:number], *pairs[number + 1 :]) for shadow in pair]
+        attack = fit_attack(others, options, with_threshold=False)
+        for shadow in held_out:
+            judged = shadow if options.calibration is None else shadow.comparable()
+            aucs.append(roc_auc_score(judged.images["is_member"], attack.score(judged)))
+    return float(np.mean(aucs))
 
 
 def strongest(tries: Sequence[Encounter], fitted: "Mapping[str, Mapping[str, Attack]]", name: str) -> Encounter | None:
     """The encounter in which the attack `name` did best on the attacker's own people; None where it cannot be made.
 
-    Shadows have no people of the target to judge by: where all is equal the undone view is taken, which is more like
-    the references that they were fitted on.
+    An attack that shadows taught was judged on other shadows. Where too few of them leave it unjudged, the undone view
+    is taken.
     """
     possible = [
         meeting for meeting in tries if all(name in fitted.get(view, {}) for view in (meeting.fitted_on, meeting.view))

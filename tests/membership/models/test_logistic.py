@@ -44,6 +44,13 @@ def test_the_score_is_the_decision_function_of_scikit_learn(regularisation):
     np.testing.assert_allclose(attack.score(fresh), expected, rtol=1e-9, atol=1e-9)
 
 
+def test_without_a_threshold_the_score_is_the_same_to_the_bit():
+    table, fresh = table_of(), table_of(seed=1)
+    plain = fit(table, COLUMNS, 1.0, with_threshold=False)
+    assert np.isnan(plain.threshold)
+    np.testing.assert_array_equal(plain.score(fresh), fit(table, COLUMNS, 1.0).score(fresh))
+
+
 def test_a_score_by_hand():
     attack = LogisticModel(("a", "b"), mean=(1.0, 2.0), scale=(2.0, 0.5), weights=(3.0, -1.0), bias=0.5, threshold=0.0)
     table = pd.DataFrame({"b": [2.0, 3.0], "other": [9, 9], "a": [1.0, 5.0]})

@@ -46,10 +46,13 @@ class LogisticModel(PlainData):
 MODEL = LogisticModel
 
 
-def fit(table: pd.DataFrame, columns: Sequence[str], regularisation: float) -> LogisticModel:
+def fit(
+    table: pd.DataFrame, columns: Sequence[str], regularisation: float, with_threshold: bool = True
+) -> LogisticModel:
     """Fit on the attacker's own data: `table` has `identity`, `is_member` and the columns.
 
-    Members and non-members weigh the same in total. Raises AttackFitError where there are so few of them, or so few
+    Members and non-members weigh the same in total. Without `with_threshold` nothing is cross-validated, and the
+    threshold is NaN; the scores are the same. Raises AttackFitError where there are so few of them, or so few
     people, that cross-validation lacks a class.
     """
     from sklearn.linear_model import LogisticRegression
@@ -58,12 +61,15 @@ def fit(table: pd.DataFrame, columns: Sequence[str], regularisation: float) -> L
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    folds, is_member = folds_over_people(table), table["is_member"].to_numpy(bool)
+    is_member, threshold = table["is_member"].to_numpy(bool), float("nan")
     values = numbers(table, columns)
     classifier = LogisticRegression(C=regularisation, class_weight="balanced", max_iter=5000)
     model = make_pipeline(StandardScaler(), classifier)
     with threadpool_limits(1, "blas"):  # the matrices are so small that threads make it thirty times slower
-        held_out = cross_val_predict(model, values, is_member, cv=folds, method="decision_function")
+        if with_threshold:
+            folds = folds_over_people(table)
+            held_out = cross_val_predict(model, values, is_member, cv=folds, method="decision_function")
+            threshold = best_threshold(held_out, is_member)
         model.fit(values, is_member)
     scaler = model[0]
     return LogisticModel(
@@ -72,5 +78,5 @@ def fit(table: pd.DataFrame, columns: Sequence[str], regularisation: float) -> L
         scale=tuple(scaler.scale_.tolist()),
         weights=tuple(classifier.coef_[0].tolist()),
         bias=float(classifier.intercept_[0]),
-        threshold=best_threshold(held_out, is_member),
+        threshold=threshold,
     )

@@ -9,8 +9,12 @@ from faceleak.compute import ComputeOptions
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
-from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.attackers import UNDEFENDED, variant_and_undoing
 from faceleak.membership.options import MembershipOptions
+from faceleak.membership.stacking import stack
+from faceleak.pipelines.membership.nodes import anchors, reference_pieces
+
+IMAGE = ["image_id", "identity", "sha256"]
 
 
 def make_variants(
@@ -27,7 +31,7 @@ def make_variants(
     from faceleak.pipelines.target.nodes import target_pieces
 
     trained = target_pieces(store, splits, training, compute)
-    public = with_role(splits, "public")[["image_id", "identity", "sha256"]]
+    public = with_role(splits, "public")[IMAGE]
     owner = Owner(target, trained[0] if trained else None, store, public, compute)
     return {UNDEFENDED: target, **pieces.make_variants(owner, options.variants, compute)}
 
@@ -36,17 +40,79 @@ def make_views(
     variants: dict[str, Any], store: FaceStore, splits: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions
 ) -> dict[str, Any]:
     """Every variant as it is released and, where an adaptive attacker takes part, with its defence undone."""
-    from faceleak.defenses import pieces, registry
+    from faceleak.defenses import pieces
+
+    own = _own_faces(store, with_role(splits, "auxiliary"), options, compute)
+    return pieces.make_views(variants, _undoings_tried(options), own, compute)
+
+
+def fit_shadows(
+    references: dict[str, Any],
+    reference_signals: pd.DataFrame,
+    store: FaceStore,
+    splits: pd.DataFrame,
+    reference_splits: pd.DataFrame,
+    membership: MembershipOptions,
+    options: DefenseOptions,
+    compute: ComputeOptions,
+) -> dict[str, dict[str, Any]]:
+    """Defend and undo the references as the target, and fit attacks on what they show: view → attack → fitted.
+
+    Nothing is defended, and nothing fitted, without the threat model `shadow` or an attacker who knows of the defence.
+    """
+    from faceleak.defenses.shadows import shadow_views
+    from faceleak.membership.shadows import fit_on_shadows
+    from faceleak.signals.readable import readable
+    from faceleak.signals.reading import read_signals
+
+    if "shadow" not in options.threat_models or set(options.attackers) == {"static"}:
+        return {}
+    owners = _owners_of_references(references, store, splits, reference_splits, membership, compute)
+    images = {str(name): rows for name, rows in reference_splits.groupby("reference", sort=False)}
+    tried, own = _undoings_tried(options), _own_faces(store, with_role(splits, "public"), options, compute)
+    attacks, names = membership.offline_attacks(), membership.signals()
+    fitted = {}
+    for view, backbones in shadow_views(owners, options.variants, tried, own, compute):
+        tables = {
+            name: read_signals(readable(names, backbone), backbone, store, images[name], compute, anchors(splits))
+            for name, backbone in backbones.items()
+        }
+        several = bool(tried.get(variant_and_undoing(view)[0]))
+        shown = stack(tables, "reference")
+        fitted[view] = fit_on_shadows(view, shown, reference_signals, attacks, several, compute.cache)
+    return fitted
+
+
+def _owners_of_references(
+    references: dict[str, Any],
+    store: FaceStore,
+    splits: pd.DataFrame,
+    reference_splits: pd.DataFrame,
+    membership: MembershipOptions,
+    compute: ComputeOptions,
+) -> dict[str, Any]:
+    from faceleak.defenses.owner import Owner
+
+    trained = reference_pieces(store, reference_splits, membership, compute)
+    public = with_role(splits, "public")[IMAGE]
+    return {piece.name: Owner(references[piece.name], piece, store, public, compute) for piece in trained}
+
+
+def _own_faces(store: FaceStore, images: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions) -> Any:
+    """As many of these faces as undoing takes."""
     from faceleak.defenses.owner import OwnFaces
 
+    return OwnFaces(store, images[IMAGE].sample(min(options.undoing_images, len(images)), random_state=0), compute)
+
+
+def _undoings_tried(options: DefenseOptions) -> dict[str, tuple[str, ...]]:
+    """Variant → the undoings that an adaptive attacker tries; none where there is no such attacker."""
+    from faceleak.defenses import registry
+
     if "adaptive" not in options.attackers:
-        return variants
-    images = with_role(splits, "auxiliary")[["image_id", "identity", "sha256"]]
-    images = images.sample(min(options.undoing_images, len(images)), random_state=0)
+        return {}
     tried = {variant.name: registry.get(variant.defense).UNDOINGS for variant in options.variants}
-    return pieces.make_views(
-        variants, {UNDEFENDED: ("bn_reestimation",), **tried}, OwnFaces(store, images, compute), compute
-    )
+    return {UNDEFENDED: ("bn_reestimation",), **tried}
 
 
 def check_claims(variants: dict[str, Any], scores: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:
@@ -72,7 +138,6 @@ def collect_points(
 ) -> pd.DataFrame:
     """One row a variant, access and attacker: utility, and the strongest attack on unseen identities."""
     from faceleak.membership.access import access_of
-    from faceleak.membership.attackers import variant_and_undoing
     from faceleak.reporting.privacy_points import collect
 
     access = {name: access_of(attack) for name, attack in attacks.attacks.items()}

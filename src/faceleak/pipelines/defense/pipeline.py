@@ -12,6 +12,8 @@ SHARED = {
     "target",
     "face_store",
     "splits",
+    "reference_splits",
+    "references",
     "reference_signals",
     "calibration_signals",
     "blind_scores",
@@ -33,6 +35,21 @@ def create_pipeline() -> Pipeline:
                 name="make_variants",
             ),
             Node(nodes.make_views, ["variants", "face_store", "splits", options, compute], "views", name="make_views"),
+            Node(
+                nodes.fit_shadows,
+                [
+                    "references",
+                    "reference_signals",
+                    "face_store",
+                    "splits",
+                    "reference_splits",
+                    "params:membership",
+                    options,
+                    compute,
+                ],
+                "shadow_models",
+                name="fit_shadows",
+            ),
             Node(nodes.check_claims, ["variants", "scores", "params:membership"], "claims", name="check_claims"),
             Node(
                 nodes.collect_points,
@@ -49,7 +66,7 @@ def create_pipeline() -> Pipeline:
         ]
     )
     return Pipeline(
-        own + measure_views() + attack_views() + reconstruct_views() + report_views(),
+        own + measure_views() + attack_views("shadow_models") + reconstruct_views() + report_views(),
         inputs=SHARED,
         parameters={
             **{f"params:{name}": f"params:{name}" for name in OPTIONS},

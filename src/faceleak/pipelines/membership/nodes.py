@@ -141,14 +141,19 @@ def fit_attacks(
     splits: pd.DataFrame,
     options: MembershipOptions,
     threat_models: list[ThreatModel],
+    shadow_models: Any = None,
 ) -> Any:
-    """Fit every attack on what its threat model allows; online ones are left to the `repeats` pipeline."""
+    """Fit every attack on what its threat model allows; online ones are left to the `repeats` pipeline.
+
+    shadow_models: view → attack → what defended shadows taught; where there are none, the references as they are teach.
+    """
     from faceleak.membership import scoring
 
     if online := options.online_attacks():
         log.info("Left to the repeats pipeline, whose targets are online references: %s", ", ".join(online))
     attacks = options.offline_attacks()
-    return scoring.fit_attacks(signals, reference_signals, calibration_signals, splits, attacks, threat_models)
+    tables = signals, reference_signals, calibration_signals, splits
+    return scoring.fit_attacks(*tables, attacks, threat_models, shadow_models=shadow_models or None)
 
 
 def score_images(

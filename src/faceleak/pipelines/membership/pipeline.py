@@ -51,8 +51,11 @@ def prepare_attackers() -> Pipeline:
     return prepare_references() + baseline
 
 
-def attack_views() -> Pipeline:
-    """Read, fit, score and measure for any views: the target's here, the variants' in the `defense` pipeline."""
+def attack_views(*shadow_models: str) -> Pipeline:
+    """Read, fit, score and measure for any views: the target's here, the variants' in the `defense` pipeline.
+
+    shadow_models: the dataset with what shadows taught that were defended as the views were, if there is one.
+    """
     options, compute = "params:membership", "params:compute"
     return Pipeline(
         [
@@ -71,6 +74,7 @@ def attack_views() -> Pipeline:
                     "splits",
                     options,
                     "params:membership.threat_models",
+                    *shadow_models,
                 ],
                 "attack_models",
                 name="fit_attacks",

@@ -1,0 +1,122 @@
+"""Shadows of synthetic views: the noisy one says the opposite, of the target and of shadows that were defended so."""
+
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from faceleak.faces.splits import EVALUATED_ROLES, with_role
+from faceleak.membership import shadows
+from faceleak.membership.evidence import MissingSignalsError
+from faceleak.membership.evidence import of_references as evidence_of
+from faceleak.membership.options import AttackOptions
+from faceleak.membership.scoring import fit_attacks, score_images
+from faceleak.membership.strongest import own_auc_of_shadows
+from tests.membership.conftest import of_references, of_strangers
+
+ATTACKS = {
+    "plain": AttackOptions(signals=["bn_distance"]),
+    "fused": AttackOptions(signals=["bn_distance", "bn_moments"], calibration="features"),
+    "difference": AttackOptions(signals=["bn_distance"], calibration="difference"),
+    "embedding": AttackOptions(signals=["embedding_norm"]),
+}
+SHIFTS = {"undefended": 3.0, "noisy": -3.0, "noisy+bn_reestimation": 2.0}
+READ = ["reference", "image_id", *(f"bn_{column}" for column in ("distance.bn1", "distance.bn2"))]
+READ += ["bn_moments.log_distance.bn1"]
+
+
+@pytest.fixture(scope="module")
+def reference_signals(splits, signals_of) -> pd.DataFrame:
+    return of_references(splits, signals_of, shift=3.0)
+
+
+@pytest.fixture(scope="module")
+def shown(splits, signals_of) -> dict[str, pd.DataFrame]:
+    """View → what the shadows show there."""
+    return {view: of_references(splits, signals_of, shift)[READ] for view, shift in SHIFTS.items()}
+
+
+@pytest.fixture
+def fitted(shown, reference_signals, tmp_path) -> dict:
+    return {
+        view: shadows.fit_on_shadows(view, shown[view], reference_signals, ATTACKS, "noisy" in view, tmp_path)
+        for view in SHIFTS
+    }
+
+
+def tables(splits, signals_of) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The target's signals in every view, and those of the references for the same images."""
+    signals = [signals_of(splits, shift, seed).assign(view=view) for seed, (view, shift) in enumerate(SHIFTS.items())]
+    return pd.concat(signals, ignore_index=True), of_strangers(with_role(splits, *EVALUATED_ROLES), signals_of)
+
+
+def test_attacks_whose_signals_the_view_lacks_are_left_out(fitted):
+    assert {view: set(attacks) for view, attacks in fitted.items()} == dict.fromkeys(
+        SHIFTS, set(ATTACKS) - {"embedding"}
+    )
+
+
+def test_a_refitted_attacker_sees_through_what_deceives_the_static_one(fitted, reference_signals, splits, signals_of):
+    signals, calibration = tables(splits, signals_of)
+    attacks = {name: options for name, options in ATTACKS.items() if name != "embedding"}
+    known = reference_signals, calibration, splits, attacks, ["shadow"]
+    models = fit_attacks(signals, *known, shadow_models=fitted)
+    scores = score_images(signals, calibration, models, splits, ["static", "refitted", "adaptive"])
+    for (variant, attacker, attack), rows in scores.groupby(["variant", "attacker", "attack"]):
+        area = roc_auc_score(rows["is_member"], rows["score"])
+        deceived = variant == "noisy" and attacker == "static"
+        assert (area < 0.05) if deceived else (area > 0.9), (variant, attacker, attack)
+
+
+def test_shadows_that_show_what_references_show_teach_the_same_to_the_bit(
+    shown, reference_signals, splits, signals_of, tmp_path
+):
+    signals, calibration = tables(splits, signals_of)
+    attacks = {name: options for name, options in ATTACKS.items() if name != "embedding"}
+    same = {
+        view: shadows.fit_on_shadows(view, reference_signals[READ], reference_signals, attacks, False, tmp_path)
+        for view in SHIFTS
+    }
+    known = reference_signals, calibration, splits, attacks, ["shadow"]
+    first = score_images(signals, calibration, fit_attacks(signals, *known), splits, ["plain"])
+    models = fit_attacks(signals, *known, shadow_models=same)
+    pd.testing.assert_frame_equal(score_images(signals, calibration, models, splits, ["plain"]), first)
+
+
+def test_nothing_is_fitted_twice_and_another_signal_or_option_is(
+    fitted, shown, reference_signals, tmp_path, monkeypatch
+):
+    def refuse(*_, **__):
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(shadows, "fit_attack", refuse)
+    again = shadows.fit_on_shadows("noisy", shown["noisy"], reference_signals, ATTACKS, True, tmp_path)
+    assert {name: attack.to_dict() for name, attack in again.items()} == {
+        name: attack.to_dict() for name, attack in fitted["noisy"].items()
+    }
+    other = {"plain": AttackOptions(signals=["bn_distance"], regularisation=0.5)}
+    louder = shown["noisy"].assign(**{"bn_distance.bn1": shown["noisy"]["bn_distance.bn1"] * 2})
+    for signals, attacks in ((shown["noisy"], other), (louder, {"plain": ATTACKS["plain"]})):
+        with pytest.raises(AssertionError, match="fitted again"):
+            shadows.fit_on_shadows("noisy", signals, reference_signals, attacks, True, tmp_path)
+
+
+def test_the_adaptive_attacker_chooses_a_view_by_shadows_held_out(fitted):
+    for name in ("plain", "fused", "difference"):
+        assert fitted["undefended"][name].own_auc is None  # one view only
+        # turned round is as clear to whoever refits, and the clearer of the two views is the one that is noisy
+        assert fitted["noisy"][name].own_auc > fitted["noisy+bn_reestimation"][name].own_auc > 0.9
+
+
+def test_own_auc_of_shadows_is_that_of_the_shift_and_takes_two_pairs(many_splits, signals_of):
+    one = AttackOptions(signals=["bn_moments"])  # one column
+    whole = evidence_of(of_references(many_splits, signals_of, shift=1.0))
+    assert own_auc_of_shadows(whole, one) == pytest.approx(0.76, abs=0.03)  # Φ(1/√2) = 0.760
+    nothing = evidence_of(of_references(many_splits, signals_of, shift=0.0))
+    assert own_auc_of_shadows(nothing, one) == pytest.approx(0.5, abs=0.04)
+    assert own_auc_of_shadows(whole[:3], one) is not None
+    assert own_auc_of_shadows(whole[:2], one) is None
+
+
+def test_a_shadow_without_some_image_is_an_error(shown, reference_signals, tmp_path):
+    with pytest.raises(MissingSignalsError, match="1 of"):
+        shadows.fit_on_shadows("noisy", shown["noisy"].iloc[1:], reference_signals, ATTACKS, False, tmp_path)
