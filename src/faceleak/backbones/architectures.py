@@ -120,6 +120,6 @@ def _from_onnx(card: BackboneCard) -> "nn.Module":
     from faceleak.backbones.checkpoint import check_sha256
     from faceleak.backbones.onnx_import.loading import load_onnx
 
-    path = Path(card.arguments["path"])
-    check_sha256(path, card.arguments["sha256"])
+    path = Path(str(card.arguments["path"]))
+    check_sha256(path, str(card.arguments["sha256"]))
     return load_onnx(path, image_size=card.preprocessing.canvas.height)
