@@ -97,7 +97,7 @@ def test_online_attacks_are_left_to_the_repeats_pipeline_and_a_line_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked: list[tuple[object, ...]] = []
-    monkeypatch.setattr(scoring, "fit_attacks", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(scoring, "fit_attacks", lambda *arguments, **_: asked.append(arguments))
     nothing = pd.DataFrame()
     with caplog.at_level(logging.INFO):
         membership.fit_attacks(nothing, nothing, nothing, nothing, OPTIONS, ["shadow"])
