@@ -1,5 +1,6 @@
 """Faces: source → packed store → manifest → splits → validation."""
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,8 @@ from faceleak.faces.options import FacesOptions
 from faceleak.faces.packing import Packing
 from faceleak.faces.splits import split, split_as_stated
 from faceleak.faces.store import STATED_ROLE, FaceSource, FaceStore
+
+log = logging.getLogger(__name__)
 
 
 def open_source(options: FacesOptions, compute: ComputeOptions) -> FaceSource | Packing:
@@ -39,6 +42,7 @@ def list_quarantine(store: FaceStore) -> pd.DataFrame:
 def split_faces(manifest: pd.DataFrame, options: FacesOptions) -> pd.DataFrame:
     """Give every image its role: the user's, where the source states them."""
     if STATED_ROLE in manifest:
+        log.info("Who was trained on is what the user states (column decided_by of the splits), not a draw.")
         return split_as_stated(manifest, options.splits)
     return split(manifest, options.splits)
 
