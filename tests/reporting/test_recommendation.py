@@ -122,10 +122,19 @@ def test_the_strongest_perturbation_that_keeps_utility_answers_whether_it_helps(
     assert "no. `bn_perturbation_0.1` (the mildest, as none keeps the utility" in perturbation(NOISE, utility_loss=0)
 
 
-@pytest.mark.parametrize(("auc", "verdict"), [(0.82, "yes. "), (0.83, "not shown, as the inter"), (0.87, "no. ")])
+@pytest.mark.parametrize(
+    ("auc", "verdict"), [(0.7, "yes. "), (0.82, "yes. "), (0.83, "not shown, as the inter"), (0.87, "no. ")]
+)
 def test_perturbation_helps_where_intervals_lie_apart(auc, verdict):
     variants = {"undefended": NOISE["undefended"], "bn_perturbation_0.1": (0.944, 0.8, 0.8, auc)}
     assert perturbation(variants).startswith(f"- Weights in hand: {verdict}")
+
+
+def test_a_sure_but_tiny_gain_hardly_helps():
+    variants = {"undefended": (0.944, 0.999, 0.999, 0.999), "bn_perturbation_0.1": (0.944, 0.99, 0.99, 0.979)}
+    narrow = {"attack_auc_ci_low": lambda table: table["attack_auc"] - 0.001}
+    narrow |= {"attack_auc_ci_high": lambda table: table["attack_auc"] + 0.001}
+    assert "hardly: it takes 4.0% of the lead over chance. `bn_perturbation_0.1`" in perturbation(variants, **narrow)
 
 
 def test_perturbation_is_not_judged_without_intervals_or_both_attackers():

@@ -24,6 +24,9 @@ class Goal(Protocol):
     def utility_loss(self) -> float: ...
 
 
+WORTH_NAMING = 0.1  # share of the attacker's lead over chance
+
+
 def recommend(points: pd.DataFrame, goal: Goal) -> str:
     """Say for each access which variant reaches the goal at the least loss of utility, or that none does. Markdown.
 
@@ -141,5 +144,6 @@ def _verdict(faced: Row, undefended: Row) -> str:
     if pd.isna(faced["attack_auc_ci_high"]) or pd.isna(undefended["attack_auc_ci_low"]):
         return "cannot be told without intervals."
     if faced["attack_auc_ci_high"] < undefended["attack_auc_ci_low"]:
-        return "yes."
+        taken = 1 - (faced["attack_auc"] - 0.5) / (undefended["attack_auc"] - 0.5)
+        return "yes." if taken >= WORTH_NAMING else f"hardly: it takes {taken:.1%} of the lead over chance."
     return "no." if faced["attack_auc"] >= undefended["attack_auc"] else "not shown, as the intervals overlap."
