@@ -78,6 +78,13 @@ def test_reconstruction_under_a_threat_model_that_is_not_configured_is_refused()
         check_parameters(wrong)
 
 
+def test_reconstruction_under_a_threat_model_that_no_variant_is_attacked_under_is_refused() -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["reconstruction"]["search"]["threat_model"] = "shadow"
+    with pytest.raises(ConfigurationError, match=r"is 'shadow', but defense\.threat_models has partial_knowledge"):
+        check_parameters(wrong)
+
+
 def test_an_unknown_calibration_is_named_with_those_there_are() -> None:
     wrong = deepcopy(parameters("base"))
     wrong["membership"]["attacks"]["fused"]["calibration"] = "feature"
@@ -101,7 +108,7 @@ def test_too_few_references_for_calibrated_attacks_under_defended_shadows_are_re
     wrong["membership"] |= {"threat_models": ["partial_knowledge"], "risk": None}
     wrong["membership"]["references"]["count"] = 3
     assert check_parameters(wrong)
-    wrong["defense"]["threat_models"] = ["shadow"]
+    wrong["defense"]["threat_models"] = ["partial_knowledge", "shadow"]
     expected = r"has `shadow`, and membership\.references\.count is 3, but fused, bavaria under `shadow` takes 4"
     with pytest.raises(ConfigurationError, match=expected):
         check_parameters(wrong)
@@ -110,7 +117,7 @@ def test_too_few_references_for_calibrated_attacks_under_defended_shadows_are_re
 def test_defended_shadows_without_public_faces_to_undo_them_on_are_refused() -> None:
     wrong = deepcopy(parameters("base"))
     del wrong["faces"]["splits"]["roles"]["public"]
-    wrong["defense"]["threat_models"] = ["shadow"]
+    wrong["defense"]["threat_models"] = ["partial_knowledge", "shadow"]
     with pytest.raises(ConfigurationError, match="on faces of the role `public`, and there is no such role"):
         check_parameters(wrong)
     wrong["defense"]["attackers"] = ["refitted"]

@@ -45,11 +45,13 @@ class Parameters(Options):
                 f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a `logistic` attack without "
                 "calibration on signals of single images"
             )
-        if search.threat_model not in self.membership.threat_models:
-            raise ValueError(
-                f"reconstruction.search.threat_model is {search.threat_model!r}, but membership.threat_models has "
-                f"{', '.join(self.membership.threat_models)}"
-            )
+        allowed = {"membership": self.membership.threat_models, "defense": self.defense.threat_models}
+        for block, threat_models in allowed.items():
+            if search.threat_model not in threat_models:
+                raise ValueError(
+                    f"reconstruction.search.threat_model is {search.threat_model!r}, but {block}.threat_models has "
+                    f"{', '.join(threat_models)}"
+                )
         return self
 
     @model_validator(mode="after")
