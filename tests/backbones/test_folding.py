@@ -12,7 +12,8 @@ from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.folding import fold
 from faceleak.backbones.head import Head
 from faceleak.backbones.loading import load_backbone, save_backbone
-from faceleak.compute import seeded
+
+from .noticeable import noticeable
 
 
 def backbone_of(architecture: str, size: int, embedding_size: int) -> Backbone:
@@ -20,15 +21,7 @@ def backbone_of(architecture: str, size: int, embedding_size: int) -> Backbone:
     card = BackboneCard(
         architecture=architecture, embedding_size=embedding_size, preprocessing=Preprocessing(image_size=size)
     )
-    with seeded(0):
-        net = build(card)
-        for module in net.modules():
-            if isinstance(module, _BatchNorm):
-                module.running_mean.normal_(0, 0.5)
-                module.running_var.uniform_(0.3, 3)
-                nn.init.uniform_(module.weight, 0.5, 1.5)
-                nn.init.normal_(module.bias, 0, 0.7)
-    return Backbone(net, card).eval()
+    return noticeable(card)
 
 
 @pytest.mark.parametrize(

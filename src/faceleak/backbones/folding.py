@@ -17,7 +17,7 @@ from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, statistic
 from faceleak.backbones.card import BackboneCard
 from faceleak.backbones.iresnet import IResNet, ResidualBlock
 from faceleak.backbones.loading import assemble
-from faceleak.backbones.renormalising import fuse
+from faceleak.backbones.renormalising import fuse, scale_and_shift
 from faceleak.errors import FaceleakError
 
 Weights = dict[str, Tensor]
@@ -76,7 +76,7 @@ def _weights(net: IResNet) -> Weights:
 
 
 def _block(block: ResidualBlock) -> Weights:
-    scale, shift = _scale_and_shift(block.bn1)
+    scale, shift = scale_and_shift(_batch_norm(block.bn1))
     weights = {"bn1.weight": scale, "bn1.bias": shift, "prelu.weight": block.prelu.weight}
     weights |= _convolution("conv1", block.conv1, block.bn2) | _convolution("conv2", block.conv2, block.bn3)
     return weights if block.downsample is None else weights | _convolution("downsample.0", *block.downsample)
@@ -93,20 +93,13 @@ def _convolution(name: str, convolution: nn.Module, bn: nn.Module) -> Weights:
 
 def _linear(name: str, net: IResNet) -> Weights:
     """The linear layer between two BN layers; the first is over channels, of which each has several inputs."""
-    scale, shift = _scale_and_shift(net.bn2)
+    scale, shift = scale_and_shift(_batch_norm(net.bn2))
     positions = net.fc.in_features // len(scale)
     weight = net.fc.weight * scale.repeat_interleave(positions)
     bias = net.fc.bias + net.fc.weight @ shift.repeat_interleave(positions)
     last = _batch_norm(net.features)
     weight, bias = fuse_linear_bn_weights(weight, bias, *statistics(last), last.eps, last.weight, last.bias)
     return {f"{name}.weight": weight, f"{name}.bias": bias}
-
-
-def _scale_and_shift(bn: nn.Module) -> tuple[Tensor, Tensor]:
-    layer = _batch_norm(bn)
-    mean, variance = statistics(layer)
-    scale = layer.weight / (variance + layer.eps).sqrt()
-    return scale, layer.bias - mean * scale
 
 
 def _batch_norm(layer: nn.Module) -> _BatchNorm:

@@ -77,14 +77,13 @@ def load_checkpoint(card: BackboneCard, path: Path | None, sha256: str | None = 
     if path is None:
         net = _fresh(card)
         return _filled(net, card, net.state_dict(), card.architecture)
-    if sha256 is not None:
-        check_sha256(path, sha256)
     if path.suffix == ONNX_SUFFIX:
-        card = card.model_copy(
-            update={"architecture": ONNX, "arguments": {"path": str(path), "sha256": sha256_of_file(path)}}
-        )
+        described = {"path": str(path), "sha256": sha256 or sha256_of_file(path)}  # compared when it is built
+        card = card.model_copy(update={"architecture": ONNX, "arguments": described})
         net = _fresh(card)
         return _filled(net, card, net.state_dict(), str(path))
+    if sha256 is not None:
+        check_sha256(path, sha256)
     weights = read_checkpoint(path)
     net = _fresh(card)
     return _filled(net, card, adapt(weights, net.state_dict(), card.embedding_size, str(path)), str(path))

@@ -35,7 +35,7 @@ def fuse(net: nn.Module, image_size: tuple[int, int]) -> None:
         for name, layer in _batch_norms(net).items():
             producer = producers.pop(name, None)
             if producer is None:
-                net.set_submodule(name, _scale_and_shift(layer))
+                net.set_submodule(name, _as_layer(layer))
                 continue
             linear = net.get_submodule(producer)
             fused = fuse_linear_bn_eval if isinstance(linear, nn.Linear) else fuse_conv_bn_eval
@@ -97,11 +97,16 @@ def _producers(net: nn.Module, image_size: tuple[int, int]) -> dict[str, str]:
     return producers
 
 
-def _scale_and_shift(layer: _BatchNorm) -> ScaleAndShift:
+def scale_and_shift(layer: _BatchNorm) -> tuple[Tensor, Tensor]:
+    """What a BN layer with running statistics does in eval mode, a channel each: x → scale·x + shift."""
     mean, variance = statistics(layer)
-    scale = (variance + layer.eps).rsqrt() * (1 if layer.weight is None else layer.weight)
-    shift = -mean * scale + (0 if layer.bias is None else layer.bias)
-    replaced = ScaleAndShift(layer.num_features).to(mean)
+    scale = (1 if layer.weight is None else layer.weight) / (variance + layer.eps).sqrt()
+    return scale, (0 if layer.bias is None else layer.bias) - mean * scale
+
+
+def _as_layer(layer: _BatchNorm) -> ScaleAndShift:
+    scale, shift = scale_and_shift(layer)
+    replaced = ScaleAndShift(layer.num_features).to(scale)
     replaced.weight.copy_(scale)
     replaced.bias.copy_(shift)
     return replaced
