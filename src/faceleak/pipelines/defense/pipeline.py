@@ -72,6 +72,7 @@ def create_pipeline() -> Pipeline:
             **{f"params:{name}": f"params:{name}" for name in OPTIONS},
             "params:attackers": "params:defense.attackers",
             "params:reconstruction.attackers": "params:defense.reconstruction_attackers",
+            "params:reconstruction.search.rounds": "params:defense.reconstruction_rounds",
             "params:membership.threat_models": "params:defense.threat_models",
         },
         namespace="defense",

@@ -123,15 +123,17 @@ def read_view_signals(
 
     Signals that a defended view does not give are left out there; the target itself has to give all.
     """
-    from faceleak.membership.other_images import read_with_other_images
+    from faceleak.membership.view_signals import SignalsPiece, read_views
     from faceleak.signals.readable import readable
 
     images, names = with_role(splits, *EVALUATED_ROLES), options.signals()
-    tables = {}
-    for view, backbone in views.items():
-        given = names if view == UNDEFENDED else readable(names, backbone)
-        tables[view] = read_with_other_images(given, backbone, store, images, compute, anchors(splits))
-    return stack(tables, "view")
+    pieces = {
+        view: SignalsPiece(
+            tuple(names if view == UNDEFENDED else readable(names, backbone)), backbone, store, images, anchors(splits)
+        )
+        for view, backbone in views.items()
+    }
+    return stack(read_views(pieces, compute), "view")
 
 
 def fit_attacks(
