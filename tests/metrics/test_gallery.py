@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from faceleak.metrics.gallery import Gallery, build_gallery, build_image_gallery, match_threshold
+from faceleak.metrics.gallery import build_gallery, build_image_gallery, match_threshold
 from faceleak.metrics.roc import MetricError
 
 

@@ -180,7 +180,7 @@ def test_two_judges_have_to_agree_on_the_person():
     second = faces({0: 0.6}, {1: 0.6}, {1: 0.4}, {2: 0.6})  # the same; somebody else; not sure enough; the same
     measured = identity_match.measure_match([first, second], [judge(), judge()], OPTIONS)
     assert measured["member_match_rate"] == pytest.approx(2 / 4)
-    assert measured["unknown_member_match_rate"] == pytest.approx(1 / 4)  # m2: the first sees nothing of m1 in the second
+    assert measured["unknown_member_match_rate"] == pytest.approx(1 / 4)  # m2; the first sees no m1 in the second
     assert measured["distinct_members"] == 2
     assert identity_match.measure_match([first], [judge()], OPTIONS)["member_match_rate"] == 1
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from faceleak.reconstruction.latents import draw_latents
 from faceleak.reconstruction.objective import membership_score
 from faceleak.reconstruction.options import SearchOptions
-from faceleak.reconstruction.search import STEPS, Reconstructions, reconstruct, score_latents, score_people
+from faceleak.reconstruction.search import SEARCH_STEPS, Reconstructions, reconstruct, score_latents, score_people
 
 CPU = torch.device("cpu")
 
@@ -17,7 +17,7 @@ def brightness(faces: Tensor) -> Tensor:
 
 
 def _same(one: dict[str, Reconstructions], other: dict[str, Reconstructions], tolerance: float) -> bool:
-    return all(np.allclose(one[step].latents, other[step].latents, atol=tolerance) for step in STEPS)
+    return all(np.allclose(one[step].latents, other[step].latents, atol=tolerance) for step in SEARCH_STEPS)
 
 
 def test_every_step_holds_the_selected_number_of_images_with_their_own_scores(small_prior, search_options) -> None:
@@ -63,7 +63,7 @@ def test_the_score_of_a_person_is_the_mean_over_images_that_vary(small_prior, se
 def test_the_same_seed_gives_the_same_faces_and_another_one_others(small_prior, search_options) -> None:
     found = reconstruct(small_prior, brightness, search_options, CPU)
     again = reconstruct(small_prior, brightness, search_options, CPU)
-    assert all(np.array_equal(found[step].pixels, again[step].pixels) for step in STEPS)
+    assert all(np.array_equal(found[step].pixels, again[step].pixels) for step in SEARCH_STEPS)
     other = reconstruct(small_prior, brightness, search_options.model_copy(update={"seed": 5}), CPU)
     assert not _same(found, other, 0.1)
 

@@ -44,7 +44,8 @@ def measure_panel(
 def _resembling_gap(embeddings: Mapping[str, FloatArray], panel: Panel, options: BootstrapOptions) -> Interval:
     def rate(names: Sequence[str]) -> FloatArray:
         found = [find_members([embeddings[name]], [panel.judges[name]]).matches for name in names]
-        return np.mean(found, axis=0, dtype=float)
+        rates: FloatArray = np.stack(found).astype(float).mean(axis=0)
+        return rates
 
     names = panel.independent
     people = find_members([embeddings[name] for name in names], [panel.judges[name] for name in names]).person

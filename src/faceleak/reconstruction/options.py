@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from faceleak.backbones.target_options import LoadOptions
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
@@ -51,16 +52,47 @@ class SearchOptions(Options):
 
 
 class EvaluatorOptions(Options):
-    """The judge: trained on other images of the member people and on as many control people; threshold at `far`."""
+    """One judge: `training` or `load` says where it comes from.
 
-    training: TrainingOptions
-    far: float = Field(0.001, gt=0, lt=1)
+    An `independent` one is trained on other images of the member people than the target was, and on control people; it
+    should differ from the target in architecture, loss and seed. One that is not is trained on the members' very
+    images, and on control people: it resembles the target, is fooled where the target is, and counts for nothing but
+    the comparison (arXiv 2505.03519).
+    """
+
+    training: TrainingOptions | None = None
+    load: LoadOptions | None = None
+    independent: bool = True
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> "EvaluatorOptions":
+        if (self.training is None) == (self.load is None):
+            given = "neither is given" if self.load is None else "both are given"
+            raise ValueError(f"give `training` or `load` (the other one null); {given}")
+        return self
 
 
 class ReconstructionOptions(Options):
-    """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged."""
+    """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
+
+    `evaluators`: the judges by name; all independent ones have to agree. `far`: of each one's threshold.
+    """
 
     prior: Literal["demo"]
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
-    evaluator: EvaluatorOptions
+    far: float = Field(0.001, gt=0, lt=1)
+    evaluators: dict[str, EvaluatorOptions] = Field(min_length=1)
+
+    @property
+    def independent(self) -> tuple[str, ...]:
+        """Names of the evaluators that count."""
+        return tuple(name for name, evaluator in self.evaluators.items() if evaluator.independent)
+
+    @model_validator(mode="after")
+    def _has_an_independent_evaluator(self) -> "ReconstructionOptions":
+        if not self.independent:
+            raise ValueError("no evaluator is `independent`, so nobody could say what reconstructions show")
+        if slashed := [name for name in self.evaluators if "/" in name]:
+            raise ValueError(f"names of evaluators become parts of metrics' names: no `/` in {', '.join(slashed)}")
+        return self

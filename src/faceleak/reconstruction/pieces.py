@@ -4,23 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from faceleak.backbones.backbone import Backbone
 from faceleak.compute import ComputeOptions, pick_device, run_pieces, training_dtype
-from faceleak.membership.models.logistic import LogisticModel
 from faceleak.pieces import code_version, fingerprint, remembered_arrays
+from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.options import SearchOptions
 
 CODE = tuple(f"faceleak.reconstruction.{module}" for module in ("latents", "objective", "priors", "search"))
+STEPS = ("random", "best_random", "untrained_guided", "optimised")
 
 
 @dataclass(frozen=True)
 class ReconstructionPiece:
-    """One attacker against one view: `model` was fitted on `signals`, which are read off `backbone`."""
+    """One attacker against one view: the guide is what the attacker reads off it."""
 
     name: str
-    backbone: Backbone
-    signals: tuple[str, ...]
-    model: LogisticModel
+    guide: Guide
     prior: Literal["demo"]
     search: SearchOptions
     compute: ComputeOptions
@@ -28,18 +26,33 @@ class ReconstructionPiece:
     @property
     def path(self) -> Path:
         """Where the result lies once it is there: named by everything that it depends on."""
-        code = code_version(*CODE, *(f"faceleak.signals.{name}" for name in self.signals))
-        card = self.backbone.card.model_dump(mode="json", exclude={"training"})
-        parts = (self.backbone.weights_hash(), card, self.signals, self.model.to_dict(), self.prior, self.search)
+        guide = self.guide
+        code = code_version(*CODE, *(f"faceleak.signals.{name}" for name in guide.signals))
+        card = guide.backbone.card.model_dump(mode="json", exclude={"training"})
+        parts = (guide.backbone.weights_hash(), card, guide.signals, guide.model.to_dict(), self.prior, self.search)
         dtype = str(training_dtype(self.compute, pick_device(self.compute)))
         return self.compute.cache / "reconstructions" / f"{fingerprint(code, dtype, *parts)}.safetensors"
 
 
-def reconstruct_all(pieces: list[ReconstructionPiece], compute: ComputeOptions) -> dict[str, Any]:
-    """Reconstruct each piece that is not in the cache yet; return arrays `<piece>/<step>/<latents|pixels|scores>`."""
-    distinct = {piece.path: piece for piece in pieces}
+def reconstruct_all(
+    pieces: list[ReconstructionPiece], untrained: ReconstructionPiece, compute: ComputeOptions
+) -> dict[str, Any]:
+    """Reconstruct each piece that is not in the cache yet; return arrays `<piece>/<step>/<latents|pixels|scores>`.
+
+    What the piece `untrained` optimises, guided by nothing of the target, is the step `untrained_guided` of each.
+    """
+    distinct = {piece.path: piece for piece in ([*pieces, untrained] if pieces else [])}
     run_pieces(reconstruct_piece, [piece for path, piece in distinct.items() if not path.exists()], compute)
-    return {f"{piece.name}/{key}": array for piece in pieces for key, array in reconstruct_piece(piece).items()}
+    arrays = {f"{piece.name}/{key}": array for piece in pieces for key, array in reconstruct_piece(piece).items()}
+    for piece in pieces:
+        for part, array in _optimised(untrained).items():
+            arrays[f"{piece.name}/untrained_guided/{part}"] = array
+    return arrays
+
+
+def _optimised(piece: ReconstructionPiece) -> dict[str, Any]:
+    step = "optimised/"
+    return {key.removeprefix(step): array for key, array in reconstruct_piece(piece).items() if key.startswith(step)}
 
 
 def reconstruct_piece(piece: ReconstructionPiece) -> dict[str, Any]:
@@ -50,7 +63,8 @@ def reconstruct_piece(piece: ReconstructionPiece) -> dict[str, Any]:
 
     def make() -> dict[str, Any]:
         device = pick_device(piece.compute)
-        score = membership_score(piece.backbone.to(device), piece.signals, piece.model)
+        guide = piece.guide
+        score = membership_score(guide.backbone.to(device), guide.signals, guide.model)
         dtype = training_dtype(piece.compute, device)
         found = reconstruct(load_prior(piece.prior, device), score, piece.search, device, dtype)
         return {f"{step}/{part}": array for step, faces in found.items() for part, array in vars(faces).items()}

@@ -17,7 +17,7 @@ from faceleak.reconstruction.objective import Score, gradient
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
 
-STEPS = ("random", "best_random", "optimised")
+SEARCH_STEPS = ("random", "best_random", "optimised")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def reconstruct(
     ranked = _best_first(latents, score_latents(prior, score, latents, options.batch_size))
     chosen = {"random": latents[: options.selected], "best_random": ranked[: options.selected]}
     chosen["optimised"] = optimise(prior, score, ranked[: options.starts], options, generator, dtype)
-    return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in STEPS}
+    return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
 
 
 def score_latents(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Tensor:
