@@ -42,8 +42,13 @@ class Parameters(Options):
             )
         if not attacks[search.attack].is_differentiable():
             raise ValueError(
-                f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a `logistic` attack without "
-                "calibration on signals of single images"
+                f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a `logistic` or `mlp` attack "
+                "on signals of single images, without calibration or with `features`"
+            )
+        if attacks[search.attack].calibration is not None and search.threat_model == "shadow":
+            raise ValueError(
+                f"reconstruction.search.attack is {search.attack!r}, which is calibrated, under `shadow`; stage 2 "
+                "climbs calibrated attacks under `partial_knowledge` alone"
             )
         allowed = {"membership": self.membership.threat_models, "defense": self.defense.threat_models}
         for block, threat_models in allowed.items():

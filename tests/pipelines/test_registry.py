@@ -42,7 +42,9 @@ def test_audit_makes_everything_that_the_others_make() -> None:
 
 
 def test_attack_trains_all_backbones_in_one_node() -> None:
-    trainers = [node for node in pipelines["attack"].nodes if {"target", "references", "evaluators"} & set(node.outputs)]
+    trainers = [
+        node for node in pipelines["attack"].nodes if {"target", "references", "evaluators"} & set(node.outputs)
+    ]
     assert [node.name for node in trainers] == ["train_backbones"]
 
 

@@ -1,14 +1,18 @@
 """Configuration of the `reconstruction` pipeline."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from faceleak.backbones.target_options import LoadOptions
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
 from faceleak.options import Options
+from faceleak.reconstruction.objectives.registry import check_term
+
+TermName = Annotated[str, AfterValidator(check_term)]
+Weight = Annotated[float, Field(ge=0)]
 
 
 class SearchOptions(Options):
@@ -17,11 +21,13 @@ class SearchOptions(Options):
     Optimisation runs in `rounds` of `steps` steps of Adam. Each round but the last keeps the better half, so the first
     one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is climbed is the mean
     score of a person's images, which differ from each other by `variation` (share of the latent's standard deviation,
-    0 for a single image); `images_per_person` of them decide who is kept.
+    0 for a single image); `images_per_person` of them decide who is kept. `objective`: the weight of each term that is
+    climbed (`reconstruction/objectives`).
     """
 
     attack: str
     threat_model: ThreatModel = "partial_knowledge"
+    objective: dict[TermName, Weight] = Field({"membership": 1.0}, min_length=1)
     candidates: int = Field(ge=2)
     selected: int = Field(ge=1)
     rounds: int = Field(3, ge=1)
@@ -41,6 +47,12 @@ class SearchOptions(Options):
     def starts(self) -> int:
         """How many latents the first round starts from."""
         return min(self.candidates, self.selected << (self.rounds - 1))
+
+    @model_validator(mode="after")
+    def _has_something_to_climb(self) -> "SearchOptions":
+        if not any(self.objective.values()):
+            raise ValueError("objective has no term with a weight above 0, so there is nothing to climb")
+        return self
 
     @model_validator(mode="after")
     def _enough_candidates(self) -> "SearchOptions":

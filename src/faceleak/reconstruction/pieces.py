@@ -5,11 +5,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from faceleak.compute import ComputeOptions, pick_device, run_pieces, training_dtype
+from faceleak.named import files_of
 from faceleak.pieces import code_version, fingerprint, remembered_arrays
+from faceleak.reconstruction import objectives
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.options import SearchOptions
 
-CODE = tuple(f"faceleak.reconstruction.{module}" for module in ("latents", "objective", "priors", "search"))
+CODE = (
+    *(
+        f"faceleak.reconstruction.{module}"
+        for module in ("guide", "keeping", "latents", "objective", "priors", "search")
+    ),
+    *(f"faceleak.reconstruction.objectives.{module}" for module in files_of(objectives, ())),
+)
 STEPS = ("random", "best_random", "untrained_guided", "optimised")
 
 
@@ -28,8 +36,11 @@ class ReconstructionPiece:
         """Where the result lies once it is there: named by everything that it depends on."""
         guide = self.guide
         code = code_version(*CODE, *(f"faceleak.signals.{name}" for name in guide.signals))
-        card = guide.backbone.card.model_dump(mode="json", exclude={"training"})
-        parts = (guide.backbone.weights_hash(), card, guide.signals, guide.model.to_dict(), self.prior, self.search)
+        backbones = [
+            (backbone.weights_hash(), backbone.card.model_dump(mode="json", exclude={"training"}))
+            for backbone in (guide.backbone, *guide.references)
+        ]
+        parts = (backbones, guide.signals, guide.model.to_dict(), self.prior, self.search)
         dtype = str(training_dtype(self.compute, pick_device(self.compute)))
         return self.compute.cache / "reconstructions" / f"{fingerprint(code, dtype, *parts)}.safetensors"
 
@@ -57,16 +68,15 @@ def _optimised(piece: ReconstructionPiece) -> dict[str, Any]:
 
 def reconstruct_piece(piece: ReconstructionPiece) -> dict[str, Any]:
     """Load the piece's arrays from the cache, or make them."""
-    from faceleak.reconstruction.objective import membership_score
+    from faceleak.reconstruction.objectives.objective import Objective
     from faceleak.reconstruction.priors import load_prior
     from faceleak.reconstruction.search import reconstruct
 
     def make() -> dict[str, Any]:
         device = pick_device(piece.compute)
-        guide = piece.guide
-        score = membership_score(guide.backbone.to(device), guide.signals, guide.model)
+        objective = Objective(piece.guide.to(device), piece.search.objective)
         dtype = training_dtype(piece.compute, device)
-        found = reconstruct(load_prior(piece.prior, device), score, piece.search, device, dtype)
+        found = reconstruct(load_prior(piece.prior, device), objective, piece.search, device, dtype)
         return {f"{step}/{part}": array for step, faces in found.items() for part, array in vars(faces).items()}
 
     return remembered_arrays(piece.path, make)

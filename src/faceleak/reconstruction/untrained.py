@@ -1,8 +1,9 @@
 """A guide that knows nothing of the target: what the same search finds by the prior and the known people alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 
+import numpy as np
 import pandas as pd
 from torch import nn
 
@@ -46,14 +47,22 @@ def _reset(module: nn.Module) -> None:
 
 
 def fit_guide(
-    backbone: Backbone, store: FaceStore, images: pd.DataFrame, options: AttackOptions, compute: ComputeOptions
+    backbone: Backbone,
+    references: Sequence[Backbone],
+    store: FaceStore,
+    images: pd.DataFrame,
+    options: AttackOptions,
+    compute: ComputeOptions,
 ) -> Guide:
     """Fit the attack on what `backbone` shows of these images: image_id, identity and is_member (of the target).
 
-    Raises AttackFitError where they do not suffice.
+    references: those that the attack is calibrated by, none of which saw these people. Raises AttackFitError where the
+    images do not suffice.
     """
     labels = images[["image_id", "identity", "is_member"]].reset_index(drop=True)
-    signals = read_signals(options.signals, backbone, store, images, compute)
-    evidence = Evidence(labels, aligned(labels, signals), [], labels[[]].to_numpy(bool))
+    own, *others = (
+        aligned(labels, read_signals(options.signals, one, store, images, compute)) for one in (backbone, *references)
+    )
+    evidence = Evidence(labels, own, others, np.ones((len(labels), len(others)), bool))
     model = fit_attack([evidence], options, with_threshold=False).model
-    return Guide(backbone, tuple(options.signals), model)
+    return Guide(backbone, tuple(options.signals), model, tuple(references))

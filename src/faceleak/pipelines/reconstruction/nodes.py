@@ -8,7 +8,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED, AttackerName
-from faceleak.membership.options import MembershipOptions
+from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
@@ -71,6 +71,7 @@ def embed_people(
 
 def fit_untrained(
     views: dict[str, Any],
+    references: dict[str, Any],
     store: FaceStore,
     splits: pd.DataFrame,
     reference_splits: pd.DataFrame,
@@ -88,11 +89,18 @@ def fit_untrained(
         images = reference_splits[reference_splits["reference"] == reference_splits["reference"].iloc[0]]
     public = with_role(splits, "public")["image_id"]
     backbone = untrained(views[UNDEFENDED], store, public, search.seed, compute)
-    return fit_guide(backbone, store, images, membership.attacks[search.attack], compute)
+    attack = membership.attacks[search.attack]
+    return fit_guide(backbone, calibrating(references, attack), store, images, attack, compute)
+
+
+def calibrating(references: dict[str, Any], attack: AttackOptions) -> list[Any]:
+    """The references that a search needs: those by which its attack is calibrated, if it is."""
+    return list(references.values()) if attack.calibration else []
 
 
 def reconstruct_faces(
     views: dict[str, Any],
+    references: dict[str, Any],
     untrained: Any,
     models: Any,
     options: ReconstructionOptions,
@@ -114,10 +122,11 @@ def reconstruct_faces(
     from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
 
     attack = model_name(options.search.attack, options.search.threat_model)
-    signals = tuple(membership.attacks[options.search.attack].signals)
+    chosen = membership.attacks[options.search.attack]
+    signals, compared = tuple(chosen.signals), tuple(calibrating(references, chosen))
     search = options.search.model_copy(update={"rounds": rounds})
     guides = {
-        meeting.name: Guide(views[meeting.view], signals, models[meeting.fitted_on][attack].model)
+        meeting.name: Guide(views[meeting.view], signals, models[meeting.fitted_on][attack].model, compared)
         for tries in encounters(views, attackers)
         if (meeting := strongest(tries, models, attack)) is not None
     }

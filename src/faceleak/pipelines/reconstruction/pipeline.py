@@ -34,7 +34,16 @@ def reconstruct_views() -> Pipeline:
         [
             Node(
                 nodes.fit_untrained,
-                ["views", "face_store", "splits", "reference_splits", options, "params:membership", compute],
+                [
+                    "views",
+                    "references",
+                    "face_store",
+                    "splits",
+                    "reference_splits",
+                    options,
+                    "params:membership",
+                    compute,
+                ],
                 "untrained_guide",
                 name="fit_untrained",
             ),
@@ -42,6 +51,7 @@ def reconstruct_views() -> Pipeline:
                 nodes.reconstruct_faces,
                 [
                     "views",
+                    "references",
                     "untrained_guide",
                     "attack_models",
                     options,
