@@ -184,17 +184,30 @@ def _by_step(embeddings: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def list_findings(
-    reconstructions: dict[str, Any], embeddings: dict[str, Any], people: pd.DataFrame, options: ReconstructionOptions
+    reconstructions: dict[str, Any],
+    embeddings: dict[str, Any],
+    people: pd.DataFrame,
+    store: FaceStore,
+    options: ReconstructionOptions,
 ) -> pd.DataFrame:
-    """Whom every reconstruction shows: a row each, with the encounter, the step, its number and its score."""
+    """Whom every reconstruction shows: a row each, with the encounter, the step, its number and its score.
+
+    `ssim` and `psnr` say how alike it is to the training photo of that member that is nearest by the first evaluator.
+    """
+    from faceleak.faces.likeness import likeness
     from faceleak.metrics.findings import findings_table
     from faceleak.metrics.judge import make_panel
+    from faceleak.reporting.nearest_images import nearest_images
 
-    panel = make_panel(parts(people, "evaluator"), options.independent, options.far)
+    shown = parts(people, "evaluator")
+    panel, first = make_panel(shown, options.independent, options.far), options.independent[0]
     tables = []
     for name, of_step in _by_step(embeddings).items():
         encounter, _, step = name.rpartition("/")
+        pixels = reconstructions[f"{name}/pixels"]
         table = findings_table(of_step, panel).assign(score=reconstructions[f"{name}/scores"])
+        nearest = table["member_identity"], of_step[first], pixels.shape[1]
+        table["ssim"], table["psnr"] = likeness(pixels, nearest_images(store, shown[first], "member", *nearest))
         table.insert(0, "encounter", encounter)
         table.insert(1, "step", step)
         table.insert(2, "number", range(len(table)))

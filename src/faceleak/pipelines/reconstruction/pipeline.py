@@ -75,21 +75,22 @@ def reconstruct_views() -> Pipeline:
                 "reconstruction_metrics",
                 name="measure_reconstruction",
             ),
-            Node(
-                nodes.list_findings,
-                ["reconstructions", "reconstruction_embeddings", "people_embeddings", options],
-                "findings",
-                name="list_findings",
-            ),
-            Node(nodes.count_hits, "findings", "hits", name="count_hits"),
         ]
     )
 
 
 def create_pipeline() -> Pipeline:
     """Evaluators, reconstructions of the target, match rates and galleries."""
+    options = "params:reconstruction"
     figures = Pipeline(
         [
+            Node(
+                nodes.list_findings,
+                ["reconstructions", "reconstruction_embeddings", "people_embeddings", "face_store", options],
+                "findings",
+                name="list_findings",
+            ),
+            Node(nodes.count_hits, "findings", "hits", name="count_hits"),
             Node(
                 nodes.draw_gallery,
                 [
@@ -98,7 +99,7 @@ def create_pipeline() -> Pipeline:
                     "findings",
                     "people_embeddings",
                     "face_store",
-                    "params:reconstruction",
+                    options,
                 ],
                 ["gallery_figure", "untrained_gallery_figure"],
                 name="draw_gallery",
