@@ -84,6 +84,22 @@ class EvaluatorOptions(Options):
         return self
 
 
+class TargetedOptions(Options):
+    """The `targeted` pipeline: templates of `people` members and of as many strangers, one each, are turned into faces.
+
+    `candidates` random faces are embedded: to start from, and to learn the linear map from embeddings to latents, whose
+    squared weights cost `ridge`. The best start is optimised by `steps` steps of Adam.
+    """
+
+    people: int = Field(50, ge=2)
+    candidates: int = Field(2000, ge=2)
+    ridge: float = Field(0.001, gt=0)
+    steps: int = Field(60, ge=0)
+    learning_rate: float = Field(0.1, gt=0)
+    batch_size: int = Field(64, ge=1)
+    seed: int = 0
+
+
 class ReconstructionOptions(Options):
     """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
 
@@ -93,6 +109,7 @@ class ReconstructionOptions(Options):
     prior: Literal["demo"]
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
+    targeted: TargetedOptions = TargetedOptions()
     far: float = Field(0.001, gt=0, lt=1)
     evaluators: dict[str, EvaluatorOptions] = Field(min_length=1)
 
