@@ -31,7 +31,8 @@ from faceleak.metrics.identity_match import measure_panel
 from faceleak.metrics.judge import Panel, make_panel
 from faceleak.pipelines.reconstruction.nodes import calibrating, embed_people
 from faceleak.reconstruction.options import SearchOptions
-from faceleak.reconstruction.pieces import STEPS, ReconstructionPiece, reconstruct_all
+from faceleak.reconstruction.pieces import STEPS, ReconstructionPiece, reconstruct_all, reconstruct_piece
+from faceleak.reconstruction.search import SEARCH_STEPS
 from faceleak.reconstruction.untrained import fit_guide, untrained
 from faceleak.settings import CONFIG_LOADER_ARGS
 
@@ -51,7 +52,7 @@ OBJECTIVES: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class World:
-    """A target with people of all roles, and who judges."""
+    """A target with people of all roles, and who judges; own: the attacker's, without the search by nothing."""
 
     parameters: Parameters
     store: FaceStore
@@ -59,6 +60,12 @@ class World:
     references: dict[str, Backbone]
     splits: pd.DataFrame
     evaluators: dict[str, Backbone]
+    own: bool
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What is judged."""
+        return SEARCH_STEPS if self.own else STEPS
 
     def panel(self) -> Panel:
         """The judges of this world's people."""
@@ -69,17 +76,17 @@ class World:
     def reconstruct(self, search: SearchOptions) -> dict[str, Any]:
         """`target/<step>/<part>` → array."""
         compute, attack = self.parameters.compute, self.parameters.membership.attacks[search.attack]
+        known, compared = known_images(self.splits), calibrating(self.references, attack)
+
+        def piece(backbone: Backbone) -> ReconstructionPiece:
+            guide = fit_guide(backbone, compared, self.store, known, attack, compute)
+            return ReconstructionPiece("target", guide, self.parameters.reconstruction.prior, search, compute)
+
+        if self.own:
+            return {f"target/{key}": array for key, array in reconstruct_piece(piece(self.target)).items()}
         public = with_role(self.splits, "public")["image_id"]
         fresh = untrained(self.target, self.store, public, search.seed, compute)
-        known, compared = known_images(self.splits), calibrating(self.references, attack)
-        prior = self.parameters.reconstruction.prior
-        of_target, of_nothing = (
-            ReconstructionPiece(
-                "target", fit_guide(backbone, compared, self.store, known, attack, compute), prior, search, compute
-            )
-            for backbone in (self.target, fresh)
-        )
-        return reconstruct_all([of_target], of_nothing, compute)
+        return reconstruct_all([piece(self.target)], piece(fresh), compute)
 
     def measure(self, search: SearchOptions, panel: Panel) -> dict[str, dict[str, Any]]:
         """Step → metrics."""
@@ -89,9 +96,9 @@ class World:
                 name: embed_pixels(evaluator, arrays[f"target/{step}/pixels"], compute)
                 for name, evaluator in self.evaluators.items()
             }
-            for step in STEPS
+            for step in self.steps
         }
-        return {step: measure_panel(embeddings[step], panel, self.parameters.bootstrap) for step in STEPS}
+        return {step: measure_panel(embeddings[step], panel, self.parameters.bootstrap) for step in self.steps}
 
 
 def load_world(own: bool) -> World:
@@ -108,7 +115,9 @@ def load_world(own: bool) -> World:
         images = reference_splits[reference_splits["reference"] == name].drop(columns="reference")
         splits = pd.concat([_with_knowledge(images), with_role(splits, "public")], ignore_index=True)
     evaluators = BackbonesDataset(str(DATA / "06_models/evaluators")).load()
-    return World(parameters, FaceStore(DATA / "02_intermediate/faces.arrow"), target, references, splits, evaluators)
+    return World(
+        parameters, FaceStore(DATA / "02_intermediate/faces.arrow"), target, references, splits, evaluators, own
+    )
 
 
 def _with_knowledge(images: pd.DataFrame) -> pd.DataFrame:
@@ -127,7 +136,7 @@ def rows(measured: Mapping[str, list[dict[str, dict[str, Any]]]]) -> Iterator[st
     """A row a setting and step: mean over seeds, and the range where there are several."""
     yield f"{'setting':20} {'step':17}" + "".join(f"{name.removesuffix('_match_rate'):>25}" for name in SHOWN)
     for setting, seeds in measured.items():
-        for step in STEPS:
+        for step in seeds[0]:
             cells = []
             for name in SHOWN:
                 values = np.array([seed[step][name] for seed in seeds], float)
@@ -149,9 +158,7 @@ def run(own: bool, seeds: int, changes: dict[str, Any]) -> None:
         for seed in range(search.seed, search.seed + seeds):
             again = search.model_copy(update={"objective": objective, "seed": seed})
             measured[name].append(world.measure(again, panel))
-        for line in list(rows({name: measured[name]})):
-            print(line, flush=True)
-        print(f"{time.perf_counter() - started:.0f} s", flush=True)
+        print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
     for line in rows(measured):
         print(line)
     for name, of_seeds in measured.items():
