@@ -103,7 +103,7 @@ class World:
 
 def load_world(own: bool) -> World:
     """The audited target's world, or the one of the attacker's first reference backbone."""
-    loader = OmegaConfigLoader("conf", base_env="base", default_run_env="base", **CONFIG_LOADER_ARGS)
+    loader = OmegaConfigLoader("conf", **CONFIG_LOADER_ARGS)
     parameters = check_parameters(dict(loader["parameters"]))
     references = BackbonesDataset(str(DATA / "06_models/references")).load()
     splits = pd.read_parquet(DATA / "03_primary/splits.parquet")
