@@ -359,4 +359,4 @@ def test_defended_shadows_teach_what_they_show_and_see_through_noise_once_it_is_
         assert static["noise", *names]["auc"] < 0.65, names
         assert adaptive["noise", *names]["auc"] == pytest.approx(static[UNDEFENDED, *names]["auc"], abs=0.08), names
     gains = [refitted[names]["auc"] - metrics["auc"] for names, metrics in static.items() if names[0] == "noise"]
-    assert np.mean(gains) > -0.05
+    assert np.mean(gains) > -0.1  # about two standard deviations of an AUC of so few people
