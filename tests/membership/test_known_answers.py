@@ -34,6 +34,7 @@ from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
 from faceleak.faces.store import Face, FaceStore, pack, sha256_of
 from faceleak.membership.attackers import UNDEFENDED, AttackerName, variant_and_undoing
 from faceleak.membership.blind import beside_images
+from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.options import (
     AttackOptions,
     MembershipOptions,
@@ -42,7 +43,7 @@ from faceleak.membership.options import (
 )
 from faceleak.membership.references import split_references
 from faceleak.membership.repeats import draw_targets, training_images
-from faceleak.membership.scoring import Attacks, fit_attacks, score_blind, score_images
+from faceleak.membership.scoring import Attacks, score_blind, score_images
 from faceleak.membership.shadows import fit_on_shadows
 from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.membership import measure_membership
