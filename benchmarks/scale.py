@@ -6,8 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
-
+from benchmarks.memory import own_memory
 from benchmarks.synthetic_records import write_records
 from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
@@ -37,31 +36,20 @@ def _watch(store: Path, ended: threading.Event) -> None:
     parts, before = store.with_name(f"{store.name}.parts"), 0
     while not ended.wait(EVERY):
         now = len(list(parts.glob("[0-9]*.arrow"))) * 1024 if parts.exists() else before
-        print(f"{now:>10,} images  {_own_memory():6.0f} MB  {(now - before) / EVERY:8,.0f} images/s")
+        print(f"{now:>10,} images  {own_memory():6.0f} MB  {(now - before) / EVERY:8,.0f} images/s")
         before = now
 
 
 def _open(path: Path) -> None:
-    started, before = time.perf_counter(), _own_memory()
+    started, before = time.perf_counter(), own_memory()
     store = FaceStore(path)
-    print(f"opening: {time.perf_counter() - started:.2f} s, {_own_memory() - before:+.0f} MB")
+    print(f"opening: {time.perf_counter() - started:.2f} s, {own_memory() - before:+.0f} MB")
     started = time.perf_counter()
     manifest = store.manifest()
-    print(f"manifest: {time.perf_counter() - started:.2f} s, {_own_memory() - before:+.0f} MB")
+    print(f"manifest: {time.perf_counter() - started:.2f} s, {own_memory() - before:+.0f} MB")
     started = time.perf_counter()
     store.positions(manifest["image_id"].head(100_000))
-    print(f"positions of 100,000: {time.perf_counter() - started:.2f} s, {_own_memory() - before:+.0f} MB")
-
-
-def _own_memory() -> float:
-    """Memory of this process and its workers in MB, without pages of mapped files, which the system takes back."""
-    process = psutil.Process()
-    return sum(_anonymous(one) for one in [process, *process.children(recursive=True)]) / 1e6
-
-
-def _anonymous(process: psutil.Process) -> int:
-    found = process.memory_info()
-    return int(found.rss - found.shared)
+    print(f"positions of 100,000: {time.perf_counter() - started:.2f} s, {own_memory() - before:+.0f} MB")
 
 
 if __name__ == "__main__":
