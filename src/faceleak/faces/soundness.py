@@ -25,7 +25,7 @@ def check_images(store: FaceStore) -> Soundness:
     """Look at all images of a store.
 
     The bytes of a colour JPEG are kept as they came. Where they still have the sha256 of the source, they are those
-    that were decoded when they were packed, and are not decoded again. All others are.
+    that were decoded, or encoded here, when they were packed, and are not decoded again. All others are.
     """
     with ThreadPoolExecutor(available_cores()) as threads:
         looks = threads.map(lambda number: np.array(list(_look_at(store, number)), bool), range(store.parts))

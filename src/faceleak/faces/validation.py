@@ -28,7 +28,7 @@ ROLE_NAMES = np.array([*counting.ROLES, None], object)
 
 
 class FacesValidationError(FaceleakError):
-    """Images, manifest or splits are not as expected; `result` is what `validate` would have returned."""
+    """Images, manifest or splits are not as expected; `result` is that of `examine`."""
 
     def __init__(self, message: str, result: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -36,33 +36,44 @@ class FacesValidationError(FaceleakError):
 
 
 def validate(store: FaceStore, manifest: Table, splits: Table, options: ValidationOptions) -> dict[str, Any]:
+    """Do what `examine` does, and raise FacesValidationError, which carries the result, where something is wrong."""
+    result = examine(store, manifest, splits, options)
+    require_success(result)
+    return result
+
+
+def require_success(result: dict[str, Any]) -> None:
+    """Raise FacesValidationError unless all expectations hold; `result` is that of `examine`."""
+    if not result["success"]:
+        raise FacesValidationError(result["message"], result)
+
+
+def examine(store: FaceStore, manifest: Table, splits: Table, options: ValidationOptions) -> dict[str, Any]:
     """Check that the images are usable and that the splits keep apart what must be apart.
 
     manifest and splits are tables or Parquet files, which are never read as a whole.
 
-    Returns success, rows, images, decided_by, and expectations: one entry each with name, type, column, severity,
-    expected, success, unexpected_count and examples (image ids, 5 at most). An expectation of severity `info` is
-    counted, warned of and never fails: the same image twice within one role makes numbers a little less certain, not
-    wrong. Images without a role are left out of all that is about roles. `images`: how many were found to be those
-    that were packed by their hash, and how many were decoded (`soundness.check_images`). `decided_by`: how many roles
-    are stated by the `user`, and how many come from a `draw`. Raises FacesValidationError, which carries the same
-    result.
+    Returns success, message (what is wrong and what to do), rows, images, decided_by, and expectations: one entry each
+    with name, type, column, severity, expected, success, unexpected_count and examples (image ids, 5 at most). An
+    expectation of severity `info` is counted, warned of and never fails: the same image twice within one role makes
+    numbers a little less certain, not wrong. Images without a role are left out of all that is about roles. `images`:
+    how many have the hash with which they were packed, and how many were decoded (`soundness.check_images`).
+    `decided_by`: how many roles are stated by the `user`, and how many come from a `draw`.
     """
     expected = checks(options)
     soundness = check_images(store)
     images = _Images(store, soundness, manifest, splits)
     found = evaluate(images.tables(), expected)
     _warn_of_copies(found)
-    result = {
-        "success": all(entry["success"] for entry in found),
+    success = all(entry["success"] for entry in found)
+    return {
+        "success": success,
+        "message": "" if success else _message(expected, found, len(images)),
         "rows": len(images),
         "images": {"same_hash": len(store) - soundness.decoded, "decoded": soundness.decoded},
         "decided_by": _decided_by(splits),
         "expectations": found,
     }
-    if not result["success"]:
-        raise FacesValidationError(_message(expected, result), result)
-    return result
 
 
 class _Images:
@@ -135,12 +146,11 @@ def _warn_of_copies(found: list[Entry]) -> None:
         )
 
 
-def _message(expected: list[Check], result: dict[str, Any]) -> str:
-    pairs = zip(expected, result["expectations"], strict=True)
-    failed = [_line(check, entry) for check, entry in pairs if not entry["success"]]
+def _message(expected: list[Check], found: list[Entry], rows: int) -> str:
+    failed = [_line(check, entry) for check, entry in zip(expected, found, strict=True) if not entry["success"]]
     return (
         f"The faces are not fit for an audit, so nothing was computed from them. {len(failed)} of {len(expected)} "
-        f"expectations failed on {result['rows']} images:\n" + "\n".join(failed)
+        f"expectations failed on {rows} images:\n" + "\n".join(failed)
     )
 
 
