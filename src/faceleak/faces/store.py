@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from faceleak.errors import FaceleakError
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.images import decode_jpeg
+from faceleak.faces.lock import packing_alone
 from faceleak.pieces import writing
 
 FORMAT_VERSION = "1"
@@ -71,12 +72,20 @@ class FaceSource(Protocol):
 
 
 def pack(source: FaceSource, path: Path) -> None:
-    """Stream `source` into a store at `path`; do nothing where the store there was made from the same."""
+    """Stream `source` into a store at `path`; do nothing where the store there was made from the same.
+
+    Raises BusyStoreError where another process is packing into `path`.
+    """
     name = source.fingerprint()
     if is_made_from(path, name):
         return
     schema = SCHEMA.with_metadata({b"version": FORMAT_VERSION, b"fingerprint": name})
-    with writing(path) as partial, pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+    with (
+        packing_alone(path),
+        writing(path) as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
         for rows in _chunks(source, ROWS_PER_BATCH):
             writer.write_batch(pa.record_batch(as_columns(rows), schema=schema))
 
