@@ -32,8 +32,8 @@ class StyleGAN2Prior:
             copies = 1 if options.latent_space == "w" else shape.styles
             whitening = measure_whitening(network)
             self.latent_size = copies * shape.w_size
-            self.space, self._whitening = StyleSpace(copy.deepcopy(network), whitening, copies), whitening.on(device)
-        self._network: StyleGAN2 = network.to(device)
+            self.space, self._whitening = StyleSpace(network, whitening, copies), whitening.on(device)
+        self._network: StyleGAN2 = network if device.type == "cpu" else copy.deepcopy(network).to(device)
 
     def faces(self, latents: Tensor) -> Tensor:
         """Latents (n, latent_size) → faces (n, 3, resolution, resolution)."""
