@@ -8,6 +8,8 @@ from faceleak.reconstruction.objectives import registry
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
+from faceleak.reconstruction.priors.options import StyleGAN2Options
+from faceleak.reconstruction.priors.stylegan2 import StyleGAN2Prior
 from faceleak.reconstruction.search import (
     SEARCH_STEPS,
     Reconstructions,
@@ -44,7 +46,7 @@ class InSingle:
     """A prior whose faces are in single precision, as the backbone takes them."""
 
     def __init__(self, prior: Prior) -> None:
-        self.prior, self.latent_size = prior, prior.latent_size
+        self.prior, self.latent_size, self.space = prior, prior.latent_size, prior.space
 
     def faces(self, latents: Tensor) -> Tensor:
         return self.prior.faces(latents).float()
@@ -110,6 +112,16 @@ def test_the_batch_size_changes_nothing(small_prior, search_options: SearchOptio
     found = reconstruct(small_prior, BRIGHT, search_options, CPU)
     options = search_options.model_copy(update={"batch_size": batch_size})
     assert _same(found, reconstruct(small_prior, BRIGHT, options, CPU), 1e-4)
+
+
+@pytest.mark.parametrize("space", ["z", "w", "w_plus"])
+def test_a_stylegan2_is_climbed_in_each_of_its_spaces(converted, search_options, space: str) -> None:
+    prior = StyleGAN2Prior(StyleGAN2Options(weights=converted, latent_space=space), CPU)
+    found = reconstruct(prior, BRIGHT, search_options, CPU)
+    assert found["optimised"].latents.shape == (3, prior.latent_size)
+    assert found["optimised"].scores.mean() > found["best_random"].scores.mean() > found["random"].scores.mean()
+    again = reconstruct(prior, BRIGHT, search_options, CPU)
+    assert all(np.array_equal(found[step].pixels, again[step].pixels) for step in SEARCH_STEPS)
 
 
 def test_a_backbone_is_climbed_and_stays_as_it_came(tiny_backbone, tiny_guide, small_prior, search_options) -> None:

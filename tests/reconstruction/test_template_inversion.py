@@ -2,6 +2,7 @@ import torch
 from torch import Tensor, nn
 
 from faceleak.backbones.batch_norm import reading
+from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.options import TargetedOptions
 from faceleak.reconstruction.template_inversion import METHODS, fit_linear, invert
 
@@ -9,7 +10,7 @@ OPTIONS = TargetedOptions(people=2, candidates=60, steps=15, learning_rate=0.05,
 
 
 class SinglePrior:
-    latent_size = 6
+    latent_size, space = 6, Sphere(6)
 
     def __init__(self) -> None:
         self.net = nn.Linear(6, 3 * 4 * 4).requires_grad_(False)
@@ -27,8 +28,8 @@ def test_a_linear_map_is_found_again_and_extrapolates() -> None:
     found = fit_linear(3 * embeddings, embeddings @ truth + offset, 1e-9)
     assert torch.allclose(found.weight, truth, atol=1e-3)
     assert torch.allclose(found.bias, offset, atol=1e-3)
-    latents = found.latents(embeddings[:3])
-    assert torch.allclose(latents.square().mean(1), torch.ones(3), atol=1e-5)
+    others = nn.functional.normalize(torch.randn(3, 5, generator=generator), dim=1)
+    assert torch.allclose(found.latents(7 * others), others @ truth + offset, atol=1e-3)
 
 
 def test_a_ridge_beyond_all_bounds_leaves_the_mean() -> None:

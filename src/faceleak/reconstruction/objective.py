@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from faceleak.reconstruction.latents import vary
 from faceleak.reconstruction.priors import Prior
 
 Climbed = Callable[[Tensor, Tensor], Tensor]  # faces (n, 3, h, w) and the latents that made them (n, size) → (n,)
@@ -27,7 +26,7 @@ def gradient(
     """
     latents = latents.detach().requires_grad_(True)
     with torch.autocast(latents.device.type, dtype, enabled=dtype != torch.float32):
-        varied = vary(latents, noise, variation)
+        varied = prior.space.vary(latents, noise, variation)
         faces = prior.faces(varied)
     (result,) = torch.autograd.grad(climbed(faces.to(latents.dtype), varied).sum(), latents)
     return result

@@ -1,6 +1,6 @@
 """Configuration of the `reconstruction` pipeline."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -10,6 +10,7 @@ from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
 from faceleak.options import Options
 from faceleak.reconstruction.objectives.registry import check_term
+from faceleak.reconstruction.priors.options import PriorOptions
 
 TermName = Annotated[str, AfterValidator(check_term)]
 Weight = Annotated[float, Field(ge=0)]
@@ -106,7 +107,7 @@ class ReconstructionOptions(Options):
     `evaluators`: the judges by name; all independent ones have to agree. `far`: of each one's threshold.
     """
 
-    prior: Literal["demo"]
+    prior: PriorOptions
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
     targeted: TargetedOptions = TargetedOptions()

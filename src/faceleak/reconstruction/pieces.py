@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from faceleak.compute import ComputeOptions, pick_device, run_pieces, training_dtype
 from faceleak.named import files_of
@@ -10,12 +10,11 @@ from faceleak.pieces import code_version, fingerprint, remembered_arrays
 from faceleak.reconstruction import objectives
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.options import SearchOptions
+from faceleak.reconstruction.priors.opening import code_of, identity_of
+from faceleak.reconstruction.priors.options import PriorOptions
 
 CODE = (
-    *(
-        f"faceleak.reconstruction.{module}"
-        for module in ("guide", "keeping", "latents", "objective", "priors", "search")
-    ),
+    *(f"faceleak.reconstruction.{module}" for module in ("guide", "keeping", "latents", "objective", "search")),
     *(f"faceleak.reconstruction.objectives.{module}" for module in files_of(objectives, ())),
 )
 STEPS = ("random", "best_random", "untrained_guided", "optimised")
@@ -27,7 +26,7 @@ class ReconstructionPiece:
 
     name: str
     guide: Guide
-    prior: Literal["demo"]
+    prior: PriorOptions
     search: SearchOptions
     compute: ComputeOptions
 
@@ -35,12 +34,12 @@ class ReconstructionPiece:
     def path(self) -> Path:
         """Where the result lies once it is there: named by everything that it depends on."""
         guide = self.guide
-        code = code_version(*CODE, *(f"faceleak.signals.{name}" for name in guide.signals))
+        code = code_version(*CODE, *code_of(self.prior), *(f"faceleak.signals.{name}" for name in guide.signals))
         backbones = [
             (backbone.weights_hash(), backbone.card.model_dump(mode="json", exclude={"training"}))
             for backbone in (guide.backbone, *guide.references)
         ]
-        parts = (backbones, guide.signals, guide.model.to_dict(), self.prior, self.search)
+        parts = (backbones, guide.signals, guide.model.to_dict(), identity_of(self.prior), self.search)
         dtype = str(training_dtype(self.compute, pick_device(self.compute)))
         return self.compute.cache / "reconstructions" / f"{fingerprint(code, dtype, *parts)}.safetensors"
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from faceleak.progress import track
 from faceleak.reconstruction.keeping import best
-from faceleak.reconstruction.latents import draw_latents, onto_sphere, vary
 from faceleak.reconstruction.objective import gradient
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
@@ -51,7 +50,7 @@ def reconstruct(
     """
     score = objective.guide.score
     generator = torch.Generator().manual_seed(options.seed)
-    latents = draw_latents(prior.latent_size, options.candidates, generator).to(device)
+    latents = prior.space.draw(options.candidates, generator).to(device)
     scores = score_latents(prior, score, latents, options.batch_size)
     chosen = {"random": latents[: options.selected], "best_random": latents[best(scores, options.selected)]}
     starts = latents[objective.keep(scores, partial(_faces, prior, latents, options.batch_size), options.starts)]
@@ -71,7 +70,10 @@ def score_people(
     prior: Prior, score: Score, latents: Tensor, options: SearchOptions, generator: torch.Generator
 ) -> Tensor:
     """Mean membership scores (n,) over `options.images_per_person` images of each latent (n, latent_size)."""
-    images = [vary(latents, _noise(latents, generator), options.variation) for _ in range(options.images_per_person)]
+    images = [
+        prior.space.vary(latents, _noise(latents, generator), options.variation)
+        for _ in range(options.images_per_person)
+    ]
     return score_latents(prior, score, torch.cat(images), options.batch_size).view(len(images), -1).mean(0)
 
 
@@ -104,7 +106,7 @@ def climb(
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Climb the mean over the images of each latent's person for `options.steps` steps of Adam, on their sphere."""
+    """Climb the mean over each person's images for `options.steps` steps of Adam, within the prior's space."""
     latents = latents.clone()
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
     for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):
@@ -117,7 +119,7 @@ def climb(
         gradients = [gradient(prior, climbed, batch, noise, options.variation, dtype) for batch, noise in batches]
         latents.grad = torch.cat(gradients)
         optimizer.step()
-        latents.copy_(onto_sphere(latents))
+        latents.copy_(prior.space.project(latents))
     return latents
 
 

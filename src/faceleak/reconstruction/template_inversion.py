@@ -13,7 +13,6 @@ from torch.nn import functional
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading
 from faceleak.progress import track
-from faceleak.reconstruction.latents import draw_latents, onto_sphere
 from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.options import TargetedOptions
 from faceleak.reconstruction.priors import Prior
@@ -30,7 +29,7 @@ class LinearMap:
 
     def latents(self, templates: Tensor) -> Tensor:
         """Templates (n, d) → latents (n, size)."""
-        return onto_sphere(functional.normalize(templates, dim=1) @ self.weight + self.bias)
+        return functional.normalize(templates, dim=1) @ self.weight + self.bias
 
 
 def fit_linear(embeddings: Tensor, latents: Tensor, ridge: float) -> LinearMap:
@@ -56,13 +55,13 @@ def invert(
     """
     unit = functional.normalize(templates, dim=1)
     generator = torch.Generator().manual_seed(options.seed)
-    candidates = draw_latents(prior.latent_size, options.candidates, generator).to(unit)
+    candidates = prior.space.draw(options.candidates, generator).to(unit)
     with torch.inference_mode(), reading(target):
         batches = torch.split(candidates, options.batch_size)
         tracked = track(batches, "Embedding candidates", len(batches), "batches")
         embeddings = torch.cat([target(prior.faces(batch)) for batch in tracked])
     best = candidates[(unit @ functional.normalize(embeddings, dim=1).T).argmax(1)]
-    linear = fit_linear(embeddings, candidates, options.ridge).latents(unit)
+    linear = prior.space.project(fit_linear(embeddings, candidates, options.ridge).latents(unit))
     cosines = [_cosines(prior, target, latents, unit, options.batch_size) for latents in (best, linear)]
     start = torch.where((cosines[0] >= cosines[1])[:, None], best, linear)
     found = {"best_random": best, "linear": linear, "optimised": _climb(prior, target, start, unit, options)}
@@ -80,7 +79,7 @@ def _climb(prior: Prior, target: Backbone, start: Tensor, unit: Tensor, options:
                 parts.append(gradient(prior, _towards(target, wanted), batch, still(batch), 0.0))
         latents.grad = torch.cat(parts)
         optimizer.step()
-        latents.copy_(onto_sphere(latents))
+        latents.copy_(prior.space.project(latents))
     return latents
 
 

@@ -143,19 +143,20 @@ def fit_attacks(
     splits: pd.DataFrame,
     options: MembershipOptions,
     threat_models: list[ThreatModel],
+    compute: ComputeOptions,
     shadow_models: Any = None,
 ) -> Any:
     """Fit every attack on what its threat model allows; online ones are left to the `repeats` pipeline.
 
     shadow_models: view → attack → what defended shadows taught; where there are none, the references as they are teach.
     """
-    from faceleak.membership import scoring
+    from faceleak.membership import fitting
 
     if online := options.online_attacks():
         log.info("Left to the repeats pipeline, whose targets are online references: %s", ", ".join(online))
     attacks = options.offline_attacks()
     tables = signals, reference_signals, calibration_signals, splits
-    return scoring.fit_attacks(*tables, attacks, threat_models, shadow_models=shadow_models or None)
+    return fitting.fit_attacks(*tables, attacks, threat_models, shadow_models=shadow_models or None, compute=compute)
 
 
 def score_images(
