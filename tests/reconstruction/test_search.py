@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from faceleak.reconstruction.latents import draw_latents
+from faceleak.reconstruction.latents import draw_latents, onto_sphere, vary
 from faceleak.reconstruction.objectives import registry
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
@@ -30,7 +30,7 @@ def brightness(faces: Tensor) -> Tensor:
 class Plain:
     """A score of faces as guide and objective in one: what `Objective` is with the term `membership` alone."""
 
-    draws = False
+    draws, images = False, 1
 
     def __init__(self, score: Score) -> None:
         self.guide, self.score, self.rating = self, score, lambda faces, seed: score(faces)
@@ -159,3 +159,44 @@ def test_all_terms_together_are_repeatable_and_lead_elsewhere(tiny_guide, small_
     assert all(np.array_equal(first[step].latents, again[step].latents) for step in SEARCH_STEPS)
     assert not np.allclose(first["optimised"].latents, other["optimised"].latents, atol=0.01)
     assert np.array_equal(first["best_random"].latents, other["best_random"].latents)
+
+
+def _search_as_it_was(prior: Prior, score: Score, options: SearchOptions) -> Tensor:
+    """Latents of the optimised faces, by a search that knows one score and no terms."""
+    generator = torch.Generator().manual_seed(options.seed)
+
+    def noise(latents: Tensor) -> Tensor:
+        return torch.randn(latents.shape, generator=generator)
+
+    def best_first(latents: Tensor, scores: Tensor) -> Tensor:
+        return latents[scores.argsort(descending=True, stable=True)]
+
+    def rated(latents: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return torch.cat([score(prior.faces(batch)) for batch in torch.split(latents, options.batch_size)])
+
+    latents = draw_latents(prior.latent_size, options.candidates, generator)
+    latents = best_first(latents, rated(latents))[: options.starts]
+    for kept in options.kept:
+        latents = latents.clone()
+        optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
+        for _ in range(options.steps):
+            slopes = []
+            drawn = noise(latents)
+            for batch, of_batch in zip(latents.split(options.batch_size), drawn.split(options.batch_size), strict=True):
+                leaf = batch.detach().requires_grad_(True)
+                value = score(prior.faces(vary(leaf, of_batch, options.variation)).to(leaf.dtype)).sum()
+                slopes += torch.autograd.grad(value, leaf)
+            latents.grad = torch.cat(slopes)
+            optimizer.step()
+            latents.copy_(onto_sphere(latents))
+        images = [vary(latents, noise(latents), options.variation) for _ in range(options.images_per_person)]
+        latents = best_first(latents, rated(torch.cat(images)).view(len(images), -1).mean(0))[:kept]
+    return latents
+
+
+def test_membership_alone_is_the_search_before_there_were_terms(tiny_guide, small_prior, search_options) -> None:
+    prior = InSingle(small_prior)
+    found = reconstruct(prior, Objective(tiny_guide, {"membership": 1.0}), search_options, CPU)
+    expected = _search_as_it_was(prior, tiny_guide.score, search_options)
+    assert found["optimised"].latents.tobytes() == expected.numpy().tobytes()

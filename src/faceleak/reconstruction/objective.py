@@ -20,13 +20,14 @@ def gradient(
 ) -> Tensor:
     """How the value of one more image of each person changes with its latent: (n, size) → (n, size).
 
-    With fresh `noise` (n, size) at every step this is an unbiased estimate of the gradient of the person's mean value.
-    That is smoother than the value of a single image, whose maxima are often accidents of that image. The prior
-    computes in `dtype`, the backbone as it is; no gradient reaches the backbone's parameters.
+    noise: (n, size), or (k·n, size) for k images of each person, all first ones before all second ones. With a fresh
+    one at every step this is an unbiased estimate of the gradient of the person's mean value. That is smoother than the
+    value of a single image, whose maxima are often accidents of that image. The prior computes in `dtype`, the backbone
+    as it is; no gradient reaches the backbone's parameters.
     """
     latents = latents.detach().requires_grad_(True)
     with torch.autocast(latents.device.type, dtype, enabled=dtype != torch.float32):
-        varied = prior.space.vary(latents, noise, variation)
+        varied = prior.space.vary(latents.repeat(len(noise) // len(latents), 1), noise, variation)
         faces = prior.faces(varied)
     (result,) = torch.autograd.grad(climbed(faces.to(latents.dtype), varied).sum(), latents)
     return result

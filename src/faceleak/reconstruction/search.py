@@ -110,9 +110,10 @@ def climb(
     latents = latents.clone()
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
     for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):
+        noise = _noise(latents.expand(objective.images, *latents.shape), generator)
         batches = zip(
             torch.split(latents, options.batch_size),
-            torch.split(_noise(latents, generator), options.batch_size),
+            [of_batch.flatten(0, 1) for of_batch in torch.split(noise, options.batch_size, dim=1)],
             strict=True,
         )
         climbed = partial(objective, seed=_seed(objective, generator))

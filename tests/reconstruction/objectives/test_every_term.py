@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from faceleak.reconstruction.guide import Guide
-from faceleak.reconstruction.objectives import augmented, diversity, latent_prior, registry, total_variation
+from faceleak.reconstruction.objectives import (
+    augmented,
+    consistency,
+    diversity,
+    latent_prior,
+    registry,
+    total_variation,
+)
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.objectives.registry import UnknownTermError
 from faceleak.reconstruction.objectives.sample import Sample
@@ -43,8 +50,10 @@ def test_a_term_is_one_finite_differentiable_number_a_face(name: str, tiny_guide
     assert torch.equal(value, objective(faces, latents, 3))
 
 
-@pytest.mark.parametrize("name", sorted(set(registry.names()) - {"diversity", "augmented"}))
-def test_but_for_diversity_faces_do_not_influence_each_other(name: str, tiny_guide: Guide, faces, latents) -> None:
+@pytest.mark.parametrize("name", sorted(set(registry.names()) - {"diversity", "augmented", "consistency"}))
+def test_but_for_terms_that_compare_them_faces_do_not_influence_each_other(
+    name: str, tiny_guide: Guide, faces, latents
+) -> None:
     objective = Objective(tiny_guide, {name: 1.0})
     alone = torch.cat([objective(faces[i : i + 1], latents[i : i + 1]) for i in range(4)])
     assert torch.allclose(objective(faces, latents), alone, atol=1e-4)
@@ -83,6 +92,15 @@ def test_diversity_by_hand(tiny_guide: Guide) -> None:
     assert torch.allclose(value, torch.tensor([-1.0, -1.0, 0, 0]), atol=1e-5)  # a cosine of 1/2 is not alike yet
     near = torch.tensor([1.0, math.cos(math.radians(30))])
     assert torch.allclose(diversity.repulsion(near), torch.tensor([1.0, (3**0.5 - 1)]), atol=1e-5)
+
+
+def test_consistency_by_hand(tiny_guide: Guide) -> None:
+    angles = torch.deg2rad(torch.tensor([0.0, 90.0, 60.0, 90.0]))  # first images of two people, then their second ones
+    embedding = torch.stack([angles.cos(), angles.sin()], dim=1) * 3
+    alone = sample(embedding=embedding)
+    both = Sample(alone.latents, alone.faces, alone.seen, 0, images=2)
+    assert torch.allclose(consistency.value(both, tiny_guide), torch.tensor([0.5, 1, 0.5, 1]), atol=1e-5)
+    assert torch.allclose(consistency.value(alone, tiny_guide), torch.ones(4))
 
 
 def test_diversity_pushes_faces_apart(tiny_guide: Guide) -> None:

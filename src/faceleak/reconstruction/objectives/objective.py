@@ -8,7 +8,7 @@ from torch import Tensor
 from faceleak.backbones.batch_norm import reading
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.keeping import best, best_of_different
-from faceleak.reconstruction.objectives import augmented, registry
+from faceleak.reconstruction.objectives import augmented, consistency, registry
 from faceleak.reconstruction.objectives.sample import Sample
 from faceleak.signals.observation import Need, observe
 
@@ -29,9 +29,14 @@ class Objective:
         """Whether a term draws something, so that it takes a seed."""
         return "augmented" in self.weights
 
+    @property
+    def images(self) -> int:
+        """How many images of each person are looked at together."""
+        return consistency.IMAGES if "consistency" in self.weights else 1
+
     def __call__(self, faces: Tensor, latents: Tensor, seed: int = 0) -> Tensor:
         """Faces (n, 3, h, w) in 0…1 and the latents that made them → what is climbed (n,)."""
-        sample = Sample(latents, faces, observe(self.guide.backbone, faces, self.needs), seed)
+        sample = Sample(latents, faces, observe(self.guide.backbone, faces, self.needs), seed, self.images)
         values = [self.weights[term.name] * term.value(sample, self.guide) for term in self.terms]
         return torch.stack(values).sum(0) if len(values) > 1 else values[0]
 

@@ -11,10 +11,12 @@ from faceleak.signals.observation import Observation
 class Sample:
     """latents: (n, size) that made `faces` (n, 3, h, w) in 0…1; seen: what the guide's backbone shows of them.
 
-    seed: for terms that draw something; another one at every step of the search.
+    seed: for terms that draw something; another one at every step of the search. images: how many each person has; the
+    first images of all people come first, then the second ones in the same order.
     """
 
     latents: Tensor
     faces: Tensor
     seen: Observation
     seed: int
+    images: int = 1
