@@ -4,6 +4,7 @@ It is the squared maximum mean discrepancy under the kernel k(x, y) = (x·y/d + 
 unbiased: 0 on average where both sets come from one distribution, and then as often below 0 as above.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from faceleak.metrics.intervals import Interval, percentile_interval
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import FloatArray, MetricError
+from faceleak.metrics.verification import normalise_rows
 
 DEGREE = 3
 CELLS_PER_BLOCK = 4_000_000  # of the kernel matrix, about 100 MB with all that is derived
@@ -48,6 +50,11 @@ def kid(
     within = [_mean_within(side) for side in sides]
     distances = within[0] + within[1] - 2 * _mean_between(*sides)
     return percentile_interval(float(distances[0]), distances[1:], options.level)
+
+
+def on_sphere(embeddings: FloatArray) -> NDArray[np.float64]:
+    """Scale embeddings (n, d) to length √d, so that x·y/d is their cosine. Raises MetricError if one is zero."""
+    return normalise_rows(embeddings) * math.sqrt(embeddings.shape[1])
 
 
 def polynomial_kernel(first: FloatArray, second: FloatArray) -> NDArray[np.float64]:
@@ -99,7 +106,8 @@ def _mean_between(first: _Side, second: _Side) -> NDArray[np.float64]:
     for block in first.blocks(len(second.features)):
         kernel = polynomial_kernel(first.features[block], second.features)
         total += ((first.drawn[:, block] @ kernel) * second.drawn).sum(1)
-    return total / (first.drawn.sum(1) * second.drawn.sum(1))
+    pairs: NDArray[np.float64] = first.drawn.sum(1) * second.drawn.sum(1)
+    return total / pairs
 
 
 def _check(samples: FloatArray, reference: FloatArray) -> None:

@@ -1,5 +1,6 @@
 """Configuration of the `reconstruction` pipeline."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -58,9 +59,18 @@ class EvaluatorOptions(Options):
 
 
 class ReconstructionOptions(Options):
-    """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged."""
+    """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
 
-    prior: Literal["demo"]
+    prior: `demo`, or `trained`, which the `prior` pipeline has left in the folder `trained_prior`.
+    """
+
+    prior: Literal["demo", "trained"]
+    trained_prior: Path = Path("data/06_models/prior")
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
     evaluator: EvaluatorOptions
+
+    @property
+    def prior_source(self) -> Literal["demo"] | Path:
+        """`demo`, or the folder of the trained prior."""
+        return self.trained_prior if self.prior == "trained" else self.prior

@@ -15,24 +15,34 @@ CODE = tuple(f"faceleak.reconstruction.{module}" for module in ("latents", "obje
 
 @dataclass(frozen=True)
 class ReconstructionPiece:
-    """One attacker against one view: `model` was fitted on `signals`, which are read off `backbone`."""
+    """One attacker against one view: `model` was fitted on `signals`, which are read off `backbone`.
+
+    prior: a name, or the folder of a trained prior.
+    """
 
     name: str
     backbone: Backbone
     signals: tuple[str, ...]
     model: LogisticModel
-    prior: Literal["demo"]
+    prior: Literal["demo"] | Path
     search: SearchOptions
     compute: ComputeOptions
 
     @property
     def path(self) -> Path:
-        """Where the result lies once it is there: named by everything that it depends on."""
+        """Where the result lies once it is there: named by everything that it depends on. Raises TrainedPriorError."""
         code = code_version(*CODE, *(f"faceleak.signals.{name}" for name in self.signals))
         card = self.backbone.card.model_dump(mode="json", exclude={"training"})
-        parts = (self.backbone.weights_hash(), card, self.signals, self.model.to_dict(), self.prior, self.search)
+        parts = (self.backbone.weights_hash(), card, self.signals, self.model.to_dict(), self._prior(), self.search)
         dtype = str(training_dtype(self.compute, pick_device(self.compute)))
         return self.compute.cache / "reconstructions" / f"{fingerprint(code, dtype, *parts)}.safetensors"
+
+    def _prior(self) -> str:
+        if not isinstance(self.prior, Path):
+            return self.prior
+        from faceleak.reconstruction.prior_training.trained import trained_prior_hash
+
+        return trained_prior_hash(self.prior)
 
 
 def reconstruct_all(pieces: list[ReconstructionPiece], compute: ComputeOptions) -> dict[str, Any]:

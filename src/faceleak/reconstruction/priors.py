@@ -1,5 +1,6 @@
 """Priors: pretrained generators of faces, seen as latents in, faces out."""
 
+from pathlib import Path
 from typing import Literal, Protocol
 
 import torch
@@ -37,8 +38,12 @@ class UnknownPriorError(FaceleakError):
     """No prior has this name."""
 
 
-def load_prior(name: Literal["demo"], device: torch.device) -> Prior:
-    """Load a prior by name."""
+def load_prior(name: Literal["demo"] | Path, device: torch.device) -> Prior:
+    """Load a prior by name, or one that was trained here from its folder."""
+    if isinstance(name, Path):
+        from faceleak.reconstruction.prior_training.trained import load_trained_prior
+
+        return load_trained_prior(name, device)
     if name != "demo":
         raise UnknownPriorError(f"There is no prior {name!r}. Known: demo.")
     return DemoPrior(device)

@@ -123,7 +123,9 @@ def test_a_prior_in_the_cache_is_not_trained_again_and_shows_its_history(piece, 
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one.pixels, other.pixels)
         assert one.state == other.state
-    assert {"generator_loss", "discriminator_loss", "memory_loss", "augmentation", "overfitting"} == first[0].state.keys()
+    assert {"generator_loss", "discriminator_loss", "memory_loss", "augmentation", "overfitting"} == first[
+        0
+    ].state.keys()
 
 
 def interrupted(piece: PriorPiece) -> None:

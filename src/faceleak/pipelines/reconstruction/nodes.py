@@ -66,7 +66,7 @@ def reconstruct_faces(
             views[meeting.view],
             signals,
             models[meeting.fitted_on][attack].model,
-            options.prior,
+            options.prior_source,
             options.search,
             compute,
         )

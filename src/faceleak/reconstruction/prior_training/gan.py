@@ -64,7 +64,7 @@ class Gan:
             logits_generated = self.discriminator(generated)
             judged = functional.relu(1 - logits).mean() + functional.relu(1 + logits_generated).mean()
         self.discriminator_optimizer.zero_grad()
-        (judged + memory).backward()
+        torch.autograd.backward(judged + memory)
         self.discriminator_optimizer.step()
         self.adaptation.see(logits)
         return judged.detach().float(), memory.detach().float()
@@ -72,9 +72,9 @@ class Gan:
     def _train_generator(self, generated: Tensor) -> Tensor:
         self.discriminator.requires_grad_(False)
         with self._autocast():
-            deceived = -self.discriminator(generated).mean()
+            deceived: Tensor = -self.discriminator(generated).mean()
         self.generator_optimizer.zero_grad()
-        deceived.backward()
+        torch.autograd.backward(deceived)
         self.generator_optimizer.step()
         self.discriminator.requires_grad_(True)
         return deceived.detach().float()
@@ -91,12 +91,13 @@ class Gan:
 
     def settled(self) -> FaceGenerator:
         """The averaged generator, with BN statistics of its own instead of those of weights along the way."""
-        settled = deepcopy(self.average)
+        settled: FaceGenerator = deepcopy(self.average)
         random = torch.Generator().manual_seed(self.options.seed)
         shape = (SETTLING_BATCHES, SETTLING_BATCH, self.options.latent_size)
         with torch.no_grad():
             update_bn(torch.randn(shape, generator=random).to(self.device), settled)
-        return settled.eval()
+        settled.eval()
+        return settled
 
     def _parts(self) -> dict[str, Any]:
         names = ("generator", "discriminator", "average", "generator_optimizer", "discriminator_optimizer")
