@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,21 +16,26 @@ TINY = {
     "batch_size": 4,
     "learning_rate": 1e-3,
     "augmentation": {"start": 0.5, "adaptation_images": 100},
-    "samples": 6,
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def images(demo_store) -> pd.DataFrame:
     return demo_store.manifest().head(20)[["image_id", "identity", "sha256"]]
 
 
-@pytest.fixture
-def piece(demo_store, images, compute, tmp_path) -> Callable[..., PriorPiece]:
-    """A tiny prior to train in a cache of its own: three rounds of two steps."""
+@pytest.fixture(scope="session")
+def piece_in(demo_store, images, compute) -> Callable[..., PriorPiece]:
+    """A tiny prior to train, with a cache: three rounds of two steps."""
 
-    def make(cache=tmp_path / "cache", faces=images, where=compute, **options) -> PriorPiece:
+    def make(cache: Path, faces=images, where=compute, **options) -> PriorPiece:
         where = where.model_copy(update={"cache": cache})
         return PriorPiece(demo_store, faces, GanOptions.model_validate(TINY | options), where)
 
     return make
+
+
+@pytest.fixture
+def piece(piece_in, tmp_path) -> Callable[..., PriorPiece]:
+    """A tiny prior to train in a cache of its own."""
+    return lambda cache=tmp_path / "cache", **options: piece_in(cache, **options)

@@ -11,42 +11,46 @@ import torch
 from faceleak.reconstruction.prior_training import training
 from faceleak.reconstruction.prior_training.piece import PriorPiece, PriorTrainingError
 from faceleak.reconstruction.prior_training.trained import CARD, WEIGHTS
-from faceleak.reconstruction.prior_training.training import CHECKPOINT, draw_samples, snapshots, train_prior
+from faceleak.reconstruction.prior_training.training import CHECKPOINT, rounds, train_prior
 
 
 @pytest.fixture
 def rounds_trained(monkeypatch) -> list[int]:
     """The numbers of the rounds that are trained from here on."""
-    rounds: list[int] = []
+    numbers: list[int] = []
     train_round = training._Run.train_round
 
-    def noted(run, number: int):
-        rounds.append(number)
-        return train_round(run, number)
+    def noted(run):
+        numbers.append(run.next_round)
+        train_round(run)
 
     monkeypatch.setattr(training._Run, "train_round", noted)
-    return rounds
+    return numbers
 
 
-def trained(piece: PriorPiece) -> bytes:
+def trained(piece: PriorPiece) -> list[bytes]:
+    """The weights after every round."""
     train_prior(piece)
-    return (piece.folder / WEIGHTS).read_bytes()
+    return [(piece.after(number) / WEIGHTS).read_bytes() for number in range(piece.options.rounds)]
 
 
-def test_the_same_piece_gives_the_same_prior_whatever_the_global_generator_and_another_seed_another(piece, tmp_path):
+@pytest.fixture(scope="module")
+def expected(piece_in, tmp_path_factory) -> list[bytes]:
+    """What uninterrupted training gives."""
+    return trained(piece_in(tmp_path_factory.mktemp("expected")))
+
+
+def test_neither_the_order_of_the_rows_nor_the_global_generator_changes_anything(piece, images, expected):
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = trained(piece())
+    shuffled = piece(faces=images.sample(frac=1, random_state=3))
+    assert trained(shuffled) == expected
     assert torch.equal(torch.get_rng_state(), before)
-    torch.manual_seed(2)
-    assert trained(piece(cache=tmp_path / "elsewhere")) == first
-    assert trained(piece(seed=1)) != first
+    assert shuffled.folder == piece().folder
 
 
-def test_neither_the_order_of_the_rows_changes_anything(piece, images, tmp_path):
-    ordered, shuffled = piece(), piece(cache=tmp_path / "elsewhere", faces=images.sample(frac=1, random_state=3))
-    assert shuffled.folder.name == ordered.folder.name
-    assert trained(shuffled) == trained(ordered)
+def test_another_seed_gives_another_prior(piece, expected):
+    assert trained(piece(seed=1, images=8)) != expected[:1]
 
 
 KILLED = """
@@ -69,12 +73,12 @@ def dies_in(owner, name, call):
 for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
     if os.fork() == 0:  # before torch has computed anything, so that no thread is lost
         if when == "in round 1":
-            dies_in(training._Run, "_step", 3)
-        elif when == "after the samples of round 1":
-            dies_in(training._Run, "take_snapshot", 2)
+            dies_in(training.Gan, "step", 3)
+        elif when == "before the checkpoint of round 1":
+            dies_in(training, "save_trained_prior", 2)
         elif when == "while saving round 1":
             save = training.torch.save
-            training.torch.save = lambda content, path: (save(content, path), content["round"] == 1 and die())
+            training.torch.save = lambda content, path: (save(content, path), content["next_round"] == 2 and die())
         else:
             dies_in(training._Run, "save_checkpoint", int(when.removeprefix("after round ")) + 1)
         training.train_prior(piece)
@@ -85,16 +89,13 @@ for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_training_that_was_killed_ends_at_the_same_prior_to_the_bit(piece, tmp_path, rounds_trained):
-    expected = trained(piece())
-    shown = [snapshot.pixels for snapshot in snapshots(piece())]
-    assert rounds_trained == [0, 1, 2]
+def test_training_that_was_killed_ends_at_the_same_prior_to_the_bit(piece, tmp_path, expected, rounds_trained):
     left = {
         "in round 1": [1, 2],
-        "after the samples of round 1": [1, 2],
+        "before the checkpoint of round 1": [1, 2],
         "while saving round 1": [1, 2],
         "after round 1": [2],
-        "after round 2": [],  # only the result was not written yet
+        "after round 2": [],
     }
     pieces = {when: piece(cache=tmp_path / when) for when in left}
     killed = subprocess.run(
@@ -105,84 +106,72 @@ def test_training_that_was_killed_ends_at_the_same_prior_to_the_bit(piece, tmp_p
         check=True,
     )
     assert killed.stdout.split() == [str(-signal.SIGKILL).encode()] * len(pieces)
-    for when, rounds in left.items():
+    for when, numbers in left.items():
         rounds_trained.clear()
-        assert not (pieces[when].folder / CARD).exists()
-        again = [snapshot.pixels for snapshot in snapshots(pieces[when])]
-        assert rounds_trained == rounds, when
-        assert (pieces[when].folder / WEIGHTS).read_bytes() == expected, when
-        np.testing.assert_array_equal(again, shown)
-        assert not (pieces[when].folder / CHECKPOINT).exists()
+        assert trained(pieces[when]) == expected, when
+        assert rounds_trained == numbers, when
 
 
-def test_a_prior_in_the_cache_is_not_trained_again_and_shows_its_history(piece, rounds_trained):
-    first = list(snapshots(piece()))
-    again = list(snapshots(piece()))
+def test_more_images_go_on_where_fewer_ended(piece, expected, rounds_trained):
+    assert trained(piece(images=16)) == expected[:2]
+    assert trained(piece(images=24)) == expected
     assert rounds_trained == [0, 1, 2]
-    assert [snapshot.images_shown for snapshot in again] == [8, 16, 24]
-    for one, other in zip(first, again, strict=True):
-        np.testing.assert_array_equal(one.pixels, other.pixels)
-        assert one.state == other.state
-    assert {"generator_loss", "discriminator_loss", "memory_loss", "augmentation", "overfitting"} == first[
+
+
+def test_a_prior_in_the_cache_is_not_trained_again_and_gives_its_history(piece, rounds_trained):
+    first = [prior.card for prior in rounds(piece())]
+    assert [prior.card for prior in rounds(piece())] == first
+    assert rounds_trained == [0, 1, 2]
+    assert [card.state["images_shown"] for card in first] == [8, 16, 24]
+    assert {"generator_loss", "discriminator_loss", "memory_loss", "augmentation", "overfitting"} < first[
         0
     ].state.keys()
+    assert (first[0].training["images"], first[0].training["learning_rate"]) == (20, 1e-3)
 
 
 def interrupted(piece: PriorPiece) -> None:
-    """Train two rounds and stop."""
-    coming = snapshots(piece)
-    for _ in range(2):
-        next(coming)
+    """Train two of three rounds and stop."""
+    coming = rounds(piece)
+    next(coming), next(coming)
     coming.close()
     assert (piece.folder / CHECKPOINT).exists()
 
 
-@pytest.mark.parametrize("damage", [b"", b"no checkpoint", None])
-def test_a_damaged_checkpoint_begins_anew(damage, piece, tmp_path, rounds_trained):
-    expected = trained(piece())
-    broken = piece(cache=tmp_path / "broken")
-    interrupted(broken)
-    path = broken.folder / CHECKPOINT
+@pytest.mark.parametrize("damage", [b"no checkpoint", None], ids=["text", "truncated"])
+def test_a_damaged_checkpoint_begins_anew(damage, piece, expected, rounds_trained):
+    interrupted(piece())
+    path = piece().folder / CHECKPOINT
     path.write_bytes(path.read_bytes()[:-200] if damage is None else damage)
     rounds_trained.clear()
-    assert trained(broken) == expected
+    assert trained(piece()) == expected
     assert rounds_trained == [0, 1, 2]
 
 
-def test_a_lost_snapshot_is_an_error_that_says_what_to_delete(piece):
-    train_prior(piece())
-    (piece().folder / "snapshots" / "00001.safetensors").unlink()
-    with pytest.raises(PriorTrainingError, match=r"00001.safetensors is missing.*Delete"):
-        list(snapshots(piece()))
-
-
-def test_the_average_is_what_is_kept_and_its_bn_statistics_are_its_own(piece):
-    part = piece(images=8)
-    run = training._Run(part)
-    run.train_round(0)
-    settled = run.settled()
-    assert not torch.equal(settled.to_rgb.weight, run.generator.to_rgb.weight)
-    assert torch.equal(settled.to_rgb.weight, run.average.to_rgb.weight)
-    latents = torch.randn(2048, 8, generator=torch.Generator().manual_seed(5))
-    inputs = settled.first[0](latents[:, :, None, None])
-    torch.testing.assert_close(settled.first[1].running_mean, inputs.mean((0, 2, 3)), rtol=0, atol=0.03)
-    assert not settled.training
+def test_a_lost_round_is_trained_again(piece, expected, rounds_trained):
+    interrupted(piece())
+    (piece().after(0) / CARD).unlink()
+    rounds_trained.clear()
+    assert trained(piece(images=16)) == expected[:2]
+    assert rounds_trained == [0]
 
 
 @pytest.mark.slow
-def test_a_generator_learns_the_colour_of_what_it_is_shown(piece, demo_store):
-    part = piece(images=1600, images_per_round=1600, batch_size=8, latent_size=16, average_images=200, samples=32)
-    truth = demo_store.images(demo_store.positions(part.images["image_id"]), 64).mean((0, 1, 2))
-    (snapshot,) = snapshots(part)
-    untrained = draw_samples(training._Run(part).result(), 32, seed=1)
-    before, after = (np.abs(pixels.mean((0, 1, 2)) - truth).max() for pixels in (untrained, snapshot.pixels))
-    assert after < before / 3
+def test_a_generator_learns_the_colours_of_what_it_is_shown(piece):
+    part = piece(images=480, images_per_round=480, batch_size=8, generator_width=4, discriminator_width=4)
+    truth = part.store.images(part.store.positions(part.images["image_id"]), 64)
+    (prior,) = rounds(part)
+    untrained = training._Run(part)._prior({})
+
+    def distance(pixels: np.ndarray) -> float:
+        return float(np.abs(pixels.mean((0, 1, 2)) - truth.mean((0, 1, 2))).max())
+
+    assert distance(prior.samples(64, seed=1)) < distance(untrained.samples(64, seed=1)) / 2
 
 
 def test_too_few_images_and_a_loss_that_diverges_are_errors(piece, images):
     few = piece(faces=images.head(3))
     with pytest.raises(PriorTrainingError, match=r"on 3 images: one batch takes 4.*role `public`"):
-        next(snapshots(few))
+        next(rounds(few))
     assert not few.folder.exists()
     with pytest.raises(PriorTrainingError, match=r"in round 1. Lower prior.training.learning_rate"):
         train_prior(piece(learning_rate=1e30))
@@ -199,7 +188,6 @@ def test_the_folder_is_named_by_all_that_the_result_depends_on(piece, images, co
     different = [
         piece(),
         piece(seed=1),
-        piece(images=32),
         piece(learning_rate=2e-3),
         piece(augmentation={"start": 0.4}),
         piece(faces=images.iloc[1:]),
@@ -207,3 +195,4 @@ def test_the_folder_is_named_by_all_that_the_result_depends_on(piece, images, co
     ]
     assert len({part.folder for part in different}) == len(different)
     assert piece(where=compute.model_copy(update={"batch_size": 3, "workers": 2})).folder == piece().folder
+    assert piece(images=400).folder == piece().folder  # training goes on
