@@ -8,7 +8,7 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
-from faceleak.datasets.metrics import MetricsDataset
+from faceleak.datasets.metrics import MetricsDataset, SettingsDataset
 from faceleak.trees import flatten
 
 
@@ -43,3 +43,16 @@ def test_two_stages_of_a_variant_share_its_child_run(tmp_path: Path, client: Mlf
         "utility/auc": 0.9,
         "membership/bn_distance_shadow/unseen_identity/auc": 0.7,
     }
+
+
+def test_settings_and_metrics_of_a_variant_share_its_child_run(tmp_path: Path, client: MlflowClient) -> None:
+    settings = {"noise": {"defense": "bn_perturbation", "strength": 0.4, "of": {"seed": 0}}}
+    SettingsDataset(filepath=str(tmp_path / "alone.json")).save(settings)
+    assert json.loads((tmp_path / "alone.json").read_text()) == settings
+    with mlflow.start_run() as parent:
+        SettingsDataset(filepath=str(tmp_path / "variants.json")).save(settings)
+        MetricsDataset(filepath=str(tmp_path / "utility.json")).save({"noise": {"utility": {"auc": 0.9, "tar": None}}})
+    query = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    (child,) = client.search_runs([parent.info.experiment_id], query)
+    assert child.data.params == {"defense": "bn_perturbation", "strength": "0.4", "of.seed": "0"}
+    assert child.data.metrics == {"utility/auc": 0.9}

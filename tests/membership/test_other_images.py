@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
+from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.knowledge import evaluated_images
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.other_images import (
@@ -13,7 +14,7 @@ from faceleak.membership.other_images import (
     read_with_other_images,
     without_other_images,
 )
-from faceleak.membership.scoring import fit_attacks, score_images
+from faceleak.membership.scoring import score_images
 from faceleak.metrics.identity_level import measure_identities
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.signals.reading import read_signals

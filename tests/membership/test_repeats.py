@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
+from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.knowledge import IdentityOverlapError, evaluated_images
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.membership.repeats import (
@@ -16,7 +17,7 @@ from faceleak.membership.repeats import (
     target_name,
     training_images,
 )
-from faceleak.membership.scoring import fit_attacks, score_images
+from faceleak.membership.scoring import score_images
 from faceleak.membership.stacking import parts
 from faceleak.metrics.record_risk import calibration, risk_table
 from tests.membership.conftest import REFERENCES, difficult_signals, manifest_of, of_references, of_strangers

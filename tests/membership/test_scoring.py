@@ -3,15 +3,16 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership.evidence import MissingSignalsError
+from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.knowledge import IdentityOverlapError, evaluated_images, known_images
 from faceleak.membership.models.attackers_table import AttackColumnsError
 from faceleak.membership.options import AttackOptions, BlindOptions, MembershipOptions
 from faceleak.membership.other_images import other_images
 from faceleak.membership.scoring import (
     SCORE_COLUMNS,
-    fit_attacks,
     model_name,
     parse_model_name,
     score_blind,
@@ -70,6 +71,14 @@ def test_an_attacks_name_can_be_taken_apart_again(attack, threat_model):
 def test_a_name_without_a_threat_model_is_refused():
     with pytest.raises(ValueError, match="'bn_distance' does not end with a threat model"):
         parse_model_name("bn_distance")
+
+
+def test_worker_processes_fit_the_same(signals, reference_signals, calibration_signals, splits, models):
+    two = ComputeOptions(workers=2)
+    fitted = fit_attacks(signals, reference_signals, calibration_signals, splits, ATTACKS, BOTH, compute=two)
+    tables = signals, calibration_signals
+    expected, found = (score_images(*tables, of_views, splits, ["adaptive"]) for of_views in (models, fitted))
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def test_every_attack_is_fitted_under_every_threat_model_for_every_view(models):

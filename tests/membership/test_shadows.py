@@ -8,8 +8,9 @@ from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership import shadows
 from faceleak.membership.evidence import MissingSignalsError
 from faceleak.membership.evidence import of_references as evidence_of
+from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.options import AttackOptions
-from faceleak.membership.scoring import fit_attacks, score_images
+from faceleak.membership.scoring import score_images
 from faceleak.membership.strongest import own_auc_of_shadows
 from tests.membership.conftest import of_references, of_strangers
 

@@ -10,7 +10,7 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
-from faceleak.membership import scoring
+from faceleak.membership import fitting
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.other_images import other_images
 from faceleak.membership.stacking import parts, stack
@@ -97,10 +97,10 @@ def test_online_attacks_are_left_to_the_repeats_pipeline_and_a_line_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     asked: list[tuple[object, ...]] = []
-    monkeypatch.setattr(scoring, "fit_attacks", lambda *arguments, **_: asked.append(arguments))
+    monkeypatch.setattr(fitting, "fit_attacks", lambda *arguments, **_: asked.append(arguments))
     nothing = pd.DataFrame()
     with caplog.at_level(logging.INFO):
-        membership.fit_attacks(nothing, nothing, nothing, nothing, OPTIONS, ["shadow"])
+        membership.fit_attacks(nothing, nothing, nothing, nothing, OPTIONS, ["shadow"], ComputeOptions())
     assert asked[0][4:] == (OPTIONS.offline_attacks(), ["shadow"])
     assert [record.message for record in caplog.records if "bavaria_online" in record.message] == [
         "Left to the repeats pipeline, whose targets are online references: bavaria_online"

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.privacy_points import (
     COLUMNS,
+    as_tree,
     by_access,
     checked,
     collect,
@@ -166,3 +167,16 @@ def test_strengths_of_one_defence_are_ordered_by_number():
         "1",
     ]
     assert sweeps(names) == [["noise_1e-05", "noise_2", "noise_10"], ["1", "8"]]
+
+
+def test_as_metrics_each_access_has_its_attackers_and_one_false_sense_of_security():
+    tree = as_tree(collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, UNDOINGS))
+    of_weights = tree["undefended"]["strongest"]["weights"]
+    assert of_weights["static"] == {
+        "auc": 0.85,
+        "auc_ci_low": 0.75,
+        "auc_ci_high": pytest.approx(0.95),
+        "tpr_at_fpr_1pct": 0.5,
+    }
+    assert of_weights["false_sense_of_security"] == pytest.approx(0.01)
+    assert tree["undefended"]["strongest"]["embeddings"]["adaptive"]["auc"] == 0.71

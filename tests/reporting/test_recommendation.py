@@ -122,6 +122,14 @@ def test_the_strongest_perturbation_that_keeps_utility_answers_whether_it_helps(
     assert "no. `bn_perturbation_0.1` (the mildest, as none keeps the utility" in perturbation(NOISE, utility_loss=0)
 
 
+def test_what_more_noise_would_do_is_told_with_its_price():
+    variants = {**NOISE, "bn_perturbation_0.8": (0.801, 0.525, 0.506, 0.7)}
+    assert perturbation(variants).endswith(
+        "on the undefended target. At a higher price, `bn_perturbation_0.8` takes it to 0.700 [0.680, 0.720], at a "
+        "verification AUC of 0.801 [0.781, 0.821].\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("auc", "verdict"), [(0.7, "yes. "), (0.82, "yes. "), (0.83, "not shown, as the inter"), (0.87, "no. ")]
 )

@@ -1,4 +1,4 @@
-"""Metrics of variants: a JSON file for people and DVC, and one child run a variant in MLflow."""
+"""What is known of variants: a JSON file for people and DVC, and one child run a variant in MLflow."""
 
 from typing import Any
 
@@ -19,18 +19,29 @@ class MetricsDataset(TreeDataset):
         super().save(data)
         if mlflow.active_run() is not None:
             for variant, tree in data.items():
-                log_variant(variant, flatten(tree))
+                numbers = {name: float(value) for name, value in flatten(tree).items() if value is not None}
+                with child_run(variant):
+                    mlflow.log_metrics(numbers)
 
 
-def log_variant(variant: str, metrics: dict[str, float]) -> None:
-    """Log `metrics` to the active run's child of this variant, which is made if it is not there yet."""
+class SettingsDataset(TreeDataset):
+    """Variant → tree of settings. Saved in a run, each variant's settings are the parameters of its child run."""
+
+    def save(self, data: dict[str, dict[str, Any]]) -> None:
+        """Write the JSON, then log to MLflow if a run is active."""
+        super().save(data)
+        if mlflow.active_run() is not None:
+            for variant, tree in data.items():
+                with child_run(variant):
+                    mlflow.log_params(flatten(tree, "."))
+
+
+def child_run(variant: str) -> mlflow.ActiveRun:
+    """Enter the active run's child of this variant, which is made if it is not there yet."""
     parent = mlflow.active_run()
     assert parent is not None
-    client = MlflowClient()
     query = f"tags.mlflow.parentRunId = '{parent.info.run_id}' and tags.`{VARIANT_TAG}` = '{variant}'"
-    children = client.search_runs([parent.info.experiment_id], query)
-    run_id = children[0].info.run_id if children else None
-    with mlflow.start_run(run_id=run_id, run_name=None if run_id else variant, nested=True):
-        if run_id is None:
-            mlflow.set_tag(VARIANT_TAG, variant)
-        mlflow.log_metrics({name: float(value) for name, value in metrics.items() if value is not None})
+    children = MlflowClient().search_runs([parent.info.experiment_id], query)
+    if children:
+        return mlflow.start_run(run_id=children[0].info.run_id, nested=True)
+    return mlflow.start_run(run_name=variant, tags={VARIANT_TAG: variant}, nested=True)

@@ -9,9 +9,10 @@ from faceleak.membership import evidence
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.attacks import Attack
 from faceleak.membership.calibration import bavaria
+from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.knowledge import check_disjoint, evaluated_images
 from faceleak.membership.options import MembershipOptions
-from faceleak.membership.scoring import Attacks, fit_attacks, score_images
+from faceleak.membership.scoring import Attacks, score_images
 from faceleak.membership.stacking import parts, stack
 from faceleak.membership.strongest import readable_columns
 

@@ -1,6 +1,5 @@
-"""From signals to scores: fit each attack on what its threat model allows, score the images it does not know."""
+"""From signals to scores: what fitted attacks, and the blind baseline, say of the images that no attacker knows."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
@@ -10,19 +9,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faceleak.membership import evidence
-from faceleak.membership.attackers import UNDEFENDED, AttackerName, Encounter, encounters, variant_and_undoing
-from faceleak.membership.attacks import Attack, fit_attack
+from faceleak.membership.attackers import AttackerName, Encounter, encounters
+from faceleak.membership.attacks import Attack
 from faceleak.membership.evidence import Evidence, aligned
 from faceleak.membership.knowledge import evaluated_images, known_images
 from faceleak.membership.models import logistic
-from faceleak.membership.options import AttackOptions, MembershipOptions, ThreatModel
+from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.membership.other_images import (
     as_other_images,
     has_other_images,
     other_images,
     without_other_images,
 )
-from faceleak.membership.strongest import can_be_made, own_auc, readable_columns, strongest
+from faceleak.membership.strongest import readable_columns, strongest
 from faceleak.signals.registry import is_read_off_images
 
 BLIND = "blind"
@@ -55,57 +54,6 @@ def parse_model_name(name: str) -> tuple[str, ThreatModel]:
         if name.endswith(f"_{threat_model}"):
             return name.removesuffix(f"_{threat_model}"), threat_model
     raise ValueError(f"{name!r} does not end with a threat model ({', '.join(get_args(ThreatModel))})")
-
-
-def fit_attacks(
-    signals: pd.DataFrame,
-    reference_signals: pd.DataFrame,
-    calibration_signals: pd.DataFrame,
-    splits: pd.DataFrame,
-    attacks: Mapping[str, AttackOptions],
-    threat_models: Sequence[ThreatModel],
-    trained_on: pd.DataFrame | None = None,
-    shadow_models: Attacks | None = None,
-) -> Attacks:
-    """Fit every attack under every threat model for every view in `signals`.
-
-    With `trained_on` (reference and image_id of their training images), the references of `calibration_signals` are
-    online, and so are all of the attacks.
-
-    `signals` has view, image_id and the signals' columns; `reference_signals` has reference, image_id, identity, role,
-    is_member and the same columns, read off the attacker's own backbones for its own images; `calibration_signals` has
-    reference, image_id and the columns that calibrated attacks need, for the target's images. `shadow_models`: view →
-    attack → what shadows taught that were defended as the view was (`shadows.fit_on_shadows`); without them, the
-    references as they are teach the attacks on all views.
-    """
-    known = known_images(splits)[["image_id", "identity", "is_member"]]
-    online = trained_on is not None
-    undefended: dict[str, Attack] = {}
-    if "shadow" in threat_models and shadow_models is None:
-        shadows = evidence.of_references(reference_signals, online)
-        undefended = {name: fit_attack(shadows, attack) for name, attack in attacks.items()}
-    fitted: Attacks = {}
-    views = {str(view): readable_columns(rows) for view, rows in signals.groupby("view", sort=False)}
-    tries = Counter(variant_and_undoing(view)[0] for view in views)
-    for view, of_view in views.items():
-        seen = evidence.of_target(known, of_view, calibration_signals, trained_on)
-        several = tries[variant_and_undoing(view)[0]] > 1
-        of_shadows = undefended if shadow_models is None else shadow_models[view]
-        possible = [name for name in attacks if view == UNDEFENDED or can_be_made(attacks[name], view, of_view)]
-        fitted[view] = {
-            model_name(name, threat_model): of_shadows[name]
-            if threat_model == "shadow"
-            else _fit_on_view(seen, attacks[name], several)
-            for threat_model in threat_models
-            for name in possible
-            if threat_model != "shadow" or name in of_shadows
-        }
-    return fitted
-
-
-def _fit_on_view(known: Evidence, options: AttackOptions, one_of_several: bool) -> Attack:
-    attack = fit_attack([known], options)
-    return replace(attack, own_auc=own_auc(known, options)) if one_of_several else attack
 
 
 def score_images(

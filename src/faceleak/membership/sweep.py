@@ -9,8 +9,9 @@ from faceleak.backbones.training_options import TrainingOptions
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import split
 from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.options import AttackOptions, SweepOptions
-from faceleak.membership.scoring import fit_attacks, score_images
+from faceleak.membership.scoring import score_images
 
 HELD_OUT = 2  # images a person that are not trained on
 

@@ -130,6 +130,22 @@ def _with_false_sense(points: pd.DataFrame) -> pd.DataFrame:
     return points.assign(false_sense_of_security=differences)
 
 
+def as_tree(points: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The strongest attackers as metrics: variant → `strongest` → access → attacker → auc and tpr_at_fpr_1pct.
+
+    With their bounds; besides the attackers of an access stands its false_sense_of_security. What is NaN is left out.
+    """
+    tree: dict[str, dict[str, Any]] = {}
+    for row in records(points):
+        of_access = tree.setdefault(row["variant"], {"strongest": {}})["strongest"].setdefault(row["access"], {})
+        named = {"auc": "attack_auc", "tpr_at_fpr_1pct": "tpr_at_fpr_1pct"}
+        values = {f"{metric}{end}": row[f"{column}{end}"] for metric, column in named.items() for end in ENDS}
+        of_access[row["attacker"]] = {metric: value for metric, value in values.items() if not pd.isna(value)}
+        if not pd.isna(row["false_sense_of_security"]):
+            of_access["false_sense_of_security"] = row["false_sense_of_security"]
+    return tree
+
+
 def checked(points: pd.DataFrame) -> pd.DataFrame:
     """The points with empty text where no undoing is named, as it is after they were read from a file.
 

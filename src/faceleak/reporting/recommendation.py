@@ -132,11 +132,18 @@ def _perturbation(rows: pd.DataFrame, goal: Goal) -> str | None:
     else:
         seen, which = min(perturbed, key=lambda row: row["loss"]), "the mildest, as none keeps the utility"
     faced, undefended = adaptive[seen["variant"]], adaptive[UNDEFENDED]
-    return (
+    text = (
         f"{_verdict(faced, undefended)} `{seen['variant']}` ({which}: {interval_text(seen, 'utility')}) takes the "
         f"static attacker to AUC {interval_text(seen, 'attack_auc')}; the adaptive one reaches "
         f"{interval_text(faced, 'attack_auc')}, against {interval_text(undefended, 'attack_auc')} on the undefended "
         "target."
+    )
+    lowest = min((adaptive[row["variant"]] for row in perturbed), key=lambda row: row["attack_auc"])
+    if not lowest["attack_auc_ci_high"] < faced["attack_auc_ci_low"]:
+        return text
+    return (
+        f"{text} At a higher price, `{lowest['variant']}` takes it to {interval_text(lowest, 'attack_auc')}, at a "
+        f"verification AUC of {interval_text(lowest, 'utility')}."
     )
 
 

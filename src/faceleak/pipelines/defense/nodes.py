@@ -36,6 +36,19 @@ def make_variants(
     return {UNDEFENDED: target, **pieces.make_variants(owner, options.variants, compute)}
 
 
+def list_variants(options: DefenseOptions) -> dict[str, dict[str, Any]]:
+    """What each variant is: its defence, with all settings, and its seed."""
+    listed = {
+        variant.name: {
+            "defense": variant.defense,
+            "seed": variant.seed,
+            **variant.checked_settings().model_dump(mode="json"),
+        }
+        for variant in options.variants
+    }
+    return {UNDEFENDED: {"defense": "none"}, **listed}
+
+
 def make_views(
     variants: dict[str, Any], store: FaceStore, splits: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions
 ) -> dict[str, Any]:
@@ -135,15 +148,19 @@ def collect_points(
     scores: pd.DataFrame,
     options: DefenseOptions,
     attacks: MembershipOptions,
-) -> pd.DataFrame:
-    """One row a variant, access and attacker: utility, and the strongest attack on unseen identities."""
+) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
+    """One row a variant, access and attacker: utility, and the strongest attack on unseen identities.
+
+    The same as a tree, variant → strongest → access → attacker → metric.
+    """
     from faceleak.membership.access import access_of
-    from faceleak.reporting.privacy_points import collect
+    from faceleak.reporting.privacy_points import as_tree, collect
 
     access = {name: access_of(attack) for name, attack in attacks.attacks.items()}
     undoings = scores.drop_duplicates(["variant", "attacker", "attack", "threat_model"])
     undoings = undoings.assign(undoing=[variant_and_undoing(view)[1] for view in undoings["view"]])
-    return collect(utility, membership, options.attackers, access, undoings)
+    points = collect(utility, membership, options.attackers, access, undoings)
+    return points, as_tree(points)
 
 
 def draw_privacy_utility(points: pd.DataFrame, options: DefenseOptions) -> tuple[Any, str, str]:

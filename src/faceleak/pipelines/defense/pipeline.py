@@ -34,6 +34,7 @@ def create_pipeline() -> Pipeline:
                 "variants",
                 name="make_variants",
             ),
+            Node(nodes.list_variants, options, "variant_settings", name="list_variants"),
             Node(nodes.make_views, ["variants", "face_store", "splits", options, compute], "views", name="make_views"),
             Node(
                 nodes.fit_shadows,
@@ -54,7 +55,7 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.collect_points,
                 ["utility_metrics", "membership_metrics", "scores", options, "params:membership"],
-                "privacy_utility_points",
+                ["privacy_utility_points", "strongest_metrics"],
                 name="collect_points",
             ),
             Node(
@@ -72,6 +73,7 @@ def create_pipeline() -> Pipeline:
             **{f"params:{name}": f"params:{name}" for name in OPTIONS},
             "params:attackers": "params:defense.attackers",
             "params:reconstruction.attackers": "params:defense.reconstruction_attackers",
+            "params:reconstruction.search.rounds": "params:defense.reconstruction_rounds",
             "params:membership.threat_models": "params:defense.threat_models",
         },
         namespace="defense",

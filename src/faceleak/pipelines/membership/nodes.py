@@ -123,15 +123,17 @@ def read_view_signals(
 
     Signals that a defended view does not give are left out there; the target itself has to give all.
     """
-    from faceleak.membership.other_images import read_with_other_images
+    from faceleak.membership.view_signals import SignalsPiece, read_views
     from faceleak.signals.readable import readable
 
     images, names = with_role(splits, *EVALUATED_ROLES), options.signals()
-    tables = {}
-    for view, backbone in views.items():
-        given = names if view == UNDEFENDED else readable(names, backbone)
-        tables[view] = read_with_other_images(given, backbone, store, images, compute, anchors(splits))
-    return stack(tables, "view")
+    pieces = {
+        view: SignalsPiece(
+            tuple(names if view == UNDEFENDED else readable(names, backbone)), backbone, store, images, anchors(splits)
+        )
+        for view, backbone in views.items()
+    }
+    return stack(read_views(pieces, compute), "view")
 
 
 def fit_attacks(
@@ -141,19 +143,20 @@ def fit_attacks(
     splits: pd.DataFrame,
     options: MembershipOptions,
     threat_models: list[ThreatModel],
+    compute: ComputeOptions,
     shadow_models: Any = None,
 ) -> Any:
     """Fit every attack on what its threat model allows; online ones are left to the `repeats` pipeline.
 
     shadow_models: view → attack → what defended shadows taught; where there are none, the references as they are teach.
     """
-    from faceleak.membership import scoring
+    from faceleak.membership import fitting
 
     if online := options.online_attacks():
         log.info("Left to the repeats pipeline, whose targets are online references: %s", ", ".join(online))
     attacks = options.offline_attacks()
     tables = signals, reference_signals, calibration_signals, splits
-    return scoring.fit_attacks(*tables, attacks, threat_models, shadow_models=shadow_models or None)
+    return fitting.fit_attacks(*tables, attacks, threat_models, shadow_models=shadow_models or None, compute=compute)
 
 
 def score_images(

@@ -74,6 +74,7 @@ def attack_views(*shadow_models: str) -> Pipeline:
                     "splits",
                     options,
                     "params:membership.threat_models",
+                    compute,
                     *shadow_models,
                 ],
                 "attack_models",

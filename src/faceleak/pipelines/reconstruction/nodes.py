@@ -47,9 +47,12 @@ def reconstruct_faces(
     options: ReconstructionOptions,
     membership: MembershipOptions,
     attackers: list[AttackerName],
+    rounds: int,
     compute: ComputeOptions,
 ) -> dict[str, Any]:
     """Reconstruct faces in every encounter: arrays `<encounter>/<step>/<latents|pixels|scores>`.
+
+    rounds: of the search, in the place of `options.search.rounds`.
 
     Encounters in which the attack cannot be made, as no view of the variant gives its signals, are left out.
     """
@@ -67,7 +70,7 @@ def reconstruct_faces(
             signals,
             models[meeting.fitted_on][attack].model,
             options.prior_source,
-            options.search,
+            options.search.model_copy(update={"rounds": rounds}),
             compute,
         )
         for tries in encounters(views, attackers)

@@ -34,7 +34,15 @@ def reconstruct_views() -> Pipeline:
         [
             Node(
                 nodes.reconstruct_faces,
-                ["views", "attack_models", options, "params:membership", "params:reconstruction.attackers", compute],
+                [
+                    "views",
+                    "attack_models",
+                    options,
+                    "params:membership",
+                    "params:reconstruction.attackers",
+                    "params:reconstruction.search.rounds",
+                    compute,
+                ],
                 "reconstructions",
                 name="reconstruct_faces",
             ),

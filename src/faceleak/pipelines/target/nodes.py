@@ -2,13 +2,14 @@
 
 import logging
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
-from faceleak.compute import ComputeOptions
+from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
@@ -156,19 +157,39 @@ def measure_utility(
 
     With `target.utility.pairs`, the accuracy by LFW's protocol besides.
     """
-    from faceleak.backbones.embedding import embed
-
     pairs = read_unseen_pairs(store, splits, options.utility.pairs) if options.utility.pairs else None
-    people = with_role(splits, "unseen_identity")
+    people = with_role(splits, "unseen_identity")[["image_id", "identity"]]
+    measure = partial(
+        measure_backbone,
+        store=store,
+        people=people,
+        pairs=pairs,
+        maximum_pairs=options.utility.maximum_pairs,
+        bootstrap=bootstrap,
+        compute=compute,
+    )
     utilities: dict[str, dict[str, Any]] = {}
-    for view, backbone in views.items():
-        embeddings = embed(backbone, store, people["image_id"], compute)
-        measured = measure_verification(
-            embeddings, people["identity"].to_numpy(), options.utility.maximum_pairs, bootstrap
-        )
-        if pairs is not None:
-            measured |= measure_lfw_accuracy(backbone, store, pairs, bootstrap, compute)
+    for view, measured in zip(views, run_pieces(measure, list(views.values()), compute), strict=True):
         variant, _, undoing = view.partition("+")
         name = f"utility_after_{undoing}" if undoing else "utility"
         utilities.setdefault(variant, {})[name] = measured
     return utilities
+
+
+def measure_backbone(
+    backbone: Any,
+    store: FaceStore,
+    people: pd.DataFrame,
+    pairs: pd.DataFrame | None,
+    maximum_pairs: int,
+    bootstrap: BootstrapOptions,
+    compute: ComputeOptions,
+) -> dict[str, float]:
+    """Verification of one backbone on images of people (image_id, identity); on LFW's pairs too where there are any."""
+    from faceleak.backbones.embedding import embed
+
+    embeddings = embed(backbone, store, people["image_id"], compute)
+    measured = measure_verification(embeddings, people["identity"].to_numpy(), maximum_pairs, bootstrap)
+    if pairs is not None:
+        measured |= measure_lfw_accuracy(backbone, store, pairs, bootstrap, compute)
+    return measured

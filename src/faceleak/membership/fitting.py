@@ -1,0 +1,95 @@
+"""From signals to attacks: fit each on what its threat model allows, for every view."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from faceleak.compute import ComputeOptions, run_pieces
+from faceleak.membership import evidence
+from faceleak.membership.attackers import UNDEFENDED, variant_and_undoing
+from faceleak.membership.attacks import Attack, fit_attack
+from faceleak.membership.evidence import Evidence
+from faceleak.membership.knowledge import known_images
+from faceleak.membership.options import AttackOptions, ThreatModel
+from faceleak.membership.scoring import Attacks, model_name
+from faceleak.membership.strongest import can_be_made, own_auc, readable_columns
+
+ONE_PROCESS = ComputeOptions(workers=1)
+
+
+@dataclass(frozen=True)
+class FitPiece:
+    """What an attacker knows of one view, and the attacks to fit on it; `one_of_several` views of a variant to try."""
+
+    known: Evidence
+    attacks: Mapping[str, AttackOptions]
+    one_of_several: bool
+
+
+def fit_attacks(
+    signals: pd.DataFrame,
+    reference_signals: pd.DataFrame,
+    calibration_signals: pd.DataFrame,
+    splits: pd.DataFrame,
+    attacks: Mapping[str, AttackOptions],
+    threat_models: Sequence[ThreatModel],
+    trained_on: pd.DataFrame | None = None,
+    shadow_models: Attacks | None = None,
+    compute: ComputeOptions = ONE_PROCESS,
+) -> Attacks:
+    """Fit every attack under every threat model for every view in `signals`, views side by side where there are cores.
+
+    With `trained_on` (reference and image_id of their training images), the references of `calibration_signals` are
+    online, and so are all of the attacks.
+
+    `signals` has view, image_id and the signals' columns; `reference_signals` has reference, image_id, identity, role,
+    is_member and the same columns, read off the attacker's own backbones for its own images; `calibration_signals` has
+    reference, image_id and the columns that calibrated attacks need, for the target's images. `shadow_models`: view →
+    attack → what shadows taught that were defended as the view was (`shadows.fit_on_shadows`); without them, the
+    references as they are teach the attacks on all views.
+    """
+    known = known_images(splits)[["image_id", "identity", "is_member"]]
+    online = trained_on is not None
+    undefended: dict[str, Attack] = {}
+    if "shadow" in threat_models and shadow_models is None:
+        shadows = evidence.of_references(reference_signals, online)
+        undefended = {name: fit_attack(shadows, attack) for name, attack in attacks.items()}
+    views = {str(view): readable_columns(rows) for view, rows in signals.groupby("view", sort=False)}
+    possible = {
+        view: [name for name in attacks if view == UNDEFENDED or can_be_made(attacks[name], view, rows)]
+        for view, rows in views.items()
+    }
+    own: Attacks = {view: {} for view in views}
+    if "partial_knowledge" in threat_models:
+        tries = Counter(variant_and_undoing(view)[0] for view in views)
+        pieces = [
+            FitPiece(
+                evidence.of_target(known, rows, calibration_signals, trained_on),
+                {name: attacks[name] for name in possible[view]},
+                tries[variant_and_undoing(view)[0]] > 1,
+            )
+            for view, rows in views.items()
+        ]
+        own = dict(zip(views, run_pieces(_fit_piece, pieces, compute), strict=True))
+    fitted: Attacks = {}
+    for view, names in possible.items():
+        taught = undefended if shadow_models is None else shadow_models[view]
+        fitted[view] = {
+            model_name(name, threat_model): of_model[name]
+            for threat_model in threat_models
+            for of_model in [taught if threat_model == "shadow" else own[view]]
+            for name in names
+            if name in of_model
+        }
+    return fitted
+
+
+def _fit_piece(piece: FitPiece) -> dict[str, Attack]:
+    return {name: _fit_on_view(piece.known, options, piece.one_of_several) for name, options in piece.attacks.items()}
+
+
+def _fit_on_view(known: Evidence, options: AttackOptions, one_of_several: bool) -> Attack:
+    attack = fit_attack([known], options)
+    return replace(attack, own_auc=own_auc(known, options)) if one_of_several else attack
