@@ -1,5 +1,6 @@
 """Prior: train a generator on public faces, judge it round by round, show what it draws."""
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,8 @@ from faceleak.faces.store import FaceStore
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorOptions
+
+log = logging.getLogger(__name__)
 
 SAMPLE_SEED = 1  # of the latents that are judged and shown, the same ones after every round
 
@@ -85,12 +88,21 @@ def train_prior(
         measured = judge_samples(pixels, features, public, options.features_name, bootstrap, compute)
         history.append(prior.card.state | measured)
         shown = int(prior.card.state["images_shown"])
+        log.info(_summary(shown, history[-1], options.features_name))
         tracking.log_step({f"prior/{name}": value for name, value in history[-1].items()}, shown)
         if (number + 1) % options.sheet_every == 0:
             sheet = piece.folder / "sheets" / f"samples_{shown:09d}.png"
             _save_sheet(pixels, shown, sheet)
             tracking.log_file(sheet, "prior/sheets")
     return prior, pd.DataFrame(history)
+
+
+def _summary(images_shown: int, measured: dict[str, float], features_name: str) -> str:
+    distance, low, high = (measured[f"kid_by_{features_name}{suffix}"] for suffix in ("", "_ci_low", "_ci_high"))
+    return (
+        f"{images_shown:,} images shown: KID by {features_name} {distance:.3f} [{low:.3f}, {high:.3f}], "
+        f"{measured['copied_share']:.1%} of the samples nearer to a training face than 99 % of held-out people are"
+    )
 
 
 def judge_samples(
