@@ -1,21 +1,24 @@
 """The `prior` pipeline: what it leaves, its series in MLflow, and the reconstruction pipeline that takes it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
+from safetensors.numpy import load_file
 
-from .conftest import copy_project, kedro
+from .conftest import kedro
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with faces and a prior of the smoke environment."""
-    project = copy_project(tmp_path_factory.mktemp("prior"))
-    run = kedro(project, "run", "--env=smoke", "--pipelines=faces,prior")
+def trained(audited: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The audited project, copied, with a prior and runs of its own."""
+    project = tmp_path_factory.mktemp("prior") / "project"
+    shutil.copytree(audited, project, ignore=shutil.ignore_patterns("mlflow.db", "mlruns"))
+    run = kedro(project, "run", "--env=smoke", "--pipelines=prior")
     assert run.returncode == 0, run.stdout + run.stderr
     return project
 
@@ -57,11 +60,14 @@ def test_mlflow_has_the_series_and_a_sheet_a_round_also_where_nothing_is_trained
 
 
 @pytest.mark.slow
-def test_a_missing_prior_is_an_error_that_says_what_to_run(trained: Path) -> None:
-    elsewhere = "--params=reconstruction.prior=trained,reconstruction.trained_prior=data/nowhere"
-    run = kedro(trained, "run", "--env=smoke", "--pipelines=target,membership,reconstruction", elsewhere)
+def test_reconstruction_takes_the_trained_prior_and_says_where_none_is(trained: Path) -> None:
+    reconstruct = ("run", "--env=smoke", "--pipelines=reconstruction")
+    missing = "--params=reconstruction.prior=trained,reconstruction.trained_prior=data/nowhere"
+    run = kedro(trained, *reconstruct, missing)
     assert run.returncode != 0
     assert "no trained prior in data/nowhere" in run.stdout + run.stderr
     assert "kedro run --pipelines=prior" in run.stdout + run.stderr
-    taken = kedro(trained, "run", "--env=smoke", "--pipelines=reconstruction", "--params=reconstruction.prior=trained")
+    taken = kedro(trained, *reconstruct, "--params=reconstruction.prior=trained")
     assert taken.returncode == 0, taken.stdout + taken.stderr
+    latents = load_file(trained / "data/smoke/07_model_output/reconstructions.safetensors")["undefended/random/latents"]
+    assert latents.shape[1] == 8  # of the trained prior; the demo's have 100
