@@ -11,7 +11,8 @@ from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.face_canvas import MARGIN, STEP, Pixels, draw_face, face_canvas, write
 from faceleak.reporting.style import GREY
 
-SHEET_COLUMNS, SHEET_ROWS = 10, 6
+SHEET = 60  # samples
+SHEET_COLUMNS = 10
 PAIRS_ACROSS = 6
 PAIR_WIDTH, PAIR_HEIGHT = 2 * STEP + 0.3, 1.3
 SHOWN = {"samples": 24, "copies": 6, "held_out": 6}
@@ -36,7 +37,7 @@ def samples_sheet(pixels: Pixels, images_shown: int) -> Figure:
     images_shown: how many images the training had shown by then.
     """
     _check_some(len(pixels))
-    shown = pixels[: SHEET_COLUMNS * SHEET_ROWS]
+    shown = pixels[:SHEET]
     rows = -(-len(shown) // SHEET_COLUMNS)
     title = f"Samples of the prior after {images_shown:,} images shown"
     figure, axes = face_canvas(SHEET_COLUMNS * STEP + 2 * MARGIN, 0.6 + rows * STEP + MARGIN, title)

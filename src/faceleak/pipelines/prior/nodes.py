@@ -1,6 +1,7 @@
 """Prior: train a generator on public faces, judge it round by round, show what it draws."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -77,22 +78,25 @@ def train_prior(
     Returns the prior as it is after the last round, and a table with one row a round: images_shown, what
     `judge_samples` measures, and the losses.
     """
+    from functools import partial
+
     from faceleak import tracking
+    from faceleak.pieces import remembered_json
     from faceleak.reconstruction.prior_training.piece import PriorPiece
     from faceleak.reconstruction.prior_training.training import rounds
 
     piece = PriorPiece(store, public[public["part"] == "training"], options.training, compute)
+    judgement = f"judged_{_judge_name(features, public, options, bootstrap)}.json"
     history: list[dict[str, float]] = []
     for number, prior in enumerate(rounds(piece)):
-        pixels = prior.samples(options.samples, SAMPLE_SEED)
-        measured = judge_samples(pixels, features, public, options.features_name, bootstrap, compute)
-        history.append(prior.card.state | measured)
+        judge = partial(judge_samples, prior, features, public, options, bootstrap, compute)
+        history.append(prior.card.state | remembered_json(piece.after(number) / judgement, judge))
         shown = int(prior.card.state["images_shown"])
         log.info(_summary(shown, history[-1], options.features_name))
         tracking.log_step({f"prior/{name}": value for name, value in history[-1].items()}, shown)
         if (number + 1) % options.sheet_every == 0:
             sheet = piece.folder / "sheets" / f"samples_{shown:09d}.png"
-            _save_sheet(pixels, shown, sheet)
+            _save_sheet(prior, shown, sheet)
             tracking.log_file(sheet, "prior/sheets")
     return prior, pd.DataFrame(history)
 
@@ -105,15 +109,25 @@ def _summary(images_shown: int, measured: dict[str, float], features_name: str) 
     )
 
 
+def _judge_name(features: Any, public: pd.DataFrame, options: PriorOptions, bootstrap: BootstrapOptions) -> str:
+    """What a judgement depends on besides the prior."""
+    from faceleak.pieces import code_version, fingerprint
+
+    code = code_version(*(f"faceleak.metrics.{module}" for module in ("copying", "intervals", "kid")), __name__)
+    people = public[["sha256", "identity", "part"]]
+    size = options.training.image_size
+    return fingerprint(code, features.weights_hash(), features.card, people, size, options.samples, bootstrap)
+
+
 def judge_samples(
-    pixels: Any,
+    prior: Any,
     features: Any,
     public: pd.DataFrame,
-    features_name: str,
+    options: PriorOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
 ) -> dict[str, float]:
-    """KID of samples to held-out public faces, with its interval, and whether samples copy training faces.
+    """KID of a prior's samples to held-out public faces, with its interval, and whether samples copy training faces.
 
     Embeddings are scaled to length √d, so that the kernel is (cosine + 1)³ whatever the backbone.
     """
@@ -123,10 +137,10 @@ def judge_samples(
 
     training, held_out = _embeddings(public, "training"), _embeddings(public, "held_out")
     people = public.loc[public["part"] == "held_out", "identity"].to_numpy()
-    samples = embed_pixels(features, pixels, compute)
+    samples = embed_pixels(features, prior.samples(options.samples, SAMPLE_SEED), compute)
     distance = kid(on_sphere(samples), on_sphere(held_out), bootstrap, reference_people=people)
     copying = measure_copying(nearest_rows(samples, training)[1], nearest_rows(held_out, training)[1])
-    return distance.named(f"kid_by_{features_name}") | copying
+    return distance.named(f"kid_by_{options.features_name}") | copying
 
 
 def _embeddings(public: pd.DataFrame, part: str) -> Any:
@@ -135,12 +149,14 @@ def _embeddings(public: pd.DataFrame, part: str) -> Any:
     return np.stack(public.loc[public["part"] == part, "embedding"].to_list())
 
 
-def _save_sheet(pixels: Any, images_shown: int, path: Any) -> None:
+def _save_sheet(prior: Any, images_shown: int, path: Path) -> None:
     from faceleak.pieces import writing
-    from faceleak.reporting.prior_samples import samples_sheet
+    from faceleak.reporting.prior_samples import SHEET, samples_sheet
 
+    if path.exists():
+        return
     with writing(path) as partial:
-        samples_sheet(pixels, images_shown).savefig(partial, format="png")
+        samples_sheet(prior.samples(SHEET, SAMPLE_SEED), images_shown).savefig(partial, format="png")
 
 
 def measure_prior(history: pd.DataFrame) -> dict[str, float]:
