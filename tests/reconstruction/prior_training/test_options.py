@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from faceleak.reconstruction.prior_training.holding_out import hold_out
-from faceleak.reconstruction.prior_training.options import GanOptions, PriorOptions
+from faceleak.reconstruction.prior_training.options import GanOptions, PriorTrainingOptions
 from faceleak.reconstruction.prior_training.piece import PriorTrainingError
 
 GAN = {"generator_width": 2, "discriminator_width": 2, "images": 100, "images_per_round": 30, "batch_size": 8}
@@ -22,10 +22,10 @@ def test_values_that_make_no_sense_are_refused(wrong):
 
 def test_the_features_are_named_in_the_metrics():
     load = {"architecture": "mobilefacenet", "weights": "w.pt", "embedding_size": 128}
-    assert PriorOptions(training=GAN).features_name == "evaluator"
-    assert PriorOptions(training=GAN, features=load).features_name == "mobilefacenet"
+    assert PriorTrainingOptions(training=GAN).features_name == "evaluator"
+    assert PriorTrainingOptions(training=GAN, features=load).features_name == "mobilefacenet"
     own = {"factory": "torch.nn:Identity", "embedding_size": 4}
-    assert PriorOptions(training=GAN, features=own).features_name == "torch.nn.Identity"
+    assert PriorTrainingOptions(training=GAN, features=own).features_name == "torch.nn.Identity"
 
 
 def test_whole_people_are_held_out():

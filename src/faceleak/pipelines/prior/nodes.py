@@ -12,14 +12,14 @@ from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
-from faceleak.reconstruction.prior_training.options import PriorOptions
+from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 
 log = logging.getLogger(__name__)
 
 SAMPLE_SEED = 1  # of the latents that are judged and shown, the same ones after every round
 
 
-def hold_out_people(splits: pd.DataFrame, options: PriorOptions) -> pd.DataFrame:
+def hold_out_people(splits: pd.DataFrame, options: PriorTrainingOptions) -> pd.DataFrame:
     """Divide the public images into `training` and `held_out` (column part), by people."""
     from faceleak.reconstruction.prior_training.holding_out import hold_out
 
@@ -29,7 +29,7 @@ def hold_out_people(splits: pd.DataFrame, options: PriorOptions) -> pd.DataFrame
 def open_features(
     store: FaceStore,
     splits: pd.DataFrame,
-    options: PriorOptions,
+    options: PriorTrainingOptions,
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
 ) -> Any:
@@ -45,7 +45,7 @@ def open_features(
 
 
 def embed_public(
-    features: Any, store: FaceStore, prior_splits: pd.DataFrame, options: PriorOptions, compute: ComputeOptions
+    features: Any, store: FaceStore, prior_splits: pd.DataFrame, options: PriorTrainingOptions, compute: ComputeOptions
 ) -> pd.DataFrame:
     """Embed all public images at the prior's size, as its samples are: the columns given and `embedding`."""
     from faceleak.backbones.embedding import embed_pixels
@@ -69,7 +69,7 @@ def train_prior(
     store: FaceStore,
     features: Any,
     public: pd.DataFrame,
-    options: PriorOptions,
+    options: PriorTrainingOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
 ) -> tuple[Any, pd.DataFrame]:
@@ -109,7 +109,7 @@ def _summary(images_shown: int, measured: dict[str, float], features_name: str) 
     )
 
 
-def _judge_name(features: Any, public: pd.DataFrame, options: PriorOptions, bootstrap: BootstrapOptions) -> str:
+def _judge_name(features: Any, public: pd.DataFrame, options: PriorTrainingOptions, bootstrap: BootstrapOptions) -> str:
     """What a judgement depends on besides the prior."""
     from faceleak.pieces import code_version, fingerprint
 
@@ -123,7 +123,7 @@ def judge_samples(
     prior: Any,
     features: Any,
     public: pd.DataFrame,
-    options: PriorOptions,
+    options: PriorTrainingOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
 ) -> dict[str, float]:
@@ -165,7 +165,12 @@ def measure_prior(history: pd.DataFrame) -> dict[str, float]:
 
 
 def draw_prior(
-    prior: Any, features: Any, public: pd.DataFrame, store: FaceStore, options: PriorOptions, compute: ComputeOptions
+    prior: Any,
+    features: Any,
+    public: pd.DataFrame,
+    store: FaceStore,
+    options: PriorTrainingOptions,
+    compute: ComputeOptions,
 ) -> Any:
     """Samples, each beside the training face that it resembles most, and the same for held-out people."""
     from faceleak.backbones.embedding import embed_pixels

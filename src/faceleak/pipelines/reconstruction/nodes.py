@@ -69,7 +69,7 @@ def reconstruct_faces(
             views[meeting.view],
             signals,
             models[meeting.fitted_on][attack].model,
-            options.prior_source,
+            options.prior,
             options.search.model_copy(update={"rounds": rounds}),
             compute,
         )

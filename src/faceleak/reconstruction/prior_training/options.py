@@ -64,7 +64,7 @@ class GanOptions(Options):
         return self
 
 
-class PriorOptions(Options):
+class PriorTrainingOptions(Options):
     """The whole `prior` block: a generator trained on people with the role `public`, without `held_out_share` of them.
 
     features: whose embeddings judge the samples. `evaluator` is the judge of `reconstruction`; a block as `target.load`

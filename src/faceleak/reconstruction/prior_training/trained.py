@@ -11,15 +11,16 @@ from pydantic import Field
 from torch import Tensor
 
 from faceleak.compute import seeded
-from faceleak.errors import FaceleakError
 from faceleak.options import Options
 from faceleak.pieces import fingerprint, writing
+from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.prior_training.generator import FaceGenerator
+from faceleak.reconstruction.priors.errors import PriorError
 
 WEIGHTS, CARD = "prior.safetensors", "prior.json"
 
 
-class TrainedPriorError(FaceleakError):
+class TrainedPriorError(PriorError):
     """There is no trained prior in a folder, or its files do not belong together."""
 
 
@@ -45,6 +46,7 @@ class TrainedPrior:
         self.generator = generator.eval().requires_grad_(False)
         self.card = card
         self.latent_size = card.latent_size
+        self.space = Sphere(card.latent_size)
 
     def faces(self, latents: Tensor) -> Tensor:
         """Latents (n, latent_size) → faces (n, 3, image_size, image_size), RGB in 0…1, differentiable."""
