@@ -22,7 +22,7 @@ OF_THE_AUDIT = {
     "attack",
     "audit",
 }
-PIPELINES = OF_THE_AUDIT | {"sweep", "targeted"}
+PIPELINES = OF_THE_AUDIT | {"sweep", "prior", "targeted"}
 HEAVY = ("torch", "kornia", "great_expectations")
 
 

@@ -1,6 +1,7 @@
 """Configuration of the `reconstruction` pipeline."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -104,10 +105,12 @@ class TargetedOptions(Options):
 class ReconstructionOptions(Options):
     """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
 
+    prior: as `PriorOptions`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
     `evaluators`: the judges by name; all independent ones have to agree. `far`: of each one's threshold.
     """
 
     prior: PriorOptions
+    trained_prior: Path = Path("data/06_models/prior")
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
     targeted: TargetedOptions = TargetedOptions()
@@ -126,3 +129,11 @@ class ReconstructionOptions(Options):
         if slashed := [name for name in self.evaluators if "/" in name]:
             raise ValueError(f"names of evaluators become parts of metrics' names: no `/` in {', '.join(slashed)}")
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_the_trained_prior(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("prior") != "trained":
+            return given
+        folder = given.get("trained_prior", cls.model_fields["trained_prior"].default)
+        return given | {"prior": {"trained": folder}}
