@@ -49,3 +49,12 @@ def test_two_images_of_one_person_in_the_role() -> None:
     pd.testing.assert_frame_equal(chosen, choose_images(people, "same_identity", 5, 0))
     with pytest.raises(AssertionError):
         pd.testing.assert_frame_equal(chosen, choose_images(people, "same_identity", 5, 3))
+
+
+def test_images_belong_to_their_person_in_whatever_order_they_are_drawn() -> None:
+    identities = np.repeat(np.arange(30), 3)
+    people = pd.DataFrame({"image_id": [f"{i}/{n}" for n, i in enumerate(identities)], "identity": identities})
+    for seed in range(3):
+        chosen = choose_images(people.assign(role="unseen_identity"), "unseen_identity", 30, seed)
+        for column in ("template_image", "other_image"):
+            assert (chosen[column].str.split("/").str[0] == chosen["identity"].astype(str)).all()

@@ -52,7 +52,7 @@ def choose_images(people: pd.DataFrame, role: str, count: int, seed: int) -> pd.
     """
     rows = people[people["role"] == role].sort_values("image_id").sample(frac=1, random_state=seed)
     several = rows[rows.groupby("identity")["image_id"].transform("size") > 1]
-    grouped = several.groupby("identity", sort=False)["image_id"]
-    chosen = pd.DataFrame({"template_image": grouped.nth(0).to_numpy(), "other_image": grouped.nth(1).to_numpy()})
-    chosen.insert(0, "identity", several["identity"].drop_duplicates().to_numpy())
+    place = several.groupby("identity").cumcount()
+    first, second = (several[place == number].set_index("identity")["image_id"] for number in (0, 1))
+    chosen = pd.DataFrame({"template_image": first, "other_image": second.reindex(first.index)}).reset_index()
     return chosen.head(count)

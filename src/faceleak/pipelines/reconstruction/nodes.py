@@ -267,7 +267,8 @@ def _gallery(
     shown = parts(people, "evaluator")[evaluator]
     members = nearest_images(store, shown, "member", table["member_identity"], own, pixels.shape[1])
     controls = nearest_images(store, shown, "unseen_identity", table["control_identity"], own, pixels.shape[1])
-    return reconstruction_gallery(pixels, members, controls, table)
+    subject = "reconstructions" if step == "optimised" else "faces found without the target"
+    return reconstruction_gallery(pixels, members, controls, table, subject)
 
 
 def draw_steps(reconstructions: dict[str, Any]) -> Any:
