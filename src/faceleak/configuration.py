@@ -15,6 +15,7 @@ from faceleak.membership.options import CALIBRATED_SHADOWS, MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.options import Options
 from faceleak.reconstruction.options import ReconstructionOptions
+from faceleak.reporting.options import GateOptions, ReportOptions
 
 
 class ConfigurationError(FaceleakError):
@@ -32,6 +33,8 @@ class Parameters(Options):
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     reconstruction: ReconstructionOptions
     defense: DefenseOptions
+    report: ReportOptions = ReportOptions()
+    gate: GateOptions | None = None
 
     @model_validator(mode="after")
     def _reconstruct_by_a_configured_attack(self) -> "Parameters":
