@@ -43,8 +43,8 @@ def _files(evidence: Evidence) -> Table:
         caption="The files that the report was made from",
         columns=("file", "sha256 begins with", "written", "made by"),
         rows=tuple(rows),
-        note="Whole hashes are in audit.json. Runs in MLflow that used the same data have the hash of the split as their "
-        "tag faceleak.splits_hash.",
+        note="Whole hashes are in audit.json. Runs in MLflow that used the same data have the hash of the split as "
+        "their tag faceleak.splits_hash.",
     )
 
 
