@@ -115,6 +115,8 @@ class TerminalHooks:
         """Show the tables of results that this run has made, and the next step."""
         self._show_finished()
         made = pipeline.all_outputs()
+        if "splits" in made:
+            terminal.show_faces(catalog.load("splits"), catalog.load("faces_validation"))
         if "results" in made:
             terminal.show_results(catalog.load("results"))
         if "defense.results" in made:

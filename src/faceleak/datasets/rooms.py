@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 
 from faceleak.faces.packing import Packing
 from faceleak.faces.store import FaceSource, FaceStore, pack
@@ -20,6 +20,18 @@ class _PathDataset(AbstractDataset[Any, Any]):
 
     def _exists(self) -> bool:
         return self._filepath.exists()
+
+
+class FileDataset(_PathDataset):
+    """A file that another data set writes, for a node that reads it a slice at a time."""
+
+    def save(self, data: Any) -> None:  # noqa: ARG002
+        """Nobody writes through this one."""
+        raise DatasetError(f"{self._filepath} is only read by way of its path.")
+
+    def load(self) -> Path:
+        """Give the path."""
+        return self._filepath
 
 
 class FaceStoreDataset(_PathDataset):

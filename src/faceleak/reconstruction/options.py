@@ -1,13 +1,12 @@
 """Configuration of the `reconstruction` pipeline."""
 
-from typing import Literal
-
 from pydantic import Field, model_validator
 
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
 from faceleak.options import Options
+from faceleak.reconstruction.priors.options import PriorOptions
 
 
 class SearchOptions(Options):
@@ -60,7 +59,7 @@ class EvaluatorOptions(Options):
 class ReconstructionOptions(Options):
     """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged."""
 
-    prior: Literal["demo"]
+    prior: PriorOptions
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
     evaluator: EvaluatorOptions
