@@ -138,7 +138,9 @@ def policy(passed: bool) -> dict[str, Any]:
 
 def validation() -> dict[str, Any]:
     entry = {"name": "decodable", "column": "decodable", "severity": "critical", "unexpected_count": 3}
-    return {"rows": 9000, "expectations": [{**entry, "success": False}, {**entry, "success": True}]}
+    entry |= {"expected": "Every image can be read.", "examples": ["Ada Example/1.jpg"]}
+    found = {"success": False, "rows": 9000, "decided_by": {"draw": 9000}, "images": {"same_hash": 8990, "decoded": 10}}
+    return {**found, "expectations": [{**entry, "success": False}, {**entry, "success": True}]}
 
 
 def inventory() -> dict[str, Any]:

@@ -7,9 +7,9 @@ from faceleak.reporting.audit.files import SPLITS
 from faceleak.reporting.audit.formats import counted, listed
 from faceleak.reporting.audit.questions import answers, leaking
 from faceleak.reporting.audit.recommended import best_variants
-from faceleak.reporting.audit.sections.data import by_role
 from faceleak.reporting.audit.summary import Action, Answer, Code, Summary, weightiest
 from faceleak.reporting.audit.untested import untested
+from faceleak.reporting.roles import count_roles
 from faceleak.reporting.style import words
 
 HEADLINES: dict[Code, str] = {
@@ -54,8 +54,8 @@ def _tested(evidence: Evidence) -> Iterator[str]:
     splits = evidence.files.table(SPLITS)
     if splits is not None:
         counts = [
-            f"{counted(images['identity'].nunique(), 'person', 'people')} as {words(role)}"
-            for role, images in by_role(splits)
+            f"{counted(int(people), 'person', 'people')} as {words(role)}"
+            for role, people in count_roles(splits)[["role", "people"]].itertuples(index=False)
         ]
         yield f"Faces ({configuration.faces.source}): {', '.join(counts)}."
     if evidence.membership:
@@ -64,9 +64,9 @@ def _tested(evidence: Evidence) -> Iterator[str]:
         number = counted(len(attacks), "attack", "attacks")
         yield f"Membership inference by {number} ({listed(sorted(attacks))}), by attackers of {models}."
     if evidence.reconstruction:
-        search, prior = configuration.reconstruction.search, configuration.reconstruction.prior
+        search, prior = configuration.reconstruction.search, configuration.reconstruction.prior.kind
         drawn, of = search.selected, f"{search.candidates:,}"
-        yield f"Reconstruction of {drawn} faces by the generator {prior}, out of {of} candidates."
+        yield f"Reconstruction of {drawn} faces by a generator ({prior}), out of {of} candidates."
     yield from _more_tested(evidence)
 
 

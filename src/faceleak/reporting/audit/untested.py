@@ -62,7 +62,7 @@ def _reconstruction(evidence: Evidence) -> Iterator[str]:
     if access_of(evidence.configuration.membership.attacks[search.attack]) == "weights":
         yield "Reconstruction by somebody who only gets answers to queries."
     absent = _without(get_args(ThreatModel), [search.threat_model])
-    yield f"Reconstruction with other generators than {options.prior}, or by an attacker of {_names(absent)}."
+    yield f"Reconstruction with another generator ({options.prior.kind} was used), or by attackers of {_names(absent)}."
 
 
 def _people(evidence: Evidence) -> Iterator[str]:
