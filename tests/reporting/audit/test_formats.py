@@ -18,7 +18,7 @@ from faceleak.reporting.audit.parts import Measured
         (1.0, "1.000"),
         (0.12345, "0.123"),
         (1.23e-7, "1.2·10⁻⁷"),
-        (Measured(value=0.763, low=0.701, high=0.822), "0.763 [0.701, 0.822]"),
+        (Measured(value=0.763, low=0.701, high=0.822), "0.763 [0.701,\u00a00.822]"),
         (Measured(value=0.5), "0.500"),
         (Measured(value=None, low=0.1, high=0.2), "–"),
     ],

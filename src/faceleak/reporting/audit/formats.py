@@ -23,12 +23,12 @@ def cell_text(cell: Cell) -> str:
 
 
 def measured_text(measured: Measured) -> str:
-    """0.763 [0.701, 0.822]"""
+    """0.763 [0.701, 0.822], which breaks before its bracket only."""
     if measured.value is None:
         return NOTHING
     if measured.low is None or measured.high is None:
         return number(measured.value)
-    return f"{number(measured.value)} [{number(measured.low)}, {number(measured.high)}]"
+    return f"{number(measured.value)} [{number(measured.low)},\u00a0{number(measured.high)}]"
 
 
 def number(value: float) -> str:

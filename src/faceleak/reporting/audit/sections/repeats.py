@@ -4,8 +4,8 @@ import pandas as pd
 
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.figures import figure
-from faceleak.reporting.audit.formats import counted
-from faceleak.reporting.audit.metric_tables import tables_by
+from faceleak.reporting.audit.formats import PER_CENT, counted
+from faceleak.reporting.audit.metric_tables import measured, tables_by
 from faceleak.reporting.audit.parts import Block, Section, Table
 from faceleak.reporting.audit.strongest import strongest
 from faceleak.reporting.risk import SIGNIFICANT
@@ -71,7 +71,7 @@ def _people_at_risk(evidence: Evidence) -> Block:
         columns=tuple(map(words, columns)),
         rows=tuple(shown[columns].astype(object).itertuples(index=False, name=None)),
         note="p value: how often evidence as strong occurs for this person where no target saw them. Among people with "
-        f"q value up to {SIGNIFICANT}, {SIGNIFICANT:.0%} are expected to be there by chance. All are in "
+        f"q value up to {SIGNIFICANT}, {100 * SIGNIFICANT:g}{PER_CENT} are expected to be there by chance. All are in "
         "identity_risks.csv.",
         folded=True,
     )
@@ -82,7 +82,10 @@ def _calibration(evidence: Evidence) -> Block:
     if table is None:
         return evidence.missing("Whether the risks can be believed", "risk_calibration.csv")
     return Table(
-        caption="How often non-members get a p-value as low as that",
-        columns=tuple(map(words, table.columns)),
-        rows=tuple(table.astype(object).itertuples(index=False, name=None)),
+        caption="How often non-members get a p value as low as that: by calibrated risks, not more often than the rate",
+        columns=("rate", "non-members", "share with a p value up to it", "clearly more"),
+        rows=tuple(
+            (float(row["rate"]), int(row["rows"]), measured(row, "share"), bool(row["exceeded"]))
+            for _, row in table.iterrows()
+        ),
     )
