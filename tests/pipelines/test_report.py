@@ -69,7 +69,10 @@ def test_a_policy_about_nothing_is_an_error_that_names_what_is_near(project: Pat
 def test_a_report_without_any_results_says_what_to_run(project: Path) -> None:
     run = kedro(project, "run", "--pipelines=report")
     assert run.returncode == 1
-    assert "there is nothing to report. Run an audit first: kedro run --pipelines=attack." in run.stderr
+    assert (
+        "holds no results, so there is nothing to report. Run an audit first: kedro run --pipelines=attack."
+        in run.stderr
+    )
 
 
 def test_the_audit_ends_with_the_report_and_it_can_be_made_again_alone(audited: Path) -> None:

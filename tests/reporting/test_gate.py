@@ -61,6 +61,11 @@ def test_an_unknown_metric_is_an_error_with_the_nearest_names():
         judge_policies([policy(metric=METRIC.replace("fused", "fussed"), at_most=1)], NUMBERS)
 
 
+def test_without_results_nothing_passes():
+    with pytest.raises(GateError, match="no results to judge"):
+        judge_policies([policy(at_most=1)], {})
+
+
 def test_an_unknown_variant_is_an_error_with_the_nearest_names():
     with pytest.raises(GateError, match=r"'undefnded'.*Nearest: undefended"):
         judge_policies([policy(variant="undefnded", at_most=1)], NUMBERS)

@@ -45,9 +45,11 @@ def _same(one: float | None, other: float | None) -> bool:
 def judge_policies(policies: Sequence[PolicyOptions], numbers: Numbers) -> list[dict[str, Any]]:
     """Judge each policy: its settings, value (None where it could not be measured), passed, and verdict, a sentence.
 
-    A policy whose number could not be measured is violated. Raises GateError where there is no such variant or metric,
-    naming the nearest ones.
+    A policy whose number could not be measured is violated. Raises GateError where there are no numbers at all, or no
+    such variant or metric, naming the nearest ones.
     """
+    if not numbers:
+        raise GateError("There are no results to judge. Run an audit first: kedro run --pipelines=attack.")
     return [_judge(policy, _value(policy, numbers)) for policy in policies]
 
 

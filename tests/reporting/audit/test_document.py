@@ -9,7 +9,8 @@ from faceleak.reporting.audit.document import SECTIONS, Audit, audit_schema, mak
 from faceleak.reporting.audit.files import MADE_BY
 from faceleak.reporting.audit.model_card import model_card
 from faceleak.reporting.audit.page import audit_page
-from tests.reporting.audit.conftest import EVIL, PROJECT, write_everything
+from faceleak.reporting.checks import ReportingError
+from tests.reporting.audit.conftest import EVIL, PROJECT, inventory, write_everything, write_json
 
 FILES = sorted(name for names in MADE_BY.values() for name in names)
 
@@ -62,6 +63,19 @@ def test_any_single_file_may_be_missing(tmp_path, evidence_of, left_out):
     assert len(audit.sections) == len(SECTIONS)
     assert "<h1>" in audit_page(audit, evidence_of(tmp_path).files)
     assert model_card(audit).startswith("## Privacy audit")
+
+
+def test_without_any_results_there_is_nothing_to_report(tmp_path, evidence_of):
+    with pytest.raises(ReportingError, match="Run an audit first: kedro run --pipelines=attack --env=lfw"):
+        make_audit(evidence_of(tmp_path))
+
+
+def test_before_any_attack_the_report_says_that_nothing_was_tested(tmp_path, evidence_of):
+    write_json(tmp_path / "08_reporting", "inventory.json", inventory())
+    audit = make_audit(evidence_of(tmp_path))
+    assert audit.summary.headline == "Nothing was tested yet."
+    assert [action.command for action in audit.summary.actions] == ["kedro run --pipelines=attack --env=lfw"]
+    assert "Nothing was tested yet." in audit_page(audit, evidence_of(tmp_path).files)
 
 
 def test_metrics_that_no_section_knows_appear_all_the_same(report):

@@ -34,8 +34,3 @@ def test_a_broken_file_is_named_with_what_makes_it_again(attacked, name, read, t
     (attacked / "08_reporting" / name).write_text("")
     with pytest.raises(ReportingError, match=told):
         read(ResultFiles(attacked), name)
-
-
-def test_without_any_metrics_there_is_nothing_to_report(tmp_path):
-    with pytest.raises(ReportingError, match="kedro run --pipelines=attack"):
-        ResultFiles(tmp_path).metrics()

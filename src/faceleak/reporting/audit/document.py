@@ -23,6 +23,7 @@ from faceleak.reporting.audit.sections import (
     threat_models,
 )
 from faceleak.reporting.audit.summary import Summary
+from faceleak.reporting.checks import ReportingError
 
 TITLE = "Privacy audit of a face-recognition backbone"
 SECTIONS = (
@@ -56,11 +57,16 @@ class Audit(Part):
 def make_audit(evidence: Evidence) -> Audit:
     """Make the report from whatever results are there.
 
-    Raises ReportingError where there are no metrics at all, or where a file cannot be read.
+    Raises ReportingError where there are none at all, or where a file cannot be read.
     """
     metrics: dict[str, Any] = dict(evidence.files.metrics())
     summary = summarise(evidence)
     made = tuple(room.section(evidence) for room in SECTIONS)
+    if not evidence.files.used:
+        raise ReportingError(
+            f"{evidence.files.folder} holds no results, so there is nothing to report. Run an audit first: "
+            f"{evidence.command('attack')}."
+        )
     return Audit(
         title=TITLE,
         created=datetime.now(UTC).replace(microsecond=0),

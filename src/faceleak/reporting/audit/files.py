@@ -48,7 +48,6 @@ MADE_BY = {
     "gate": ("gate.json",),
 }
 METRICS = "_metrics.json"
-OWN = ("audit.html", "audit.json", "model_card.md")
 
 
 class UsedFile(BaseModel):
@@ -119,13 +118,7 @@ class ResultFiles:
     def metrics(self) -> dict[str, Tree]:
         """Every tree of metrics: file → variant → stage → … → number."""
         names = sorted(path.name for path in (self.folder / REPORTS).glob(f"*{METRICS}"))
-        trees = {name: self.tree(name) for name in names}
-        if not trees:
-            raise ReportingError(
-                f"{self.folder / REPORTS} holds no metrics, so there is nothing to report. Run an audit first: "
-                "kedro run --pipelines=attack."
-            )
-        return trees
+        return {name: self.tree(name) for name in names}
 
     @cached_property
     def pictures(self) -> list[str]:

@@ -8,6 +8,7 @@ from faceleak.reporting.audit.formats import PER_CENT, counted
 from faceleak.reporting.audit.metric_tables import measured, tables_by
 from faceleak.reporting.audit.parts import Block, Section, Table
 from faceleak.reporting.audit.strongest import strongest
+from faceleak.reporting.privacy_points import records
 from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import interval_text
@@ -86,6 +87,6 @@ def _calibration(evidence: Evidence) -> Block:
         columns=("rate", "non-members", "share with a p value up to it", "clearly more"),
         rows=tuple(
             (float(row["rate"]), int(row["rows"]), measured(row, "share"), bool(row["exceeded"]))
-            for _, row in table.iterrows()
+            for row in records(table)
         ),
     )
