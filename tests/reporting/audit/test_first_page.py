@@ -5,7 +5,7 @@ import pytest
 from faceleak.membership.options import MembershipOptions
 from faceleak.reporting.audit.first_page import summarise
 from faceleak.reporting.audit.parts import Missing
-from tests.reporting.audit.conftest import NOTHING_FOUND, attack, membership, reconstruction, write_json
+from tests.reporting.audit.conftest import NOTHING_FOUND, attack, membership, reconstruction, step, write_json
 
 
 def summary(evidence_of, folder, found, drawn=None, **changes):
@@ -50,6 +50,15 @@ def test_reconstruction_counts_for_who_holds_the_weights(evidence_of, tmp_path, 
     assert verdicts(page) == [verdict, "no evidence"]
     assert [finding.asked for finding in page.answers[0].average][-1].startswith("Do faces drawn")
     assert not any(finding.asked.startswith("Do faces drawn") for finding in page.answers[1].average)
+
+
+def test_a_search_that_finds_members_without_the_target_allows_no_conclusion(evidence_of, tmp_path):
+    drawn = reconstruction(0.4, 0.05)
+    steps = drawn["undefended"]["reconstruction"]["bn_moments_partial_knowledge"]
+    steps["untrained_guided"] = step(0.3, 0.1)
+    page = summary(evidence_of, tmp_path, NOTHING_FOUND, drawn)
+    assert verdicts(page) == ["cannot conclude", "no evidence"]
+    assert page.answers[0].reasons[0].endswith("a search without the target finds members.")
 
 
 def test_an_attack_that_the_configuration_does_not_know_counts_among_those_on_weights(evidence_of, tmp_path):

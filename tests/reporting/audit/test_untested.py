@@ -7,6 +7,7 @@ from faceleak.defenses.options import DefenseOptions
 from faceleak.membership.options import MembershipOptions
 from faceleak.reporting.audit.untested import untested
 from faceleak.signals import registry as signals
+from tests.reporting.audit.conftest import reconstruction, write_json
 
 PARTS = {
     "reconstruction_metrics.json": "Whether faces of training people can be drawn out of the model.",
@@ -50,6 +51,14 @@ def test_defences_and_attackers_that_were_left_out_are_named(evidence_of, comple
     assert "bn folding" not in defences
     assert "Defended variants by the attacker refitted and adaptive." in told
     assert "Defended variants by attackers of the threat model partial knowledge." in told
+
+
+def test_reconstruction_by_queries_is_untested_unless_embeddings_were_inverted(evidence_of, tmp_path):
+    sentence = "Reconstruction by somebody who only gets answers to queries."
+    write_json(tmp_path / "08_reporting", "reconstruction_metrics.json", reconstruction())
+    assert sentence in untested(evidence_of(tmp_path))
+    write_json(tmp_path / "08_reporting", "targeted_metrics.json", {})
+    assert sentence not in untested(evidence_of(tmp_path))
 
 
 def test_people_whom_the_attacker_knows_are_not_judged(evidence_of, complete):

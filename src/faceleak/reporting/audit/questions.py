@@ -29,6 +29,7 @@ ASKED = {
     "identity_other_images": "Was this person trained on? (with other images of them)",
 }
 TPR = "tpr_at_fpr_1pct"
+WITHOUT_TARGET = "untrained_guided"  # the step of a search guided by a network that learnt nothing
 
 
 def answers(evidence: Evidence) -> tuple[Answer, ...]:
@@ -87,12 +88,19 @@ def _optimised(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> dict[s
     return {attack: steps["optimised"] for attack, steps in evidence.reconstruction.items() if "optimised" in steps}
 
 
+def _without_target(evidence: Evidence, attack: str) -> float | None:
+    """The lower bound of the match advantage of the same search without the target, where it was measured."""
+    return measured(evidence.reconstruction[attack].get(WITHOUT_TARGET, {}), "match_advantage").low
+
+
 def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> list[tuple[Code, str]]:
     found: list[tuple[Code, str]] = []
     for attack, numbers in _optimised(evidence, accesses).items():
         told = interval_text(numbers, "match_advantage", "+.3f")
-        low = measured(numbers, "match_advantage").low
-        if low is None:
+        low, without = measured(numbers, "match_advantage").low, _without_target(evidence, attack)
+        if without is not None and without > 0:
+            found.append(("cannot conclude", f"reconstruction by {attack}: a search without the target finds members."))
+        elif low is None:
             found.append(("cannot conclude", f"reconstruction by {attack}: no interval of the match advantage."))
         elif low > 0:
             found.append(("leaks", f"reconstruction by {attack}: faces match members more than controls, by {told}."))

@@ -59,7 +59,8 @@ def _reconstruction(evidence: Evidence) -> Iterator[str]:
     if not evidence.reconstruction:
         return
     options, search = evidence.configuration.reconstruction, evidence.configuration.reconstruction.search
-    if access_of(evidence.configuration.membership.attacks[search.attack]) == "weights":
+    by_weights = access_of(evidence.configuration.membership.attacks[search.attack]) == "weights"
+    if by_weights and not evidence.files.has("targeted_metrics.json"):  # faces from single embeddings
         yield "Reconstruction by somebody who only gets answers to queries."
     absent = _without(get_args(ThreatModel), [search.threat_model])
     yield f"Reconstruction with another generator ({options.prior.kind} was used), or by attackers of {_names(absent)}."
