@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from kedro.io.core import DatasetError
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.datasets.rooms import (
@@ -12,6 +14,7 @@ from faceleak.datasets.rooms import (
     BackboneDataset,
     BackbonesDataset,
     FaceStoreDataset,
+    FileDataset,
 )
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attacks import Attack
@@ -61,3 +64,11 @@ def test_store_opens_what_was_packed(demo_store: FaceStore) -> None:
     loaded = FaceStoreDataset(str(demo_store.path)).load()
     assert len(loaded) == len(demo_store)
     assert torch.equal(torch.from_numpy(loaded.pixels(0)), torch.from_numpy(demo_store.pixels(0)))
+
+
+def test_a_file_is_handed_on_by_its_path_and_not_written(tmp_path):
+    dataset = FileDataset(str(tmp_path / "manifest.parquet"))
+    assert dataset.load() == tmp_path / "manifest.parquet"
+    with pytest.raises(DatasetError, match="only read"):
+        dataset.save("a table")
+    assert not list(tmp_path.iterdir())

@@ -178,6 +178,40 @@ def test_claimed_lengths_are_not_believed(tmp_path: Path) -> None:
         read_official(path)
 
 
+# 2 to the power of 100 empty tuples, by references; the last one has the number 100, which is `d`
+NESTED = b")q\x00" + b"".join(b"h%ch%c\x86q%c" % (level, level, level + 1) for level in range(100))
+CLASS_NAME, STATE = (b"X" + len(word).to_bytes(4, "little") + word for word in (b"class_name", b"state"))
+
+
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        (b"}hdK\x01s.", "other keys"),  # it would be hashed
+        (b"hdhd\x93.", "a global without a name"),  # printed
+        (b"hd)R.", "a call of tuple"),
+        (b"cnumpy\ndtype\nhd\x85R.", "a type of numbers without a name"),
+        (b"ctorch._utils\n_rebuild_parameter\nhdR.", "holds no generator"),
+        (
+            b"ctorch_utils.persistence\n_reconstruct_persistent_obj\n}(%bhd%b}u\x85R." % (CLASS_NAME, STATE),
+            "a module without a name",
+        ),
+        (b"ccollections\nOrderedDict\n}\x85R.", "damaged"),  # copied
+    ],
+)
+def test_what_nests_without_end_is_refused_at_once(tmp_path: Path, use: bytes, said: str) -> None:
+    path = tmp_path / "nested.pkl"
+    path.write_bytes(b"\x80\x04" + NESTED + use)
+    with pytest.raises(PriorError, match=said):
+        read_official(path)
+
+
+def test_a_setting_that_is_no_number_is_damage(official_content, pickled) -> None:
+    content = official_content()
+    content["G_ema"].mapping.fc0.bias_gain = [1]
+    with pytest.raises(PriorError, match="damaged"):
+        read_official(pickled(content))
+
+
 def test_missing_and_empty_files_are_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.pkl", tmp_path / "empty.pkl"):
         if path.stem == "empty":

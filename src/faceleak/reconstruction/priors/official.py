@@ -27,6 +27,8 @@ def read_official(path: Path) -> tuple[Shape, dict[str, Tensor]]:
             raise PriorError(f"{path} holds no generator `G_ema` of StyleGAN2-ADA's PyTorch code.")
         try:
             modules = dict(_modules(generator))
+            _check_settings(modules, path)
+            clamp, rate = _clamp(modules, path), _mapping_rate(modules)
             weights = {
                 f"{name}.{key}": _read(tensor)
                 for name, module in modules.items()
@@ -34,10 +36,11 @@ def read_official(path: Path) -> tuple[Shape, dict[str, Tensor]]:
                 for key, tensor in module.state.get(kind, {}).items()
                 if isinstance(tensor, SavedTensor)
             }
+        except PriorError:
+            raise
         except Exception as error:  # of a damaged file
             raise PriorError(f"{path} is damaged ({type(error).__name__}: {error}). Copy it again.") from error
-    _check_settings(modules, path)
-    return from_official(weights, str(path), _clamp(modules, path), _mapping_rate(modules))
+    return from_official(weights, str(path), clamp, rate)
 
 
 def from_official(
@@ -145,11 +148,11 @@ def _agree(modules: Mapping[str, Module], setting: str, *allowed: Any) -> bool:
 
 
 def _clamp(modules: Mapping[str, Module], path: Path) -> float | None:
-    found = {module.state["conv_clamp"] for module in modules.values() if "conv_clamp" in module.state}
+    stored = [module.state["conv_clamp"] for module in modules.values() if "conv_clamp" in module.state]
+    found = {None if clamp is None else float(clamp) for clamp in stored}
     if len(found) > 1:
         raise PriorError(f"{path} clamps its layers differently, which faceleak does not draw with.")
-    clamp = next(iter(found), None)
-    return None if clamp is None else float(clamp)
+    return next(iter(found), None)
 
 
 def _mapping_rate(modules: Mapping[str, Module]) -> float:

@@ -1,8 +1,12 @@
-"""What the globals of an official StyleGAN2 pickle stand for: plain data, made without importing or calling them."""
+"""What the globals of an official StyleGAN2 pickle stand for: plain data, made without importing or calling them.
+
+Nothing here copies, prints or hashes what it is given before its type is known: a few hundred bytes of pickle can nest
+references into a structure whose copy, text or hash would never end.
+"""
 
 import mmap
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +27,9 @@ class Global:
     @classmethod
     def named(cls, module: Any, name: Any) -> "Global":
         """Raises NotAllowedError unless it is one that such files need."""
-        found = cls(str(module), str(name))
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise NotAllowedError("a global without a name")
+        found = cls(module, name)
         if str(found) not in CALLS and str(found) not in STORAGES:
             raise NotAllowedError(str(found))
         return found
@@ -77,13 +83,23 @@ STORAGES = {
 
 
 def _module(meta: dict[str, Any]) -> Module:
-    return Module(str(meta["class_name"]), dict(meta["state"]))
+    if not isinstance(meta["class_name"], str) or not isinstance(meta["state"], dict):
+        raise TypeError("a module without a name or a state")
+    return Module(meta["class_name"], meta["state"])
 
 
-def _tensor(storage: Place, offset: int, size: Sequence[int], stride: Sequence[int], *_: Any) -> SavedTensor:
+def _tensor(storage: Place, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> SavedTensor:
     if not isinstance(storage, Place):
         raise TypeError("a tensor without a storage")
-    return SavedTensor(storage, offset, tuple(size), tuple(stride))
+    if not all(isinstance(number, int) for number in (offset, *size, *stride)):
+        raise TypeError("a tensor whose size is no number")
+    return SavedTensor(storage, offset, size, stride)
+
+
+def _kind(kind: str, *_: Any) -> str:
+    if not isinstance(kind, str):
+        raise TypeError("a type of numbers without a name")
+    return kind
 
 
 def _number(kind: str, content: Place) -> float | None:
@@ -96,11 +112,11 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
     "torch.storage._load_from_bytes": lambda content: content,
-    "collections.OrderedDict": dict,
-    "dnnlib.util.EasyDict": dict,
-    "builtins.set": list,
-    "__builtin__.set": list,
-    "numpy.dtype": lambda kind, *_: str(kind),
+    "collections.OrderedDict": lambda: {},
+    "dnnlib.util.EasyDict": lambda: {},
+    "builtins.set": lambda items: items,
+    "__builtin__.set": lambda items: items,
+    "numpy.dtype": _kind,
     "numpy.core.multiarray.scalar": _number,
     "numpy._core.multiarray.scalar": _number,
 }

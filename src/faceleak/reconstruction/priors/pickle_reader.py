@@ -139,7 +139,7 @@ class _Machine:
         elif name in ("REDUCE", "NEWOBJ"):
             called, arguments = self.stack[-2:]
             if not isinstance(called, Global) or str(called) not in CALLS:
-                raise NotAllowedError(f"a call of {called}")
+                raise NotAllowedError(f"a call of {called if isinstance(called, Global) else type(called).__name__}")
             self.stack[-2:] = [CALLS[str(called)](*arguments)]
         elif name == "BUILD":
             state = self.stack.pop()
@@ -163,6 +163,8 @@ class _Machine:
             self.stack[-1].extend(items)
         elif name in ("SETITEM", "SETITEMS"):
             items = [self.stack.pop(-2), self.stack.pop()] if name == "SETITEM" else self._since_mark()
+            if not all(isinstance(key, str | int) for key in items[::2]):
+                raise NotAllowedError("a dict with other keys than words and numbers")
             self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
         else:
             raise NotAllowedError(f"the opcode {name}")
