@@ -20,6 +20,7 @@ def texts(audit: Audit) -> str:
 
 
 def test_the_published_schema_is_the_schema():
+    """Written by: json.dumps(audit_schema(), indent=2)."""
     assert json.loads((PROJECT / "docs/audit.schema.json").read_text()) == audit_schema()
 
 

@@ -87,7 +87,7 @@ def test_the_worst_person_is_told_by_records_and_hits(evidence_of, complete):
         "1 of 2 people stand out significantly (q ≤ 0.05); the most exposed by p = 1.0·10⁻⁹, over up to 3 targets"
     )
     assert told[2] == ("1 training person was recognised, 1 of whom the attacker had no image; one of them in 5 faces")
-    assert queries.worst[1].answer == "Not told: membership.risk names bavaria, which takes the weights."
+    assert queries.worst[1].answer == "Not measured: membership.risk names bavaria, which takes the weights."
 
 
 def test_risks_by_an_attack_on_embeddings_count_for_queries(evidence_of, complete, parameters):

@@ -12,6 +12,12 @@ from faceleak.reporting.audit.untested import untested
 from faceleak.reporting.roles import count_roles
 from faceleak.reporting.style import words
 
+WHO = {
+    "member": "trained on",
+    "unseen_identity": "never seen by the target",
+    "auxiliary": "of the attacker's own",
+    "public": "whom everybody may use",
+}
 HEADLINES: dict[Code, str] = {
     "leaks": "The model gives away who it was trained on, {}.",
     "cannot conclude": "The audit cannot say whether the model gives away who it was trained on.",
@@ -54,8 +60,9 @@ def _tested(evidence: Evidence) -> Iterator[str]:
     splits = evidence.files.table(SPLITS)
     if splits is not None:
         counts = [
-            f"{counted(int(people), 'person', 'people')} as {words(role)}"
+            f"{counted(int(people), 'person', 'people')} {WHO[role]}"
             for role, people in count_roles(splits)[["role", "people"]].itertuples(index=False)
+            if role in WHO
         ]
         yield f"Faces ({configuration.faces.source}): {', '.join(counts)}."
     if evidence.membership:
@@ -83,10 +90,7 @@ def _more_tested(evidence: Evidence) -> Iterator[str]:
 
 def _meaning(verdict: Code, both: tuple[Answer, ...]) -> Iterator[str]:
     if verdict == "leaks":
-        yield (
-            "Being in a training set is personal data. Whoever can do what the attackers of this audit did learns it "
-            f"{leaking(both)}."
-        )
+        yield f"That somebody is in a training set is personal data, and the model gives it away, {leaking(both)}."
         yield (
             "EDPB Opinion 28/2024 calls a model anonymous only where both likelihoods are insignificant for every "
             "person, by all means reasonably likely to be used. These results speak against it."

@@ -40,7 +40,7 @@ def _membership(evidence: Evidence) -> Iterator[str]:
     if absent := _without(get_args(ThreatModel), options.threat_models):
         yield f"Attackers of the threat model {_names(absent)}."
     if unread := _without(signals.names(), [*options.signals(), *options.blind.signals]):
-        yield f"{counted(len(unread), 'signal', 'signals')} that could be read: {_names(unread)}."
+        yield f"Attacks on {counted(len(unread), 'further signal', 'further signals')}: {_names(unread)}."
     if evidence.membership:
         if not evidence.membership_by("embeddings"):
             yield "Attackers who only get answers to queries: no attack reads embeddings alone."
@@ -84,9 +84,9 @@ def _defences(evidence: Evidence) -> Iterator[str]:
     if absent := _without(defenses.names(), [variant.defense for variant in options.variants]):
         yield f"The {'defence' if len(absent) == 1 else 'defences'} {_names(absent)}."
     if absent := _without([name for name in get_args(AttackerName) if name != "plain"], options.attackers):
-        yield f"Defended variants by the attacker {_names(absent)}."
+        yield f"Defended variants against the attacker {_names(absent)}."
     if absent := _without(get_args(ThreatModel), options.threat_models):
-        yield f"Defended variants by attackers of the threat model {_names(absent)}."
+        yield f"Defended variants against attackers of the threat model {_names(absent)}."
 
 
 def _without(all_of_them: Iterable[str], these: Iterable[str]) -> list[str]:

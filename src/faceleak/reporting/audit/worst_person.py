@@ -47,7 +47,7 @@ def _by_record(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> Findin
     if risks is None or risk is None:
         return Missing(what=asked, command=evidence.command("repeats"))
     if access_of(evidence.configuration.membership.attacks[risk.attack]) not in accesses:
-        needs = f"Not told: membership.risk names {risk.attack}, which takes the weights."
+        needs = f"Not measured: membership.risk names {risk.attack}, which takes the weights."
         return Finding(asked=asked, answer=needs)
     significant = int((risks["q_value"] <= SIGNIFICANT).sum())
     targets = int(risks["targets"].max())
