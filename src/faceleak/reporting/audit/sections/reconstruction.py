@@ -29,7 +29,7 @@ def _blocks(evidence: Evidence) -> list[Block]:
     shown = _in_words(evidence)
     return [
         *tables,
-        _hits(evidence),
+        *_hits(evidence),
         figure(
             evidence, "gallery.png", "Reconstructions beside the nearest people", f"Gallery of drawn faces. {shown}"
         ),
@@ -56,16 +56,18 @@ def _in_words(evidence: Evidence) -> str:
     return " ".join(sentences)
 
 
-def _hits(evidence: Evidence) -> Block:
+def _hits(evidence: Evidence) -> list[Block]:
     hits = hits_of_target(evidence)
     if hits is None:
-        return evidence.missing("The list of people who were found", "hits.csv")
+        return []
     if not evidence.configuration.report.show_people:
         hits = hits.drop(columns="identity")
     rows = hits.astype(object).where(hits.notna(), None)
-    return Table(
-        caption="Training people who were recognised in reconstructions; known: the attacker had images of them",
-        columns=tuple(map(words, hits.columns)),
-        rows=tuple(rows.itertuples(index=False, name=None)),
-        folded=True,
-    )
+    return [
+        Table(
+            caption="Training people who were recognised in reconstructions; known: the attacker had images of them",
+            columns=tuple(map(words, hits.columns)),
+            rows=tuple(rows.itertuples(index=False, name=None)),
+            folded=True,
+        )
+    ]
