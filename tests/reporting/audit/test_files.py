@@ -34,3 +34,19 @@ def test_a_broken_file_is_named_with_what_makes_it_again(attacked, name, read, t
     (attacked / "08_reporting" / name).write_text("")
     with pytest.raises(ReportingError, match=told):
         read(ResultFiles(attacked), name)
+
+
+def test_a_file_that_may_not_be_read_is_named(attacked, monkeypatch):
+    def refuse(path, mode):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(ReportingError, match=r"membership_metrics.json cannot be read \(Permission denied\)"):
+        ResultFiles(attacked).tree("membership_metrics.json")
+
+
+def test_a_table_is_read_once(complete, monkeypatch):
+    files = ResultFiles(complete)
+    first = files.table("identity_risks.csv")
+    monkeypatch.setattr("pandas.read_csv", None)
+    assert files.table("identity_risks.csv") is first

@@ -18,7 +18,7 @@ NAMED = frozenset(name for names in MADE_BY.values() for name in names if name.e
 
 def figure(evidence: Evidence, file: str, title: str, alt: str) -> Block:
     """The figure, or what to do where it is missing, or that it is left out since it may show people."""
-    if evidence.files.bytes(file) is None:
+    if evidence.files.use(file) is None:
         return evidence.missing(title, file)
     if file not in WITHOUT_FACES and not evidence.configuration.report.show_people:
         return Paragraph(text=f"{title}: left out, as report.show_people is false.")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -61,11 +61,12 @@ class UsedFile(BaseModel):
 
 
 class ResultFiles:
-    """The data folder of an audit. Whatever is read is remembered in `used`."""
+    """The data folder of an audit. Whatever is read is remembered in `used`; tables and trees are read once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._used: dict[str, UsedFile] = {}
+        self._parsed: dict[str, Any] = {}
 
     @property
     def used(self) -> list[UsedFile]:
@@ -73,22 +74,27 @@ class ResultFiles:
         return [self._used[name] for name in sorted(self._used)]
 
     def has(self, name: str) -> bool:
-        """Whether a report has been made; `name` without folder."""
+        """Whether a file is there; names without a folder are those of reports."""
         return self._path(name).is_file()
 
-    def bytes(self, name: str) -> bytes | None:
-        """The content of a file, None where it is missing. Raises ReportingError where it cannot be read."""
+    def use(self, name: str) -> UsedFile | None:
+        """Remember a file without reading it as anything; None where it is missing. Raises ReportingError."""
         path = self._path(name)
         if not path.is_file():
             return None
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ReportingError(f"{path} cannot be read ({error.strerror}). Check the permissions.") from error
-        written = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(microsecond=0)
-        digest = hashlib.sha256(content).hexdigest()
-        self._used[name] = UsedFile(file=str(path.relative_to(self.folder)), sha256=digest, written=written)
-        return content
+        if name not in self._used:
+            try:
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise ReportingError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from error
+            written = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(microsecond=0)
+            self._used[name] = UsedFile(file=str(path.relative_to(self.folder)), sha256=digest, written=written)
+        return self._used[name]
+
+    def bytes(self, name: str) -> bytes | None:
+        """The content of a file, None where it is missing. Raises ReportingError where it cannot be read."""
+        return None if self.use(name) is None else self._path(name).read_bytes()
 
     def text(self, name: str) -> str | None:
         """The same as text."""
@@ -97,23 +103,25 @@ class ResultFiles:
 
     def tree(self, name: str) -> Any:
         """A JSON file, None where it is missing. Raises ReportingError where it is no JSON."""
-        content = self.bytes(name)
-        if content is None:
-            return None
-        try:
-            return json.loads(content)
-        except ValueError as error:
-            raise ReportingError(f"{self._path(name)} is no JSON ({error}). {self._again(name)}") from error
+        return self._parse(name, lambda path: json.loads(path.read_bytes()), "is no JSON")
 
     def table(self, name: str) -> pd.DataFrame | None:
         """A CSV or Parquet file, None where it is missing. Raises ReportingError where it is no table."""
-        if self.bytes(name) is None:
+        read = pd.read_parquet if name.endswith(".parquet") else pd.read_csv
+        found: pd.DataFrame | None = self._parse(name, read, "is no table")
+        return found
+
+    def _parse(self, name: str, read: Callable[[Path], Any], otherwise: str) -> Any:
+        if self.use(name) is None:
             return None
-        path = self._path(name)
-        try:
-            return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-        except (ValueError, OSError) as error:
-            raise ReportingError(f"{path} is no table ({error}). {self._again(name)}") from error
+        if name not in self._parsed:
+            try:
+                self._parsed[name] = read(self._path(name))
+            except (ValueError, OSError) as error:
+                maker = made_by(name)
+                again = f"Make it again: kedro run --pipelines={maker}." if maker else "Make it again."
+                raise ReportingError(f"{self._path(name)} {otherwise} ({error}). {again}") from error
+        return self._parsed[name]
 
     def metrics(self) -> dict[str, Tree]:
         """Every tree of metrics: file → variant → stage → … → number."""
@@ -127,10 +135,6 @@ class ResultFiles:
 
     def _path(self, name: str) -> Path:
         return self.folder / name if "/" in name else self.folder / REPORTS / name
-
-    def _again(self, name: str) -> str:
-        maker = made_by(name)
-        return f"Make it again: kedro run --pipelines={maker}." if maker else "Make it again."
 
 
 def made_by(name: str) -> str | None:

@@ -71,11 +71,11 @@ def _inconsistent(evidence: Evidence) -> Sentences:
 
 
 def _older(evidence: Evidence) -> Sentences:
-    evidence.files.bytes(TARGET_WEIGHTS)
-    written = {used.file: used.written for used in evidence.files.used}
-    if TARGET_WEIGHTS not in written:
+    weights = evidence.files.use(TARGET_WEIGHTS)
+    if weights is None:
         return
+    written = {used.file: used.written for used in evidence.files.used}
     judged = {name for pipeline in OF_THE_TARGET for name in MADE_BY[pipeline]}
-    earliest = written[TARGET_WEIGHTS] - COPYING
+    earliest = weights.written - COPYING
     if older := [file for file, when in written.items() if file.rpartition("/")[2] in judged and when < earliest]:
         yield f"Written before the target's weights, and perhaps of an earlier target: {listed(older)}.", True

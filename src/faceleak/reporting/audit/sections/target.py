@@ -23,12 +23,15 @@ def _card(evidence: Evidence) -> Block:
     if card is None:
         return evidence.missing("The card of the target", "inventory.json")
     rows: list[tuple[Cell, ...]] = [(name, _words(value)) for name, value in flatten(card, ".").items()]
-    evidence.files.bytes(TARGET_WEIGHTS)
-    digest = next((used.sha256 for used in evidence.files.used if used.file == TARGET_WEIGHTS), None)
+    weights = evidence.files.use(TARGET_WEIGHTS)
     return Table(
         caption="The card of the target: architecture, preprocessing and training",
         columns=("property", "value"),
-        rows=(("source", evidence.configuration.target.source), ("sha256 of the weights", digest), *rows),
+        rows=(
+            ("source", evidence.configuration.target.source),
+            ("sha256 of the weights", weights.sha256 if weights else None),
+            *rows,
+        ),
         folded=True,
     )
 
