@@ -6,10 +6,9 @@ from typing import Any
 from faceleak.membership.access import AttackAccess, access_of
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.formats import counted, number, percent
-from faceleak.reporting.audit.hits import hits_of_target
 from faceleak.reporting.audit.metric_tables import measured
 from faceleak.reporting.audit.parts import Missing
-from faceleak.reporting.audit.sections.repeats import people_at_risk
+from faceleak.reporting.audit.people import hits_of_target, people_at_risk
 from faceleak.reporting.audit.strongest import strongest
 from faceleak.reporting.audit.summary import Finding
 from faceleak.reporting.risk import SIGNIFICANT

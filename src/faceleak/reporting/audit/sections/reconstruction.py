@@ -5,9 +5,9 @@ from typing import Any
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.figures import figure
 from faceleak.reporting.audit.formats import percent
-from faceleak.reporting.audit.hits import hits_of_target
 from faceleak.reporting.audit.metric_tables import measured, tables_by
 from faceleak.reporting.audit.parts import Block, Section, Table
+from faceleak.reporting.audit.people import hits_of_target
 from faceleak.reporting.style import words
 
 FIRST_STEPS = ("random", "best_random")

@@ -1,12 +1,11 @@
 """Several targets: attacks side by side, and the risk of each person."""
 
-import pandas as pd
-
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.figures import figure
 from faceleak.reporting.audit.formats import PER_CENT, counted
 from faceleak.reporting.audit.metric_tables import measured, tables_by
 from faceleak.reporting.audit.parts import Block, Section, Table
+from faceleak.reporting.audit.people import people_at_risk
 from faceleak.reporting.audit.strongest import strongest
 from faceleak.reporting.privacy_points import records
 from faceleak.reporting.risk import SIGNIFICANT
@@ -44,11 +43,6 @@ def _blocks(evidence: Evidence) -> list[Block]:
             "Share of records up to a p-value: for non-members it lies on the diagonal where risks are calibrated.",
         ),
     ]
-
-
-def people_at_risk(evidence: Evidence) -> pd.DataFrame | None:
-    """One row a person who was a member, most exposed first; None where no risks were told."""
-    return evidence.files.table("identity_risks.csv")
 
 
 def _risk_words(evidence: Evidence) -> str:

@@ -1,4 +1,4 @@
-"""The people who were found in reconstructions of the target."""
+"""Single people among the results: who was found in reconstructions, and who is at risk."""
 
 import pandas as pd
 
@@ -12,3 +12,8 @@ def hits_of_target(evidence: Evidence) -> pd.DataFrame | None:
     if hits is None:
         return None
     return hits[hits["encounter"] == UNDEFENDED].drop(columns="encounter")
+
+
+def people_at_risk(evidence: Evidence) -> pd.DataFrame | None:
+    """One row a person who was a member, most exposed first; None where no risks were told."""
+    return evidence.files.table("identity_risks.csv")
