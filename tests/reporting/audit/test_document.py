@@ -62,7 +62,6 @@ def test_any_single_file_may_be_missing(tmp_path, evidence_of, left_out):
     (tmp_path / "08_reporting" / left_out).unlink(missing_ok=True)
     audit = make_audit(evidence_of(tmp_path))
     assert len(audit.sections) == len(SECTIONS)
-    assert "<h1>" in audit_page(audit, evidence_of(tmp_path).files)
     assert model_card(audit).startswith("## Privacy audit")
 
 
