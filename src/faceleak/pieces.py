@@ -133,6 +133,14 @@ def write_json(path: Path, content: Any) -> None:
         partial.write_text(json.dumps(content, indent=2) + "\n")
 
 
+def remembered_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Read the plain data at `path`, or make it and keep it there."""
+    if not path.exists():
+        write_json(path, make())
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read
+
+
 def remembered_table(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """Load the table at `path`, or make it and keep it there."""
     if not path.exists():

@@ -15,11 +15,14 @@ from faceleak.datasets.rooms import (
     BackbonesDataset,
     FaceStoreDataset,
     FileDataset,
+    PriorDataset,
 )
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attacks import Attack
 from faceleak.membership.models.logistic import LogisticModel
 from faceleak.membership.options import AttackOptions
+from faceleak.reconstruction.prior_training.generator import FaceGenerator
+from faceleak.reconstruction.prior_training.trained import PriorCard, TrainedPrior
 
 
 def test_backbone_round_trip(tmp_path: Path, tiny_backbone: Backbone) -> None:
@@ -51,6 +54,16 @@ def test_attacks_round_trip(tmp_path: Path) -> None:
     for found, saved in zip(loaded["noisy"].values(), (plain, calibrated), strict=True):
         assert (found.options, found.model) == (saved.options, saved.model)
         assert (found.threshold, found.calibration) == (saved.threshold, saved.calibration)
+
+
+def test_prior_round_trip(tmp_path: Path) -> None:
+    card = PriorCard(image_size=64, latent_size=8, width=2, training={"images": 3}, state={"images_shown": 9.0})
+    prior = TrainedPrior(FaceGenerator(64, 8, 2), card)
+    dataset = PriorDataset(str(tmp_path / "prior"))
+    dataset.save(prior)
+    loaded = dataset.load()
+    assert loaded.card == card
+    torch.testing.assert_close(loaded.generator.state_dict(), prior.generator.state_dict(), rtol=0, atol=0)
 
 
 def test_arrays_round_trip(tmp_path: Path) -> None:

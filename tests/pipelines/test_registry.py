@@ -25,7 +25,7 @@ OF_THE_AUDIT = {
     "report",
     "audit",
 }
-PIPELINES = OF_THE_AUDIT | {"gate", "sweep"}
+PIPELINES = OF_THE_AUDIT | {"gate", "prior", "sweep"}
 HEAVY = ("torch", "kornia", "great_expectations")
 
 

@@ -5,6 +5,8 @@ import pytest
 from faceleak.compute import ComputeOptions
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
+from faceleak.reconstruction.prior_training.generator import FaceGenerator
+from faceleak.reconstruction.prior_training.trained import PriorCard, TrainedPrior, save_trained_prior
 from faceleak.reconstruction.priors.options import PriorOptions
 
 
@@ -24,8 +26,14 @@ def test_a_piece_is_named_by_its_prior(make_piece, converted: Path, tmp_path: Pa
     content = bytearray(converted.read_bytes())
     content[-1] ^= 1
     other.write_bytes(content)
+    drawn = TrainedPrior(FaceGenerator(64, 8, 2), PriorCard(image_size=64, latent_size=8, width=2))
+    for name in ("trained", "trained_further"):
+        save_trained_prior(drawn, tmp_path / name)
+        drawn.generator.to_rgb.bias += 1
     priors = [
         "demo",
+        {"trained": str(tmp_path / "trained")},
+        {"trained": str(tmp_path / "trained_further")},
         {"demo": True, "crop": "ffhq_to_arcface"},
         {"stylegan2": {"weights": str(converted)}},
         {"stylegan2": {"weights": str(converted), "latent_space": "w_plus"}},

@@ -87,6 +87,24 @@ class BackbonesDataset(_PathDataset):
         return {name: load_backbone(self._filepath / name) for name in names}
 
 
+class PriorDataset(_PathDataset):
+    """A prior that was trained here: a folder with weights and card."""
+
+    def save(self, data: Any) -> None:
+        """Write weights and card."""
+        from faceleak.reconstruction.prior_training.trained import save_trained_prior
+
+        save_trained_prior(data, self._filepath)
+
+    def load(self) -> Any:
+        """Load a `TrainedPrior` on the CPU."""
+        import torch
+
+        from faceleak.reconstruction.prior_training.trained import load_trained_prior
+
+        return load_trained_prior(self._filepath, torch.device("cpu"))
+
+
 class AttacksDataset(_PathDataset):
     """Fitted attacks as JSON: view → attack → numbers."""
 

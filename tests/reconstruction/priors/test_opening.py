@@ -7,7 +7,7 @@ import torch
 from faceleak.pieces import code_version
 from faceleak.reconstruction.priors import load_prior
 from faceleak.reconstruction.priors.errors import PriorError
-from faceleak.reconstruction.priors.opening import CODE, code_of, identity_of
+from faceleak.reconstruction.priors.opening import CODE, ROOM, code_of, identity_of
 from faceleak.reconstruction.priors.options import PriorOptions
 
 CPU = torch.device("cpu")
@@ -56,4 +56,4 @@ def test_a_prior_is_named_by_its_options_and_weights_wherever_they_lie(converted
 
 @pytest.mark.parametrize("kind", CODE)
 def test_the_code_that_a_prior_depends_on_can_be_hashed(kind: str) -> None:
-    assert code_version(*(f"faceleak.reconstruction.priors.{name}" for name in CODE[kind]))
+    assert code_version(*(f"{ROOM}.{name}" for name in CODE[kind]))

@@ -12,11 +12,16 @@ if TYPE_CHECKING:
     from faceleak.reconstruction.priors.prior import Prior
 
 PLACES = {"weights", "sha256"}
+ROOM = "faceleak.reconstruction"
 # The modules whose code decides what a prior of each kind draws.
 CODE = {
-    "demo": ("demo",),
-    "stylegan2": ("modulation", "resampling", "stylegan2", "stylegan2_file", "stylegan2_network", "w_spaces"),
-    "factory": ("factory",),
+    "demo": ("priors.demo",),
+    "trained": ("prior_training.generator", "prior_training.layers", "prior_training.trained"),
+    "stylegan2": tuple(
+        f"priors.{name}"
+        for name in ("modulation", "resampling", "stylegan2", "stylegan2_file", "stylegan2_network", "w_spaces")
+    ),
+    "factory": ("priors.factory",),
 }
 
 
@@ -39,6 +44,10 @@ def _generator(options: PriorOptions, device: "torch.device") -> "Prior":
         from faceleak.reconstruction.priors.factory import GeneratorPrior
 
         return GeneratorPrior(options, device)
+    if options.trained is not None:
+        from faceleak.reconstruction.prior_training.trained import load_trained_prior
+
+        return load_trained_prior(options.trained, device)
     from faceleak.reconstruction.priors.demo import DemoPrior
 
     return DemoPrior(device)
@@ -48,12 +57,14 @@ def code_of(options: PriorOptions) -> tuple[str, ...]:
     """Names of the modules that a result made with this prior depends on."""
     names = CODE[options.kind]
     framed = options.crop is not None or options.image_size is not None
-    return tuple(f"{__package__}.{name}" for name in (*names, *(["framing"] if framed else [])))
+    return tuple(f"{ROOM}.{name}" for name in (*names, *(["priors.framing"] if framed else [])))
 
 
 def identity_of(options: PriorOptions) -> list[Any]:
     """What distinguishes a prior from others: its options without places on this machine, and a hash of its weights."""
-    described = options.model_dump(mode="json", exclude={"weights": True, "sha256": True, "stylegan2": PLACES})
+    described = options.model_dump(
+        mode="json", exclude={"weights": True, "sha256": True, "trained": True, "stylegan2": PLACES}
+    )
     return [described, _weights_hash(options)]
 
 
@@ -66,6 +77,10 @@ def _weights_hash(options: PriorOptions) -> str:
             raise missing(path)
         state = path.stat()
         return _file_hash(path, state.st_size, state.st_mtime_ns)
+    if options.trained is not None:
+        from faceleak.reconstruction.prior_training.trained import trained_prior_hash
+
+        return trained_prior_hash(options.trained)
     return _factory_hash(options.model_dump_json()) if options.factory is not None else ""
 
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 from faceleak.backbones.factories import check_factory
 from faceleak.options import Options
 
-Kind = Literal["demo", "stylegan2", "factory"]
+Kind = Literal["demo", "trained", "stylegan2", "factory"]
 LatentSpaceName = Literal["z", "w", "w_plus"]
 Noise = Literal["constant", "none", "random"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -59,8 +59,9 @@ class StyleGAN2Options(Options):
 
 
 class PriorOptions(Options):
-    """One of: the word `demo`; `stylegan2` with its block; `factory`, a generator of the user's own.
+    """One of: the word `demo`; `stylegan2` with its block; `factory`, a generator of the user's own; `trained`.
 
+    trained: the folder with what the `prior` pipeline has trained.
     factory: `package.module:Class`, a torch.nn.Module that is built with `arguments` and maps standard normal latents
     (n, latent_size) to RGB images (n, 3, height, width), black and white being the two numbers of `output_range`.
     weights: its state dict, where it does not come with it; sha256: what that file has to have.
@@ -69,6 +70,7 @@ class PriorOptions(Options):
     """
 
     demo: bool = False
+    trained: Path | None = None
     stylegan2: StyleGAN2Options | None = None
     factory: str | None = None
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
@@ -95,10 +97,10 @@ class PriorOptions(Options):
 
     @model_validator(mode="after")
     def _is_one_prior(self) -> "PriorOptions":
-        given = [name for name in ("demo", "stylegan2", "factory") if getattr(self, name)]
+        given = [name for name in ("demo", "trained", "stylegan2", "factory") if getattr(self, name)]
         if len(given) != 1:
             found = " and ".join(given) or "none"
-            raise ValueError(f"give one of `demo`, `stylegan2` and `factory`; found {found}")
+            raise ValueError(f"give one of `demo`, `trained`, `stylegan2` and `factory`; found {found}")
         own = ("arguments", "weights", "sha256", "latent_size", "output_range")
         if self.factory is None and (misplaced := [name for name in own if getattr(self, name)]):
             raise ValueError(f"`{misplaced[0]}` belongs to a `factory`, and there is none")
@@ -113,4 +115,6 @@ class PriorOptions(Options):
         """Which of the priors this is."""
         if self.demo:
             return "demo"
+        if self.trained is not None:
+            return "trained"
         return "factory" if self.stylegan2 is None else "stylegan2"
