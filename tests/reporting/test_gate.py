@@ -85,6 +85,7 @@ def test_a_gate_without_policies_is_refused():
 def test_numbers_of_several_files_are_joined_by_variant():
     files = {
         "results": {"undefended": {"utility": {"verification_auc": 0.9}, "membership": {"a": {"p": {"auc": 0.7}}}}},
+        "prior": {"kid": 0.1, "images": 40},
         "defence": {"undefended": {"utility": {"verification_auc": 0.9}}, "noise": {"utility": {"x": None}}},
     }
     assert join_numbers(files) == {

@@ -21,12 +21,14 @@ class GateError(FaceleakError):
 def join_numbers(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Put the metrics of several result files into one mapping: variant → `<stage>/…/<metric>` → value.
 
-    trees: file → variant → tree of numbers. Raises ReportingError where two files hold different values of one metric,
-    since they were made from different things.
+    trees: file → variant → tree of numbers; numbers of no variant are left out. Raises ReportingError where two
+    files hold different values of one metric, since they were made from different things.
     """
     joined: dict[str, dict[str, float | None]] = {}
     for file, variants in trees.items():
         for variant, tree in variants.items():
+            if not isinstance(tree, Mapping):
+                continue
             known = joined.setdefault(variant, {})
             for metric, value in flatten(dict(tree)).items():
                 if metric in known and not _same(known[metric], value):

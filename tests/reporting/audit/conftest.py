@@ -90,6 +90,7 @@ def write_everything(folder: Path) -> None:
     compared = {"undefended_repeated": {"membership": LEAKING["undefended"]["membership"]}}
     write_json(reports, "comparison_metrics.json", compared)
     write_json(reports, "new_metrics.json", {EVIL: {"tuning": {"anything": {"score_of_trials": 0.123}}}})
+    write_json(reports, "prior_metrics.json", {**with_bounds("kid", 0.456), "images": 40})
     defended = {"undefended": {}, "noise_1": reconstruction(0.1, 0.1)["undefended"]}
     write_json(reports, "defense_reconstruction_metrics.json", defended)
     write_json(reports, "defense_membership_metrics.json", {"undefended": {"membership": {}}})

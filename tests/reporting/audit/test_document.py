@@ -81,6 +81,8 @@ def test_before_any_attack_the_report_says_that_nothing_was_tested(tmp_path, evi
 def test_metrics_that_no_section_knows_appear_all_the_same(report):
     (further,) = [section for section in report.sections if section.id == "further"]
     assert "score of trials" in texts(report.model_copy(update={"sections": (further,)}))
+    flat = next(block for block in further.blocks if block.kind == "table" and "Prior metrics" in block.caption)
+    assert (flat.columns, flat.rows[0][0]) == (("metrics of", "kid", "images"), "Prior metrics")
     assert report.metrics["new_metrics.json"][EVIL]["tuning"]["anything"]["score_of_trials"] == 0.123
     assert [block.file for block in further.blocks if block.kind == "figure"] == ["surprise.png"]
 
