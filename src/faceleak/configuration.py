@@ -16,6 +16,7 @@ from faceleak.metrics.options import BootstrapOptions
 from faceleak.options import Options
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
+from faceleak.reporting.options import GateOptions, ReportOptions
 
 
 class ConfigurationError(FaceleakError):
@@ -34,6 +35,8 @@ class Parameters(Options):
     reconstruction: ReconstructionOptions
     prior: PriorTrainingOptions
     defense: DefenseOptions
+    report: ReportOptions = ReportOptions()
+    gate: GateOptions | None = None
 
     @model_validator(mode="after")
     def _reconstruct_by_a_configured_attack(self) -> "Parameters":

@@ -46,3 +46,11 @@ def show_defenses(points: Any, results: dict[str, dict[str, Any]], recommendatio
         _console.print(table)
     _console.print()
     _console.print(Markdown(recommendation))
+
+
+def show_gate(judged: list[dict[str, Any]]) -> None:
+    """Print one line a policy."""
+    from faceleak.reporting.gate import gate_lines
+
+    for line in gate_lines(judged):
+        show(line)
