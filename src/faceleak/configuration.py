@@ -15,6 +15,7 @@ from faceleak.membership.options import CALIBRATED_SHADOWS, MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.options import Options
 from faceleak.reconstruction.options import ReconstructionOptions
+from faceleak.tuning.options import TuningOptions
 
 
 class ConfigurationError(FaceleakError):
@@ -32,6 +33,7 @@ class Parameters(Options):
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     reconstruction: ReconstructionOptions
     defense: DefenseOptions
+    tuning: TuningOptions
 
     @model_validator(mode="after")
     def _reconstruct_by_a_configured_attack(self) -> "Parameters":
@@ -70,6 +72,24 @@ class Parameters(Options):
                 "defense.threat_models has `shadow`, whose adaptive attacker undoes the defence of its references on "
                 "faces of the role `public`, and there is no such role: give it people in faces.splits.roles, or take "
                 "`shadow` out of defense.threat_models"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tune_what_can_be_compared(self) -> "Parameters":
+        default = self.membership.attacks.get(self.tuning.default)
+        if default is None:
+            attacks = ", ".join(self.membership.attacks)
+            raise ValueError(f"tuning.default is {self.tuning.default!r}, but membership.attacks has {attacks}")
+        if reasons := self.tuning.space.outside(default):
+            raise ValueError(
+                f"tuning.space does not hold tuning.default, {self.tuning.default!r}: {', '.join(reasons)}. "
+                "The default is tried first, so that tuning can be compared with it: widen the space or name another"
+            )
+        if self.tuning.threat_model == "shadow" and self.membership.references.count < CALIBRATED_SHADOWS:
+            raise ValueError(
+                f"tuning.threat_model is `shadow`, which holds out pairs of references and takes {CALIBRATED_SHADOWS}, "
+                f"but membership.references.count is {self.membership.references.count}"
             )
         return self
 

@@ -106,5 +106,7 @@ class TerminalHooks:
         if "defense.results" in made:
             shown = ("privacy_utility_points", "results", "recommendation")
             terminal.show_defenses(*(catalog.load(f"defense.{name}") for name in shown))
-        if made & {"results", "defense.results"}:
+        if "tuning_metrics" in made:
+            terminal.show_tuning(catalog.load("tuning_metrics"))
+        if made & {"results", "defense.results", "tuning_metrics"}:
             terminal.show(f"Figures: {self._reports}/*.png    Compare runs in MLflow: make ui")

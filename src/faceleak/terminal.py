@@ -36,3 +36,12 @@ def show_defenses(points: Any, results: dict[str, dict[str, Any]], recommendatio
         _console.print(table)
     _console.print()
     _console.print(Markdown(recommendation))
+
+
+def show_tuning(metrics: dict[str, dict[str, Any]]) -> None:
+    """Print the default and the tuned attack side by side."""
+    from faceleak.reporting.tuning import tuning_table
+
+    for variant in metrics.values():
+        _console.print()
+        _console.print(tuning_table(variant["tuning"]))
