@@ -22,7 +22,7 @@ OF_THE_AUDIT = {
     "attack",
     "audit",
 }
-PIPELINES = OF_THE_AUDIT | {"sweep"}
+PIPELINES = OF_THE_AUDIT | {"sweep", "tuning"}
 HEAVY = ("torch", "kornia", "great_expectations")
 
 
