@@ -8,6 +8,7 @@ from faceleak.tuning.options import SearchSpace
 
 SPACE = {
     "signals": {"always": ["bn_moments"], "optional": ["embedding_norm"]},
+    "layers": ["all", "late"],
     "model": ["logistic", "mlp"],
     "regularisation": [0.1, 10.0],
     "calibration": [None, "features"],
@@ -20,6 +21,7 @@ SPACE = {
         ({"signals": {"always": []}}, "at least 1 item"),
         ({"signals": {"always": ["bn_momentz"]}}, "bn_momentz"),
         ({"signals": {"always": ["bn_moments"], "optional": ["bn_moments"]}}, "bn_moments stands more than once"),
+        ({"layers": ["last"]}, "late"),
         ({"model": []}, "at least 1 item"),
         ({"model": ["quantile"]}, "logistic"),
         ({"regularisation": [10.0, 0.1]}, "the smaller one first"),
@@ -47,6 +49,7 @@ def test_the_largest_attack_reads_everything_and_the_references() -> None:
         ({"signals": ["bn_moments", "embedding_norm"], "model": "mlp", "calibration": "features"}, []),
         ({"signals": ["embedding_norm"]}, ["`signals.always` has what it does not read"]),
         ({"signals": ["bn_moments", "bn_distance"]}, ["`signals` lacks what it reads"]),
+        ({"signals": ["bn_moments"], "layers": "early"}, ["`layers` lacks 'early'"]),
         ({"signals": ["bn_moments"], "model": "cnn"}, ["`model` lacks 'cnn'"]),
         ({"signals": ["bn_moments"], "regularisation": 11}, ["`regularisation` does not hold 11.0"]),
         (

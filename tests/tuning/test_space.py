@@ -11,6 +11,7 @@ from faceleak.tuning.space import attack_of, parameters_of
 OPTIONAL = ["bn_distance", "reference_similarity", "embedding_norm"]
 SPACE = SearchSpace(
     signals={"always": ["bn_moments"], "optional": OPTIONAL},
+    layers=["all", "early", "late"],
     model=["logistic", "mlp"],
     regularisation=(1e-3, 1e3),
     calibration=[None, "features", "bavaria"],
@@ -19,12 +20,13 @@ SPACE = SearchSpace(
 
 @given(
     st.sets(st.sampled_from(OPTIONAL)),
+    st.sampled_from(["all", "early", "late"]),
     st.floats(1e-3, 1e3),
     st.sampled_from([None, "features", "bavaria"]),
 )
-def test_an_attack_of_the_space_comes_back_from_its_parameters(taken, regularisation, calibration):
+def test_an_attack_of_the_space_comes_back_from_its_parameters(taken, layers, regularisation, calibration):
     signals = ["bn_moments", *(name for name in OPTIONAL if name in taken)]
-    attack = AttackOptions(signals=signals, regularisation=regularisation, calibration=calibration)
+    attack = AttackOptions(signals=signals, layers=layers, regularisation=regularisation, calibration=calibration)
     assert not SPACE.outside(attack)
     assert attack_of(parameters_of(attack, SPACE), SPACE) == attack
 

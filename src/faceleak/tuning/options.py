@@ -6,6 +6,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from faceleak.membership.options import AttackOptions, Calibration, SignalName, ThreatModel
 from faceleak.options import Options
+from faceleak.signals.columns import Layers
 
 
 class SignalSpace(Options):
@@ -30,6 +31,7 @@ class SearchSpace(Options):
     """The attacks to choose from. `regularisation`: bounds of C, searched on a log scale; only `logistic` reads it."""
 
     signals: SignalSpace
+    layers: list[Layers] = Field(["all"], min_length=1)
     model: list[Literal["logistic", "mlp", "cnn"]] = Field(min_length=1)
     regularisation: tuple[float, float]
     calibration: list[Calibration | None] = Field(min_length=1)
@@ -52,6 +54,7 @@ class SearchSpace(Options):
         reasons = {
             "`signals.always` has what it does not read": not set(self.signals.always) <= set(attack.signals),
             "`signals` lacks what it reads": not set(attack.signals) <= set(self.signals.names()),
+            f"`layers` lacks {attack.layers!r}": attack.layers not in self.layers,
             f"`model` lacks {attack.model!r}": attack.model not in self.model,
             f"`calibration` lacks {attack.calibration!r}": attack.calibration not in self.calibration,
             f"`regularisation` does not hold {attack.regularisation}": not low <= attack.regularisation <= high,

@@ -9,13 +9,15 @@ from faceleak.tuning.options import SearchSpace
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-SIGNAL, MODEL, REGULARISATION, CALIBRATION = "signals.{}", "model", "regularisation", "calibration"
+SIGNAL, LAYERS, MODEL = "signals.{}", "layers", "model"
+REGULARISATION, CALIBRATION = "regularisation", "calibration"
 
 
 def suggest_attack(trial: "BaseTrial", space: SearchSpace) -> AttackOptions:
     """Let the trial choose an attack. Every trial has all parameters, also those that its model does not read."""
     taken = [name for name in space.signals.optional if trial.suggest_categorical(SIGNAL.format(name), [False, True])]
     choice = {
+        LAYERS: trial.suggest_categorical(LAYERS, space.layers),
         MODEL: trial.suggest_categorical(MODEL, space.model),
         REGULARISATION: trial.suggest_float(REGULARISATION, *space.regularisation, log=True),
         CALIBRATION: trial.suggest_categorical(CALIBRATION, space.calibration),
@@ -35,6 +37,7 @@ def attack_of(parameters: Mapping[str, Any], space: SearchSpace) -> AttackOption
 def parameters_of(attack: AttackOptions, space: SearchSpace) -> dict[str, Any]:
     """The parameters of a trial that tries this attack, which the space has to hold."""
     return {SIGNAL.format(name): name in attack.signals for name in space.signals.optional} | {
+        LAYERS: attack.layers,
         MODEL: attack.model,
         REGULARISATION: attack.regularisation,
         CALIBRATION: attack.calibration,
