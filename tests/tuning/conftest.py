@@ -37,7 +37,7 @@ def options_of(**changes: object) -> TuningOptions:
         "calibration": [None],
     }
     return TuningOptions(
-        **({"trials": 8, "threat_model": "partial_knowledge", "default": "d", "space": space} | changes)
+        **({"trials": 8, "threat_model": "partial_knowledge", "default": "norm", "space": space} | changes)
     )
 
 

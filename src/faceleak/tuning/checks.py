@@ -13,6 +13,6 @@ def check_default(default: AttackOptions, options: TuningOptions) -> None:
     """Raise OutsideSpaceError where the space does not hold the default attack."""
     if reasons := options.space.outside(default):
         raise OutsideSpaceError(
-            f"tuning.space does not hold tuning.default, {options.default!r}: {', '.join(reasons)}. The default is tried "
-            "first, so that tuning can be compared with it. Widen the space, or name another default."
+            f"tuning.space does not hold tuning.default, {options.default!r}: {', '.join(reasons)}. The default is "
+            "tried first, so that tuning can be compared with it. Widen the space, or name another default."
         )
