@@ -16,6 +16,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.membership.models.attackers_table import AttackFitError
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.strongest import own_auc
+from faceleak.tuning import storage
 from faceleak.tuning.objective import OwnData
 from faceleak.tuning.storage import BusyStudyError, StorageError, study_file, working_alone
 from faceleak.tuning.study import name_of, run_study
@@ -90,7 +91,8 @@ def slowly(*arguments):
         time.sleep(0.3)
 
 objective.own_aucs = slowly
-run_study(own_people(), DEFAULT, options_of(trials=16), ComputeOptions(workers=1, cache=Path(sys.argv[1])))
+options = options_of(trials=16, storage=sys.argv[3] or None)
+run_study(own_people(), DEFAULT, options, ComputeOptions(workers=1, cache=Path(sys.argv[1])))
 """
 
 
@@ -105,15 +107,16 @@ def trials_in(cache: Path) -> list[tuple[int, str]]:
         return database.execute("SELECT number, state FROM trials ORDER BY number").fetchall()
 
 
-def killed_in_the_middle(cache: Path, ended: int) -> list[tuple[int, str]]:
+def killed_in_the_middle(cache: Path, ended: int, storage: str = "") -> list[tuple[int, str]]:
     """Start the study in a process of its own, kill it in a trial once some have ended, and return what it has left."""
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(cache), str(PROJECT)], env=os.environ)
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(cache), str(PROJECT), storage], env=os.environ)
     deadline = time.monotonic() + 120
     while True:
         assert process.poll() is None
         assert time.monotonic() < deadline
         states = [state for _, state in trials_in(cache)]
         if len(states) > ended and states[-1] == "RUNNING":
+            time.sleep(0.3)  # until its heart has beaten
             process.kill()
             process.wait()
             return trials_in(cache)
@@ -128,6 +131,21 @@ def test_a_killed_study_goes_on_as_if_nothing_had_happened(people, undisturbed, 
     pd.testing.assert_frame_equal(tuned(people, tmp_path, trials=16), undisturbed)
     states = [state for _, state in trials_in(tmp_path)]
     assert (states.count("FAIL"), len(states)) == (2, 18)  # none was tried twice, and none too many
+
+
+def test_a_trial_of_a_machine_that_is_gone_fails_after_a_while_and_another_takes_its_place(
+    people, undisturbed, tmp_path, monkeypatch
+):
+    shared = tmp_path / "studies" / "shared.db"
+    shared.parent.mkdir()
+    left = killed_in_the_middle(tmp_path, 2, f"sqlite:///{shared}")
+    assert left[-1][1] == "RUNNING"
+    monkeypatch.setattr(storage, "GRACE", 1)
+    time.sleep(2)
+    found = tuned(people, tmp_path, trials=16, storage=f"sqlite:///{shared}")
+    pd.testing.assert_frame_equal(found, undisturbed)  # nobody else was at it, and the beat had stopped
+    assert trials_in(tmp_path)[len(left) - 1][1] == "FAIL"
+    assert len(trials_in(tmp_path)) == 17
 
 
 def test_several_workers_share_a_study(people, tmp_path):

@@ -40,9 +40,10 @@ def study_figure(trials: pd.DataFrame, importances: Mapping[str, float]) -> Figu
     parameter → share in 0…1. Raises ReportingError where a column or all rows are missing.
     """
     check_columns(trials, COLUMNS, "trials")
-    figure = new_figure(10, 4.4)
+    figure = new_figure(10, 4.6)
     history, bars = figure.subplots(1, 2, width_ratios=[3, 2])
     _draw_history(history, trials)
+    figure.legend(loc="outside lower left", ncols=4, fontsize=SMALL, frameon=False)
     _draw_importances(bars, importances)
     entitle(figure, "Which attack is best on the attacker's own data?")
     return figure
@@ -67,7 +68,6 @@ def _draw_history(axes: Axes, trials: pd.DataFrame) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("Trial", fontsize=LABEL)
     axes.set_ylabel("AUC on own data, cross-validated", fontsize=LABEL)
-    axes.legend(fontsize=SMALL, frameon=False, loc="best")
     tidy(axes)
 
 
