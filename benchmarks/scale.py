@@ -4,10 +4,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
+from benchmarks.memory import own_memory, watching
 from benchmarks.synthetic_records import write_records
 from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
@@ -37,31 +38,30 @@ def _watch(store: Path, ended: threading.Event) -> None:
     parts, before = store.with_name(f"{store.name}.parts"), 0
     while not ended.wait(EVERY):
         now = len(list(parts.glob("[0-9]*.arrow"))) * 1024 if parts.exists() else before
-        print(f"{now:>10,} images  {_own_memory():6.0f} MB  {(now - before) / EVERY:8,.0f} images/s")
+        print(f"{now:>10,} images  {own_memory():6.0f} MB  {(now - before) / EVERY:8,.0f} images/s", flush=True)
         before = now
 
 
 def _open(path: Path) -> None:
-    started, before = time.perf_counter(), _own_memory()
-    store = FaceStore(path)
-    print(f"opening: {time.perf_counter() - started:.2f} s, {_own_memory() - before:+.0f} MB")
+    """Print what it takes to open the store, to list its images, and to find them again."""
+    with _measuring("opening"):
+        store = FaceStore(path)
+    with _measuring("manifest"):
+        manifest = store.manifest()
+    with _measuring("positions of 100,000"):
+        store.positions(manifest["image_id"].head(100_000))
+    with _measuring("positions of all"):
+        positions = store.positions(manifest["image_id"])
+    with _measuring("names and hashes of all"):
+        store.rows(positions, ["image_id", "sha256"])
+
+
+@contextmanager
+def _measuring(what: str) -> Iterator[None]:
     started = time.perf_counter()
-    manifest = store.manifest()
-    print(f"manifest: {time.perf_counter() - started:.2f} s, {_own_memory() - before:+.0f} MB")
-    started = time.perf_counter()
-    store.positions(manifest["image_id"].head(100_000))
-    print(f"positions of 100,000: {time.perf_counter() - started:.2f} s, {_own_memory() - before:+.0f} MB")
-
-
-def _own_memory() -> float:
-    """Memory of this process and its workers in MB, without pages of mapped files, which the system takes back."""
-    process = psutil.Process()
-    return sum(_anonymous(one) for one in [process, *process.children(recursive=True)]) / 1e6
-
-
-def _anonymous(process: psutil.Process) -> int:
-    found = process.memory_info()
-    return int(found.rss - found.shared)
+    with watching() as peak:
+        yield
+    print(f"{what}: {time.perf_counter() - started:.2f} s, peak {peak.megabytes:.0f} MB in total", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from faceleak import pieces
 from faceleak.errors import FaceleakError
 from faceleak.options import Options
-from faceleak.pieces import DiskError, code_version, fingerprint, write_json, writing
+from faceleak.pieces import DiskError, code_version, fingerprint, remembered_json, write_json, writing
 
 
 class Settings(Options):
@@ -151,6 +151,18 @@ def test_errors_that_are_not_about_the_written_file_pass_as_they_are(error, tmp_
     with pytest.raises(OSError, match=error.strerror) as caught, writing(tmp_path / "result.txt"):
         raise error
     assert caught.value is error
+
+
+def test_plain_data_is_made_once(tmp_path):
+    made = []
+
+    def make() -> dict:
+        made.append(1)
+        return {"value": 0.1}
+
+    path = tmp_path / "data.json"
+    assert remembered_json(path, make) == remembered_json(path, make) == {"value": 0.1}
+    assert made == [1]
 
 
 def test_json_is_readable_and_whole(tmp_path):

@@ -52,3 +52,19 @@ def test_a_killed_run_and_its_child_are_closed(experiment: str) -> None:
     client = MlflowClient()
     assert mlflow.active_run() is None
     assert {client.get_run(run.info.run_id).info.status for run in (parent, child)} == {"KILLED"}
+
+
+def test_a_series_and_a_file_go_to_the_active_run_and_nowhere_without_one(experiment: str, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    sheet.write_bytes(b"picture")
+    tracking.log_step({"kid": 1.0}, 10)
+    tracking.log_file(sheet, "sheets")
+    assert mlflow.active_run() is None
+    with mlflow.start_run(experiment_id=experiment) as run:
+        tracking.log_step({"kid": 0.5}, 10)
+        tracking.log_step({"kid": 0.25}, 20)
+        tracking.log_file(sheet, "sheets")
+    client = MlflowClient()
+    series = [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "kid")]
+    assert series == [(10, 0.5), (20, 0.25)]
+    assert [entry.path for entry in client.list_artifacts(run.info.run_id, "sheets")] == ["sheets/sheet.png"]

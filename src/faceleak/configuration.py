@@ -15,6 +15,7 @@ from faceleak.membership.options import CALIBRATED_SHADOWS, MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.options import Options
 from faceleak.reconstruction.options import ReconstructionOptions
+from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 from faceleak.tuning.options import TuningOptions
 
 
@@ -32,6 +33,7 @@ class Parameters(Options):
     membership: MembershipOptions
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     reconstruction: ReconstructionOptions
+    prior: PriorTrainingOptions
     defense: DefenseOptions
     tuning: TuningOptions
 

@@ -14,7 +14,9 @@ from pydantic import BaseModel
 from faceleak import terminal
 from faceleak.compute import keep_freed_memory, share_cores
 from faceleak.configuration import check_parameters
-from faceleak.trees import flatten
+from faceleak.trees import flatten, merge_metrics
+
+STAGES = ("utility_metrics", "membership_metrics", "reconstruction_metrics")
 
 
 class ValidationHooks:
@@ -101,8 +103,12 @@ class TerminalHooks:
         """Show the tables of results that this run has made, and the next step."""
         self._show_finished()
         made = pipeline.all_outputs()
+        if "splits" in made:
+            terminal.show_faces(catalog.load("splits"), catalog.load("faces_validation"))
         if "results" in made:
             terminal.show_results(catalog.load("results"))
+        elif stages := [name for name in STAGES if name in made]:
+            terminal.show_results(merge_metrics(*(catalog.load(name) for name in stages)))
         if "defense.results" in made:
             shown = ("privacy_utility_points", "results", "recommendation")
             terminal.show_defenses(*(catalog.load(f"defense.{name}") for name in shown))

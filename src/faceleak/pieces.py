@@ -20,6 +20,7 @@ from faceleak.errors import FaceleakError
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
 SPARE_BYTES = 1 << 20
+ROWS_AT_ONCE = 1 << 18  # of a table are hashed in one go, whatever its length
 
 
 class DiskError(FaceleakError):
@@ -39,7 +40,9 @@ def _canonical(part: Any) -> bytes:
     if isinstance(part, BaseModel):
         return json.dumps(part.model_dump(mode="json"), sort_keys=True).encode()
     if isinstance(part, pd.DataFrame):
-        return pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes() + repr(list(part.columns)).encode()
+        starts = range(0, len(part), ROWS_AT_ONCE)
+        rows = (pd.util.hash_pandas_object(part.iloc[start : start + ROWS_AT_ONCE], index=False) for start in starts)
+        return b"".join(hashes.to_numpy().tobytes() for hashes in rows) + repr(list(part.columns)).encode()
     if isinstance(part, Path):
         with part.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
@@ -75,13 +78,18 @@ def writing(path: Path) -> Iterator[Path]:
         raise
     except Exception as error:
         if reason := _disk_failure(error, path, partial):
-            raise DiskError(
-                f"{path} could not be written ({reason}). Earlier results are untouched. "
-                "Free some space or check the permissions of the folder, then run the same command again."
-            ) from error
+            raise not_written(path, reason) from error
         raise
     finally:
         _remove(partial)
+
+
+def not_written(path: Path, reason: str) -> DiskError:
+    """Make the error that says why `path` could not be written."""
+    return DiskError(
+        f"{path} could not be written ({reason}). Earlier results are untouched. "
+        "Free some space or check the permissions of the folder, then run the same command again."
+    )
 
 
 def _replace(partial: Path, path: Path) -> None:
@@ -123,6 +131,14 @@ def write_json(path: Path, content: Any) -> None:
     """Write `content` as readable JSON, whole or not at all."""
     with writing(path) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def remembered_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Read the plain data at `path`, or make it and keep it there."""
+    if not path.exists():
+        write_json(path, make())
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read
 
 
 def remembered_table(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -16,6 +16,16 @@ def show(line: str) -> None:
     _console.print(line, markup=False, soft_wrap=True)
 
 
+def show_faces(splits: Any, validation: dict[str, Any]) -> None:
+    """Print who plays which part, who decided it, and whether the faces are fit for an audit."""
+    from faceleak.reporting.roles import roles_table
+    from faceleak.reporting.validation_page import how_images_were_checked, verdict
+
+    _console.print()
+    _console.print(roles_table(splits))
+    show(f"{verdict(validation)} {how_images_were_checked(validation)}")
+
+
 def show_results(results: dict[str, dict[str, Any]]) -> None:
     """Print the short tables of one target: utility, membership, reconstruction."""
     from faceleak.reporting.tables import headline_tables

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -79,6 +80,18 @@ def tag_hashes(handled: dict[str, Any]) -> None:
         if name in handled and (run.info.run_id, tag) not in _tagged:
             _tagged.add((run.info.run_id, tag))
             mlflow.set_tag(tag, hash_of(handled[name]))
+
+
+def log_step(metrics: dict[str, float], step: int) -> None:
+    """Log one point of a time series to the active run, if there is one."""
+    if mlflow.active_run() is not None:
+        mlflow.log_metrics(metrics, step)
+
+
+def log_file(path: Path, folder: str) -> None:
+    """Keep a file among the artifacts of the active run, if there is one."""
+    if mlflow.active_run() is not None:
+        mlflow.log_artifact(str(path), folder)
 
 
 def close_as_killed() -> None:

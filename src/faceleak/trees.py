@@ -1,4 +1,4 @@
-"""Nested dicts as flat ones, for tools that know no nesting."""
+"""Nested dicts: joined, and as flat ones for tools that know no nesting."""
 
 from typing import Any
 
@@ -12,3 +12,15 @@ def flatten(tree: dict[str, Any], separator: str = "/") -> dict[str, Any]:
         else:
             flat[key] = value
     return flat
+
+
+def merge_metrics(*trees: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Join metrics by variant: variant → stage → …; a stage that occurs twice for a variant is an error."""
+    merged: dict[str, dict[str, Any]] = {}
+    for tree in trees:
+        for variant, stages in tree.items():
+            known = merged.setdefault(variant, {})
+            if twice := known.keys() & stages.keys():
+                raise ValueError(f"{variant} has metrics of {', '.join(twice)} from two nodes")
+            known.update(stages)
+    return merged

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from faceleak.backbones import faces_input
 from faceleak.backbones.embedding import NotFiniteError, embed, embed_pixels, read_faces
 from faceleak.backbones.faces_input import face_batches, to_tensor
 from faceleak.faces.images import ImageError
@@ -31,8 +32,10 @@ def test_pixels_become_faces_by_hand():
     assert pixels[1, 2, 3].tolist() == [255, 51, 0]  # what was handed in stays
 
 
-@pytest.mark.parametrize("images", [0, 1, 3, 4, 5, 12])
-def test_batches_come_in_order_and_only_the_last_is_short(images, demo_store):
+@pytest.mark.parametrize("decoders", [1, 3])
+@pytest.mark.parametrize("images", [0, 1, 3, 4, 5, 12, 29])
+def test_batches_come_in_order_and_only_the_last_is_short(images, decoders, demo_store, monkeypatch):
+    monkeypatch.setattr(faces_input, "_decoders", lambda device: decoders)
     positions = np.random.default_rng(0).permutation(72)[:images]
     batches = list(face_batches(demo_store, positions, 64, 4, CPU))
     assert [len(batch) for batch in batches] == [4] * (images // 4) + [images % 4] * (images % 4 > 0)

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from kedro.io.core import DatasetError
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.datasets.rooms import (
@@ -12,11 +14,15 @@ from faceleak.datasets.rooms import (
     BackboneDataset,
     BackbonesDataset,
     FaceStoreDataset,
+    FileDataset,
+    PriorDataset,
 )
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attacks import Attack
 from faceleak.membership.models.logistic import LogisticModel
 from faceleak.membership.options import AttackOptions
+from faceleak.reconstruction.prior_training.generator import FaceGenerator
+from faceleak.reconstruction.prior_training.trained import PriorCard, TrainedPrior
 
 
 def test_backbone_round_trip(tmp_path: Path, tiny_backbone: Backbone) -> None:
@@ -50,6 +56,16 @@ def test_attacks_round_trip(tmp_path: Path) -> None:
         assert (found.threshold, found.calibration) == (saved.threshold, saved.calibration)
 
 
+def test_prior_round_trip(tmp_path: Path) -> None:
+    card = PriorCard(image_size=64, latent_size=8, width=2, training={"images": 3}, state={"images_shown": 9.0})
+    prior = TrainedPrior(FaceGenerator(64, 8, 2), card)
+    dataset = PriorDataset(str(tmp_path / "prior"))
+    dataset.save(prior)
+    loaded = dataset.load()
+    assert loaded.card == card
+    torch.testing.assert_close(loaded.generator.state_dict(), prior.generator.state_dict(), rtol=0, atol=0)
+
+
 def test_arrays_round_trip(tmp_path: Path) -> None:
     arrays = {"pixels": np.arange(12, dtype=np.uint8).reshape(3, 4)}
     dataset = ArraysDataset(str(tmp_path / "arrays.safetensors"))
@@ -61,3 +77,11 @@ def test_store_opens_what_was_packed(demo_store: FaceStore) -> None:
     loaded = FaceStoreDataset(str(demo_store.path)).load()
     assert len(loaded) == len(demo_store)
     assert torch.equal(torch.from_numpy(loaded.pixels(0)), torch.from_numpy(demo_store.pixels(0)))
+
+
+def test_a_file_is_handed_on_by_its_path_and_not_written(tmp_path):
+    dataset = FileDataset(str(tmp_path / "manifest.parquet"))
+    assert dataset.load() == tmp_path / "manifest.parquet"
+    with pytest.raises(DatasetError, match="only read"):
+        dataset.save("a table")
+    assert not list(tmp_path.iterdir())

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from faceleak.errors import FaceleakError
+from faceleak.faces import rows
 from faceleak.faces.options import ValidationOptions
 from faceleak.faces.store import Face
-from faceleak.faces.validation import FacesValidationError, validate
+from faceleak.faces.validation import FacesValidationError, examine, require_success, validate
 
 OPTIONS = ValidationOptions(minimum_size=8, maximum_size=16)
 ROLES = {"anna": "member", "bert": "unseen_identity", "carl": "auxiliary", "dora": "public"}
@@ -54,11 +55,29 @@ def test_sound_faces_pass_and_every_expectation_is_reported(store, manifest, spl
         assert (entry["success"], entry["unexpected_count"], entry["examples"]) == (True, 0, [])
         assert entry["type"].startswith("expect_column_values_to_")
         assert entry["column"]
+        assert entry["expected"]
+    assert (result["message"], result["decided_by"]) == ("", {})
+    assert result["images"] == {"same_hash": 0, "decoded": 16}
     assert json.loads(json.dumps(result)) == result
 
 
 def test_the_demo_set_passes(demo_store, demo_splits):
     assert validate(demo_store, demo_store.manifest(), demo_splits, ValidationOptions())["success"]
+
+
+def test_files_in_slices_give_the_same_as_tables(store, manifest, splits, tmp_path, monkeypatch):
+    manifest, splits = at(manifest, "carl/1", width=1), with_copy(without(splits, "carl/2"), "anna/1")
+    splits = at(with_copy(splits, "dora/1"), "dora/1", identity="anna").assign(decided_by="user")
+    whole = examine(store, manifest, splits, OPTIONS)
+    paths = tmp_path / "manifest.parquet", tmp_path / "splits.parquet"
+    manifest.to_parquet(paths[0])
+    splits.to_parquet(paths[1])
+    monkeypatch.setattr(rows, "ROWS_PER_SLICE", 3)
+    assert examine(store, *paths, OPTIONS) == whole
+    assert whole["decided_by"] == {"user": len(splits)}
+    assert not whole["success"]
+    with pytest.raises(FacesValidationError, match="expectations failed on 18 images"):
+        require_success(whole)
 
 
 def at(table: pd.DataFrame, row: str, **changes) -> pd.DataFrame:

@@ -1,9 +1,5 @@
-"""Bad input ends with one clear message, exit code 1, no stack trace, and leaves earlier results untouched."""
+"""Bad input ends the command with one message, exit code 1 and no stack trace. All kinds: `test_bad_inputs.py`."""
 
-import shutil
-import struct
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,65 +26,23 @@ def truncated_jpeg(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:300])
 
 
-def text_named_jpeg(folder: Path) -> None:
-    (folder / "person_0" / "0.jpg").write_text("not an image at all")
-
-
-def huge_png(folder: Path) -> None:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    rows = zlib.compress(b"\0" * 1_000_000)
-    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    (folder / "person_0" / "0.png").write_bytes(content)
-
-
-def one_person(folder: Path) -> None:
-    for person in list(folder.iterdir())[1:]:
-        shutil.rmtree(person)
-
-
-def missing(folder: Path) -> None:
-    shutil.rmtree(folder)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "expected"),
-    [
-        (truncated_jpeg, ["person_0/0.jpg", "damaged"]),
-        (text_named_jpeg, ["person_0/0.jpg", "not an image"]),
-        (huge_png, ["person_0/0.png", "far more pixels than a face needs", "at most 25,000,000"]),
-        (one_person, ["1 people", "needs several"]),
-        (missing, ["There is no folder", "faces.folder.path"]),
-    ],
-)
-def test_bad_faces(project: Path, spoil: Callable[[Path], None], expected: list[str]) -> None:
+def test_bad_faces(project: Path) -> None:
     earlier = project / "data/smoke/02_intermediate/faces.arrow"
     earlier.parent.mkdir(parents=True)
     earlier.write_bytes(b"an earlier store")
     faces = project / "people"
     fill_folder(faces, people=3)
-    spoil(faces)
+    truncated_jpeg(faces)
     run = kedro(
         project, "run", "--env=smoke", "--pipelines=faces", "--params=faces.source=folder,faces.folder.path=people"
     )
-    assert_clear_end(run.returncode, run.stdout + run.stderr, expected)
+    assert_clear_end(run.returncode, run.stdout + run.stderr, ["person_0/0.jpg", "damaged"])
     assert earlier.read_bytes() == b"an earlier store"
 
 
-@pytest.mark.parametrize(
-    ("parameters", "expected"),
-    [
-        ("target.train.epoch=3", ["target.train.epoch", "unknown key", "3"]),
-        ("bootstrap.resamples=7", ["bootstrap.resamples", "7", "greater than or equal to 100"]),
-        ("membership.attacks.bn_distance.signals=[bn_distanse]", ["bn_distanse", "Did you mean 'bn_distance'"]),
-        ("target.train.architecture=iresnet_demoo", ["iresnet_demoo", "Did you mean 'iresnet_demo'"]),
-    ],
-)
-def test_bad_parameters_stop_the_run_before_any_work(project: Path, parameters: str, expected: list[str]) -> None:
-    run = kedro(project, "run", "--env=smoke", "--pipelines=faces", f"--params={parameters}")
-    assert_clear_end(run.returncode, run.stdout + run.stderr, expected)
+def test_bad_parameters_stop_the_run_before_any_work(project: Path) -> None:
+    run = kedro(project, "run", "--env=smoke", "--pipelines=faces", "--params=target.train.epoch=3")
+    assert_clear_end(run.returncode, run.stdout + run.stderr, ["target.train.epoch", "unknown key", "3"])
     assert not (project / "data").exists()
 
 

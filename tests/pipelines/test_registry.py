@@ -22,7 +22,7 @@ OF_THE_AUDIT = {
     "attack",
     "audit",
 }
-PIPELINES = OF_THE_AUDIT | {"sweep", "tuning"}
+PIPELINES = OF_THE_AUDIT | {"sweep", "prior", "tuning"}
 HEAVY = ("torch", "kornia", "great_expectations")
 
 

@@ -5,6 +5,7 @@ from torch import Tensor
 from faceleak.reconstruction.latents import vary
 from faceleak.reconstruction.objective import Score, gradient, membership_score
 from faceleak.reconstruction.priors import load_prior
+from faceleak.reconstruction.priors.options import PriorOptions
 from faceleak.signals import registry
 
 
@@ -56,7 +57,7 @@ def test_the_gradient_through_a_backbone_is_the_slope(tiny_backbone, tiny_attack
 
 
 def test_a_prior_in_bfloat16_points_the_same_way() -> None:
-    prior = load_prior("demo", torch.device("cpu"))
+    prior = load_prior(PriorOptions.model_validate("demo"), torch.device("cpu"))
     latents, noise = torch.randn(2, 4, 100, generator=torch.Generator().manual_seed(0))
 
     def score(faces: Tensor) -> Tensor:

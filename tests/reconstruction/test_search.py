@@ -6,6 +6,8 @@ from torch import Tensor
 from faceleak.reconstruction.latents import draw_latents
 from faceleak.reconstruction.objective import membership_score
 from faceleak.reconstruction.options import SearchOptions
+from faceleak.reconstruction.priors.options import StyleGAN2Options
+from faceleak.reconstruction.priors.stylegan2 import StyleGAN2Prior
 from faceleak.reconstruction.search import STEPS, Reconstructions, reconstruct, score_latents, score_people
 
 CPU = torch.device("cpu")
@@ -73,6 +75,16 @@ def test_the_batch_size_changes_nothing(small_prior, search_options: SearchOptio
     found = reconstruct(small_prior, brightness, search_options, CPU)
     options = search_options.model_copy(update={"batch_size": batch_size})
     assert _same(found, reconstruct(small_prior, brightness, options, CPU), 1e-4)
+
+
+@pytest.mark.parametrize("space", ["z", "w", "w_plus"])
+def test_a_stylegan2_is_climbed_in_each_of_its_spaces(converted, search_options, space: str) -> None:
+    prior = StyleGAN2Prior(StyleGAN2Options(weights=converted, latent_space=space), CPU)
+    found = reconstruct(prior, brightness, search_options, CPU)
+    assert found["optimised"].latents.shape == (3, prior.latent_size)
+    assert found["optimised"].scores.mean() > found["best_random"].scores.mean() > found["random"].scores.mean()
+    again = reconstruct(prior, brightness, search_options, CPU)
+    assert all(np.array_equal(found[step].pixels, again[step].pixels) for step in STEPS)
 
 
 def test_a_backbone_is_climbed_and_stays_as_it_came(tiny_backbone, tiny_attack, small_prior, search_options) -> None:

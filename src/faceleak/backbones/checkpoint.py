@@ -84,7 +84,7 @@ def check_sha256(path: Path, expected: str) -> None:
 
 def read_weights(path: Path) -> "dict[str, Tensor]":
     """Read a plain state dict from .safetensors, or from .pt/.pth/.ckpt with tensors only. Raises BackboneError."""
-    weights = _read(path)
+    weights = read_content(path)
     if not _is_state_dict(weights):
         raise BackboneError(
             f"{path} does not hold a plain state dict (names → tensors). Save model.state_dict() alone."
@@ -97,7 +97,7 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
 
     Raises BackboneError where none is found, or several that no usual name tells apart.
     """
-    content, inside = _read(path), ""
+    content, inside = read_content(path), ""
     while not _is_state_dict(content):
         found = {key: value for key, value in content.items() if _holds_tensors(value)} if _is_dict(content) else {}
         chosen = next((key for key in WRAPPERS if key in found), None)
@@ -139,7 +139,8 @@ def listed(names: Collection[str]) -> str:
     return f"{shown}; …" if len(names) > SHOWN_KEYS else shown
 
 
-def _read(path: Path) -> Any:
+def read_content(path: Path) -> Any:
+    """Read what a weights file holds: tensors, and plain data around them. Raises BackboneError."""
     import torch
     from safetensors.torch import load_file
 

@@ -78,7 +78,7 @@ def check_preprocessing(
     chosen = _bounded(first, second, same_person, maximum_images, bootstrap.seed)
     first, second, same_person = first[chosen], second[chosen], same_person[chosen]
     images, indices = np.unique(np.concatenate([first, second]), return_inverse=True)
-    people = store.manifest()["identity"].to_numpy()[store.positions(images)]
+    people = store.rows(store.positions(images), ["identity"])["identity"].to_numpy()
     one, other = np.split(indices, 2)
 
     ways = _ways(backbone.card.preprocessing)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 
 from faceleak.faces.packing import Packing
 from faceleak.faces.store import FaceSource, FaceStore, pack
@@ -20,6 +20,18 @@ class _PathDataset(AbstractDataset[Any, Any]):
 
     def _exists(self) -> bool:
         return self._filepath.exists()
+
+
+class FileDataset(_PathDataset):
+    """A file that another data set writes, for a node that reads it a slice at a time."""
+
+    def save(self, data: Any) -> None:  # noqa: ARG002
+        """Nobody writes through this one."""
+        raise DatasetError(f"{self._filepath} is only read by way of its path.")
+
+    def load(self) -> Path:
+        """Give the path."""
+        return self._filepath
 
 
 class FaceStoreDataset(_PathDataset):
@@ -73,6 +85,24 @@ class BackbonesDataset(_PathDataset):
 
         names = json.loads((self._filepath / "names.json").read_text())
         return {name: load_backbone(self._filepath / name) for name in names}
+
+
+class PriorDataset(_PathDataset):
+    """A prior that was trained here: a folder with weights and card."""
+
+    def save(self, data: Any) -> None:
+        """Write weights and card."""
+        from faceleak.reconstruction.prior_training.trained import save_trained_prior
+
+        save_trained_prior(data, self._filepath)
+
+    def load(self) -> Any:
+        """Load a `TrainedPrior` on the CPU."""
+        import torch
+
+        from faceleak.reconstruction.prior_training.trained import load_trained_prior
+
+        return load_trained_prior(self._filepath, torch.device("cpu"))
 
 
 class AttacksDataset(_PathDataset):

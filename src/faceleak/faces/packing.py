@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from faceleak.compute import ComputeOptions, available_cores, stream_pieces
 from faceleak.faces.images import ImageError, read_as_jpeg
+from faceleak.faces.lock import packing_alone
 from faceleak.faces.options import QuarantineOptions
 from faceleak.faces.quarantine import Broken, QuarantineError, as_table, refusal
 from faceleak.faces.sources.source import ImageSource, SourceImage, grouped
@@ -62,10 +63,17 @@ class Packing:
     def into(self, path: Path) -> None:
         """Pack all sound images into a store at `path`; do nothing where the store there was made from the same.
 
-        Raises SourceError where the source is unusable as a whole, QuarantineError where too many images are broken.
+        Raises SourceError where the source is unusable as a whole, QuarantineError where too many images are broken,
+        BusyStoreError where another process is packing into `path`.
         """
         name = self.fingerprint()
         folder = path.with_name(f"{path.name}.parts")
+        if is_made_from(path, name) and not folder.exists():
+            return
+        with packing_alone(path):
+            self._pack(path, folder, name)
+
+    def _pack(self, path: Path, folder: Path, name: str) -> None:
         if is_made_from(path, name):
             shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed at the very end
             return

@@ -64,16 +64,21 @@ def split_as_stated(manifest: pd.DataFrame, options: SplitOptions) -> pd.DataFra
 def _split(manifest: pd.DataFrame, groups: pd.Series | None, options: SplitOptions) -> pd.DataFrame:
     """Fill the roles; `groups` (by identity) says which role each person is stated for."""
     random = np.random.default_rng(options.seed)
-    manifest = manifest.sort_values("image_id")
-    counts = manifest.groupby("identity").size().sort_index()
+    order = manifest["image_id"].argsort().to_numpy()
+    needed = ["identity", *(name for name in (STATED_ROLE,) if name in manifest)]  # long columns are not copied about
+    images = manifest[needed].iloc[order].reset_index(drop=True)
+    counts = images.groupby("identity").size().sort_index()
     free = pd.Index(random.permutation(counts.index.to_numpy()))
     parts = []
     for role, wanted in sorted(options.roles.items(), key=_demand):
         allowed = free if groups is None else _stated_for(role, free, groups)
         people = _draw(allowed, counts, role, wanted)
         free = free.drop(people)
-        parts.append(_with_role(manifest[manifest["identity"].isin(people)], role, wanted, options, random))
-    return pd.concat(parts).sort_values("image_id", ignore_index=True)
+        of_role = _with_role(images[images["identity"].isin(people)], role, wanted, options, random)
+        parts.append(of_role[["role", "known"]])
+    chosen = pd.concat(parts).sort_index()
+    taken = manifest[["image_id", "identity", "sha256"]].iloc[order[chosen.index]].reset_index(drop=True)
+    return taken.assign(role=chosen["role"].array, known=chosen["known"].array)
 
 
 def _demand(item: tuple[PersonRole, RoleOptions]) -> tuple[bool, int, str]:
@@ -123,7 +128,7 @@ def _with_role(
 def halve(images: pd.DataFrame, share: float, first: str, second: str) -> pd.Series:
     """Call the first `share` of each person's images `first` (one at least, and one left where possible)."""
     place = images.groupby("identity").cumcount()
-    total = images.groupby("identity")["image_id"].transform("size")
+    total = images.groupby("identity")["identity"].transform("size")
     size = (share * total).round().clip(lower=1)
     size = size.where(total == 1, np.minimum(size, total - 1))
     return pd.Series(np.where(place < size, first, second), index=images.index)

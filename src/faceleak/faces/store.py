@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from faceleak.errors import FaceleakError
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.images import decode_jpeg
+from faceleak.faces.lock import packing_alone
 from faceleak.pieces import writing
 
 FORMAT_VERSION = "1"
 ROWS_PER_BATCH = 1024
+IDS_AT_ONCE = 1 << 20  # are looked for in one go
 STATED_ROLE, QUARANTINE = "stated_role", b"quarantine"
 SCHEMA = pa.schema(
     [
@@ -70,12 +72,20 @@ class FaceSource(Protocol):
 
 
 def pack(source: FaceSource, path: Path) -> None:
-    """Stream `source` into a store at `path`; do nothing where the store there was made from the same."""
+    """Stream `source` into a store at `path`; do nothing where the store there was made from the same.
+
+    Raises BusyStoreError where another process is packing into `path`.
+    """
     name = source.fingerprint()
     if is_made_from(path, name):
         return
     schema = SCHEMA.with_metadata({b"version": FORMAT_VERSION, b"fingerprint": name})
-    with writing(path) as partial, pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+    with (
+        packing_alone(path),
+        writing(path) as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
         for rows in _chunks(source, ROWS_PER_BATCH):
             writer.write_batch(pa.record_batch(as_columns(rows), schema=schema))
 
@@ -144,6 +154,21 @@ class FaceStore:
         manifest: pd.DataFrame = self._table(names).to_pandas(split_blocks=True)
         return manifest
 
+    @property
+    def parts(self) -> int:
+        """Number of parts, of `ROWS_PER_BATCH` images each or a little fewer, in which the store was written."""
+        return len(self._batches)
+
+    def part(self, number: int, columns: Sequence[str]) -> pd.DataFrame:
+        """Some columns of the manifest for the images of one part; the index holds their rows in the store."""
+        part: pd.DataFrame = self._checked_batch(number).select(list(columns)).to_pandas()
+        return part.set_axis(range(int(self._starts[number]), int(self._starts[number + 1])))
+
+    def rows(self, positions: NDArray[np.int64], columns: Sequence[str]) -> pd.DataFrame:
+        """Some columns of the manifest for the images in rows `positions`."""
+        rows: pd.DataFrame = self._table(list(columns)).take(positions).to_pandas()
+        return rows
+
     def quarantine(self) -> pd.DataFrame:
         """What was left out when the store was packed: image_id, identity, reason."""
         rows = json.loads(self._metadata.get(QUARANTINE, b"[]"))
@@ -151,13 +176,9 @@ class FaceStore:
 
     def positions(self, image_ids: Iterable[str]) -> NDArray[np.int64]:
         """Row of each image. Raises StoreError for an image that is not in the store."""
-        wanted = _one_array(image_ids).dictionary_encode()
-        found = pc.index_in(self._table(["image_id"])["image_id"], wanted.dictionary)  # hashes these, not all of ours
-        found = found.fill_null(-1).to_numpy()
-        in_store = np.flatnonzero(found >= 0)
-        rows_of_dictionary = np.full(len(wanted.dictionary), -1, np.int64)
-        rows_of_dictionary[found[in_store]] = in_store
-        rows: NDArray[np.int64] = rows_of_dictionary[wanted.indices.to_numpy()]
+        wanted, stored = _one_array(image_ids), self._table(["image_id"])["image_id"]
+        parts = [_find(wanted.slice(start, IDS_AT_ONCE), stored) for start in range(0, len(wanted), IDS_AT_ONCE)]
+        rows = np.concatenate([np.empty(0, np.int64), *parts])
         if missing := int((rows < 0).sum()):
             raise StoreError(
                 f"{missing} of {len(wanted)} images are not in {self.path}: the splits were made from "
@@ -202,6 +223,17 @@ class FaceStore:
             pixels = self.pixels(int(position))
             batch[row] = pixels if pixels.shape[:2] == shape else canvas.place(pixels)
         return batch
+
+
+def _find(wanted: "pa.Array", stored: "pa.ChunkedArray") -> NDArray[np.int64]:
+    """Row of each wanted id in `stored`, -1 where it is not there. Memory grows with the wanted ones only."""
+    encoded = wanted.dictionary_encode()
+    found = pc.index_in(stored, encoded.dictionary).fill_null(-1).to_numpy()  # hashes the wanted, not the stored
+    here = np.flatnonzero(found >= 0)
+    rows_of_dictionary = np.full(len(encoded.dictionary), -1, np.int64)
+    rows_of_dictionary[found[here]] = here
+    rows: NDArray[np.int64] = rows_of_dictionary[encoded.indices.to_numpy()]
+    return rows
 
 
 def _one_array(texts: Iterable[str]) -> "pa.Array":

@@ -1,10 +1,47 @@
 """Latents as people: where they lie, and which latents show the same person again."""
 
 import math
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+
+class LatentSpace(Protocol):
+    """Latents (n, size) whose coordinates have a standard deviation of about 1 over the faces a generator draws."""
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draw latents (count, size) of random faces, on the CPU."""
+        ...
+
+    def project(self, latents: Tensor) -> Tensor:
+        """Bring latents (n, size) back to where random ones lie; called after each step of the optimisation."""
+        ...
+
+    def vary(self, latents: Tensor, noise: Tensor, variation: float) -> Tensor:
+        """Other images of the same people, with standard normal `noise` (n, size); `variation` in 0…1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """The space of a generator that was trained on standard normal latents: the sphere ‖z‖² = size."""
+
+    size: int
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Uniform on the sphere."""
+        return draw_latents(self.size, count, generator)
+
+    def project(self, latents: Tensor) -> Tensor:
+        """Scaled back to the sphere."""
+        return onto_sphere(latents)
+
+    def vary(self, latents: Tensor, noise: Tensor, variation: float) -> Tensor:
+        """As the function `vary`."""
+        return vary(latents, noise, variation)
 
 
 def draw_latents(size: int, count: int, generator: torch.Generator) -> Tensor:

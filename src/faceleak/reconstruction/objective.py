@@ -7,7 +7,6 @@ from torch import Tensor
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.membership.models.logistic import LogisticModel
-from faceleak.reconstruction.latents import vary
 from faceleak.reconstruction.priors import Prior
 from faceleak.signals import registry
 
@@ -40,6 +39,6 @@ def gradient(
     """
     latents = latents.detach().requires_grad_(True)
     with torch.autocast(latents.device.type, dtype, enabled=dtype != torch.float32):
-        faces = prior.faces(vary(latents, noise, variation))
+        faces = prior.faces(prior.space.vary(latents, noise, variation))
     (result,) = torch.autograd.grad(score(faces.to(latents.dtype)).sum(), latents)
     return result

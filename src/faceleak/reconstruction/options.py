@@ -1,6 +1,7 @@
 """Configuration of the `reconstruction` pipeline."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -8,6 +9,7 @@ from faceleak.backbones.training_options import TrainingOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
 from faceleak.options import Options
+from faceleak.reconstruction.priors.options import PriorOptions
 
 
 class SearchOptions(Options):
@@ -58,9 +60,21 @@ class EvaluatorOptions(Options):
 
 
 class ReconstructionOptions(Options):
-    """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged."""
+    """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
 
-    prior: Literal["demo"]
+    prior: as `PriorOptions`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
+    """
+
+    prior: PriorOptions
+    trained_prior: Path = Path("data/06_models/prior")
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
     evaluator: EvaluatorOptions
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_the_trained_prior(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or given.get("prior") != "trained":
+            return given
+        folder = given.get("trained_prior", cls.model_fields["trained_prior"].default)
+        return given | {"prior": {"trained": folder}}

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.compute import ComputeOptions, pick_device, run_pieces, training_dtype
 from faceleak.membership.models.logistic import LogisticModel
 from faceleak.pieces import code_version, fingerprint, remembered_arrays
 from faceleak.reconstruction.options import SearchOptions
+from faceleak.reconstruction.priors.opening import code_of, identity_of
+from faceleak.reconstruction.priors.options import PriorOptions
 
-CODE = tuple(f"faceleak.reconstruction.{module}" for module in ("latents", "objective", "priors", "search"))
+CODE = tuple(f"faceleak.reconstruction.{module}" for module in ("latents", "objective", "search"))
 
 
 @dataclass(frozen=True)
@@ -21,16 +23,23 @@ class ReconstructionPiece:
     backbone: Backbone
     signals: tuple[str, ...]
     model: LogisticModel
-    prior: Literal["demo"]
+    prior: PriorOptions
     search: SearchOptions
     compute: ComputeOptions
 
     @property
     def path(self) -> Path:
         """Where the result lies once it is there: named by everything that it depends on."""
-        code = code_version(*CODE, *(f"faceleak.signals.{name}" for name in self.signals))
+        code = code_version(*CODE, *code_of(self.prior), *(f"faceleak.signals.{name}" for name in self.signals))
         card = self.backbone.card.model_dump(mode="json", exclude={"training"})
-        parts = (self.backbone.weights_hash(), card, self.signals, self.model.to_dict(), self.prior, self.search)
+        parts = (
+            self.backbone.weights_hash(),
+            card,
+            self.signals,
+            self.model.to_dict(),
+            identity_of(self.prior),
+            self.search,
+        )
         dtype = str(training_dtype(self.compute, pick_device(self.compute)))
         return self.compute.cache / "reconstructions" / f"{fingerprint(code, dtype, *parts)}.safetensors"
 

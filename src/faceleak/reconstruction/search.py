@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from faceleak.progress import track
-from faceleak.reconstruction.latents import draw_latents, onto_sphere, vary
 from faceleak.reconstruction.objective import Score, gradient
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
@@ -43,7 +42,7 @@ def reconstruct(
     while latents are optimised, and in float32 when they are ranked and drawn.
     """
     generator = torch.Generator().manual_seed(options.seed)
-    latents = draw_latents(prior.latent_size, options.candidates, generator).to(device)
+    latents = prior.space.draw(options.candidates, generator).to(device)
     ranked = _best_first(latents, score_latents(prior, score, latents, options.batch_size))
     chosen = {"random": latents[: options.selected], "best_random": ranked[: options.selected]}
     chosen["optimised"] = optimise(prior, score, ranked[: options.starts], options, generator, dtype)
@@ -62,7 +61,10 @@ def score_people(
     prior: Prior, score: Score, latents: Tensor, options: SearchOptions, generator: torch.Generator
 ) -> Tensor:
     """Mean membership scores (n,) over `options.images_per_person` images of each latent (n, latent_size)."""
-    images = [vary(latents, _noise(latents, generator), options.variation) for _ in range(options.images_per_person)]
+    images = [
+        prior.space.vary(latents, _noise(latents, generator), options.variation)
+        for _ in range(options.images_per_person)
+    ]
     return score_latents(prior, score, torch.cat(images), options.batch_size).view(len(images), -1).mean(0)
 
 
@@ -93,7 +95,7 @@ def climb(
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Climb the mean score of each latent's person for `options.steps` steps of Adam, on the sphere of latents."""
+    """Climb the mean score of each latent's person for `options.steps` steps of Adam, within the prior's space."""
     latents = latents.clone()
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
     for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):
@@ -105,7 +107,7 @@ def climb(
         gradients = [gradient(prior, score, batch, noise, options.variation, dtype) for batch, noise in batches]
         latents.grad = torch.cat(gradients)
         optimizer.step()
-        latents.copy_(onto_sphere(latents))
+        latents.copy_(prior.space.project(latents))
     return latents
 
 

@@ -102,8 +102,8 @@ def _read_together(
     compute: ComputeOptions,
 ) -> dict[str, pd.DataFrame]:
     """Read all signals that are not in the cache in one pass, and load the others; `weights` is the backbone's hash."""
-    ids = images["image_id"].tolist()
-    known = store.manifest().iloc[store.positions(ids)][["image_id", "sha256"]].reset_index(drop=True)
+    ids = images["image_id"]
+    known = store.rows(store.positions(ids), ["image_id", "sha256"])
 
     def path(signal: Signal) -> Path:
         card = backbone.card
@@ -121,7 +121,7 @@ def _read_together(
 
 
 def _read_missing(
-    signals: Sequence[Signal], backbone: Backbone, store: FaceStore, ids: list[str], compute: ComputeOptions
+    signals: Sequence[Signal], backbone: Backbone, store: FaceStore, ids: pd.Series, compute: ComputeOptions
 ) -> Iterator[tuple[Signal, pd.DataFrame]]:
     needs = frozenset[Need]().union(*(signal.needs for signal in signals))
     widths: list[int] = []

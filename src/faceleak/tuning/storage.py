@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faceleak.errors import FaceleakError
-from faceleak.pieces import DiskError
+from faceleak.pieces import not_written
 from faceleak.tuning.options import TuningOptions
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ def working_alone(file: Path) -> Iterator[None]:
             "same command again, which finds its trials; raise tuning.workers to have several processes on a study."
         ) from error
     except OSError as error:
-        raise DiskError(
-            f"{file} could not be written ({error.strerror or error}). Check the permissions of compute.cache, then "
-            "run the same command again."
-        ) from error
+        raise not_written(file, error.strerror or str(error)) from error
     try:
         yield
     finally:

@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from faceleak.errors import FaceleakError
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.packing import Packing
-from faceleak.faces.quarantine import QuarantineError
 from faceleak.faces.sources.folder import FaceFolder
-from faceleak.faces.sources.source import SourceError
 from faceleak.faces.store import FaceStore, sha256_of
 
 
@@ -74,30 +71,6 @@ def giant_png(path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
 
 
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-50])
-
-
-@pytest.mark.parametrize(
-    ("name", "spoil", "reason"),
-    [
-        pytest.param("bert/1.jpg", truncate, "is damaged", id="truncated JPEG"),
-        pytest.param("bert/2.jpg", lambda path: path.write_text("words"), "not an image", id="text named .jpg"),
-        pytest.param("bert/2.jpg", lambda path: path.write_bytes(b""), "not an image", id="empty file"),
-        pytest.param("bert/2.png", giant_png, "memory safe", id="60,000×60,000 PNG"),
-    ],
-)
-def test_a_bad_file_is_named_and_leaves_the_earlier_store(name, spoil, reason, folder, tmp_path):
-    path = tmp_path / "faces.arrow"
-    Packing(FaceFolder(folder)).into(path)
-    before = path.read_bytes()
-    spoil(folder / name)
-    with pytest.raises(QuarantineError, match=reason) as caught:
-        Packing(FaceFolder(folder)).into(path)
-    assert name in str(caught.value)
-    assert path.read_bytes() == before
-
-
 def test_a_file_that_may_not_be_read_is_named(folder, tmp_path, monkeypatch):
     def refuse(path: Path, mode: str = "r") -> None:
         raise PermissionError(13, "Permission denied", str(path))
@@ -106,25 +79,6 @@ def test_a_file_that_may_not_be_read_is_named(folder, tmp_path, monkeypatch):
     problems = [image.problem for image in FaceFolder(folder).read(0)]
     assert len(problems) == 4
     assert "anna/0.jpg' could not be read (Permission denied)" in problems[0]
-
-
-@pytest.mark.parametrize(
-    ("people", "reason"), [(None, "There is no folder"), ([], "images of 0 people"), (["anna"], "images of 1 people")]
-)
-def test_a_folder_without_people_to_compare_is_refused(people, reason, tmp_path):
-    source = tmp_path / "people"
-    for identity in people or []:
-        (source / identity).mkdir(parents=True)
-        Image.new("RGB", (9, 9)).save(source / identity / "1.jpg")
-    if people == []:
-        (source / "empty person").mkdir(parents=True)
-    path = tmp_path / "faces.arrow"
-    path.write_bytes(b"an earlier store")
-    with pytest.raises(SourceError, match=reason) as caught:
-        Packing(FaceFolder(source)).into(path)
-    assert str(source) in str(caught.value)
-    assert isinstance(caught.value, FaceleakError)
-    assert path.read_bytes() == b"an earlier store"
 
 
 @pytest.mark.shared_data

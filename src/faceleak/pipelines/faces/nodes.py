@@ -1,6 +1,7 @@
 """Faces: source → packed store → manifest → splits → validation."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -48,12 +49,22 @@ def split_faces(manifest: pd.DataFrame, options: FacesOptions) -> pd.DataFrame:
 
 
 def validate_faces(
-    store: FaceStore, manifest: pd.DataFrame, splits: pd.DataFrame, options: FacesOptions
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Check store, manifest and splits and let the splits pass; raises FacesValidationError with the offending rows."""
-    from faceleak.faces.validation import validate
+    store: FaceStore, manifest: Path, splits: pd.DataFrame, options: FacesOptions
+) -> tuple[dict[str, Any], str]:
+    """Check store, manifest and splits; return the result and a page to read, whatever was found."""
+    from faceleak.faces.validation import examine
+    from faceleak.reporting.validation_page import validation_page
 
-    return splits, validate(store, manifest, splits, options.validation)
+    result = examine(store, manifest, splits, options.validation)
+    return result, validation_page(result)
+
+
+def accept_splits(splits: pd.DataFrame, validation: dict[str, Any]) -> pd.DataFrame:
+    """Let the splits pass where nothing is wrong; raises FacesValidationError with the offending rows."""
+    from faceleak.faces.validation import require_success
+
+    require_success(validation)
+    return splits
 
 
 def draw_sample(store: FaceStore, splits: pd.DataFrame) -> Any:

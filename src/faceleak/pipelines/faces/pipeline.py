@@ -3,6 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from faceleak.pipelines.faces.nodes import (
+    accept_splits,
     draw_sample,
     list_faces,
     list_quarantine,
@@ -17,15 +18,16 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(open_source, ["params:faces", "params:compute"], "face_store", name="pack_faces"),
-            Node(list_faces, "face_store", "manifest", name="list_faces"),
+            Node(list_faces, "face_store", "manifest@table", name="list_faces"),
             Node(list_quarantine, "face_store", "quarantine", name="list_quarantine"),
-            Node(split_faces, ["manifest", "params:faces"], "proposed_splits", name="split_faces"),
+            Node(split_faces, ["manifest@table", "params:faces"], "proposed_splits", name="split_faces"),
             Node(
                 validate_faces,
-                ["face_store", "manifest", "proposed_splits", "params:faces"],
-                ["splits", "faces_validation"],
+                ["face_store", "manifest@file", "proposed_splits", "params:faces"],
+                ["faces_validation", "faces_validation_page"],
                 name="validate_faces",
             ),
+            Node(accept_splits, ["proposed_splits", "faces_validation"], "splits", name="accept_splits"),
             Node(draw_sample, ["face_store", "splits"], "people_figure", name="draw_people"),
         ]
     )

@@ -2,7 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.reporting.nodes import merge_metrics, tabulate
+from faceleak.pipelines.reporting.nodes import tabulate
+from faceleak.trees import merge_metrics
 
 
 def report_views() -> Pipeline:

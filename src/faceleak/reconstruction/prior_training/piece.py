@@ -1,0 +1,67 @@
+"""One prior to train as a piece of work: all that its weights depend on, and where it lies once it is there."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from faceleak.compute import ComputeOptions, pick_device, training_dtype
+from faceleak.errors import FaceleakError
+from faceleak.faces.store import FaceStore
+from faceleak.pieces import code_version, fingerprint
+from faceleak.reconstruction.prior_training.options import GanOptions
+
+CODE = (
+    "faceleak.backbones.augmentation",
+    "faceleak.backbones.faces_input",
+    *(
+        f"faceleak.reconstruction.prior_training.{module}"
+        for module in ("augmentation", "discriminator", "gan", "generator", "layers", "piece", "training")
+    ),
+)
+
+
+class PriorTrainingError(FaceleakError):
+    """A prior cannot be trained, or its training has failed."""
+
+
+@dataclass(frozen=True)
+class PriorPiece:
+    """A prior to train on `images`, which has the columns image_id and sha256."""
+
+    store: FaceStore
+    images: pd.DataFrame
+    options: GanOptions
+    compute: ComputeOptions
+
+    @cached_property
+    def ordered(self) -> pd.DataFrame:
+        """The images in an order of their own, so that the order of the rows changes nothing."""
+        return self.images.sort_values("sha256", ignore_index=True)
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Which images."""
+        return fingerprint(self.ordered[["sha256"]])
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where everything about this prior lies: named by all that it depends on but how long it is trained."""
+        precision = str(training_dtype(self.compute, pick_device(self.compute)))
+        options = self.options.model_dump(mode="json", exclude={"images"})
+        name = fingerprint(self.data_hash, options, precision, code_version(*CODE))
+        return self.compute.cache / "priors" / name
+
+    def after(self, round_number: int) -> Path:
+        """Where the prior lies as it is after this round (from 0)."""
+        return self.folder / f"round_{round_number:05d}"
+
+    def check(self) -> None:
+        """Raise PriorTrainingError where there are fewer images than one batch."""
+        if len(self.images) < self.options.batch_size:
+            raise PriorTrainingError(
+                f"A prior cannot be trained on {len(self.images)} images: one batch takes "
+                f"{self.options.batch_size}. Give the role `public` more people (faces.splits.roles.public), or lower "
+                "prior.training.batch_size; below a few hundred images a prior mostly repeats them."
+            )

@@ -1,0 +1,142 @@
+"""Training a prior round by round, resumable after any of them.
+
+Same images, options and precision → same weights on the same kind of machine, interrupted or not: every round draws
+its order, latents and augmentation from the seed and its own number, so the position is all that there is to keep of
+the state of the random generators.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from faceleak.backbones.augmentation import mirrored
+from faceleak.backbones.faces_input import face_batches
+from faceleak.compute import keep_freed_memory, pick_device, seeded, training_dtype
+from faceleak.pieces import writing
+from faceleak.progress import track
+from faceleak.reconstruction.prior_training.gan import LOSSES, Gan
+from faceleak.reconstruction.prior_training.piece import PriorPiece, PriorTrainingError
+from faceleak.reconstruction.prior_training.trained import (
+    CARD,
+    PriorCard,
+    TrainedPrior,
+    load_trained_prior,
+    save_trained_prior,
+)
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def train_prior(piece: PriorPiece) -> TrainedPrior:
+    """Train the prior, or find it in the cache. Raises PriorTrainingError."""
+    *_, last = rounds(piece)
+    return last
+
+
+def rounds(piece: PriorPiece) -> Iterator[TrainedPrior]:
+    """Yield the prior as it is after each round: found in the cache, or trained as soon as it is asked for.
+
+    The last one is the result. Raises PriorTrainingError where there are fewer images than one batch, or a loss is no
+    number.
+    """
+    piece.check()
+    keep_freed_memory()
+    run = None
+    for number in range(piece.options.rounds):
+        if not (piece.after(number) / CARD).exists():
+            run = run or _begin(piece, number)
+            while run.next_round <= number:
+                run.train_round()
+        yield load_trained_prior(piece.after(number), pick_device(piece.compute))
+
+
+def _begin(piece: PriorPiece, missing: int) -> "_Run":
+    """Go on from the checkpoint; start anew without one, or one that cannot be read or that is beyond `missing`."""
+    run, path = _Run(piece), piece.folder / CHECKPOINT
+    if not path.exists():
+        return run
+    try:
+        run.restore(path)
+    except Exception:  # readers of damaged files raise whatever they stumble on, when a part is restored already
+        path.unlink()
+        return _Run(piece)
+    return run if run.next_round <= missing else _Run(piece)
+
+
+class _Run:
+    """Training from round to round."""
+
+    def __init__(self, piece: PriorPiece) -> None:
+        self.piece = piece
+        self.device = pick_device(piece.compute)
+        self.positions = piece.store.positions(piece.ordered["image_id"])
+        self.gan = Gan(piece.options, self.device, training_dtype(piece.compute, self.device))
+        self.next_round = 0
+
+    def train_round(self) -> None:
+        """Show the images of one round; keep the prior that comes of it, and all that the next round goes on from."""
+        number, options = self.next_round, self.piece.options
+        random = np.random.default_rng([options.seed, number])
+        with seeded(int(random.integers(2**31))):
+            losses = [
+                self.gan.step(real, step % 4, options.images_shown(number) + step * options.batch_size)
+                for step, real in enumerate(self._batches(number, random), start=1)
+            ]
+        means = torch.stack(losses).mean(0).tolist()
+        if not np.isfinite(means).all():
+            raise PriorTrainingError(
+                f"The losses of the prior are {means} in round {number + 1}. Lower prior.training.learning_rate."
+            )
+        self.next_round += 1
+        save_trained_prior(self._prior(dict(zip(LOSSES, means, strict=True))), self.piece.after(number))
+        self.save_checkpoint()
+
+    def _batches(self, number: int, random: np.random.Generator) -> Iterator[Tensor]:
+        """Batches (batch_size, 3, size, size) of training images in −1…1."""
+        options = self.piece.options
+        order = _endless_order(len(self.positions), options.images_shown(1), random)
+        batches = face_batches(
+            self.piece.store, self.positions[order], options.image_size, options.batch_size, self.device
+        )
+        description = f"Training a prior, round {number + 1} of {options.rounds}"
+        for faces in track(batches, description, options.steps, "steps"):
+            yield (mirrored(faces, random) if options.horizontal_flip else faces) * 2 - 1
+
+    def _prior(self, losses: dict[str, float]) -> TrainedPrior:
+        """The prior as it is now."""
+        options, adaptation = self.piece.options, self.gan.adaptation
+        training = {"images": len(self.positions), "data_hash": self.piece.data_hash}
+        state = {
+            "images_shown": options.images_shown(self.next_round),
+            "augmentation": adaptation.probability,
+            "overfitting": adaptation.overfitting,
+            **losses,
+        }
+        card = PriorCard(
+            image_size=options.image_size,
+            latent_size=options.latent_size,
+            width=options.generator_width,
+            training=training | options.model_dump(mode="json", exclude={"images"}),
+            state=state,
+        )
+        return TrainedPrior(self.gan.settled(), card)
+
+    def save_checkpoint(self) -> None:
+        """Write all that the next round goes on from, whole or not at all."""
+        with writing(self.piece.folder / CHECKPOINT) as partial:
+            torch.save({"next_round": self.next_round, "gan": self.gan.state_dict()}, partial)
+
+    def restore(self, path: Path) -> None:
+        """Go on from what `save_checkpoint` wrote."""
+        checkpoint = torch.load(path, map_location=self.device, weights_only=True)
+        self.gan.load_state_dict(checkpoint["gan"])
+        self.next_round = int(checkpoint["next_round"])
+
+
+def _endless_order(images: int, length: int, random: np.random.Generator) -> NDArray[np.intp]:
+    """Places of `length` images: every image once in an order of its own, then every one again in another."""
+    return np.concatenate([random.permutation(images) for _ in range(-(-length // images))])[:length]

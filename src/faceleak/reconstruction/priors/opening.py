@@ -1,0 +1,102 @@
+"""From the configuration to a prior, and what names one in a piece."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from faceleak.reconstruction.priors.options import PriorOptions
+
+if TYPE_CHECKING:
+    import torch
+
+    from faceleak.reconstruction.priors.prior import Prior
+
+PLACES = {"weights", "sha256"}
+ROOM = "faceleak.reconstruction"
+# The modules whose code decides what a prior of each kind draws.
+CODE = {
+    "demo": ("priors.demo",),
+    "trained": ("prior_training.generator", "prior_training.layers", "prior_training.trained"),
+    "stylegan2": tuple(
+        f"priors.{name}"
+        for name in ("modulation", "resampling", "stylegan2", "stylegan2_file", "stylegan2_network", "w_spaces")
+    ),
+    "factory": ("priors.factory",),
+}
+
+
+def load_prior(options: PriorOptions, device: "torch.device") -> "Prior":
+    """Load a prior onto `device`. Raises PriorError, and for factories also FactoryError and BackboneError."""
+    prior = _generator(options, device)
+    if options.crop is None and options.image_size is None:
+        return prior
+    from faceleak.reconstruction.priors.framing import FramedPrior
+
+    return FramedPrior(prior, options.crop, options.image_size)
+
+
+def _generator(options: PriorOptions, device: "torch.device") -> "Prior":
+    if options.stylegan2 is not None:
+        from faceleak.reconstruction.priors.stylegan2 import StyleGAN2Prior
+
+        return StyleGAN2Prior(options.stylegan2, device)
+    if options.factory is not None:
+        from faceleak.reconstruction.priors.factory import GeneratorPrior
+
+        return GeneratorPrior(options, device)
+    if options.trained is not None:
+        from faceleak.reconstruction.prior_training.trained import load_trained_prior
+
+        return load_trained_prior(options.trained, device)
+    from faceleak.reconstruction.priors.demo import DemoPrior
+
+    return DemoPrior(device)
+
+
+def code_of(options: PriorOptions) -> tuple[str, ...]:
+    """Names of the modules that a result made with this prior depends on."""
+    names = CODE[options.kind]
+    framed = options.crop is not None or options.image_size is not None
+    return tuple(f"{ROOM}.{name}" for name in (*names, *(["priors.framing"] if framed else [])))
+
+
+def identity_of(options: PriorOptions) -> list[Any]:
+    """What distinguishes a prior from others: its options without places on this machine, and a hash of its weights."""
+    described = options.model_dump(
+        mode="json", exclude={"weights": True, "sha256": True, "trained": True, "stylegan2": PLACES}
+    )
+    return [described, _weights_hash(options)]
+
+
+def _weights_hash(options: PriorOptions) -> str:
+    if options.stylegan2 is not None:
+        path = options.stylegan2.weights
+        if not path.is_file():
+            from faceleak.reconstruction.priors.stylegan2_file import missing
+
+            raise missing(path)
+        state = path.stat()
+        return _file_hash(path, state.st_size, state.st_mtime_ns)
+    if options.trained is not None:
+        from faceleak.reconstruction.prior_training.trained import trained_prior_hash
+
+        return trained_prior_hash(options.trained)
+    return _factory_hash(options.model_dump_json()) if options.factory is not None else ""
+
+
+@lru_cache(maxsize=8)  # by size and time of change too
+def _file_hash(path: Path, size: int, modified: int) -> str:  # noqa: ARG001
+    from faceleak.backbones.checkpoint import sha256_of_file
+
+    return sha256_of_file(path)
+
+
+@lru_cache(maxsize=8)
+def _factory_hash(options: str) -> str:
+    """A factory may bring weights of its own, so the network is built to see them."""
+    from faceleak.pieces import code_version, fingerprint
+    from faceleak.reconstruction.priors.factory import build, state_hash
+
+    described = PriorOptions.model_validate_json(options)
+    module = (described.factory or "").partition(":")[0]
+    return fingerprint(code_version(module), state_hash(build(described)))

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from faceleak.compute import ComputeOptions
+from faceleak.reconstruction.options import SearchOptions
+from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
+from faceleak.reconstruction.prior_training.generator import FaceGenerator
+from faceleak.reconstruction.prior_training.trained import PriorCard, TrainedPrior, save_trained_prior
+from faceleak.reconstruction.priors.options import PriorOptions
+
+
+@pytest.fixture
+def make_piece(tiny_backbone, tiny_attack, search_options: SearchOptions, compute: ComputeOptions, tmp_path: Path):
+    def make(prior: object) -> ReconstructionPiece:
+        options = search_options.model_copy(update={"steps": 1})
+        own = compute.model_copy(update={"cache": tmp_path})
+        given = PriorOptions.model_validate(prior)
+        return ReconstructionPiece("plain", tiny_backbone, ("bn_distance",), tiny_attack, given, options, own)
+
+    return make
+
+
+def test_a_piece_is_named_by_its_prior(make_piece, converted: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    content = bytearray(converted.read_bytes())
+    content[-1] ^= 1
+    other.write_bytes(content)
+    drawn = TrainedPrior(FaceGenerator(64, 8, 2), PriorCard(image_size=64, latent_size=8, width=2))
+    for name in ("trained", "trained_further"):
+        save_trained_prior(drawn, tmp_path / name)
+        drawn.generator.to_rgb.bias += 1
+    priors = [
+        "demo",
+        {"trained": str(tmp_path / "trained")},
+        {"trained": str(tmp_path / "trained_further")},
+        {"demo": True, "crop": "ffhq_to_arcface"},
+        {"stylegan2": {"weights": str(converted)}},
+        {"stylegan2": {"weights": str(converted), "latent_space": "w_plus"}},
+        {"stylegan2": {"weights": str(other)}},
+    ]
+    paths = [make_piece(prior).path for prior in priors]
+    assert len(set(paths)) == len(paths)
+    assert paths == [make_piece(prior).path for prior in priors]
+
+
+def test_a_stylegan2_is_searched_and_remembered(make_piece, converted: Path) -> None:
+    piece = make_piece({"stylegan2": {"weights": str(converted), "latent_space": "w"}, "image_size": 32})
+    found = reconstruct_all([piece], piece.compute)
+    assert found["plain/optimised/pixels"].shape == (3, 32, 32, 3)
+    assert found["plain/optimised/latents"].shape == (3, 9)
+    written = piece.path.stat().st_mtime_ns
+    assert reconstruct_all([piece], piece.compute).keys() == found.keys()
+    assert piece.path.stat().st_mtime_ns == written
