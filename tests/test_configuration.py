@@ -131,3 +131,31 @@ def test_defended_shadows_without_public_faces_to_undo_them_on_are_refused() -> 
         check_parameters(wrong)
     wrong["defense"]["attackers"] = ["refitted"]
     assert check_parameters(wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"default": "fussed"}, "tuning.default is 'fussed', but membership.attacks has bn_distance"),
+        ({"threat_model": "shadows"}, "tuning.threat_model: 'shadows' is not allowed"),
+        ({"trial": 5}, "tuning.trial: unknown key"),
+        ({"space": {"model": ["quantile"]}}, "tuning.space.model.0: 'quantile' is not allowed"),
+    ],
+)
+def test_wrong_values_of_tuning_are_refused(changes: dict[str, Any], message: str) -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["tuning"] |= changes | {"space": wrong["tuning"]["space"] | changes.get("space", {})}
+    with pytest.raises(ConfigurationError) as raised:
+        check_parameters(wrong)
+    assert message in str(raised.value)
+
+
+def test_tuning_on_shadows_takes_pairs_of_them() -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["tuning"]["threat_model"] = "shadow"
+    wrong["membership"]["threat_models"] = ["partial_knowledge"]
+    wrong["membership"]["risk"] = None
+    wrong["reconstruction"]["search"]["threat_model"] = "partial_knowledge"
+    wrong["membership"]["references"]["count"] = 3
+    with pytest.raises(ConfigurationError, match=r"holds out pairs of references and takes 4"):
+        check_parameters(wrong)

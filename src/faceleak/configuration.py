@@ -17,6 +17,7 @@ from faceleak.options import Options
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 from faceleak.reporting.options import GateOptions, ReportOptions
+from faceleak.tuning.options import TuningOptions
 
 
 class ConfigurationError(FaceleakError):
@@ -37,6 +38,7 @@ class Parameters(Options):
     defense: DefenseOptions
     report: ReportOptions = ReportOptions()
     gate: GateOptions | None = None
+    tuning: TuningOptions
 
     @model_validator(mode="after")
     def _reconstruct_by_a_configured_attack(self) -> "Parameters":
@@ -80,6 +82,18 @@ class Parameters(Options):
                 "defense.threat_models has `shadow`, whose adaptive attacker undoes the defence of its references on "
                 "faces of the role `public`, and there is no such role: give it people in faces.splits.roles, or take "
                 "`shadow` out of defense.threat_models"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tune_beside_a_configured_attack(self) -> "Parameters":
+        if self.tuning.default not in self.membership.attacks:
+            attacks = ", ".join(self.membership.attacks)
+            raise ValueError(f"tuning.default is {self.tuning.default!r}, but membership.attacks has {attacks}")
+        if self.tuning.threat_model == "shadow" and self.membership.references.count < CALIBRATED_SHADOWS:
+            raise ValueError(
+                f"tuning.threat_model is `shadow`, which holds out pairs of references and takes {CALIBRATED_SHADOWS}, "
+                f"but membership.references.count is {self.membership.references.count}"
             )
         return self
 

@@ -128,5 +128,7 @@ class TerminalHooks:
             terminal.show_defenses(*(catalog.load(f"defense.{name}") for name in shown))
         if "audit_page" in made:
             terminal.show(f"The report: {self._reports}/audit.html")
-        if made & {"results", "defense.results"}:
+        if "tuning_metrics" in made:
+            terminal.show_tuning(catalog.load("tuning_metrics"))
+        if made & {"results", "defense.results", "tuning_metrics"}:
             terminal.show(f"Figures: {self._reports}/*.png    Compare runs in MLflow: make ui")

@@ -54,3 +54,12 @@ def show_gate(judged: list[dict[str, Any]]) -> None:
 
     for line in gate_lines(judged):
         show(line)
+
+
+def show_tuning(metrics: dict[str, dict[str, Any]]) -> None:
+    """Print the default and the tuned attack side by side."""
+    from faceleak.reporting.tuning import tuning_table
+
+    for variant in metrics.values():
+        _console.print()
+        _console.print(tuning_table(variant["tuning"]))

@@ -1,9 +1,42 @@
-import pandas as pd
+from itertools import pairwise
 
-from faceleak.signals.columns import columns_of
+import pandas as pd
+import pytest
+
+from faceleak.signals.columns import AT_EACH_LAYER, columns_of, columns_of_layers
+from faceleak.signals.moments import MOMENTS, moment_names
 
 
 def test_columns_of_a_signal_are_not_those_of_one_with_a_longer_name():
     table = pd.DataFrame(columns=["image_id", "bn_distance.bn1", "bn_distance_wide.bn1", "bn_distance.layer1.0.bn1"])
     assert columns_of("bn_distance", table) == ["bn_distance.bn1", "bn_distance.layer1.0.bn1"]
     assert columns_of("bn", table) == []
+
+
+def table_of(signal: str, layers: int) -> pd.DataFrame:
+    names = [f"layer{layer}" for layer in range(layers)]
+    if signal == "bn_moments_grouped":
+        names = [f"{name}.{group}" for name in names for group in range(4)]
+    if signal != "bn_distance":
+        names = moment_names(names)
+    return pd.DataFrame(columns=[f"{signal}.{name}" for name in names] + ["embedding_norm.norm"])
+
+
+@pytest.mark.parametrize("signal", AT_EACH_LAYER)
+@pytest.mark.parametrize("layers", [3, 7, 31])
+def test_thirds_are_every_layer_once_in_the_networks_order(signal: str, layers: int) -> None:
+    table = table_of(signal, layers)
+    thirds = [columns_of_layers(signal, table, third) for third in ("early", "middle", "late")]
+    together = [column for third in thirds for column in third]
+    assert sorted(together) == sorted(columns_of(signal, table))
+    assert columns_of_layers(signal, table, "all") == columns_of(signal, table)
+    numbers = [{int(column.split("layer")[1].split(".")[0]) for column in third} for third in thirds]
+    assert all(max(third) < min(following) for third, following in pairwise(numbers))
+
+
+def test_one_layer_is_left_at_least_and_other_signals_keep_all_columns() -> None:
+    for third in ("early", "middle", "late"):
+        assert columns_of_layers("bn_moments", table_of("bn_moments", 1), third) == [
+            f"bn_moments.{moment}.layer0" for moment in MOMENTS
+        ]
+        assert columns_of_layers("embedding_norm", table_of("bn_distance", 3), third) == ["embedding_norm.norm"]

@@ -19,7 +19,7 @@ from faceleak.membership.models.attackers_table import (
     numbers,
 )
 from faceleak.membership.options import AttackOptions
-from faceleak.signals.columns import columns_of
+from faceleak.signals.columns import columns_of, columns_of_layers
 
 BEYOND = " beyond references"
 
@@ -141,7 +141,8 @@ def features(evidence: Evidence, options: AttackOptions) -> pd.DataFrame:
 
 def _columns(options: AttackOptions, table: pd.DataFrame) -> list[str]:
     """The columns that the attack reads; the one whose quantiles are regressed comes first."""
-    columns = [column for signal in options.signals for column in columns_of(signal, table)]
+    read = [columns_of_layers(signal, table, options.layers) for signal in options.signals]
+    columns = [column for of_signal in read for column in of_signal]
     if options.score is not None and options.score not in table.columns:
         known = ", ".join(columns_of(options.score.partition(".")[0], table)[:5]) or "none"
         raise AttackColumnsError(

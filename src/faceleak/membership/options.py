@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.options import Aggregation, Options
+from faceleak.signals.columns import Layers
 from faceleak.signals.registry import check_signal, is_read_off_images
 
 ThreatModel = Literal["partial_knowledge", "shadow"]
@@ -19,7 +20,8 @@ ONLINE_TARGETS = 3  # fewer leave no image with others that were trained on it a
 class AttackOptions(Options):
     """One attack: the signals it reads, the model that turns them into a score, and how references calibrate it.
 
-    `regularisation`: inverse strength C of the logistic model. `score`: the column whose distribution `quantile`
+    `layers`: of signals that are read at each BN layer, those of all layers or of a third of them, in the network's
+    order. `regularisation`: inverse strength C of the logistic model. `score`: the column whose distribution `quantile`
     regresses on the signals. `calibration`: none; `features`, which gives the model each number beside its excess over
     the references; or a calibration of the model's score. `online`: the calibration also reads references that were
     trained on the judged images themselves: the other targets of the `repeats` pipeline, which is the only one to make
@@ -27,6 +29,7 @@ class AttackOptions(Options):
     """
 
     signals: list[SignalName] = Field(min_length=1)
+    layers: Layers = "all"
     model: Literal["logistic", "mlp", "cnn", "quantile"] = "logistic"
     regularisation: float = Field(1.0, gt=0)
     score: str | None = None

@@ -1,6 +1,6 @@
 """Which of several views of a variant an adaptive attacker takes: the best one on people of the attacker's own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,17 +22,23 @@ def own_auc(known: Evidence, options: AttackOptions) -> float:
 
     Raises AttackFitError where there are too few of them.
     """
+    return list(own_aucs(known, options))[-1]
+
+
+def own_aucs(known: Evidence, options: AttackOptions) -> Iterator[float]:
+    """After each fold the AUC on all people judged so far; the last value is `own_auc`. Raises AttackFitError."""
     from sklearn.metrics import roc_auc_score
 
     from faceleak.membership.attacks import fit_attack
 
     table = known.images[["identity", "is_member"]]
-    ranks = np.zeros(len(table))
+    ranks = np.full(len(table), np.nan)
     for fitted, held_out in folds_over_people(table):
         attack = fit_attack([known.rows(fitted)], options, with_threshold=False)
         score = attack.score(known.rows(held_out))
         ranks[held_out] = pd.Series(score).rank(pct=True)  # scores of two fits have no common unit
-    return float(roc_auc_score(table["is_member"], ranks))
+        judged = np.isfinite(ranks)
+        yield float(roc_auc_score(table["is_member"][judged], ranks[judged]))
 
 
 def own_auc_of_shadows(shadows: Sequence[Evidence], options: AttackOptions) -> float | None:
@@ -42,21 +48,29 @@ def own_auc_of_shadows(shadows: Sequence[Evidence], options: AttackOptions) -> f
     what is fitted an image's membership of one shadow tells nothing of its membership of another. Raises
     AttackFitError.
     """
+    return next(reversed(list(own_aucs_of_shadows(shadows, options))), None)
+
+
+def own_aucs_of_shadows(shadows: Sequence[Evidence], options: AttackOptions) -> Iterator[float]:
+    """After each pair the mean over all shadows judged so far; the last value is `own_auc_of_shadows`.
+
+    There is none where there is one pair of references or less. Raises AttackFitError.
+    """
     from sklearn.metrics import roc_auc_score
 
     from faceleak.membership.attacks import fit_attack
 
     pairs = [shadows[first : first + 2] for first in range(0, len(shadows), 2)]
     if len(pairs) < 2:
-        return None
-    aucs = []
+        return
+    aucs: list[float] = []
     for number, held_out in enumerate(pairs):
         others = [shadow for pair in (*pairs[:number], *pairs[number + 1 :]) for shadow in pair]
         attack = fit_attack(others, options, with_threshold=False)
         for shadow in held_out:
             judged = shadow if options.calibration is None else shadow.comparable()
-            aucs.append(roc_auc_score(judged.images["is_member"], attack.score(judged)))
-    return float(np.mean(aucs))
+            aucs.append(float(roc_auc_score(judged.images["is_member"], attack.score(judged))))
+        yield float(np.mean(aucs))
 
 
 def strongest(tries: Sequence[Encounter], fitted: "Mapping[str, Mapping[str, Attack]]", name: str) -> Encounter | None:

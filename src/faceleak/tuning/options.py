@@ -1,0 +1,83 @@
+"""Configuration of the `tuning` pipeline."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from faceleak.membership.options import AttackOptions, Calibration, SignalName, ThreatModel
+from faceleak.options import Options
+from faceleak.signals.columns import Layers
+
+
+class SignalSpace(Options):
+    """Signals that every trial reads, and those that each trial takes or leaves."""
+
+    always: list[SignalName] = Field(min_length=1)
+    optional: list[SignalName] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _name_each_once(self) -> "SignalSpace":
+        names = self.names()
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{', '.join(repeated)} stands more than once among `always` and `optional`")
+        return self
+
+    def names(self) -> list[str]:
+        """All of them."""
+        return [*self.always, *self.optional]
+
+
+class SearchSpace(Options):
+    """The attacks to choose from. `regularisation`: bounds of C, searched on a log scale; only `logistic` reads it."""
+
+    signals: SignalSpace
+    layers: list[Layers] = Field(["all"], min_length=1)
+    model: list[Literal["logistic", "mlp", "cnn"]] = Field(min_length=1)
+    regularisation: tuple[float, float]
+    calibration: list[Calibration | None] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _have_a_range(self) -> "SearchSpace":
+        low, high = self.regularisation
+        if not 0 < low < high:
+            raise ValueError(f"regularisation is {low} to {high}; it takes two numbers above 0, the smaller one first")
+        return self
+
+    def largest(self) -> AttackOptions:
+        """An attack that reads all that any attack of the space reads."""
+        calibration = next((name for name in self.calibration if name is not None), None)
+        return AttackOptions(signals=self.signals.names(), calibration=calibration)
+
+    def outside(self, attack: AttackOptions) -> list[str]:
+        """Why the space does not hold this attack; nothing where it does."""
+        low, high = self.regularisation
+        reasons = {
+            "`signals.always` has what it does not read": not set(self.signals.always) <= set(attack.signals),
+            "`signals` lacks what it reads": not set(attack.signals) <= set(self.signals.names()),
+            f"`layers` lacks {attack.layers!r}": attack.layers not in self.layers,
+            f"`model` lacks {attack.model!r}": attack.model not in self.model,
+            f"`calibration` lacks {attack.calibration!r}": attack.calibration not in self.calibration,
+            f"`regularisation` does not hold {attack.regularisation}": not low <= attack.regularisation <= high,
+            "it is `online`": attack.online,
+        }
+        return [reason for reason, holds in reasons.items() if holds]
+
+
+class TuningOptions(Options):
+    """The whole `tuning` block.
+
+    `trials`: how many, failed ones not counted; raising it goes on with the same study. `default`: the attack of
+    `membership.attacks` that is tried first and that the tuned one is compared with. `pruning`: whether a trial ends
+    early whose value, after some folds, is below the median of the others'. `workers`: processes on the study; with
+    more than one, which trials are drawn depends on their speed. `storage`: URL of a database for studies that several
+    machines work on; without one, a study is a file in `compute.cache`.
+    """
+
+    trials: int = Field(30, ge=1)
+    threat_model: ThreatModel
+    default: str
+    space: SearchSpace
+    pruning: bool = True
+    workers: int = Field(1, ge=1)
+    storage: SecretStr | None = None
+    seed: int = Field(0, ge=0)

@@ -1,0 +1,44 @@
+"""From parameters of a trial to an attack, and back."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from faceleak.membership.options import AttackOptions
+from faceleak.tuning.options import SearchSpace
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+SIGNAL, LAYERS, MODEL = "signals.{}", "layers", "model"
+REGULARISATION, CALIBRATION = "regularisation", "calibration"
+
+
+def suggest_attack(trial: "BaseTrial", space: SearchSpace) -> AttackOptions:
+    """Let the trial choose an attack. Every trial has all parameters, also those that its model does not read."""
+    taken = [name for name in space.signals.optional if trial.suggest_categorical(SIGNAL.format(name), [False, True])]
+    choice = {
+        LAYERS: trial.suggest_categorical(LAYERS, space.layers),
+        MODEL: trial.suggest_categorical(MODEL, space.model),
+        REGULARISATION: trial.suggest_float(REGULARISATION, *space.regularisation, log=True),
+        CALIBRATION: trial.suggest_categorical(CALIBRATION, space.calibration),
+    }
+    if choice[MODEL] != "logistic":
+        del choice[REGULARISATION]
+    return AttackOptions(signals=[*space.signals.always, *taken], **choice)
+
+
+def attack_of(parameters: Mapping[str, Any], space: SearchSpace) -> AttackOptions:
+    """The attack that a trial with these parameters tries."""
+    from optuna.trial import FixedTrial
+
+    return suggest_attack(FixedTrial(dict(parameters)), space)
+
+
+def parameters_of(attack: AttackOptions, space: SearchSpace) -> dict[str, Any]:
+    """The parameters of a trial that tries this attack, which the space has to hold."""
+    return {SIGNAL.format(name): name in attack.signals for name in space.signals.optional} | {
+        LAYERS: attack.layers,
+        MODEL: attack.model,
+        REGULARISATION: attack.regularisation,
+        CALIBRATION: attack.calibration,
+    }

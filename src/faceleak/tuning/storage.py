@@ -1,0 +1,84 @@
+"""Where studies are kept: a file of their own in the cache, or a database that several machines share."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from faceleak.errors import FaceleakError
+from faceleak.pieces import not_written
+from faceleak.tuning.options import TuningOptions
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+HEARTBEAT, GRACE = 30, 120  # seconds
+PATIENCE = 60  # seconds that a worker waits for others to have written
+
+
+class StorageError(FaceleakError):
+    """The database of `tuning.storage` cannot be used."""
+
+
+class BusyStudyError(FaceleakError):
+    """Another run is working on the same study."""
+
+
+def url_of(options: TuningOptions, name: str, cache: Path) -> str:
+    """Where the study of this name is kept."""
+    if options.storage is not None:
+        return options.storage.get_secret_value()
+    return f"sqlite:///{study_file(cache, name).absolute()}"
+
+
+def study_file(cache: Path, name: str) -> Path:
+    """The study's own file."""
+    return cache / "studies" / f"{name}.db"
+
+
+@contextmanager
+def working_alone(file: Path) -> Iterator[None]:
+    """Keep other runs from this study inside the block. Raises BusyStudyError where one is at it.
+
+    The system takes the lock back when a process ends, however it ends.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=0)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise BusyStudyError(
+            "Another run is tuning with the same data and options at this moment. Wait until it has ended and run the "
+            "same command again, which finds its trials; raise tuning.workers to have several processes on a study."
+        ) from error
+    except OSError as error:
+        raise not_written(file, error.strerror or str(error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def open_storage(url: str) -> "RDBStorage":
+    """Open the database, which is made if it is not there. Raises StorageError.
+
+    Trials send heartbeats, so that a trial whose machine is gone fails after a while and another takes its place.
+    """
+    from optuna.exceptions import ExperimentalWarning, StorageInternalError
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import SQLAlchemyError
+
+    waiting = {"connect_args": {"timeout": PATIENCE}} if url.startswith("sqlite") else None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return RDBStorage(url, engine_kwargs=waiting, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, ValueError, ImportError) as error:
+        raise StorageError(
+            f"The database of the study cannot be used ({type(error).__name__}). Check the URL in tuning.storage, that "
+            "its server answers and that its driver is installed; where tuning.storage is empty, remove the folder "
+            "`studies` of compute.cache."
+        ) from error

@@ -1,0 +1,75 @@
+import pandas as pd
+import pytest
+
+from faceleak.reporting.checks import ReportingError
+from faceleak.reporting.tuning import fresh_figure, study_figure, tuning_reading, tuning_table
+
+TRIALS = pd.DataFrame(
+    {
+        "trial": range(5),
+        "state": ["complete", "complete", "pruned", "complete", "complete"],
+        "own_auc": [0.90, 0.85, 0.60, 0.97, 1.0],
+    }
+)
+
+
+def interval(metric, value, low, high):
+    return {metric: value, f"{metric}_ci_low": low, f"{metric}_ci_high": high}
+
+
+def measured(difference=0.02, low=0.01, high=0.03):
+    return {
+        "fused_shadow": {"own_auc": 0.9} | interval("fresh_auc", 0.89, 0.85, 0.92) | interval("gap", 0.01, -0.02, 0.05),
+        "tuned_shadow": {"own_auc": 0.97} | interval("fresh_auc", 0.91, 0.88, 0.94) | interval("gap", 0.06, 0.03, 0.09),
+        "tuned_over_fused_shadow": interval("fresh_auc_difference", difference, low, high),
+    }
+
+
+def test_the_history_shows_all_trials_the_default_and_the_best_so_far():
+    figure = study_figure(TRIALS, {"model": 0.7, "calibration": 0.3})
+    history, bars = figure.axes
+    drawn = {line.get_label(): line.get_ydata() for line in history.lines}
+    assert list(drawn["best so far"]) == pytest.approx([0.1, 0.1, 0.03, 1e-4])  # 1 − AUC, on a log axis
+    assert list(drawn["default attack"]) == pytest.approx([0.1, 0.1])
+    assert list(drawn["pruned: value where it ended"]) == pytest.approx([0.4])
+    assert history.yaxis_inverted()
+    assert [bar.get_width() for bar in bars.patches] == [0.3, 0.7]
+    assert [text.get_text() for text in bars.get_yticklabels()] == ["calibration", "model"]
+
+
+def test_without_importances_the_panel_says_so():
+    bars = study_figure(TRIALS, {}).axes[1]
+    assert [text.get_text() for text in bars.texts] == ["too few trials differ to tell"]
+
+
+def test_without_trials_there_is_no_figure():
+    with pytest.raises(ReportingError, match="no rows"):
+        study_figure(TRIALS.head(0), {})
+
+
+def test_own_and_fresh_values_stand_on_one_row_an_attack():
+    axes = fresh_figure(measured()).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["fused_shadow", "tuned_shadow"]
+    points = sorted((int(line.get_ydata()[0]), float(line.get_xdata()[0])) for line in axes.lines)
+    assert points == [(0, 0.89), (0, 0.9), (1, 0.91), (1, 0.97)]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        ((0.02, 0.01, 0.03), "tuned beats fused_shadow: +0.020 [0.010, 0.030]"),
+        ((0.02, -0.01, 0.05), "tuned and fused_shadow cannot be told apart"),
+        ((-0.02, -0.03, -0.01), "tuned is worse than fused_shadow: -0.020 [-0.030, -0.010]. Keep fused_shadow."),
+    ],
+)
+def test_the_reading_follows_the_interval(bounds, text):
+    assert text in tuning_reading(measured(*bounds))
+
+
+def test_the_table_has_a_row_an_attack():
+    table = tuning_table(measured())
+    assert [list(column.cells) for column in table.columns][1:] == [
+        ["0.900", "0.970"],
+        ["0.890 [0.850, 0.920]", "0.910 [0.880, 0.940]"],
+        ["+0.010 [-0.020, 0.050]", "+0.060 [0.030, 0.090]"],
+    ]

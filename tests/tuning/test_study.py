@@ -1,0 +1,202 @@
+"""Studies: repeatable, kept, gone on with after a kill, and never drawn from what they should not know."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from faceleak.compute import ComputeOptions
+from faceleak.membership.models.attackers_table import AttackFitError
+from faceleak.membership.options import AttackOptions
+from faceleak.membership.strongest import own_auc
+from faceleak.tuning import storage
+from faceleak.tuning.objective import OwnData
+from faceleak.tuning.storage import BusyStudyError, StorageError, study_file, working_alone
+from faceleak.tuning.study import name_of, run_study
+from faceleak.tuning.trials import best_attack, importances, trials_table
+from tests.tuning.conftest import DEFAULT, options_of, own_people
+
+PROJECT = Path(__file__).parents[2]
+
+
+def tuned(people: OwnData, cache: Path, **changes: object) -> pd.DataFrame:
+    options = options_of(**changes)
+    return trials_table(run_study(people, DEFAULT, options, ComputeOptions(workers=1, cache=cache)))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(people: OwnData, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    return tuned(people, tmp_path_factory.mktemp("undisturbed"), trials=16)
+
+
+def test_the_default_comes_first_and_the_best_is_found(people, undisturbed):
+    first = undisturbed.iloc[0]
+    assert (first["signals.bn_distance"], first["regularisation"]) == (False, 1.0)
+    assert first["own_auc"] == own_auc(people.evidence[0], DEFAULT)
+    best = undisturbed.loc[undisturbed["own_auc"].idxmax()]
+    assert best["signals.bn_distance"]
+    assert best["own_auc"] == pytest.approx(0.92, abs=0.05)  # Φ(2/√2) = 0.921
+
+
+def test_only_what_is_below_the_median_of_those_before_it_is_pruned(people, tmp_path):
+    trials = tuned(people, tmp_path, trials=16, seed=3)
+    assert set(trials["state"]) == {"complete", "pruned"}
+    folds = trials[[f"own_auc_{fold}" for fold in range(1, 6)]].to_numpy()
+    for place, (state, values) in enumerate(zip(trials["state"], folds, strict=True)):
+        earlier = folds[:place][(trials["state"] == "complete")[:place]]
+        last = np.isfinite(values).sum() - 1
+        if state == "pruned":
+            assert len(earlier) >= 5
+            assert values[: last + 1].max() < np.median(earlier[:, last])
+        else:
+            assert last == 4
+
+
+def test_another_study_of_the_same_name_is_the_same_and_another_seed_is_not(people, undisturbed, tmp_path):
+    pd.testing.assert_frame_equal(tuned(people, tmp_path, trials=16), undisturbed)
+    other = tuned(people, tmp_path, trials=16, seed=1)
+    assert not other["regularisation"].equals(undisturbed["regularisation"])
+
+
+def test_a_study_is_gone_on_with_and_fewer_trials_are_its_beginning(people, undisturbed, tmp_path):
+    tuned(people, tmp_path, trials=6)
+    tuned(people, tmp_path, trials=16)
+    pd.testing.assert_frame_equal(tuned(people, tmp_path, trials=16), undisturbed)
+    shorter = tuned(people, tmp_path, trials=6)
+    pd.testing.assert_frame_equal(shorter, undisturbed.head(6)[shorter.columns])
+    assert len(list((tmp_path / "studies").glob("*.db"))) == 1
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.tuning.conftest import DEFAULT, options_of, own_people
+from faceleak.compute import ComputeOptions
+from faceleak.tuning import objective
+from faceleak.tuning.study import run_study
+
+judge = objective.own_aucs
+
+def slowly(*arguments):
+    for value in judge(*arguments):
+        yield value
+        time.sleep(0.3)
+
+objective.own_aucs = slowly
+options = options_of(trials=16, storage=sys.argv[3] or None)
+run_study(own_people(), DEFAULT, options, ComputeOptions(workers=1, cache=Path(sys.argv[1])))
+"""
+
+
+def trials_in(cache: Path) -> list[tuple[int, str]]:
+    """Number and state of all trials in the study's file, as another process sees them."""
+    files = list((cache / "studies").glob("*.db"))
+    if not files:
+        return []
+    with closing(sqlite3.connect(files[0], timeout=60)) as database:
+        if not database.execute("SELECT name FROM sqlite_master WHERE name = 'trials'").fetchall():
+            return []
+        return database.execute("SELECT number, state FROM trials ORDER BY number").fetchall()
+
+
+def killed_in_the_middle(cache: Path, ended: int, storage: str = "") -> list[tuple[int, str]]:
+    """Start the study in a process of its own, kill it in a trial once some have ended, and return what it has left."""
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(cache), str(PROJECT), storage], env=os.environ)
+    deadline = time.monotonic() + 120
+    while True:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        states = [state for _, state in trials_in(cache)]
+        if len(states) > ended and states[-1] == "RUNNING":
+            time.sleep(0.3)  # until its heart has beaten
+            process.kill()
+            process.wait()
+            return trials_in(cache)
+        time.sleep(0.02)
+
+
+def test_a_killed_study_goes_on_as_if_nothing_had_happened(people, undisturbed, tmp_path):
+    left = killed_in_the_middle(tmp_path, 3)
+    again = killed_in_the_middle(tmp_path, len(left) + 1)
+    assert [left[-1][1], again[-1][1]] == ["RUNNING", "RUNNING"]
+    assert again[: len(left)] == [*left[:-1], (len(left) - 1, "FAIL")]  # all that had ended is there
+    pd.testing.assert_frame_equal(tuned(people, tmp_path, trials=16), undisturbed)
+    states = [state for _, state in trials_in(tmp_path)]
+    assert (states.count("FAIL"), len(states)) == (2, 18)  # none was tried twice, and none too many
+
+
+def test_a_trial_of_a_machine_that_is_gone_fails_after_a_while_and_another_takes_its_place(
+    people, undisturbed, tmp_path, monkeypatch
+):
+    shared = tmp_path / "studies" / "shared.db"
+    shared.parent.mkdir()
+    left = killed_in_the_middle(tmp_path, 2, f"sqlite:///{shared}")
+    assert left[-1][1] == "RUNNING"
+    monkeypatch.setattr(storage, "GRACE", 1)
+    time.sleep(2)
+    found = tuned(people, tmp_path, trials=16, storage=f"sqlite:///{shared}")
+    pd.testing.assert_frame_equal(found, undisturbed)  # nobody else was at it, and the beat had stopped
+    assert trials_in(tmp_path)[len(left) - 1][1] == "FAIL"
+    assert len(trials_in(tmp_path)) == 17
+
+
+def test_several_workers_share_a_study(people, tmp_path):
+    options = options_of(trials=6, workers=2)
+    trials = run_study(people, DEFAULT, options, ComputeOptions(workers=1, cache=tmp_path))
+    assert len(trials) == 6
+    assert len({tuple(trial.params.items()) for trial in trials}) == 6
+    assert not any(state in ("RUNNING", "FAIL") for _, state in trials_in(tmp_path))
+
+
+def test_two_runs_on_one_study_are_refused(people, tmp_path):
+    file = study_file(tmp_path, name_of(people, DEFAULT, options_of()))
+    with working_alone(file), pytest.raises(BusyStudyError, match="at this moment"):
+        tuned(people, tmp_path)
+    assert len(tuned(people, tmp_path)) == 8
+
+
+def test_a_database_of_ones_own_is_used_and_a_wrong_one_is_told_without_its_password(people, tmp_path, undisturbed):
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    shorter = tuned(people, tmp_path / "cache", storage=url)
+    pd.testing.assert_frame_equal(shorter, undisturbed.head(8)[shorter.columns])
+    assert not (tmp_path / "cache").exists()
+    with pytest.raises(StorageError, match=r"tuning\.storage") as raised:
+        tuned(people, tmp_path, storage="postgresql+nosuchdriver://someone:secret@nowhere/studies")
+    assert "secret" not in str(raised.value)
+    assert "secret" not in options_of(storage="postgresql://someone:secret@nowhere/studies").model_dump_json()
+
+
+def test_what_cannot_be_fitted_ends_the_study_with_the_reason(tmp_path):
+    with pytest.raises(AttackFitError):
+        tuned(own_people(people=3), tmp_path)
+
+
+def test_the_name_depends_on_data_options_and_default_but_not_on_the_number_of_trials(people):
+    name = name_of(people, DEFAULT, options_of())
+    assert name_of(own_people(), DEFAULT, options_of(trials=99)) == name
+    others = [
+        name_of(own_people(people=42), DEFAULT, options_of()),
+        name_of(people, AttackOptions(signals=["embedding_norm"], regularisation=2.0), options_of()),
+        name_of(people, DEFAULT, options_of(seed=1)),
+        name_of(people, DEFAULT, options_of(workers=2)),
+        name_of(people, DEFAULT, options_of(pruning=False)),
+    ]
+    assert len({name, *others}) == 6
+
+
+def test_what_matters_is_found_and_where_nothing_differs_nothing_is_said(people, tmp_path):
+    options = options_of(trials=16, pruning=False)
+    trials = run_study(people, DEFAULT, options, ComputeOptions(workers=1, cache=tmp_path))
+    shares = importances(trials, seed=0)
+    assert shares["signals.bn_distance"] > 0.8
+    assert sum(shares.values()) == pytest.approx(1)
+    assert "bn_distance" in best_attack(trials, options.space).signals
+    assert importances(trials[:1], seed=0) == {}
