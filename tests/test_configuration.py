@@ -58,7 +58,7 @@ def test_reconstruction_by_an_attack_that_is_not_configured_is_refused() -> None
     [
         ("reference_similarity", {}),
         ("fused", {}),
-        ("bn_moments", {"model": "mlp"}),
+        ("bn_moments", {"model": "quantile", "score": "bn_moments.x"}),
         ("bn_moments", {"calibration": "lira"}),
     ],
 )
@@ -66,8 +66,17 @@ def test_reconstruction_by_an_attack_without_gradients_is_refused(attack: str, c
     wrong = deepcopy(parameters("base"))
     wrong["membership"]["attacks"][attack] |= changes
     wrong["reconstruction"]["search"]["attack"] = attack
-    with pytest.raises(ConfigurationError, match=rf"attack is '{attack}', but stage 2 climbs a `logistic` attack"):
+    with pytest.raises(ConfigurationError, match=rf"attack is '{attack}', but stage 2 climbs a `logistic` or `mlp`"):
         check_parameters(wrong)
+
+
+def test_reconstruction_by_a_calibrated_attack_takes_people_that_references_never_saw() -> None:
+    right = deepcopy(parameters("base"))
+    right["membership"]["attacks"]["bn_moments"] |= {"model": "mlp", "calibration": "features"}
+    assert check_parameters(right).reconstruction.search.attack == "bn_moments"
+    right["reconstruction"]["search"]["threat_model"] = "shadow"
+    with pytest.raises(ConfigurationError, match="which is calibrated, under `shadow`"):
+        check_parameters(right)
 
 
 def test_reconstruction_under_a_threat_model_that_is_not_configured_is_refused() -> None:

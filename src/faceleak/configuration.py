@@ -16,6 +16,7 @@ from faceleak.metrics.options import BootstrapOptions
 from faceleak.options import Options
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
+from faceleak.reporting.options import GateOptions, ReportOptions
 from faceleak.tuning.options import TuningOptions
 
 
@@ -36,6 +37,8 @@ class Parameters(Options):
     prior: PriorTrainingOptions
     defense: DefenseOptions
     tuning: TuningOptions
+    report: ReportOptions = ReportOptions()
+    gate: GateOptions | None = None
 
     @model_validator(mode="after")
     def _reconstruct_by_a_configured_attack(self) -> "Parameters":
@@ -46,8 +49,13 @@ class Parameters(Options):
             )
         if not attacks[search.attack].is_differentiable():
             raise ValueError(
-                f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a `logistic` attack without "
-                "calibration on signals of single images"
+                f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a `logistic` or `mlp` attack "
+                "on signals of single images, without calibration or with `features`"
+            )
+        if attacks[search.attack].calibration is not None and search.threat_model == "shadow":
+            raise ValueError(
+                f"reconstruction.search.attack is {search.attack!r}, which is calibrated, under `shadow`; stage 2 "
+                "climbs calibrated attacks under `partial_knowledge` alone"
             )
         allowed = {"membership": self.membership.threat_models, "defense": self.defense.threat_models}
         for block, threat_models in allowed.items():

@@ -5,7 +5,7 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks import MlflowHook
@@ -61,6 +61,18 @@ class TrackingHooks(MlflowHook):
             super()._log_param(name, value)
 
 
+class OriginHooks:
+    """Tell the report where its run comes from."""
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Give `origin`, which no node makes, to the pipelines that take it."""
+        if "origin" in pipeline.inputs():
+            from faceleak import origin
+
+            catalog["origin"] = MemoryDataset(origin.describe(run_params))
+
+
 class TerminalHooks:
     """What the terminal shows besides progress bars: each finished node, and at the end the results."""
 
@@ -93,10 +105,12 @@ class TerminalHooks:
             terminal.show(f"[{self._finished:{width}}/{self._nodes}] {self._running}  {seconds:.1f} s")
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str) -> None:
-        """Name the first picture as soon as there is one."""
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Name the first picture as soon as there is one, and say which policies hold before one of them fails."""
         if dataset_name == "people_figure":
             terminal.show(f"A first look at the faces: {self._reports}/people.png")
+        if dataset_name == "gate":
+            terminal.show_gate(data)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
@@ -114,5 +128,7 @@ class TerminalHooks:
             terminal.show_defenses(*(catalog.load(f"defense.{name}") for name in shown))
         if "tuning_metrics" in made:
             terminal.show_tuning(catalog.load("tuning_metrics"))
+        if "audit_page" in made:
+            terminal.show(f"The report: {self._reports}/audit.html")
         if made & {"results", "defense.results", "tuning_metrics"}:
             terminal.show(f"Figures: {self._reports}/*.png    Compare runs in MLflow: make ui")

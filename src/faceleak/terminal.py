@@ -55,3 +55,11 @@ def show_tuning(metrics: dict[str, dict[str, Any]]) -> None:
     for variant in metrics.values():
         _console.print()
         _console.print(tuning_table(variant["tuning"]))
+
+
+def show_gate(judged: list[dict[str, Any]]) -> None:
+    """Print one line a policy."""
+    from faceleak.reporting.gate import gate_lines
+
+    for line in gate_lines(judged):
+        show(line)

@@ -1,7 +1,6 @@
 """What MLflow is told about a run beyond its parameters and metrics: origin, hashes, and how it ended."""
 
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import psutil
 from mlflow.entities import RunStatus
 from mlflow.tracking import MlflowClient
 
+from faceleak.origin import commit, has_uncommitted_changes
 from faceleak.pieces import fingerprint
 
 PROCESS_TAG = "faceleak.process"
@@ -47,7 +47,6 @@ def tag_origin(run_params: dict[str, Any]) -> None:
     """Tag the active run with commit, uncommitted changes, configuration environment and process."""
     if mlflow.active_run() is None:
         return
-    commit = _git("rev-parse", "HEAD")
     environment = run_params.get("env") or "base"
     pipelines = " + ".join(run_params.get("pipeline_names") or ["audit"])
     mlflow.set_tags(
@@ -55,18 +54,10 @@ def tag_origin(run_params: dict[str, Any]) -> None:
             "mlflow.runName": pipelines if environment == "base" else f"{pipelines} ({environment})",
             PROCESS_TAG: this_process(),
             "faceleak.environment": environment,
-            "mlflow.source.git.commit": commit or "none",
-            "faceleak.uncommitted_changes": str(bool(_git("status", "--porcelain", "--untracked-files=no"))),
+            "mlflow.source.git.commit": commit() or "none",
+            "faceleak.uncommitted_changes": str(has_uncommitted_changes()),
         }
     )
-
-
-def _git(*arguments: str) -> str:
-    try:
-        run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
-    except FileNotFoundError:
-        return ""
-    return run.stdout.strip() if run.returncode == 0 else ""
 
 
 def tag_hashes(handled: dict[str, Any]) -> None:

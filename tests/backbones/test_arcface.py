@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from faceleak.backbones.arcface import ArcFaceHead
+from faceleak.backbones.arcface import ArcFaceHead, CosFaceHead
 
 
 def head_with(weight: torch.Tensor, margin: float, scale: float) -> ArcFaceHead:
@@ -22,6 +22,14 @@ def test_the_loss_agrees_with_a_calculation_by_hand():
     logits = [(4 * math.cos(math.pi / 6 + 0.2), 4 * math.cos(math.pi / 3)), (4 * math.cos(0.2), 0.0)]
     expected = sum(math.log(1 + math.exp(other - right)) for right, other in logits) / 2
     assert loss.item() == pytest.approx(expected, abs=1e-3)  # cosines of 1 are kept 1e-6 away from it
+
+
+def test_cosface_by_hand():
+    head = CosFaceHead(2, 2, margin=0.2, scale=4.0)
+    head.weight.data = torch.tensor([[2.0, 0.0], [0.0, 0.5]])
+    loss = head(torch.tensor([[3 * math.cos(math.pi / 6), 3 * math.sin(math.pi / 6)]]), torch.tensor([0]))
+    right, other = 4 * (math.cos(math.pi / 6) - 0.2), 4 * math.cos(math.pi / 3)
+    assert loss.item() == pytest.approx(math.log(1 + math.exp(other - right)), abs=1e-5)
 
 
 def random_faces() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from faceleak.datasets.figures import FigureDataset
 from faceleak.datasets.tables import TableDataset
+from faceleak.datasets.text import TextDataset
 from faceleak.datasets.trees import TreeDataset
 
 
@@ -37,3 +38,11 @@ def test_figure_is_a_png(tmp_path: Path) -> None:
     figure.add_subplot().plot([0, 1])
     FigureDataset(filepath=str(path)).save(figure)
     assert path.read_bytes().startswith(b"\x89PNG")
+    assert FigureDataset(filepath=str(path)).load() == path.read_bytes()
+
+
+def test_text_is_written_whole(tmp_path: Path) -> None:
+    path = tmp_path / "card.md"
+    TextDataset(filepath=str(path)).save("# ε")
+    assert TextDataset(filepath=str(path)).load() == "# ε"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from faceleak.metrics.identity_match import Gallery, build_gallery, match_threshold, measure_match, nearest
+from faceleak.metrics import identity_match
+from faceleak.metrics.gallery import Gallery, build_gallery
+from faceleak.metrics.identity_match import measure_panel
+from faceleak.metrics.judge import Judge, Panel
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
 
@@ -28,41 +31,10 @@ def faces(*mixtures):
     return embeddings
 
 
-def test_a_template_is_the_normalised_mean_of_normalised_embeddings():
-    embeddings = np.array([[0.0, 3.0], [10.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
-    gallery = build_gallery(embeddings, np.array(["b", "a", "a", "b"]))
-    assert gallery.identities.tolist() == ["a", "b"]
-    np.testing.assert_allclose(gallery.templates, [[np.sqrt(0.5), np.sqrt(0.5)], [0, 1]])
-    assert len(gallery) == 2
-
-
-def test_people_without_a_direction_or_a_name_are_refused():
-    with pytest.raises(MetricError, match="1 of 1 embeddings are zero"):
-        build_gallery(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array(["a", "a"]))
-    with pytest.raises(MetricError, match="2 embeddings and 1 identities"):
-        build_gallery(np.eye(2), np.array(["a"]))
-
-
-def test_nearest_agrees_with_a_loop():
-    generator = np.random.default_rng(0)
-    gallery = build_gallery(generator.normal(size=(30, 6)), np.repeat(np.arange(10), 3))
-    embeddings = 5 * generator.normal(size=(20, 6))
-    indices, similarities = nearest(embeddings, gallery)
-    for embedding, index, similarity in zip(embeddings, indices, similarities, strict=True):
-        cosines = [embedding @ template / np.linalg.norm(embedding) for template in gallery.templates]
-        assert index == np.argmax(cosines)
-        assert similarity == pytest.approx(max(cosines))
-
-
-def test_the_threshold_lets_the_given_share_of_comparisons_pass():
-    generator = np.random.default_rng(0)
-    gallery = build_gallery(generator.normal(size=(20, 16)), np.arange(20))
-    strangers = generator.normal(size=(500, 16))
-    threshold = match_threshold(strangers, gallery, far=0.001)
-    cosines = strangers / np.linalg.norm(strangers, axis=1, keepdims=True) @ gallery.templates.T
-    assert (cosines >= threshold).sum() == 10  # of 10,000 comparisons
-    with pytest.raises(MetricError, match="at least 1000"):
-        match_threshold(strangers[:49], gallery, far=0.001)
+def measure_match(embeddings, members, controls, known_members, threshold, options):
+    """By one judge."""
+    judge = Judge(members, controls, frozenset(known_members), threshold)
+    return identity_match.measure_match([embeddings], [judge], options)
 
 
 def test_rates_by_hand():
@@ -197,3 +169,38 @@ def test_galleries_that_do_not_compare_are_refused(controls, known_members, mess
 def test_an_empty_face_is_refused():
     with pytest.raises(MetricError, match="1 of 1 embeddings are zero"):
         measure_match(np.zeros((1, 8)), MEMBERS, CONTROLS, set(), 0.5, OPTIONS)
+
+
+def judge(threshold=0.5, members=MEMBERS, controls=CONTROLS):
+    return Judge(members, controls, frozenset({"m0"}), threshold)
+
+
+def test_two_judges_have_to_agree_on_the_person():
+    first = faces({0: 0.9}, {0: 0.9}, {1: 0.9}, {2: 0.9})
+    second = faces({0: 0.6}, {1: 0.6}, {1: 0.4}, {2: 0.6})  # the same; somebody else; not sure enough; the same
+    measured = identity_match.measure_match([first, second], [judge(), judge()], OPTIONS)
+    assert measured["member_match_rate"] == pytest.approx(2 / 4)
+    assert measured["unknown_member_match_rate"] == pytest.approx(1 / 4)  # m2; the first sees no m1 in the second
+    assert measured["distinct_members"] == 2
+    assert identity_match.measure_match([first], [judge()], OPTIONS)["member_match_rate"] == 1
+
+
+def test_a_panel_tells_what_each_evaluator_says_and_what_a_resembling_one_adds():
+    first = faces({0: 0.9}, {0: 0.9}, {1: 0.9}, {2: 0.4})
+    second = faces({0: 0.6}, {1: 0.6}, {1: 0.4}, {2: 0.4})
+    resembling = faces({0: 0.9}, {1: 0.9}, {2: 0.9}, {2: 0.9})
+    judges = {"first": judge(), "second": judge(), "resembling": judge()}
+    lax = {name: judge(0.3) for name in judges}
+    embeddings = {"first": first, "second": second, "resembling": resembling}
+    measured = measure_panel(embeddings, Panel(judges, lax, ("first", "second")), OPTIONS)
+    assert measured["member_match_rate"] == 1 / 4
+    alone = measured["evaluators"]
+    assert [alone[name]["member_match_rate"] for name in embeddings] == [3 / 4, 2 / 4, 1]
+    assert alone["second"]["any_image_member_match_rate"] == 1
+    assert measured["resembling_gap"] == pytest.approx(1 - (3 / 4 + 2 / 4) / 2)
+    assert measured["resembling_gap_ci_low"] <= measured["resembling_gap"] <= measured["resembling_gap_ci_high"]
+
+
+def test_without_a_resembling_evaluator_there_is_no_gap():
+    panel = Panel({"first": judge()}, {"first": judge(0.3)}, ("first",))
+    assert "resembling_gap" not in measure_panel({"first": faces({0: 0.9}, {1: 0.9})}, panel, OPTIONS)

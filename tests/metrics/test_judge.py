@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faceleak.metrics.judge import make_judge, match_table
+from faceleak.metrics.judge import make_judge, make_lax_judge, make_panel
 from faceleak.metrics.roc import MetricError
 
 EAST, NORTH, UP = np.eye(3)
@@ -52,15 +52,19 @@ def test_galleries_are_cut_to_the_same_size() -> None:
     assert judge.controls.identities.tolist() == ["c", "f"]
 
 
-def test_the_match_table_by_hand() -> None:
-    table = match_table(np.stack([3 * EAST, EAST + 0.1 * NORTH, UP]), make_judge(_people(), 0.05))
-    assert table["member_identity"].tolist()[:2] == ["a", "a"]
-    assert table["member_similarity"].to_numpy() == pytest.approx([1, 1 / 1.01**0.5, 0])
-    assert table["matches_member"].tolist() == [True, True, False]
-    assert table["known"].tolist()[:2] == [True, True]
-    assert table["control_identity"].tolist() == ["d", "d", "c"]
-    assert table["control_similarity"].to_numpy() == pytest.approx([0.5**0.5, 0.5**0.5 / 1.01**0.5, 1])
-    assert table["matches_control"].tolist() == [False, False, True]
+def test_a_lax_judge_matches_any_single_image() -> None:
+    judge, lax = make_judge(_people(), 0.05), make_lax_judge(_people(), 0.05)
+    image = pd.DataFrame(_rows("same_identity", "b", UP))  # one of b's images shows what none of the others does
+    with_image = make_lax_judge(pd.concat([_people(), image]), 0.05)
+    assert np.allclose(lax.members.similarities(UP[None]), judge.members.similarities(UP[None]))
+    assert with_image.members.similarities(UP[None]).tolist() == [[0, 1]]
+    assert make_judge(pd.concat([_people(), image]), 0.05).members.similarities(UP[None])[0, 1] < 0.8
+
+
+def test_a_panel_names_who_resembles_the_target() -> None:
+    panel = make_panel({"one": _people(), "two": _people(), "three": _people()}, ("one", "three"), 0.05)
+    assert panel.resembling == ("two",)
+    assert panel.judges["one"].threshold == make_judge(_people(), 0.05).threshold
 
 
 def test_too_few_comparisons_for_the_rate_are_refused() -> None:

@@ -45,7 +45,9 @@ def test_results_hold_every_stage_with_intervals_around_values(audited: Path) ->
     assert unseen["auc_ci_low"] <= unseen["auc"] <= unseen["auc_ci_high"]
     assert {"blind_partial_knowledge", "bn_distance_shadow"} <= set(results["membership"])
     steps = results["reconstruction"]["bn_moments_partial_knowledge"]
-    assert set(steps) == {"random", "best_random", "optimised"}
+    assert list(steps) == ["random", "best_random", "untrained_guided", "optimised"]
+    assert set(steps["optimised"]["evaluators"]) == {"first", "second", "resembling"}
+    assert "resembling_gap" in steps["optimised"]
 
 
 def test_strength_zero_leaves_every_metric_as_it_was(audited: Path) -> None:
@@ -102,6 +104,7 @@ def test_nobody_whom_the_attacker_knows_is_scored(audited: Path) -> None:
         "roc",
         "bn_distances",
         "gallery",
+        "untrained_gallery",
         "reconstruction_steps",
         "privacy_utility",
         "comparison",

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from kedro.framework.project import configure_project, pipelines
 
+from faceleak.reporting.audit.files import MADE_BY
+
 from .conftest import PROJECT
 
 OF_THE_AUDIT = {
@@ -20,9 +22,10 @@ OF_THE_AUDIT = {
     "repeats",
     "compare",
     "attack",
+    "report",
     "audit",
 }
-PIPELINES = OF_THE_AUDIT | {"sweep", "prior", "tuning"}
+PIPELINES = OF_THE_AUDIT | {"gate", "prior", "sweep", "targeted", "tuning"}
 HEAVY = ("torch", "kornia", "great_expectations")
 
 
@@ -42,7 +45,9 @@ def test_audit_makes_everything_that_the_others_make() -> None:
 
 
 def test_attack_trains_all_backbones_in_one_node() -> None:
-    trainers = [node for node in pipelines["attack"].nodes if {"target", "references", "evaluator"} & set(node.outputs)]
+    trainers = [
+        node for node in pipelines["attack"].nodes if {"target", "references", "evaluators"} & set(node.outputs)
+    ]
     assert [node.name for node in trainers] == ["train_backbones"]
 
 
@@ -68,8 +73,33 @@ def test_dvc_stages_declare_exactly_what_their_pipelines_write_and_all_that_they
         pipeline = pipelines[name]
         written = {paths[output] for output in pipeline.all_outputs() if output in paths}
         assert stage_files(stage, "outs", "metrics", "plots") == written, name
+        if name == "report":  # which reads whatever is there
+            continue
         read = {paths[source] for source in pipeline.inputs() if source in paths}
         assert {file for file in stage_files(stage, "deps") if file.startswith("data/")} == read, name
+
+
+def test_the_report_depends_on_all_metrics_and_on_nothing_that_no_stage_makes() -> None:
+    stages = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
+    of_report = stages.pop("report")
+    read = {file for file in stage_files(of_report, "deps") if file.startswith("data/")}
+    made = {name: stage_files(stage, "outs", "metrics", "plots") for name, stage in stages.items()}
+    everything = set().union(*made.values())
+    assert read <= everything
+    assert {file for file in everything if file.endswith("_metrics.json")} <= read
+    for pipeline, files in MADE_BY.items():
+        for file in {f"data/08_reporting/{file}" for file in files} & everything:
+            assert file in made[pipeline], file
+            assert file in read, file
+
+
+def test_the_report_waits_for_everything_else() -> None:
+    nodes = pipelines["audit"].nodes
+    last = [node.name for node in nodes[-2:]]
+    waits = next(node for node in nodes if node.name == "compose_report")
+    others = pipelines["audit"] - pipelines["report"].only_nodes("write_report")
+    assert last == ["compose_report", "write_report"]
+    assert set((others - others.only_nodes("compose_report")).outputs()) <= set(waits.inputs)
 
 
 def test_every_stage_is_tracked_with_the_parameters_it_reads() -> None:

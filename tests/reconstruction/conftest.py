@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from benchmarks.grouped_stylegan2 import State, random_state
 from faceleak.backbones.backbone import Backbone
 from faceleak.membership.models.logistic import LogisticModel
+from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors.official import from_official
@@ -53,6 +54,12 @@ def tiny_attack(tiny_backbone: Backbone) -> LogisticModel:
     weights = torch.linspace(-1, 1, len(columns)).tolist()
     ones = (1.0,) * len(columns)
     return LogisticModel(columns=columns, mean=ones, scale=ones, weights=tuple(weights), bias=0.25, threshold=0.0)
+
+
+@pytest.fixture
+def tiny_guide(tiny_backbone: Backbone, tiny_attack: LogisticModel) -> Guide:
+    """`tiny_attack` on what `tiny_backbone` shows."""
+    return Guide(tiny_backbone, ("bn_distance",), tiny_attack)
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,12 @@ from faceleak.reconstruction.priors.options import PriorOptions
 
 
 @pytest.fixture
-def make_piece(tiny_backbone, tiny_attack, search_options: SearchOptions, compute: ComputeOptions, tmp_path: Path):
+def make_piece(tiny_guide, search_options: SearchOptions, compute: ComputeOptions, tmp_path: Path):
     def make(prior: object) -> ReconstructionPiece:
         options = search_options.model_copy(update={"steps": 1})
         own = compute.model_copy(update={"cache": tmp_path})
         given = PriorOptions.model_validate(prior)
-        return ReconstructionPiece("plain", tiny_backbone, ("bn_distance",), tiny_attack, given, options, own)
+        return ReconstructionPiece("plain", tiny_guide, given, options, own)
 
     return make
 
@@ -46,9 +46,12 @@ def test_a_piece_is_named_by_its_prior(make_piece, converted: Path, tmp_path: Pa
 
 def test_a_stylegan2_is_searched_and_remembered(make_piece, converted: Path) -> None:
     piece = make_piece({"stylegan2": {"weights": str(converted), "latent_space": "w"}, "image_size": 32})
-    found = reconstruct_all([piece], piece.compute)
+    found = reconstruct_all([piece], piece, piece.compute)
     assert found["plain/optimised/pixels"].shape == (3, 32, 32, 3)
     assert found["plain/optimised/latents"].shape == (3, 9)
+    without = found["plain/untrained_guided/pixels"]  # the same piece plays the one that learnt nothing
+    assert (without == found["plain/optimised/pixels"]).all()
+    assert reconstruct_all([], piece, piece.compute) == {}
     written = piece.path.stat().st_mtime_ns
-    assert reconstruct_all([piece], piece.compute).keys() == found.keys()
+    assert reconstruct_all([piece], piece, piece.compute).keys() == found.keys()
     assert piece.path.stat().st_mtime_ns == written

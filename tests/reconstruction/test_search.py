@@ -3,12 +3,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from faceleak.reconstruction.latents import draw_latents
-from faceleak.reconstruction.objective import membership_score
+from faceleak.reconstruction.latents import draw_latents, onto_sphere, vary
+from faceleak.reconstruction.objectives import registry
+from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
+from faceleak.reconstruction.priors import Prior
 from faceleak.reconstruction.priors.options import StyleGAN2Options
 from faceleak.reconstruction.priors.stylegan2 import StyleGAN2Prior
-from faceleak.reconstruction.search import STEPS, Reconstructions, reconstruct, score_latents, score_people
+from faceleak.reconstruction.search import (
+    SEARCH_STEPS,
+    Reconstructions,
+    Score,
+    reconstruct,
+    score_latents,
+    score_people,
+)
 
 CPU = torch.device("cpu")
 
@@ -18,12 +27,40 @@ def brightness(faces: Tensor) -> Tensor:
     return 10 * faces.mean((1, 2, 3))
 
 
+class Plain:
+    """A score of faces as guide and objective in one: what `Objective` is with the term `membership` alone."""
+
+    draws, images = False, 1
+
+    def __init__(self, score: Score) -> None:
+        self.guide, self.score, self.rating = self, score, lambda faces, seed: score(faces)
+
+    def __call__(self, faces: Tensor, latents: Tensor, seed: int) -> Tensor:
+        return self.score(faces)
+
+    def keep(self, ratings: Tensor, faces: object, count: int) -> Tensor:
+        return ratings.argsort(descending=True, stable=True)[:count]
+
+
+class InSingle:
+    """A prior whose faces are in single precision, as the backbone takes them."""
+
+    def __init__(self, prior: Prior) -> None:
+        self.prior, self.latent_size, self.space = prior, prior.latent_size, prior.space
+
+    def faces(self, latents: Tensor) -> Tensor:
+        return self.prior.faces(latents).float()
+
+
+BRIGHT = Plain(brightness)
+
+
 def _same(one: dict[str, Reconstructions], other: dict[str, Reconstructions], tolerance: float) -> bool:
-    return all(np.allclose(one[step].latents, other[step].latents, atol=tolerance) for step in STEPS)
+    return all(np.allclose(one[step].latents, other[step].latents, atol=tolerance) for step in SEARCH_STEPS)
 
 
 def test_every_step_holds_the_selected_number_of_images_with_their_own_scores(small_prior, search_options) -> None:
-    for faces in reconstruct(small_prior, brightness, search_options, CPU).values():
+    for faces in reconstruct(small_prior, BRIGHT, search_options, CPU).values():
         assert faces.latents.shape == (3, 6)
         assert faces.pixels.shape == (3, 16, 16, 3)
         assert faces.pixels.dtype == np.uint8
@@ -32,7 +69,7 @@ def test_every_step_holds_the_selected_number_of_images_with_their_own_scores(sm
 
 
 def test_the_best_random_are_the_best_of_all_candidates(small_prior, search_options) -> None:
-    found = reconstruct(small_prior, brightness, search_options, CPU)
+    found = reconstruct(small_prior, BRIGHT, search_options, CPU)
     candidates = draw_latents(6, 20, torch.Generator().manual_seed(4))
     scores = brightness(small_prior.faces(candidates)).numpy()
     assert np.allclose(found["best_random"].scores, np.sort(scores)[::-1][:3])
@@ -42,14 +79,14 @@ def test_the_best_random_are_the_best_of_all_candidates(small_prior, search_opti
 def test_optimising_raises_the_scores(small_prior, search_options) -> None:
     for variation in (0.0, 0.3):
         options = search_options.model_copy(update={"variation": variation})
-        found = reconstruct(small_prior, brightness, options, CPU)
+        found = reconstruct(small_prior, BRIGHT, options, CPU)
         assert found["optimised"].scores.min() > found["best_random"].scores.min()
         assert found["optimised"].scores.mean() > found["best_random"].scores.mean() + 0.1
 
 
 def test_without_steps_the_optimised_are_starts_as_they_were(small_prior, search_options) -> None:
     options = search_options.model_copy(update={"steps": 0, "variation": 0.0})
-    found = reconstruct(small_prior, brightness, options, CPU)
+    found = reconstruct(small_prior, BRIGHT, options, CPU)
     assert np.allclose(found["optimised"].latents, found["best_random"].latents)
 
 
@@ -63,38 +100,37 @@ def test_the_score_of_a_person_is_the_mean_over_images_that_vary(small_prior, se
 
 
 def test_the_same_seed_gives_the_same_faces_and_another_one_others(small_prior, search_options) -> None:
-    found = reconstruct(small_prior, brightness, search_options, CPU)
-    again = reconstruct(small_prior, brightness, search_options, CPU)
-    assert all(np.array_equal(found[step].pixels, again[step].pixels) for step in STEPS)
-    other = reconstruct(small_prior, brightness, search_options.model_copy(update={"seed": 5}), CPU)
+    found = reconstruct(small_prior, BRIGHT, search_options, CPU)
+    again = reconstruct(small_prior, BRIGHT, search_options, CPU)
+    assert all(np.array_equal(found[step].pixels, again[step].pixels) for step in SEARCH_STEPS)
+    other = reconstruct(small_prior, BRIGHT, search_options.model_copy(update={"seed": 5}), CPU)
     assert not _same(found, other, 0.1)
 
 
 @pytest.mark.parametrize("batch_size", [1, 64])
 def test_the_batch_size_changes_nothing(small_prior, search_options: SearchOptions, batch_size: int) -> None:
-    found = reconstruct(small_prior, brightness, search_options, CPU)
+    found = reconstruct(small_prior, BRIGHT, search_options, CPU)
     options = search_options.model_copy(update={"batch_size": batch_size})
-    assert _same(found, reconstruct(small_prior, brightness, options, CPU), 1e-4)
+    assert _same(found, reconstruct(small_prior, BRIGHT, options, CPU), 1e-4)
 
 
 @pytest.mark.parametrize("space", ["z", "w", "w_plus"])
 def test_a_stylegan2_is_climbed_in_each_of_its_spaces(converted, search_options, space: str) -> None:
     prior = StyleGAN2Prior(StyleGAN2Options(weights=converted, latent_space=space), CPU)
-    found = reconstruct(prior, brightness, search_options, CPU)
+    found = reconstruct(prior, BRIGHT, search_options, CPU)
     assert found["optimised"].latents.shape == (3, prior.latent_size)
     assert found["optimised"].scores.mean() > found["best_random"].scores.mean() > found["random"].scores.mean()
-    again = reconstruct(prior, brightness, search_options, CPU)
-    assert all(np.array_equal(found[step].pixels, again[step].pixels) for step in STEPS)
+    again = reconstruct(prior, BRIGHT, search_options, CPU)
+    assert all(np.array_equal(found[step].pixels, again[step].pixels) for step in SEARCH_STEPS)
 
 
-def test_a_backbone_is_climbed_and_stays_as_it_came(tiny_backbone, tiny_attack, small_prior, search_options) -> None:
+def test_a_backbone_is_climbed_and_stays_as_it_came(tiny_backbone, tiny_guide, small_prior, search_options) -> None:
     tiny_backbone.train()
     tiny_backbone.net.bn1.eval()
     before = tiny_backbone.weights_hash()
     modes = [module.training for module in tiny_backbone.modules()]
     wanted = [parameter.requires_grad for parameter in tiny_backbone.parameters()]
-    score = membership_score(tiny_backbone, ["bn_distance"], tiny_attack)
-    found = reconstruct(small_prior, lambda faces: score(faces.float()), search_options, CPU)
+    found = reconstruct(InSingle(small_prior), Objective(tiny_guide, {"membership": 1.0}), search_options, CPU)
     assert found["optimised"].scores.mean() > found["best_random"].scores.mean() > found["random"].scores.mean()
     assert tiny_backbone.weights_hash() == before
     assert [module.training for module in tiny_backbone.modules()] == modes
@@ -102,3 +138,65 @@ def test_a_backbone_is_climbed_and_stays_as_it_came(tiny_backbone, tiny_attack, 
     assert any(wanted)
     assert all(parameter.grad is None for parameter in tiny_backbone.parameters())
     assert not any(module._forward_pre_hooks or module._forward_hooks for module in tiny_backbone.modules())
+
+
+def test_membership_alone_is_the_search_by_the_score_bit_for_bit(tiny_guide, small_prior, search_options) -> None:
+    by_terms = reconstruct(InSingle(small_prior), Objective(tiny_guide, {"membership": 1.0}), search_options, CPU)
+    by_score = reconstruct(InSingle(small_prior), Plain(tiny_guide.score), search_options, CPU)
+    weightless = {"membership": 1.0, "diversity": 0.0, "augmented": 0.0}
+    without = reconstruct(InSingle(small_prior), Objective(tiny_guide, weightless), search_options, CPU)
+    for step in SEARCH_STEPS:
+        assert by_terms[step].latents.tobytes() == by_score[step].latents.tobytes() == without[step].latents.tobytes()
+        assert by_terms[step].scores.tobytes() == by_score[step].scores.tobytes()
+
+
+def test_all_terms_together_are_repeatable_and_lead_elsewhere(tiny_guide, small_prior, search_options) -> None:
+    plain, all_terms = {"membership": 1.0}, dict.fromkeys(registry.names(), 1.0)
+    first, again, other = (
+        reconstruct(InSingle(small_prior), Objective(tiny_guide, weights), search_options, CPU)
+        for weights in (all_terms, all_terms, plain)
+    )
+    assert all(np.array_equal(first[step].latents, again[step].latents) for step in SEARCH_STEPS)
+    assert not np.allclose(first["optimised"].latents, other["optimised"].latents, atol=0.01)
+    assert np.array_equal(first["best_random"].latents, other["best_random"].latents)
+
+
+def _search_as_it_was(prior: Prior, score: Score, options: SearchOptions) -> Tensor:
+    """Latents of the optimised faces, by a search that knows one score and no terms."""
+    generator = torch.Generator().manual_seed(options.seed)
+
+    def noise(latents: Tensor) -> Tensor:
+        return torch.randn(latents.shape, generator=generator)
+
+    def best_first(latents: Tensor, scores: Tensor) -> Tensor:
+        return latents[scores.argsort(descending=True, stable=True)]
+
+    def rated(latents: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return torch.cat([score(prior.faces(batch)) for batch in torch.split(latents, options.batch_size)])
+
+    latents = draw_latents(prior.latent_size, options.candidates, generator)
+    latents = best_first(latents, rated(latents))[: options.starts]
+    for kept in options.kept:
+        latents = latents.clone()
+        optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
+        for _ in range(options.steps):
+            slopes = []
+            drawn = noise(latents)
+            for batch, of_batch in zip(latents.split(options.batch_size), drawn.split(options.batch_size), strict=True):
+                leaf = batch.detach().requires_grad_(True)
+                value = score(prior.faces(vary(leaf, of_batch, options.variation)).to(leaf.dtype)).sum()
+                slopes += torch.autograd.grad(value, leaf)
+            latents.grad = torch.cat(slopes)
+            optimizer.step()
+            latents.copy_(onto_sphere(latents))
+        images = [vary(latents, noise(latents), options.variation) for _ in range(options.images_per_person)]
+        latents = best_first(latents, rated(torch.cat(images)).view(len(images), -1).mean(0))[:kept]
+    return latents
+
+
+def test_membership_alone_is_the_search_before_there_were_terms(tiny_guide, small_prior, search_options) -> None:
+    prior = InSingle(small_prior)
+    found = reconstruct(prior, Objective(tiny_guide, {"membership": 1.0}), search_options, CPU)
+    expected = _search_as_it_was(prior, tiny_guide.score, search_options)
+    assert found["optimised"].latents.tobytes() == expected.numpy().tobytes()

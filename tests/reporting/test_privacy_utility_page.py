@@ -74,7 +74,7 @@ def test_pointing_at_a_mark_tells_all_about_it(plot):
 
 def test_the_plot_is_transparent_and_the_page_says_the_same_in_words(page, plot):
     assert plot[1]["paper_bgcolor"] == plot[1]["plot_bgcolor"] == "rgba(0,0,0,0)"
-    assert '<figure aria-describedby="caption">' in page
+    assert '<figure aria-describedby="privacy-utility-caption">' in page
     # the adaptive attacker has both strengths at 0.9, the stronger one for less utility
     assert (
         "Of 3 variants, with weights in hand, on the Pareto front: noise_1 (utility 0.930, AUC 0.900), undefe" in page

@@ -1,4 +1,4 @@
-"""ArcFace, the additive angular margin loss (arXiv 1801.07698), as classification head and loss in one."""
+"""ArcFace (arXiv 1801.07698) and CosFace (arXiv 1801.09414): losses with a margin, each head and loss in one."""
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,19 @@ class ArcFaceHead(nn.Module):
 
     def forward(self, embeddings: Tensor, classes: Tensor) -> Tensor:
         cosines = functional.linear(functional.normalize(embeddings.float()), functional.normalize(self.weight))
-        return functional.cross_entropy(arcface_logits(cosines, classes, self.margin, self.scale), classes)
+        return functional.cross_entropy(self.logits(cosines, classes), classes)
+
+    def logits(self, cosines: Tensor, classes: Tensor) -> Tensor:
+        """Cosines (n, classes) and class numbers (n,) → logits (n, classes)."""
+        return arcface_logits(cosines, classes, self.margin, self.scale)
+
+
+class CosFaceHead(ArcFaceHead):
+    """The same with cos(θ) − `margin` (a cosine) for the right class."""
+
+    def logits(self, cosines: Tensor, classes: Tensor) -> Tensor:
+        """Cosines (n, classes) and class numbers (n,) → logits (n, classes)."""
+        return self.scale * (cosines - self.margin * functional.one_hot(classes, cosines.shape[1]))
 
 
 def arcface_logits(cosines: Tensor, classes: Tensor, margin: float, scale: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Training a backbone with ArcFace on the images of a set of people, resumable after any epoch.
+"""Training a backbone with ArcFace or CosFace on the images of a set of people, resumable after any epoch.
 
 Same images, options and precision → same weights on the same kind of machine, interrupted or not: every epoch draws
 its order and its augmentation from the seed and its own number.
@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from faceleak.backbones.arcface import ArcFaceHead
+from faceleak.backbones.arcface import ArcFaceHead, CosFaceHead
 from faceleak.backbones.architectures import build
 from faceleak.backbones.augmentation import augment
 from faceleak.backbones.backbone import Backbone
@@ -79,7 +79,8 @@ class _Run:
         card = piece.card()
         with seeded(options.seed):
             self.backbone = Backbone(build(card), card)
-            head = ArcFaceHead(len(self.people), options.embedding_size, options.margin, options.scale)
+            make_head = CosFaceHead if options.loss == "cosface" else ArcFaceHead
+            head = make_head(len(self.people), options.embedding_size, options.margin, options.scale)
         if piece.start is not None:
             self.backbone.net.load_state_dict(load_backbone(piece.start).net.state_dict())
         self.backbone, self.head = self.backbone.to(self.device), head.to(self.device)

@@ -11,10 +11,11 @@ Side = Annotated[int, Field(ge=16, multiple_of=16)]
 
 
 class TrainingOptions(Options):
-    """Architecture and ArcFace training: SGD with momentum, one cycle of the learning rate (1708.07120).
+    """Architecture and training with a margin: SGD with momentum, one cycle of the learning rate (1708.07120).
 
-    `margin` in radians; `horizontal_flip` mirrors half of the images; `epochs: 0` leaves the initial weights;
-    `frozen_statistics` normalises by the BN statistics that are there at the start, and leaves them.
+    `margin` in radians for `arcface`, a cosine for `cosface`; `horizontal_flip` mirrors half of the images; `epochs: 0`
+    leaves the initial weights; `frozen_statistics` normalises by the BN statistics that are there at the start, and
+    leaves them.
     """
 
     architecture: str
@@ -28,6 +29,7 @@ class TrainingOptions(Options):
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
     warmup_share: float = Field(0.2, ge=0, lt=1)
+    loss: Literal["arcface", "cosface"] = "arcface"
     margin: float = Field(0.5, ge=0, lt=1.6)
     scale: float = Field(64.0, gt=0)
     horizontal_flip: bool = True

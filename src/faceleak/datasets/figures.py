@@ -1,5 +1,6 @@
 """Figures, written through a temporary file."""
 
+from pathlib import Path
 from typing import Any
 
 from kedro_datasets.matplotlib import MatplotlibDataset
@@ -14,3 +15,7 @@ class FigureDataset(MatplotlibDataset):
         """Draw the figure."""
         with saving_whole(self):
             super().save(data)
+
+    def load(self) -> bytes:
+        """Read the PNG."""
+        return Path(self._filepath).read_bytes()

@@ -52,7 +52,8 @@ class AttackOptions(Options):
 
     def is_differentiable(self) -> bool:
         """Whether gradients of the score reach the image: stage 2 needs it."""
-        return self.model == "logistic" and self.calibration is None and all(map(is_read_off_images, self.signals))
+        fits = self.model in ("logistic", "mlp") and self.calibration in (None, "features")
+        return fits and all(map(is_read_off_images, self.signals))
 
     def calibrates_its_score(self) -> bool:
         """Whether references are compared by the attack model's score, not by its numbers."""

@@ -1,80 +1,73 @@
 """Whose faces do reconstructions show? Embeddings of an evaluator in, match rates of members and controls out.
 
-A reconstruction matches a gallery when its best cosine over the gallery's people reaches a threshold. Against control
-people, who were not in the training set, the same rate tells how often that happens by chance.
+A reconstruction matches a gallery where the judges agree on one of its people (`agreement.find_people`). Against
+control people, who were not in the training set, the same rate tells how often that happens by chance.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from faceleak.metrics.agreement import Findings, find_people
+from faceleak.metrics.gallery import Gallery
 from faceleak.metrics.intervals import Interval, percentile_interval, resampling_weights
+from faceleak.metrics.judge import Judge, Panel
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.metrics.roc import BoolArray, FloatArray, MetricError
-from faceleak.metrics.verification import IndexArray, normalise_rows, threshold_at_far
+from faceleak.metrics.roc import FloatArray, MetricError
+from faceleak.metrics.verification import IndexArray
 
 
-@dataclass(frozen=True, eq=False)
-class Gallery:
-    """People to compare with: templates (people, d) of length 1, and the identities (people,), each once."""
+def measure_panel(
+    embeddings: Mapping[str, FloatArray], panel: Panel, options: BootstrapOptions
+) -> dict[str, float | dict[str, dict[str, float]]]:
+    """Measure what the independent judges agree on, and what each evaluator would have said alone.
 
-    templates: FloatArray
-    identities: NDArray[Any]
-
-    def __len__(self) -> int:
-        return len(self.identities)
-
-    def without(self, identities: Collection[Any]) -> "Gallery":
-        """Copy the gallery, leaving out these people."""
-        left_out = set(identities)
-        kept = np.array([identity not in left_out for identity in self.identities.tolist()], dtype=bool)
-        return Gallery(self.templates[kept], self.identities[kept])
-
-
-def build_gallery(embeddings: FloatArray, identities: NDArray[Any]) -> Gallery:
-    """Make one template a person, in sorted order: the normalised mean of the person's normalised embeddings (n, d).
-
-    Raises MetricError where an embedding, or the mean of a person's embeddings, has no direction.
+    embeddings: evaluator → (n, d). Returns the metrics of `measure_match` for the independent ones together; below
+    `evaluators`, those of each alone, and beside them, as `any_image_…`, those of its lax judge. Where an evaluator
+    resembles the target: `resembling_gap`, its member match rate minus the mean of the independent ones, each alone:
+    how much it overstates (arXiv 2505.03519). Raises MetricError.
     """
-    if len(embeddings) != len(identities):
-        raise MetricError(f"{len(embeddings)} embeddings and {len(identities)} identities do not belong together.")
-    people, codes = np.unique(identities, return_inverse=True)
-    sums = np.zeros((len(people), embeddings.shape[1]))
-    np.add.at(sums, codes, normalise_rows(embeddings))
-    return Gallery(normalise_rows(sums), people)
+    alone: dict[str, dict[str, float]] = {}
+    for name, judge in panel.judges.items():
+        lax = measure_match([embeddings[name]], [panel.lax[name]], options)
+        alone[name] = measure_match([embeddings[name]], [judge], options)
+        alone[name] |= {f"any_image_{metric}": value for metric, value in lax.items()}
+    independent = [embeddings[name] for name in panel.independent], [panel.judges[name] for name in panel.independent]
+    together = measure_match(*independent, options)
+    if panel.resembling:
+        together |= _resembling_gap(embeddings, panel, options).named("resembling_gap")
+    return {**together, "evaluators": alone}
 
 
-def nearest(embeddings: FloatArray, gallery: Gallery) -> tuple[IndexArray, FloatArray]:
-    """Find each embedding's most similar person: indices into the gallery and cosines in −1…1, both (n,)."""
-    similarity = normalise_rows(embeddings) @ gallery.templates.T  # (n, people)
-    indices = similarity.argmax(axis=1)
-    return indices, np.take_along_axis(similarity, indices[:, None], axis=1)[:, 0]
+def _resembling_gap(embeddings: Mapping[str, FloatArray], panel: Panel, options: BootstrapOptions) -> Interval:
+    def rate(names: Sequence[str]) -> FloatArray:
+        found = [find_members([embeddings[name]], [panel.judges[name]]).matches for name in names]
+        rates: FloatArray = np.stack(found).astype(float).mean(axis=0)
+        return rates
+
+    names = panel.independent
+    people = find_members([embeddings[name] for name in names], [panel.judges[name] for name in names]).person
+    return _mean_interval(rate(panel.resembling) - rate(names), people, options, -1.0)
 
 
-def match_threshold(stranger_embeddings: FloatArray, gallery: Gallery, far: float) -> float:
-    """Find the smallest cosine that at most the share `far` of (stranger image, template) comparisons reaches.
+def find_members(embeddings: Sequence[FloatArray], judges: Sequence[Judge]) -> Findings:
+    """Which members the judges find in reconstructions, by `find_people`."""
+    return find_people(embeddings, [judge.members for judge in judges], [judge.threshold for judge in judges])
 
-    stranger_embeddings: (n, d), of people who are not in the gallery. This is the rate of one comparison: a stranger
-    matches some person of a gallery far more often, which is what the controls measure. Memory: n · people numbers.
-    Raises MetricError below 1/far comparisons.
-    """
-    return threshold_at_far((normalise_rows(stranger_embeddings) @ gallery.templates.T).ravel(), far)
+
+def find_controls(embeddings: Sequence[FloatArray], judges: Sequence[Judge]) -> Findings:
+    """Which control people the judges find in reconstructions, by `find_people`."""
+    return find_people(embeddings, [judge.controls for judge in judges], [judge.threshold for judge in judges])
 
 
 def measure_match(
-    embeddings: FloatArray,
-    members: Gallery,
-    controls: Gallery,
-    known_members: Collection[Any],
-    threshold: float,
-    options: BootstrapOptions,
+    embeddings: Sequence[FloatArray], judges: Sequence[Judge], options: BootstrapOptions
 ) -> dict[str, float]:
     """Measure how many reconstructions show members, against how many show controls, who can only match by chance.
 
-    embeddings: (n, d), one reconstruction each; known_members: the members of whom the attacker had images.
+    embeddings: a judge's (n, d), one reconstruction each, for each of `judges`, who have to agree (`find_people`).
 
     Returns, with `_ci_low` and `_ci_high` each:
     `member_match_rate` and `control_match_rate`, shares in 0…1 of reconstructions that match the gallery;
@@ -95,40 +88,38 @@ def measure_match(
     Raises MetricError where the galleries differ in size or share people, every member is known, no known member is
     in the gallery, or an embedding has no direction.
     """
-    unknown_members = _check_galleries(members, controls, known_members)
-    member, member_similarity = nearest(embeddings, members)
-    control, control_similarity = nearest(embeddings, controls)
-    unknown, unknown_similarity = nearest(embeddings, unknown_members)
-    matches_member, matches_control = member_similarity >= threshold, control_similarity >= threshold
+    unknown = [_check_galleries(judge) for judge in judges]
+    thresholds = [judge.threshold for judge in judges]
+    member, control = find_members(embeddings, judges), find_controls(embeddings, judges)
+    unknown_member = find_people(embeddings, unknown, thresholds)
     intervals = {
-        "member_match_rate": _rate_interval(matches_member, member, options),
-        "control_match_rate": _rate_interval(matches_control, control, options),
-        "match_advantage": _difference_interval(matches_member, member, matches_control, control, options),
-        "unknown_member_match_rate": _rate_interval(unknown_similarity >= threshold, unknown, options),
+        "member_match_rate": _rate_interval(member, options),
+        "control_match_rate": _rate_interval(control, options),
+        "match_advantage": _difference_interval(member, control, options),
+        "unknown_member_match_rate": _rate_interval(unknown_member, options),
     }
     result = {key: value for name, interval in intervals.items() for key, value in interval.named(name).items()}
-    return result | {"distinct_members": len(np.unique(member[matches_member]))}
+    return result | {"distinct_members": len(np.unique(member.person[member.matches]))}
 
 
-def _rate_interval(matches: BoolArray, people: IndexArray, options: BootstrapOptions) -> Interval:
+def _rate_interval(found: Findings, options: BootstrapOptions) -> Interval:
+    return _mean_interval(found.matches.astype(float), found.person, options, 0.0)
+
+
+def _mean_interval(values: FloatArray, people: IndexArray, options: BootstrapOptions, lowest: float) -> Interval:
+    """Enclose the mean of values (n,) in `lowest`…1."""
     if len(np.unique(people)) < 2:
-        return Interval(float(matches.mean()), 0.0, 1.0)
-    return percentile_interval(float(matches.mean()), _resampled_means(matches, people, options, 0), options.level)
+        return Interval(float(values.mean()), lowest, 1.0)
+    return percentile_interval(float(values.mean()), _resampled_means(values, people, options, 0), options.level)
 
 
-def _difference_interval(
-    matches_member: BoolArray,
-    member: IndexArray,
-    matches_control: BoolArray,
-    control: IndexArray,
-    options: BootstrapOptions,
-) -> Interval:
-    differences = matches_member.astype(float) - matches_control
+def _difference_interval(member: Findings, control: Findings, options: BootstrapOptions) -> Interval:
+    differences = member.matches.astype(float) - control.matches
     value = float(differences.mean())
-    if min(len(np.unique(member)), len(np.unique(control))) < 2:
+    if min(len(np.unique(found.person)) for found in (member, control)) < 2:
         return Interval(value, -1.0, 1.0)
-    by_member = _resampled_means(differences, member, options, 0)
-    by_control = _resampled_means(differences, control, options, 1)
+    by_member = _resampled_means(differences, member.person, options, 0)
+    by_control = _resampled_means(differences, control.person, options, 1)
     return percentile_interval(value, np.clip(by_member + by_control - value, -1, 1), options.level)
 
 
@@ -140,8 +131,9 @@ def _resampled_means(values: NDArray[Any], people: IndexArray, options: Bootstra
     return means
 
 
-def _check_galleries(members: Gallery, controls: Gallery, known_members: Collection[Any]) -> Gallery:
+def _check_galleries(judge: Judge) -> Gallery:
     """Return the unknown members, once the galleries are found fit to be compared."""
+    members, controls, known_members = judge.members, judge.controls, judge.known_members
     if len(members) != len(controls):
         raise MetricError(
             f"The galleries hold {len(members)} members and {len(controls)} controls, but a larger gallery is matched "

@@ -1,15 +1,20 @@
 """Configuration of the `reconstruction` pipeline."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from faceleak.backbones.target_options import LoadOptions
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
 from faceleak.options import Options
+from faceleak.reconstruction.objectives.registry import check_term
 from faceleak.reconstruction.priors.options import PriorOptions
+
+TermName = Annotated[str, AfterValidator(check_term)]
+Weight = Annotated[float, Field(ge=0)]
 
 
 class SearchOptions(Options):
@@ -18,11 +23,13 @@ class SearchOptions(Options):
     Optimisation runs in `rounds` of `steps` steps of Adam. Each round but the last keeps the better half, so the first
     one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is climbed is the mean
     score of a person's images, which differ from each other by `variation` (share of the latent's standard deviation,
-    0 for a single image); `images_per_person` of them decide who is kept.
+    0 for a single image); `images_per_person` of them decide who is kept. `objective`: the weight of each term that is
+    climbed (`reconstruction/objectives`).
     """
 
     attack: str
     threat_model: ThreatModel = "partial_knowledge"
+    objective: dict[TermName, Weight] = Field({"membership": 1.0}, min_length=1)
     candidates: int = Field(ge=2)
     selected: int = Field(ge=1)
     rounds: int = Field(3, ge=1)
@@ -44,6 +51,12 @@ class SearchOptions(Options):
         return min(self.candidates, self.selected << (self.rounds - 1))
 
     @model_validator(mode="after")
+    def _has_something_to_climb(self) -> "SearchOptions":
+        if not any(self.objective.values()):
+            raise ValueError("objective has no term with a weight above 0, so there is nothing to climb")
+        return self
+
+    @model_validator(mode="after")
     def _enough_candidates(self) -> "SearchOptions":
         if self.selected > self.candidates:
             raise ValueError(
@@ -53,23 +66,69 @@ class SearchOptions(Options):
 
 
 class EvaluatorOptions(Options):
-    """The judge: trained on other images of the member people and on as many control people; threshold at `far`."""
+    """One judge: `training` or `load` says where it comes from.
 
-    training: TrainingOptions
-    far: float = Field(0.001, gt=0, lt=1)
+    An `independent` one is trained on other images of the member people than the target was, and on control people; it
+    should differ from the target in architecture, loss and seed. One that is not is trained on the members' very
+    images, and on control people: it resembles the target, is fooled where the target is, and counts for nothing but
+    the comparison (arXiv 2505.03519).
+    """
+
+    training: TrainingOptions | None = None
+    load: LoadOptions | None = None
+    independent: bool = True
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> "EvaluatorOptions":
+        if (self.training is None) == (self.load is None):
+            given = "neither is given" if self.load is None else "both are given"
+            raise ValueError(f"give `training` or `load` (the other one null); {given}")
+        return self
+
+
+class TargetedOptions(Options):
+    """The `targeted` pipeline: templates of `people` members and of as many strangers, one each, are turned into faces.
+
+    `candidates` random faces are embedded: to start from, and to learn the linear map from embeddings to latents, whose
+    squared weights cost `ridge`. The best start is optimised by `steps` steps of Adam.
+    """
+
+    people: int = Field(50, ge=2)
+    candidates: int = Field(2000, ge=2)
+    ridge: float = Field(0.001, gt=0)
+    steps: int = Field(60, ge=0)
+    learning_rate: float = Field(0.1, gt=0)
+    batch_size: int = Field(64, ge=1)
+    seed: int = 0
 
 
 class ReconstructionOptions(Options):
     """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
 
     prior: as `PriorOptions`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
+    `evaluators`: the judges by name; all independent ones have to agree. `far`: of each one's threshold.
     """
 
     prior: PriorOptions
     trained_prior: Path = Path("data/06_models/prior")
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
-    evaluator: EvaluatorOptions
+    targeted: TargetedOptions = TargetedOptions()
+    far: float = Field(0.001, gt=0, lt=1)
+    evaluators: dict[str, EvaluatorOptions] = Field(min_length=1)
+
+    @property
+    def independent(self) -> tuple[str, ...]:
+        """Names of the evaluators that count."""
+        return tuple(name for name, evaluator in self.evaluators.items() if evaluator.independent)
+
+    @model_validator(mode="after")
+    def _has_an_independent_evaluator(self) -> "ReconstructionOptions":
+        if not self.independent:
+            raise ValueError("no evaluator is `independent`, so nobody could say what reconstructions show")
+        if slashed := [name for name in self.evaluators if "/" in name]:
+            raise ValueError(f"names of evaluators become parts of metrics' names: no `/` in {', '.join(slashed)}")
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -4,7 +4,9 @@ Ours: the optimisation climbs the mean score of a person's images instead of tha
 than it returns, and drops the worse ones on the way (successive halving, arXiv 1502.07943).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,11 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from faceleak.progress import track
-from faceleak.reconstruction.objective import Score, gradient
+from faceleak.reconstruction.keeping import best
+from faceleak.reconstruction.objective import gradient
+from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
 
-STEPS = ("random", "best_random", "optimised")
+SEARCH_STEPS = ("random", "best_random", "optimised")
+
+Score = Callable[[Tensor], Tensor]  # faces (n, 3, h, w) → (n,)
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Reconstructions:
 
 def reconstruct(
     prior: Prior,
-    score: Score,
+    objective: Objective,
     options: SearchOptions,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
@@ -38,15 +44,18 @@ def reconstruct(
     """Reconstruct faces: `random` latents, the `best_random` of all candidates, best first, and those `optimised`.
 
     Each holds `options.selected` faces. Same options and backbone → same faces: all that is random is drawn from
-    `options.seed` on the CPU, and `options.batch_size` changes no more than rounding. The prior computes in `dtype`
-    while latents are optimised, and in float32 when they are ranked and drawn.
+    `options.seed` on the CPU, and `options.batch_size` changes no more than rounding, but for the term `diversity`,
+    which is about the faces of one batch. `best_random` are the best by the membership score alone. The prior computes
+    in `dtype` while latents are optimised, and in float32 when they are ranked and drawn.
     """
+    score = objective.guide.score
     generator = torch.Generator().manual_seed(options.seed)
     latents = prior.space.draw(options.candidates, generator).to(device)
-    ranked = _best_first(latents, score_latents(prior, score, latents, options.batch_size))
-    chosen = {"random": latents[: options.selected], "best_random": ranked[: options.selected]}
-    chosen["optimised"] = optimise(prior, score, ranked[: options.starts], options, generator, dtype)
-    return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in STEPS}
+    scores = score_latents(prior, score, latents, options.batch_size)
+    chosen = {"random": latents[: options.selected], "best_random": latents[best(scores, options.selected)]}
+    starts = latents[objective.keep(scores, partial(_faces, prior, latents, options.batch_size), options.starts)]
+    chosen["optimised"] = optimise(prior, objective, starts, options, generator, dtype)
+    return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
 
 
 def score_latents(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Tensor:
@@ -70,7 +79,7 @@ def score_people(
 
 def optimise(
     prior: Prior,
-    score: Score,
+    objective: Objective,
     latents: Tensor,
     options: SearchOptions,
     generator: torch.Generator,
@@ -78,33 +87,37 @@ def optimise(
 ) -> Tensor:
     """Climb from `latents` (n, latent_size) round by round, and keep the better half each time.
 
-    Returns `options.selected` latents, those whose people score highest first. Latents do not influence each other
-    but by being dropped.
+    Returns `options.selected` latents, those whose people are rated highest first. Without the term `diversity`,
+    latents do not influence each other but by being dropped.
     """
     for kept in options.kept:
-        latents = climb(prior, score, latents, options, generator, dtype)
-        latents = _best_first(latents, score_people(prior, score, latents, options, generator))[:kept]
+        latents = climb(prior, objective, latents, options, generator, dtype)
+        rating = partial(objective.rating, seed=_seed(objective, generator))
+        ratings = score_people(prior, rating, latents, options, generator)
+        latents = latents[objective.keep(ratings, partial(_faces, prior, latents, options.batch_size), kept)]
     return latents
 
 
 def climb(
     prior: Prior,
-    score: Score,
+    objective: Objective,
     latents: Tensor,
     options: SearchOptions,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Climb the mean score of each latent's person for `options.steps` steps of Adam, within the prior's space."""
+    """Climb the mean over each person's images for `options.steps` steps of Adam, within the prior's space."""
     latents = latents.clone()
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
     for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):
+        noise = _noise(latents.expand(objective.images, *latents.shape), generator)
         batches = zip(
             torch.split(latents, options.batch_size),
-            torch.split(_noise(latents, generator), options.batch_size),
+            [of_batch.flatten(0, 1) for of_batch in torch.split(noise, options.batch_size, dim=1)],
             strict=True,
         )
-        gradients = [gradient(prior, score, batch, noise, options.variation, dtype) for batch, noise in batches]
+        climbed = partial(objective, seed=_seed(objective, generator))
+        gradients = [gradient(prior, climbed, batch, noise, options.variation, dtype) for batch, noise in batches]
         latents.grad = torch.cat(gradients)
         optimizer.step()
         latents.copy_(prior.space.project(latents))
@@ -115,13 +128,19 @@ def _noise(latents: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(latents.shape, generator=generator).to(latents)
 
 
-def _best_first(latents: Tensor, scores: Tensor) -> Tensor:
-    return latents[scores.argsort(descending=True, stable=True)]
+def _seed(objective: Objective, generator: torch.Generator) -> int:
+    """Draw a seed where a term takes one; elsewhere the generator goes on as without it."""
+    return int(torch.randint(2**31, (1,), generator=generator)) if objective.draws else 0
+
+
+def _faces(prior: Prior, latents: Tensor, batch_size: int) -> Tensor:
+    with torch.inference_mode():
+        return torch.cat([prior.faces(batch) for batch in torch.split(latents, batch_size)])
 
 
 def _reconstructions(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Reconstructions:
+    faces = _faces(prior, latents, batch_size)
     with torch.inference_mode():
-        faces = torch.cat([prior.faces(batch) for batch in torch.split(latents, batch_size)])
         scores = torch.cat([score(batch) for batch in torch.split(faces, batch_size)])
     pixels = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return Reconstructions(latents.cpu().numpy(), pixels, scores.cpu().numpy())

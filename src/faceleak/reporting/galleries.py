@@ -120,7 +120,11 @@ def _write_person(axes: Axes, identity: str, known: bool, x: float, y: float) ->
 
 
 def reconstruction_gallery(
-    reconstructions: Pixels, nearest_members: Pixels, nearest_controls: Pixels, table: pd.DataFrame
+    reconstructions: Pixels,
+    nearest_members: Pixels,
+    nearest_controls: Pixels,
+    table: pd.DataFrame,
+    subject: str = "reconstructions",
 ) -> Figure:
     """Show reconstructions, each beside an image of the nearest member and one of the nearest control.
 
@@ -128,6 +132,7 @@ def reconstruction_gallery(
     member_similarity and control_similarity (cosines by the evaluator, −1…1), member_identity, control_identity,
     matches_member, matches_control, and known (the attacker had images of the nearest member). Groups are ordered by
     score; of more than 24, those shown are spread evenly over this order, so that they are no selection of the best.
+    subject: what the title calls the faces.
 
     Raises ReportingError where a column or all rows are missing or the lengths differ.
     """
@@ -145,7 +150,7 @@ def reconstruction_gallery(
     top = 1.2 if len(shown) < len(table) else 0.85
     bottom = top + -(-len(shown) // across) * group_height
     title = (
-        f"Whom do reconstructions resemble? {int(table['matches_member'].sum())} of {len(table)} match a member, "
+        f"Whom do {subject} resemble? {int(table['matches_member'].sum())} of {len(table)} match a member, "
         f"{int(table['matches_control'].sum())} a control"
     )
     figure, axes = face_canvas(max(across * group_width, 9) + MARGIN, bottom + 0.6, title)

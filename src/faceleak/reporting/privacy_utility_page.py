@@ -30,8 +30,26 @@ CONFIG = {
     "displaylogo": False,
     "responsive": True,
     "showSendToCloud": False,  # plotly.js 4 offers to upload the chart unless it is told not to
-    "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+    "displayModeBar": False,  # its links have no names for those who do not see them
 }
+PLOT_SECTION = """<div class="privacy-utility">
+<fieldset><legend>The attacker has</legend>
+{choices}
+</fieldset>
+<figure aria-describedby="privacy-utility-caption">
+{plot_html}
+<figcaption id="privacy-utility-caption">{caption}</figcaption>
+</figure>
+<script>
+for (const choice of document.querySelectorAll('input[name="access"]')) {{
+  choice.addEventListener("change", () => {{
+    const plot = document.getElementById("{plot}");
+    Plotly.restyle(plot, {{ visible: plot.data.map(trace => trace.meta === choice.value) }});
+  }});
+}}
+</script>
+</div>
+"""
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -47,30 +65,16 @@ figure {{ margin: 0 }} figcaption {{ max-width: 60rem }}
 .table {{ overflow-x: auto }}
 table {{ border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }}
 th, td {{ text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #8884; white-space: nowrap }}
-#{plot} :is(.xtick, .ytick, .xtitle, .ytitle, .legendtext, .annotation-text) text,
-#{plot} :is(.xtitle, .ytitle, .legendtext) {{ fill: CanvasText !important }}
+.privacy-utility :is(.xtick, .ytick, .xtitle, .ytitle, .legendtext, .annotation-text) text,
+.privacy-utility :is(.xtitle, .ytitle, .legendtext) {{ fill: CanvasText !important }}
 </style>
 </head>
 <body>
 <main>
 <h1>{title}</h1>
-<fieldset><legend>The attacker has</legend>
-{choices}
-</fieldset>
-<figure aria-describedby="caption">
-{plot_html}
-<figcaption id="caption">{caption}</figcaption>
-</figure>
+{plot_section}
 {tables}
 </main>
-<script>
-for (const choice of document.querySelectorAll('input[name="access"]')) {{
-  choice.addEventListener("change", () => {{
-    const plot = document.getElementById("{plot}");
-    Plotly.restyle(plot, {{ visible: plot.data.map(trace => trace.meta === choice.value) }});
-  }});
-}}
-</script>
 </body>
 </html>
 """
@@ -83,11 +87,16 @@ def privacy_utility_page(points: pd.DataFrame) -> str:
     mark names variant, attack, undoing and intervals. The page follows the reader's light or dark mode. It holds the
     whole of plotly.js (4.6 MB). Raises ReportingError as `privacy_points.checked` does.
     """
+    tables = "\n".join(_table(access, rows) for access, rows in by_access(checked(points)))
+    return PAGE.format(title=TITLE, plot_section=plot_section(points), tables=tables)
+
+
+def plot_section(points: pd.DataFrame) -> str:
+    """The plot of `privacy_utility_page` as a part of any page, with plotly.js and the choice of access."""
     panels = dict(by_access(checked(points)))
     first = next(iter(panels))
     plot = _plot(panels, [str(attacker) for attacker in points["attacker"].unique()])
-    return PAGE.format(
-        title=TITLE,
+    return PLOT_SECTION.format(
         plot=PLOT,
         plot_html=plot.to_html(full_html=False, include_plotlyjs=True, div_id=PLOT, config=CONFIG),
         choices="\n".join(
@@ -96,7 +105,6 @@ def privacy_utility_page(points: pd.DataFrame) -> str:
             for access in panels
         ),
         caption=_caption(panels),
-        tables="\n".join(_table(access, rows) for access, rows in panels.items()),
     )
 
 

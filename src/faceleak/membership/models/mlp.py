@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from faceleak.compute import seeded
 from faceleak.membership.models.attackers_table import balanced_weights, best_threshold, folds_over_people, numbers
 from faceleak.membership.models.plain import PlainData
 from faceleak.membership.models.scaling import Scaling, scaling_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,18 @@ class MlpAttackModel(PlainData):
         rows = self.scaling.apply(numbers(table, self.columns))
         outputs = evaluate(partial(_network, len(self.columns), self.hidden), self.parameters, rows)
         return outputs[:, 0].astype(np.float64)
+
+    def logit(self, rows: "Tensor") -> "Tensor":
+        """Score (n, columns), differentiably: stage 2 climbs it."""
+        from torch.nn.utils import vector_to_parameters
+
+        exact = rows.double()  # a column's mean may be far larger than its scale
+        scaled = (exact - exact.new_tensor(self.scaling.mean)) / exact.new_tensor(self.scaling.scale)
+        with seeded(0):  # its own initial values are overwritten
+            network = _network(len(self.columns), self.hidden).to(exact).requires_grad_(False)
+        vector_to_parameters(exact.new_tensor(self.parameters), network.parameters())
+        scores: Tensor = network(scaled)[:, 0].to(rows.dtype)
+        return scores
 
 
 MODEL = MlpAttackModel

@@ -9,7 +9,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions
 from faceleak.pipelines.membership.nodes import reference_pieces, train_references
-from faceleak.pipelines.reconstruction.nodes import evaluator_piece, train_evaluator
+from faceleak.pipelines.reconstruction.nodes import evaluator_pieces, train_evaluators
 from faceleak.pipelines.target.nodes import get_target, target_pieces
 from faceleak.reconstruction.options import ReconstructionOptions
 
@@ -22,12 +22,12 @@ def train_together(
     membership: MembershipOptions,
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
-) -> tuple[Any, dict[str, Any], Any]:
-    """Train evaluator, target and references as pieces that share the cores; return target, references, evaluator."""
+) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """Train evaluators, target and references as pieces that share the cores; return target, references, evaluators."""
     from faceleak.backbones.training import train_backbones
 
     pieces = [
-        evaluator_piece(store, splits, reconstruction, compute),
+        *evaluator_pieces(store, splits, reconstruction, compute),
         *target_pieces(store, splits, target, compute),
         *reference_pieces(store, reference_splits, membership, compute),
     ]
@@ -35,5 +35,5 @@ def train_together(
     return (
         get_target(store, splits, target, compute),
         train_references(store, reference_splits, membership, compute),
-        train_evaluator(store, splits, reconstruction, compute),
+        train_evaluators(store, splits, reconstruction, compute),
     )

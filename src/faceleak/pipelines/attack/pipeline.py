@@ -5,7 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from faceleak.pipelines import faces, membership, reconstruction, reporting, target
 from faceleak.pipelines.attack.nodes import train_together
 
-TRAINED_APART = ("get_target", "train_references", "train_evaluator")
+TRAINED_APART = ("get_target", "train_references", "train_evaluators")
 
 
 def create_pipeline() -> Pipeline:
@@ -23,7 +23,7 @@ def create_pipeline() -> Pipeline:
             "params:reconstruction",
             "params:compute",
         ],
-        ["target", "references", "evaluator"],
+        ["target", "references", "evaluators"],
         name="train_backbones",
     )
     return apart - apart.only_nodes(*TRAINED_APART) + Pipeline([together])

@@ -2,9 +2,10 @@
 
 from kedro.pipeline import Pipeline
 
-from faceleak.pipelines import attack, defense, repeats
+from faceleak.pipelines import attack, defense, repeats, report
 
 
 def create_pipeline() -> Pipeline:
-    """The attack on the target, several targets side by side, and every variant against every attacker."""
-    return attack.create_pipeline() + repeats.create_pipeline() + defense.create_pipeline()
+    """The attack on the target, several targets side by side, every variant against every attacker, and the report."""
+    tested = attack.create_pipeline() + repeats.create_pipeline() + defense.create_pipeline()
+    return tested + report.create_pipeline(after=tested)

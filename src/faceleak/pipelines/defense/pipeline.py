@@ -17,7 +17,7 @@ SHARED = {
     "reference_signals",
     "calibration_signals",
     "blind_scores",
-    "evaluator",
+    "evaluators",
     "people_embeddings",
 }
 OPTIONS = ("compute", "bootstrap", "target", "membership", "reconstruction", "defense")

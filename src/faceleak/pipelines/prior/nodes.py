@@ -33,15 +33,14 @@ def open_features(
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
 ) -> Any:
-    """The backbone whose embeddings judge the samples: the evaluator (once trained, found again), or the given one."""
+    """The backbone whose embeddings judge the samples: the first independent evaluator, or the given one."""
     from faceleak.backbones.loading import load_checkpoint
-    from faceleak.backbones.training import train_backbones
-    from faceleak.pipelines.reconstruction.nodes import evaluator_piece
+    from faceleak.pipelines.reconstruction.nodes import get_evaluator
 
     if isinstance(options.features, LoadOptions):
         load = options.features
         return load_checkpoint(load.card(), load.weights, load.sha256)
-    return train_backbones([evaluator_piece(store, splits, reconstruction, compute)], compute)[0]
+    return get_evaluator(reconstruction.independent[0], store, splits, reconstruction, compute)
 
 
 def embed_public(

@@ -1,4 +1,4 @@
-"""Reconstruction: an evaluator to judge, latents and faces for every encounter, match rates, a gallery."""
+"""Reconstruction: evaluators to judge, latents and faces for every encounter, match rates, galleries."""
 
 from typing import Any
 
@@ -7,42 +7,108 @@ import pandas as pd
 from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
-from faceleak.membership.attackers import AttackerName
-from faceleak.membership.options import MembershipOptions
+from faceleak.membership.attackers import UNDEFENDED, AttackerName
+from faceleak.membership.options import AttackOptions, MembershipOptions
+from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 
 
-def evaluator_piece(
+def evaluator_pieces(
     store: FaceStore, splits: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
-) -> Any:
-    """What has to be trained for the judge: images of member and control people that the target was not trained on."""
+) -> list[Any]:
+    """What has to be trained for the judges: a piece each.
+
+    Independent ones learn members by images that the target was not trained on, the others by those it was; all learn
+    the same control people.
+    """
     from faceleak.backbones.training import TrainingPiece
 
-    images = with_role(splits, "same_identity", "unseen_identity")
-    return TrainingPiece("evaluator", store, images, options.evaluator.training, compute, compute.cache / "backbones")
+    return [
+        TrainingPiece(
+            name,
+            store,
+            with_role(splits, "same_identity" if evaluator.independent else "member", "unseen_identity"),
+            evaluator.training,
+            compute,
+            compute.cache / "backbones",
+        )
+        for name, evaluator in options.evaluators.items()
+        if evaluator.training is not None
+    ]
 
 
-def train_evaluator(
+def train_evaluators(
     store: FaceStore, splits: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
-) -> Any:
-    """Train the judge on member and control people alike."""
+) -> dict[str, Any]:
+    """Train or load the judges, in the order of the configuration; those that are there already are kept."""
     from faceleak.backbones.training import train_backbones
 
-    return train_backbones([evaluator_piece(store, splits, options, compute)], compute)[0]
+    train_backbones(evaluator_pieces(store, splits, options, compute), compute)
+    return {name: get_evaluator(name, store, splits, options, compute) for name in options.evaluators}
 
 
-def embed_people(evaluator: Any, store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions) -> pd.DataFrame:
-    """Embed the people that reconstructions are compared with, and strangers for the threshold."""
+def get_evaluator(
+    name: str, store: FaceStore, splits: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
+) -> Any:
+    """Train one judge (once; found again by what it depends on), or load it."""
+    from faceleak.backbones.loading import load_checkpoint
+    from faceleak.backbones.training import train_backbones
+
+    load = options.evaluators[name].load
+    if load is not None:
+        return load_checkpoint(load.card(), load.weights, load.sha256)
+    pieces = [piece for piece in evaluator_pieces(store, splits, options, compute) if piece.name == name]
+    return train_backbones(pieces, compute)[0]
+
+
+def embed_people(
+    evaluators: dict[str, Any], store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions
+) -> pd.DataFrame:
+    """Embed the people that reconstructions are compared with, and strangers for the threshold, by each evaluator."""
     from faceleak.backbones.embedding import embed
 
     images = with_role(splits, "member", "same_identity", "unseen_identity", "public")
-    embeddings = embed(evaluator, store, images["image_id"], compute)
-    return images.assign(embedding=list(embeddings))
+    tables = {
+        name: images.assign(embedding=list(embed(evaluator, store, images["image_id"], compute)))
+        for name, evaluator in evaluators.items()
+    }
+    return stack(tables, "evaluator")
+
+
+def fit_untrained(
+    views: dict[str, Any],
+    references: dict[str, Any],
+    store: FaceStore,
+    splits: pd.DataFrame,
+    reference_splits: pd.DataFrame,
+    options: ReconstructionOptions,
+    membership: MembershipOptions,
+    compute: ComputeOptions,
+) -> Any:
+    """The attack as it is fitted on a backbone that learnt nothing: what a search finds without the target."""
+    from faceleak.membership.knowledge import known_images
+    from faceleak.reconstruction.untrained import fit_guide, untrained
+
+    search = options.search
+    images = known_images(splits)
+    if search.threat_model == "shadow":
+        images = reference_splits[reference_splits["reference"] == reference_splits["reference"].iloc[0]]
+    public = with_role(splits, "public")["image_id"]
+    backbone = untrained(views[UNDEFENDED], store, public, search.seed, compute)
+    attack = membership.attacks[search.attack]
+    return fit_guide(backbone, calibrating(references, attack), store, images, attack, compute)
+
+
+def calibrating(references: dict[str, Any], attack: AttackOptions) -> list[Any]:
+    """The references that a search needs: those by which its attack is calibrated, if it is."""
+    return list(references.values()) if attack.calibration else []
 
 
 def reconstruct_faces(
     views: dict[str, Any],
+    references: dict[str, Any],
+    untrained: Any,
     models: Any,
     options: ReconstructionOptions,
     membership: MembershipOptions,
@@ -59,33 +125,32 @@ def reconstruct_faces(
     from faceleak.membership.attackers import encounters
     from faceleak.membership.scoring import model_name
     from faceleak.membership.strongest import strongest
+    from faceleak.reconstruction.guide import Guide
     from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
 
     attack = model_name(options.search.attack, options.search.threat_model)
-    signals = tuple(membership.attacks[options.search.attack].signals)
-    pieces = [
-        ReconstructionPiece(
-            meeting.name,
-            views[meeting.view],
-            signals,
-            models[meeting.fitted_on][attack].model,
-            options.prior,
-            options.search.model_copy(update={"rounds": rounds}),
-            compute,
-        )
+    chosen = membership.attacks[options.search.attack]
+    signals, compared = tuple(chosen.signals), tuple(calibrating(references, chosen))
+    search = options.search.model_copy(update={"rounds": rounds})
+    guides = {
+        meeting.name: Guide(views[meeting.view], signals, models[meeting.fitted_on][attack].model, compared)
         for tries in encounters(views, attackers)
         if (meeting := strongest(tries, models, attack)) is not None
-    ]
-    return reconstruct_all(pieces, compute)
+    }
+    pieces = [ReconstructionPiece(name, guide, options.prior, search, compute) for name, guide in guides.items()]
+    return reconstruct_all(pieces, ReconstructionPiece("", untrained, options.prior, search, compute), compute)
 
 
-def embed_reconstructions(reconstructions: dict[str, Any], evaluator: Any, compute: ComputeOptions) -> dict[str, Any]:
-    """Embed the reconstructed faces with the evaluator: `<encounter>/<step>` → embeddings."""
+def embed_reconstructions(
+    reconstructions: dict[str, Any], evaluators: dict[str, Any], compute: ComputeOptions
+) -> dict[str, Any]:
+    """Embed the reconstructed faces with every evaluator: `<evaluator>/<encounter>/<step>` → embeddings."""
     from faceleak.backbones.embedding import embed_pixels
 
     suffix = "/pixels"
     return {
-        name.removesuffix(suffix): embed_pixels(evaluator, pixels, compute)
+        f"{evaluator}/{name.removesuffix(suffix)}": embed_pixels(backbone, pixels, compute)
+        for evaluator, backbone in evaluators.items()
         for name, pixels in reconstructions.items()
         if name.endswith(suffix)
     }
@@ -100,48 +165,115 @@ def measure_reconstruction(
     """Judge every step of every encounter: variant → reconstruction → attack → step → metric."""
     from faceleak.membership.attackers import parse_encounter, suffix_of
     from faceleak.membership.scoring import model_name
-    from faceleak.metrics.identity_match import measure_match
-    from faceleak.metrics.judge import make_judge
+    from faceleak.metrics.identity_match import measure_panel
+    from faceleak.metrics.judge import make_panel
 
-    judge = make_judge(people, options.evaluator.far)
+    panel = make_panel(parts(people, "evaluator"), options.independent, options.far)
     attack = model_name(options.search.attack, options.search.threat_model)
     metrics: dict[str, dict[str, Any]] = {}
-    for name, of_step in embeddings.items():
+    for name, of_step in _by_step(embeddings).items():
         meeting_name, _, step = name.rpartition("/")
         variant, attacker = parse_encounter(meeting_name)
         measured = metrics.setdefault(variant, {"reconstruction": {}})["reconstruction"]
-        measured.setdefault(f"{attack}{suffix_of(attacker)}", {})[step] = measure_match(
-            of_step, judge.members, judge.controls, judge.known_members, judge.threshold, bootstrap
-        )
+        measured.setdefault(f"{attack}{suffix_of(attacker)}", {})[step] = measure_panel(of_step, panel, bootstrap)
     return metrics
 
 
-def draw_gallery(
+def _by_step(embeddings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """`<encounter>/<step>` → evaluator → embeddings, steps in the order of `STEPS`."""
+    from faceleak.reconstruction.pieces import STEPS
+
+    steps: dict[str, dict[str, Any]] = {}
+    for name, of_evaluator in embeddings.items():
+        evaluator, _, step = name.partition("/")
+        steps.setdefault(step, {})[evaluator] = of_evaluator
+    return dict(sorted(steps.items(), key=lambda item: STEPS.index(item[0].rpartition("/")[2])))
+
+
+def list_findings(
     reconstructions: dict[str, Any],
     embeddings: dict[str, Any],
     people: pd.DataFrame,
     store: FaceStore,
     options: ReconstructionOptions,
+) -> pd.DataFrame:
+    """Whom every reconstruction shows: a row each, with the encounter, the step, its number and its score.
+
+    `ssim` and `psnr` say how alike it is to the training photo of that member that is nearest by the first evaluator.
+    """
+    from faceleak.faces.likeness import likeness
+    from faceleak.metrics.findings import findings_table
+    from faceleak.metrics.judge import make_panel
+    from faceleak.reporting.nearest_images import nearest_images
+
+    shown = parts(people, "evaluator")
+    panel, first = make_panel(shown, options.independent, options.far), options.independent[0]
+    tables = []
+    for name, of_step in _by_step(embeddings).items():
+        encounter, _, step = name.rpartition("/")
+        pixels = reconstructions[f"{name}/pixels"]
+        table = findings_table(of_step, panel).assign(score=reconstructions[f"{name}/scores"])
+        nearest = table["member_identity"], of_step[first], pixels.shape[1]
+        table["ssim"], table["psnr"] = likeness(pixels, nearest_images(store, shown[first], "member", *nearest))
+        table.insert(0, "encounter", encounter)
+        table.insert(1, "step", step)
+        table.insert(2, "number", range(len(table)))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def count_hits(findings: pd.DataFrame) -> pd.DataFrame:
+    """Which members were found, by how many reconstructions, and how well by each evaluator."""
+    from faceleak.metrics.findings import hit_list
+
+    return hit_list(findings)
+
+
+def draw_gallery(
+    reconstructions: dict[str, Any],
+    embeddings: dict[str, Any],
+    findings: pd.DataFrame,
+    people: pd.DataFrame,
+    store: FaceStore,
+    options: ReconstructionOptions,
+) -> tuple[Any, Any]:
+    """Reconstructions of the undefended target beside the nearest member's and control's images; then the same search
+    without the target."""
+    return tuple(
+        _gallery(step, reconstructions, embeddings, findings, people, store, options)
+        for step in ("optimised", "untrained_guided")
+    )
+
+
+def _gallery(
+    step: str,
+    reconstructions: dict[str, Any],
+    embeddings: dict[str, Any],
+    findings: pd.DataFrame,
+    people: pd.DataFrame,
+    store: FaceStore,
+    options: ReconstructionOptions,
 ) -> Any:
-    """Reconstructions of the undefended target beside the nearest member's and the nearest control's images."""
-    from faceleak.metrics.judge import make_judge, match_table
     from faceleak.reporting.galleries import reconstruction_gallery
     from faceleak.reporting.nearest_images import nearest_images
 
-    name = "undefended/optimised"
-    pixels = reconstructions[f"{name}/pixels"]
-    table = match_table(embeddings[name], make_judge(people, options.evaluator.far))
-    table = table.assign(score=reconstructions[f"{name}/scores"])
-    members = nearest_images(store, people, "member", table["member_identity"], embeddings[name], pixels.shape[1])
-    controls = nearest_images(
-        store, people, "unseen_identity", table["control_identity"], embeddings[name], pixels.shape[1]
+    name, evaluator = f"{UNDEFENDED}/{step}", options.independent[0]
+    pixels, own = reconstructions[f"{name}/pixels"], embeddings[f"{evaluator}/{name}"]
+    table = findings[(findings["encounter"] == UNDEFENDED) & (findings["step"] == step)].reset_index(drop=True)
+    table = table.assign(
+        member_similarity=table[f"member_similarity.{evaluator}"],
+        control_similarity=table[f"control_similarity.{evaluator}"],
     )
-    return reconstruction_gallery(pixels, members, controls, table)
+    shown = parts(people, "evaluator")[evaluator]
+    members = nearest_images(store, shown, "member", table["member_identity"], own, pixels.shape[1])
+    controls = nearest_images(store, shown, "unseen_identity", table["control_identity"], own, pixels.shape[1])
+    subject = "reconstructions" if step == "optimised" else "faces found without the target"
+    return reconstruction_gallery(pixels, members, controls, table, subject)
 
 
 def draw_steps(reconstructions: dict[str, Any]) -> Any:
-    """What ranking and optimising change: faces of each step, not the same seed in a column."""
-    from faceleak.reconstruction.search import STEPS
+    """What ranking and optimising change, with and without the target: not the same seed in a column."""
+    from faceleak.reconstruction.pieces import STEPS
     from faceleak.reporting.galleries import reconstruction_stages
 
-    return reconstruction_stages({step: reconstructions[f"undefended/{step}/pixels"] for step in STEPS})
+    return reconstruction_stages({step: reconstructions[f"{UNDEFENDED}/{step}/pixels"] for step in STEPS})

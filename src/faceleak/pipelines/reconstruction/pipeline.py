@@ -7,19 +7,19 @@ from faceleak.pipelines.target.pipeline import VIEW_TARGET
 
 
 def prepare_judge() -> Pipeline:
-    """The evaluator, and the people that reconstructions are compared with."""
+    """The evaluators, and the people that reconstructions are compared with."""
     options, compute = "params:reconstruction", "params:compute"
     return Pipeline(
         [
             Node(
-                nodes.train_evaluator,
+                nodes.train_evaluators,
                 ["face_store", "splits", options, compute],
-                "evaluator",
-                name="train_evaluator",
+                "evaluators",
+                name="train_evaluators",
             ),
             Node(
                 nodes.embed_people,
-                ["evaluator", "face_store", "splits", compute],
+                ["evaluators", "face_store", "splits", compute],
                 "people_embeddings",
                 name="embed_people",
             ),
@@ -33,9 +33,26 @@ def reconstruct_views() -> Pipeline:
     return Pipeline(
         [
             Node(
+                nodes.fit_untrained,
+                [
+                    "views",
+                    "references",
+                    "face_store",
+                    "splits",
+                    "reference_splits",
+                    options,
+                    "params:membership",
+                    compute,
+                ],
+                "untrained_guide",
+                name="fit_untrained",
+            ),
+            Node(
                 nodes.reconstruct_faces,
                 [
                     "views",
+                    "references",
+                    "untrained_guide",
                     "attack_models",
                     options,
                     "params:membership",
@@ -48,7 +65,7 @@ def reconstruct_views() -> Pipeline:
             ),
             Node(
                 nodes.embed_reconstructions,
-                ["reconstructions", "evaluator", compute],
+                ["reconstructions", "evaluators", compute],
                 "reconstruction_embeddings",
                 name="embed_reconstructions",
             ),
@@ -63,19 +80,28 @@ def reconstruct_views() -> Pipeline:
 
 
 def create_pipeline() -> Pipeline:
-    """Evaluator, reconstructions of the target, match rates and galleries."""
+    """Evaluators, reconstructions of the target, match rates and galleries."""
+    options = "params:reconstruction"
     figures = Pipeline(
         [
+            Node(
+                nodes.list_findings,
+                ["reconstructions", "reconstruction_embeddings", "people_embeddings", "face_store", options],
+                "findings",
+                name="list_findings",
+            ),
+            Node(nodes.count_hits, "findings", "hits", name="count_hits"),
             Node(
                 nodes.draw_gallery,
                 [
                     "reconstructions",
                     "reconstruction_embeddings",
+                    "findings",
                     "people_embeddings",
                     "face_store",
-                    "params:reconstruction",
+                    options,
                 ],
-                "gallery_figure",
+                ["gallery_figure", "untrained_gallery_figure"],
                 name="draw_gallery",
             ),
             Node(nodes.draw_steps, "reconstructions", "steps_figure", name="draw_steps"),

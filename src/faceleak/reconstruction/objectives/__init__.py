@@ -1,0 +1,1 @@
+"""What the search climbs: one file a term, `value(sample, guide)` → (n,), higher is better."""

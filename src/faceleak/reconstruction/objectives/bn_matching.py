@@ -1,0 +1,22 @@
+"""Faces whose BN inputs have the means of the training images: minus the BN distance, averaged over the layers.
+
+The feature regularisation of DeepInversion (arXiv 1912.08795), face by face instead of over a batch, and what the paper
+of stage 1 optimises (arXiv 2401.13719). It needs no attack that was fitted.
+"""
+
+from torch import Tensor
+
+from faceleak.reconstruction.guide import Guide
+from faceleak.reconstruction.objectives.sample import Sample
+from faceleak.signals import bn_distance
+from faceleak.signals.observation import Need
+
+
+def needs(guide: Guide) -> frozenset[Need]:  # noqa: ARG001  the same for every guide
+    """The means of what enters each layer."""
+    return frozenset({"mean"})
+
+
+def value(sample: Sample, guide: Guide) -> Tensor:  # noqa: ARG001  all is in the sample
+    """Minus the mean distance over the layers, ≤ 0."""
+    return -bn_distance.compute(sample.seen).mean(1)

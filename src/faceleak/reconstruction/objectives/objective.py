@@ -1,0 +1,57 @@
+"""The objective: a weighted sum of terms, all read off one forward pass of the backbone."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from faceleak.backbones.batch_norm import reading
+from faceleak.reconstruction.guide import Guide
+from faceleak.reconstruction.keeping import best, best_of_different
+from faceleak.reconstruction.objectives import augmented, consistency, registry
+from faceleak.reconstruction.objectives.sample import Sample
+from faceleak.signals.observation import Need, observe
+
+BATCH = 256
+
+
+class Objective:
+    """Weighted terms under a guide; terms of weight 0 are left out."""
+
+    def __init__(self, guide: Guide, weights: Mapping[str, float]) -> None:
+        self.guide = guide
+        self.weights = {name: weight for name, weight in weights.items() if weight}
+        self.terms = [registry.get(name) for name in self.weights]
+        self.needs = frozenset[Need]().union(*(term.needs(guide) for term in self.terms))
+
+    @property
+    def draws(self) -> bool:
+        """Whether a term draws something, so that it takes a seed."""
+        return "augmented" in self.weights
+
+    @property
+    def images(self) -> int:
+        """How many images of each person are looked at together."""
+        return consistency.IMAGES if "consistency" in self.weights else 1
+
+    def __call__(self, faces: Tensor, latents: Tensor, seed: int = 0) -> Tensor:
+        """Faces (n, 3, h, w) in 0…1 and the latents that made them → what is climbed (n,)."""
+        sample = Sample(latents, faces, observe(self.guide.backbone, faces, self.needs), seed, self.images)
+        values = [self.weights[term.name] * term.value(sample, self.guide) for term in self.terms]
+        return torch.stack(values).sum(0) if len(values) > 1 else values[0]
+
+    def rating(self, faces: Tensor, seed: int = 0) -> Tensor:
+        """Membership scores (n,) by which people are kept: under augmentations, where these are part of the terms."""
+        return self.guide.score(augmented.augment(faces, seed) if self.draws else faces)
+
+    def keep(self, ratings: Tensor, faces: Callable[[], Tensor], count: int) -> Tensor:
+        """Places (count,) of the people to keep by their ratings (n,): of different ones, where `diversity` is a term.
+
+        faces: makes one face of each (n, 3, h, w); not called where it is not needed.
+        """
+        weight = self.weights.get("diversity", 0.0)
+        if not weight:
+            return best(ratings, count)
+        with torch.inference_mode(), reading(self.guide.backbone):
+            embeddings = torch.cat([self.guide.backbone(batch) for batch in torch.split(faces(), BATCH)])
+        return best_of_different(ratings, embeddings, weight, count)

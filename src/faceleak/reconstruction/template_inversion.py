@@ -1,0 +1,98 @@
+"""Template inversion: from one leaked embedding back to a face (arXiv 1703.00832; with a generator, 2209.07353).
+
+It works for people who were trained on and for strangers alike: it says what a template gives away, not whom the target
+was trained on.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import reading
+from faceleak.progress import track
+from faceleak.reconstruction.objective import Climbed, gradient
+from faceleak.reconstruction.options import TargetedOptions
+from faceleak.reconstruction.priors import Prior
+
+METHODS = ("best_random", "linear", "optimised")
+
+
+@dataclass(frozen=True)
+class LinearMap:
+    """Embeddings of length 1 → latents, learnt on generated faces alone: the cheap baseline of the field."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def latents(self, templates: Tensor) -> Tensor:
+        """Templates (n, d) → latents (n, size)."""
+        return functional.normalize(templates, dim=1) @ self.weight + self.bias
+
+
+def fit_linear(embeddings: Tensor, latents: Tensor, ridge: float) -> LinearMap:
+    """Fit by ridge regression: embeddings (n, d), of any length, and the latents (n, size) that made the faces.
+
+    `ridge` is what a squared weight costs, in mean squared errors; the intercept costs nothing.
+    """
+    unit = functional.normalize(embeddings.double(), dim=1)
+    centre, usual = unit.mean(0), latents.double().mean(0)
+    rows = unit - centre
+    penalty = ridge * len(rows) * torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
+    weight = torch.linalg.solve(rows.T @ rows + penalty, rows.T @ (latents.double() - usual))
+    return LinearMap(weight.to(latents.dtype), (usual - centre @ weight).to(latents.dtype))
+
+
+def invert(
+    prior: Prior, target: Backbone, templates: Tensor, options: TargetedOptions
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Reconstruct a face from each template (n, d), an embedding by `target`: method → latents and faces, in order.
+
+    `best_random`: of all candidates the face whose embedding has the highest cosine. `linear`: what `LinearMap` says.
+    `optimised`: from the better one of these, Adam climbs the cosine. Same options → same faces.
+    """
+    unit = functional.normalize(templates, dim=1)
+    generator = torch.Generator().manual_seed(options.seed)
+    candidates = prior.space.draw(options.candidates, generator).to(unit)
+    with torch.inference_mode(), reading(target):
+        batches = torch.split(candidates, options.batch_size)
+        tracked = track(batches, "Embedding candidates", len(batches), "batches")
+        embeddings = torch.cat([target(prior.faces(batch)) for batch in tracked])
+    best = candidates[(unit @ functional.normalize(embeddings, dim=1).T).argmax(1)]
+    linear = prior.space.project(fit_linear(embeddings, candidates, options.ridge).latents(unit))
+    cosines = [_cosines(prior, target, latents, unit, options.batch_size) for latents in (best, linear)]
+    start = torch.where((cosines[0] >= cosines[1])[:, None], best, linear)
+    found = {"best_random": best, "linear": linear, "optimised": _climb(prior, target, start, unit, options)}
+    return {method: (latents, _faces(prior, latents, options.batch_size)) for method, latents in found.items()}
+
+
+def _climb(prior: Prior, target: Backbone, start: Tensor, unit: Tensor, options: TargetedOptions) -> Tensor:
+    latents = start.clone()
+    optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
+    size, still = options.batch_size, torch.zeros_like
+    for _ in track(range(options.steps), f"Inverting {len(latents)} templates", options.steps, "steps"):
+        parts = []
+        with reading(target):
+            for batch, wanted in zip(torch.split(latents, size), torch.split(unit, size), strict=True):
+                parts.append(gradient(prior, _towards(target, wanted), batch, still(batch), 0.0))
+        latents.grad = torch.cat(parts)
+        optimizer.step()
+        latents.copy_(prior.space.project(latents))
+    return latents
+
+
+def _towards(target: Backbone, wanted: Tensor) -> Climbed:
+    return lambda faces, _: functional.cosine_similarity(target(faces), wanted)
+
+
+def _cosines(prior: Prior, target: Backbone, latents: Tensor, unit: Tensor, batch_size: int) -> Tensor:
+    faces = torch.split(_faces(prior, latents, batch_size), batch_size)
+    with torch.inference_mode(), reading(target):
+        return functional.cosine_similarity(torch.cat([target(batch) for batch in faces]), unit)
+
+
+def _faces(prior: Prior, latents: Tensor, batch_size: int) -> Tensor:
+    with torch.inference_mode():
+        return torch.cat([prior.faces(batch) for batch in torch.split(latents, batch_size)])

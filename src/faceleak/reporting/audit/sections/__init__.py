@@ -1,0 +1,1 @@
+"""The report's parts for experts: one file a section."""

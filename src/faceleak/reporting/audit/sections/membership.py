@@ -1,0 +1,79 @@
+"""Membership inference on the target: every attack against every population, with intervals."""
+
+from faceleak.reporting.audit.evidence import Evidence
+from faceleak.reporting.audit.figures import figure
+from faceleak.reporting.audit.metric_tables import tables_by
+from faceleak.reporting.audit.parts import Block, Paragraph, Section, Table
+from faceleak.reporting.audit.strongest import strongest, why_blind_matters
+from faceleak.reporting.style import words
+from faceleak.reporting.verdict import interval_text, read_membership
+
+LEVEL = 1  # of the populations in the tree of metrics
+
+
+def section(evidence: Evidence) -> Section:
+    """What the attacks say, all numbers, and figures."""
+    return Section(id="membership", title="Membership inference", blocks=tuple(_blocks(evidence)))
+
+
+def _blocks(evidence: Evidence) -> list[Block]:
+    if not evidence.membership:
+        return [evidence.missing("Membership inference on the target", "membership_metrics.json")]
+    return [
+        Paragraph(text=why_blind_matters(evidence)),
+        _readings(evidence),
+        *tables_by(evidence.membership, LEVEL, "attack", "Members against: {}"),
+        figure(evidence, "roc.png", "ROC curves", _roc_words(evidence)),
+        figure(evidence, "bn_distances.png", "BN distances of members and non-members", _distance_words(evidence)),
+        *_subgroups(evidence),
+    ]
+
+
+def _populations(evidence: Evidence) -> list[str]:
+    return list(dict.fromkeys(population for found in evidence.membership.values() for population in found))
+
+
+def _readings(evidence: Evidence) -> Table:
+    rows = []
+    for population in _populations(evidence):
+        verdict, _, reason = read_membership(evidence.membership, population).partition(": ")
+        rows.append((words(population), verdict, f"{reason}."))
+    return Table(
+        caption="What the numbers mean, by the population that members are compared with",
+        columns=("population", "verdict", "reason"),
+        rows=tuple(rows),
+    )
+
+
+def _roc_words(evidence: Evidence) -> str:
+    sentences = ["Share of members found against share of non-members accused, for every attack, on logarithmic axes."]
+    for population in ("same_identity", "unseen_identity"):
+        if best := strongest(evidence.membership, population):
+            name, numbers = best
+            sentences.append(
+                f"Against {words(population)} the strongest is {name}: AUC {interval_text(numbers, 'auc')}, "
+                f"{interval_text(numbers, 'tpr_at_fpr_1pct')} of members at 1 % false positives."
+            )
+    return " ".join(sentences)
+
+
+def _distance_words(evidence: Evidence) -> str:
+    numbers = evidence.membership.get("bn_distance_partial_knowledge", {}).get("unseen_identity")
+    told = f" An attack on them alone has AUC {interval_text(numbers, 'auc')}." if numbers else ""
+    return f"How far images lie from the statistics of the batch-normalisation layers, by role.{told}"
+
+
+def _subgroups(evidence: Evidence) -> list[Block]:
+    groups = evidence.files.table("subgroups.csv")
+    if groups is None:
+        return [evidence.missing("Subgroups of people", "subgroups.csv")]
+    if groups.empty:
+        return [Paragraph(text="No attributes of people were given, so nothing is known about subgroups.")]
+    rows = groups.astype(object).where(groups.notna(), None)
+    return [
+        Table(
+            caption="Subgroups of people",
+            columns=tuple(map(words, groups.columns)),
+            rows=tuple(rows.itertuples(index=False, name=None)),
+        )
+    ]

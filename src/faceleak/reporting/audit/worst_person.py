@@ -1,0 +1,82 @@
+"""The worst person: risk record by record, who was found in reconstructions, and who is recognised for sure."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from faceleak.membership.access import AttackAccess, access_of
+from faceleak.reporting.audit.evidence import Evidence
+from faceleak.reporting.audit.formats import counted, number, percent
+from faceleak.reporting.audit.metric_tables import measured
+from faceleak.reporting.audit.parts import Missing
+from faceleak.reporting.audit.people import hits_of_target, people_at_risk
+from faceleak.reporting.audit.strongest import strongest
+from faceleak.reporting.audit.summary import Finding
+from faceleak.reporting.risk import SIGNIFICANT
+
+SURE = "tpr_at_fpr_0.1pct"
+
+
+def worst_person(
+    evidence: Evidence, attacks: dict[str, Any], accesses: tuple[AttackAccess, ...]
+) -> Iterator[Finding | Missing]:
+    """What is known of single people, for attackers with these accesses."""
+    yield from _recognised_for_sure(attacks)
+    yield _by_record(evidence, accesses)
+    search = evidence.configuration.reconstruction.search.attack
+    if evidence.reconstruction and access_of(evidence.configuration.membership.attacks[search]) in accesses:
+        yield from _found_in_reconstructions(evidence)
+
+
+def _recognised_for_sure(attacks: dict[str, Any]) -> Iterator[Finding]:
+    if best := strongest(attacks, "identity", SURE):
+        name, numbers = best
+        share, strangers = measured(numbers, SURE), numbers.get("non_members")
+        among = f" (none of {strangers} others)" if strangers and strangers < 1000 else ""
+        yield Finding(
+            asked="Is anybody recognised for sure?",
+            answer=f"{percent(share)} of people, with at most 1 in 1,000 others accused{among}",
+            found=share,
+            attack=name,
+        )
+
+
+def _by_record(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> Finding | Missing:
+    asked = "Does the model remember somebody in particular?"
+    risks, risk = people_at_risk(evidence), evidence.configuration.membership.risk
+    if risks is None or risk is None:
+        return Missing(what=asked, command=evidence.command("repeats"))
+    if access_of(evidence.configuration.membership.attacks[risk.attack]) not in accesses:
+        needs = f"Not measured: membership.risk names {risk.attack}, which takes the weights."
+        return Finding(asked=asked, answer=needs)
+    significant = int((risks["q_value"] <= SIGNIFICANT).sum())
+    targets = int(risks["targets"].max())
+    answer = (
+        f"{significant:,} of {counted(len(risks), 'person stands', 'people stand')} out significantly "
+        f"(q ≤ {SIGNIFICANT}); the most exposed by p = {number(float(risks['p_value'].min()))}, "
+        f"over up to {counted(targets, 'target', 'targets')}"
+    )
+    return Finding(asked=asked, answer=answer, attack=f"{risk.attack}_{risk.threat_model}")
+
+
+def _found_in_reconstructions(evidence: Evidence) -> Iterator[Finding | Missing]:
+    asked = "Whose face was drawn out of the model?"
+    hits = hits_of_target(evidence)
+    if hits is None:
+        yield from _counted_only(evidence, asked)
+        return
+    optimised = hits[hits["step"] == "optimised"]
+    unknown = optimised[~optimised["known"].astype(bool)]
+    most = 0 if optimised.empty else int(optimised["reconstructions"].max())
+    answer = (
+        f"{counted(len(optimised), 'training person was', 'training people were')} recognised, {len(unknown):,} of "
+        f"whom the attacker had no image; one of them in {counted(most, 'face', 'faces')}"
+    )
+    yield Finding(asked=asked, answer=answer)
+
+
+def _counted_only(evidence: Evidence, asked: str) -> Iterator[Finding]:
+    for attack, steps in evidence.reconstruction.items():
+        distinct = steps.get("optimised", {}).get("distinct_members")
+        if distinct is not None:
+            people = counted(int(distinct), "training person was", "training people were")
+            yield Finding(asked=asked, answer=f"{people} matched by a drawn face; nobody listed whom", attack=attack)

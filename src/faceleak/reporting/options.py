@@ -1,0 +1,40 @@
+"""Configuration of the `report` and `gate` pipelines."""
+
+from pydantic import Field, model_validator
+
+from faceleak.membership.attackers import UNDEFENDED
+from faceleak.options import Options
+
+
+class ReportOptions(Options):
+    """The report. Without `show_people` it holds no face and no name, so that it can be passed on."""
+
+    show_people: bool = True
+
+
+class PolicyOptions(Options):
+    """What a number of the audit must not exceed, or must reach, before the model is released, and why.
+
+    metric: as in MLflow, `<stage>/<attack>/<population>/<metric>`; variant: which backbone is released. `at_most` and
+    `at_least` are limits that are themselves allowed; one of them at least.
+    """
+
+    metric: str = Field(min_length=1)
+    variant: str = UNDEFENDED
+    at_most: float | None = None
+    at_least: float | None = None
+    reason: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _set_a_limit(self) -> "PolicyOptions":
+        if self.at_most is None and self.at_least is None:
+            raise ValueError("a policy needs `at_most` or `at_least`")
+        if self.at_most is not None and self.at_least is not None and self.at_least > self.at_most:
+            raise ValueError(f"no number is at least {self.at_least:g} and at most {self.at_most:g}")
+        return self
+
+
+class GateOptions(Options):
+    """The whole `gate` block: all policies have to hold."""
+
+    policies: list[PolicyOptions] = Field(min_length=1)

@@ -1,0 +1,183 @@
+"""A small folder of results, written by hand, and a report of it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from kedro.config import OmegaConfigLoader
+from PIL import Image
+
+from faceleak.configuration import Parameters, check_parameters
+from faceleak.reporting.audit.document import Audit, make_audit
+from faceleak.reporting.audit.evidence import Configuration, Evidence, Origin
+from faceleak.reporting.audit.files import ResultFiles
+from faceleak.settings import CONFIG_LOADER_ARGS
+from tests.reporting.conftest import points_of
+
+PROJECT = Path(__file__).parents[3]
+EVIL = "</td><script>alert(1)</script>"
+Change = dict[str, Any]
+
+
+def with_bounds(metric: str, value: float, half_width: float = 0.02) -> dict[str, float]:
+    return {metric: value, f"{metric}_ci_low": value - half_width, f"{metric}_ci_high": value + half_width}
+
+
+def attack(auc: float, tpr: float, advantage: float | None = None) -> dict[str, Any]:
+    """Metrics of one attack, the same against each population."""
+    numbers: dict[str, float] = {**with_bounds("auc", auc), **with_bounds("tpr_at_fpr_1pct", tpr)}
+    numbers |= {**with_bounds("tpr_at_fpr_0.1pct", tpr / 2), "members": 50, "non_members": 40}
+    if advantage is not None:
+        numbers |= with_bounds("advantage_over_blind", advantage)
+    return {population: dict(numbers) for population in ("same_identity", "unseen_identity", "identity")}
+
+
+def membership(**attacks: dict[str, Any]) -> dict[str, Any]:
+    return {"undefended": {"membership": {"blind_partial_knowledge": attack(0.5, 0.01), **attacks}}}
+
+
+LEAKING = membership(
+    bn_distance_partial_knowledge=attack(0.85, 0.2, 0.35), reference_similarity_shadow=attack(0.8, 0.15, 0.3)
+)
+NOTHING_FOUND = membership(
+    bn_distance_partial_knowledge=attack(0.51, 0.01, 0.01), reference_similarity_shadow=attack(0.5, 0.01, 0.0)
+)
+
+
+def step(member: float, control: float) -> dict[str, float]:
+    return {
+        **with_bounds("member_match_rate", member),
+        **with_bounds("control_match_rate", control),
+        **with_bounds("match_advantage", member - control),
+        "distinct_members": 7,
+    }
+
+
+def reconstruction(member: float = 0.4, control: float = 0.05) -> dict[str, Any]:
+    steps = {"best_random": step(0.2, 0.1), "optimised": step(member, control), "random": step(0.1, 0.1)}
+    steps["optimised"]["evaluators"] = {"second": step(0.3, 0.1)}
+    return {"undefended": {"reconstruction": {"bn_moments_partial_knowledge": steps}}}
+
+
+@pytest.fixture(scope="session")
+def parameters() -> Parameters:
+    """The configuration in conf/base."""
+    loader = OmegaConfigLoader(str(PROJECT / "conf"), env="base", **CONFIG_LOADER_ARGS)
+    return check_parameters(dict(loader["parameters"]))
+
+
+def write_json(folder: Path, name: str, content: Any) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(json.dumps(content))
+
+
+@pytest.fixture
+def attacked(tmp_path: Path) -> Path:
+    """A data folder with nothing but the metrics of membership inference, which leak."""
+    write_json(tmp_path / "08_reporting", "membership_metrics.json", LEAKING)
+    return tmp_path
+
+
+def write_everything(folder: Path) -> None:
+    """All results that a report reads, with names that try to be markup."""
+    reports = folder / "08_reporting"
+    write_json(reports, "membership_metrics.json", LEAKING)
+    write_json(reports, "reconstruction_metrics.json", reconstruction())
+    write_json(reports, "utility_metrics.json", {"undefended": {"utility": with_bounds("verification_auc", 0.9)}})
+    compared = {"undefended_repeated": {"membership": LEAKING["undefended"]["membership"]}}
+    write_json(reports, "comparison_metrics.json", compared)
+    write_json(reports, "new_metrics.json", {EVIL: {"tuning": {"anything": {"score_of_trials": 0.123}}}})
+    write_json(reports, "prior_metrics.json", {**with_bounds("kid", 0.456), "images": 40})
+    defended = {"undefended": {}, "noise_1": reconstruction(0.1, 0.1)["undefended"]}
+    write_json(reports, "defense_reconstruction_metrics.json", defended)
+    write_json(reports, "defense_membership_metrics.json", {"undefended": {"membership": {}}})
+    write_json(reports, "gate.json", [policy(passed=True), policy(passed=False)])
+    write_json(reports, "faces_validation.json", validation())
+    write_json(reports, "inventory.json", inventory())
+    write_json(folder / "06_models/target", "backbone.json", {"architecture": "iresnet_demo", "training": {"seed": 0}})
+    (folder / "06_models/target/backbone.safetensors").write_bytes(b"weights")
+    write_tables(folder)
+    for name in ("people", "roc", "bn_distances", "gallery", "reconstruction_steps", "comparison", "risks", "surprise"):
+        Image.new("RGB", (20, 10)).save(reports / f"{name}.png")
+    Image.new("RGB", (20, 10)).save(reports / "risk_calibration.png")
+
+
+def write_tables(folder: Path) -> None:
+    reports = folder / "08_reporting"
+    points = points_of({"undefended": (0.9, 0.8, 0.8, 0.85), "noise_1": (0.89, 0.6, 0.6, 0.7)})
+    points.to_csv(reports / "privacy_utility.csv", index=False)
+    (reports / "recommendation.md").write_text(
+        f"# Recommendation\n\nGoal: little. {EVIL}\n\n**Weights in hand.** `noise_1` reaches the goal at the least "
+        "cost: TPR 0.02.\n\n**Embeddings only.** No defence is needed: the undefended target reaches the goal.\n"
+    )
+    claims = {"variant": ["dp_8"], "unit": ["image"], "epsilon": [8.0], "delta": [1e-5], "epsilon_lower_bound": [0.4]}
+    pd.DataFrame(claims).to_csv(reports / "privacy_claims.csv", index=False)
+    hits = {"encounter": ["undefended", "undefended", "noise_1"], "step": ["optimised", "random", "optimised"]}
+    hits |= {"identity": ["Ada Example", "Bob Example", "Eve Example"], "known": [False, True, True]}
+    pd.DataFrame(hits | {"reconstructions": [5, 1, 2]}).to_csv(reports / "hits.csv", index=False)
+    risks = {"identity": ["Ada Example", EVIL], "images": [10, 10], "targets": [3, 2], "risk": [5.0, 0.1]}
+    risks |= {"p_value": [1e-9, 0.5], "q_value": [2e-9, 0.5], "rank": [1, 2]}
+    pd.DataFrame(risks).to_csv(reports / "identity_risks.csv", index=False)
+    calibrated = {"rate": [0.01], "rows": [2500], "share": [0.013], "exceeded": [False]}
+    pd.DataFrame(calibrated).to_csv(reports / "risk_calibration.csv", index=False)
+    pd.DataFrame({"name": [], "verification_auc": []}).to_csv(reports / "preprocessing_check.csv", index=False)
+    pd.DataFrame({"image_id": [], "identity": [], "reason": []}).to_csv(reports / "quarantine.csv", index=False)
+    pd.DataFrame({"attack": [], "threat_model": []}).to_csv(reports / "subgroups.csv", index=False)
+    splits = {"image_id": list("abcd"), "identity": ["Ada", "Bob", "Cy", "Di"], "known": [True, False, False, False]}
+    splits |= {"role": ["member", "member", "unseen_identity", "auxiliary"], "decided_by": ["draw"] * 3 + ["user"]}
+    (folder / "03_primary").mkdir()
+    pd.DataFrame(splits).to_parquet(folder / "03_primary/splits.parquet")
+
+
+def policy(passed: bool) -> dict[str, Any]:
+    named = {"metric": "utility/verification_auc", "variant": "undefended", "reason": "Because."}
+    return {**named, "at_most": None, "at_least": 0.5, "value": 0.9, "passed": passed, "verdict": "It is."}
+
+
+def validation() -> dict[str, Any]:
+    entry = {"name": "decodable", "column": "decodable", "severity": "critical", "unexpected_count": 3}
+    entry |= {"expected": "Every image can be read.", "examples": ["Ada Example/1.jpg"]}
+    found = {"success": False, "rows": 9000, "decided_by": {"draw": 9000}, "images": {"same_hash": 8990, "decoded": 10}}
+    return {**found, "expectations": [{**entry, "success": False}, {**entry, "success": True}]}
+
+
+def inventory() -> dict[str, Any]:
+    layer = {"name": "bn1", "channels": 16, "eps": 1e-5, "momentum": 0.1, "affine": True, "statistics_trained": True}
+    known = {"architecture": "iresnet_demo", "embedding_size": 128, "measured_embedding_size": 128, "flops": 1e8}
+    known |= {"parameters": 571120, "deterministic": True, "batch_difference": 1e-6, "independent_of_batch": True}
+    return {**known, "bn_layers": [layer], "warnings": ["Its statistics were never trained."]}
+
+
+@pytest.fixture(scope="session")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with all results."""
+    folder = tmp_path_factory.mktemp("complete")
+    write_everything(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def evidence_of(parameters: Parameters) -> Callable[..., Evidence]:
+    """Evidence of a data folder; keywords replace blocks of the configuration."""
+
+    def make(folder: Path, **changes: Any) -> Evidence:
+        blocks = {name: getattr(parameters, name) for name in Configuration.__dataclass_fields__}
+        origin = Origin(
+            commit="0123456789abcdef",
+            uncommitted_changes=False,
+            environment="lfw",
+            command="kedro run --env=lfw",
+            software={"faceleak": "0.1.0"},
+        )
+        return Evidence(ResultFiles(folder), Configuration(**{**blocks, **changes}), origin)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def report(complete: Path, evidence_of: Callable[..., Evidence]) -> Audit:
+    """The report of all results."""
+    return make_audit(evidence_of(complete))

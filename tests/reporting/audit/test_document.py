@@ -1,0 +1,136 @@
+"""The report as data: any subset of results, every number, a schema that is published."""
+
+import json
+
+import jsonschema
+import pytest
+
+from faceleak.reporting.audit.document import SECTIONS, Audit, audit_schema, make_audit
+from faceleak.reporting.audit.files import MADE_BY
+from faceleak.reporting.audit.model_card import model_card
+from faceleak.reporting.audit.page import audit_page
+from faceleak.reporting.checks import ReportingError
+from tests.reporting.audit.conftest import EVIL, PROJECT, inventory, write_everything, write_json
+
+FILES = sorted(name for names in MADE_BY.values() for name in names)
+
+
+def texts(audit: Audit) -> str:
+    return json.dumps(audit.model_dump(mode="json"), ensure_ascii=False)
+
+
+def test_the_published_schema_is_the_schema():
+    """Written by: json.dumps(audit_schema(), indent=2)."""
+    assert json.loads((PROJECT / "docs/audit.schema.json").read_text()) == audit_schema()
+
+
+def test_the_report_follows_its_schema_and_can_be_read_back(report):
+    written = report.model_dump(mode="json")
+    jsonschema.validate(written, audit_schema())
+    assert Audit.model_validate_json(json.dumps(written)) == report
+
+
+def test_every_section_has_results_where_all_are_there(report):
+    assert [section.id for section in report.sections] == [
+        *("target", "data", "threat-models", "membership", "reconstruction", "several-targets", "defences", "gate"),
+        *("further", "limits", "reproduce"),
+    ]
+    missing = [block.what for section in report.sections for block in section.blocks if block.kind == "missing"]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", ["missing"])
+def test_each_section_says_which_command_makes_what_is_missing(attacked, evidence_of, name):
+    audit = make_audit(evidence_of(attacked))
+    commands = {
+        section.id: {block.command for block in section.blocks if block.kind == name} for section in audit.sections
+    }
+    for section, pipeline in {
+        "target": "target",
+        "data": "faces",
+        "reconstruction": "reconstruction",
+        "several-targets": "repeats",
+        "defences": "defense",
+        "gate": "gate",
+    }.items():
+        assert commands[section] == {f"kedro run --pipelines={pipeline} --env=lfw"}, section
+
+
+@pytest.mark.parametrize("left_out", FILES)
+def test_any_single_file_may_be_missing(tmp_path, evidence_of, left_out):
+    write_everything(tmp_path)
+    (tmp_path / "08_reporting" / left_out).unlink(missing_ok=True)
+    audit = make_audit(evidence_of(tmp_path))
+    assert len(audit.sections) == len(SECTIONS)
+    assert model_card(audit).startswith("## Privacy audit")
+
+
+def test_without_any_results_there_is_nothing_to_report(tmp_path, evidence_of):
+    with pytest.raises(ReportingError, match="Run an audit first: kedro run --pipelines=attack --env=lfw"):
+        make_audit(evidence_of(tmp_path))
+
+
+def test_before_any_attack_the_report_says_that_nothing_was_tested(tmp_path, evidence_of):
+    write_json(tmp_path / "08_reporting", "inventory.json", inventory())
+    audit = make_audit(evidence_of(tmp_path))
+    assert audit.summary.headline == "Nothing was tested yet."
+    assert [action.command for action in audit.summary.actions] == ["kedro run --pipelines=attack --env=lfw"]
+    assert "Nothing was tested yet." in audit_page(audit, evidence_of(tmp_path).files)
+
+
+def test_metrics_that_no_section_knows_appear_all_the_same(report):
+    (further,) = [section for section in report.sections if section.id == "further"]
+    assert "score of trials" in texts(report.model_copy(update={"sections": (further,)}))
+    flat = next(block for block in further.blocks if block.kind == "table" and "Prior metrics" in block.caption)
+    assert (flat.columns, flat.rows[0][0]) == (("metrics of", "kid", "images"), "Prior metrics")
+    assert report.metrics["new_metrics.json"][EVIL]["tuning"]["anything"]["score_of_trials"] == 0.123
+    assert [block.file for block in further.blocks if block.kind == "figure"] == ["surprise.png"]
+
+
+def test_evaluators_below_a_step_are_rows_of_its_table(report):
+    (reconstruction,) = [section for section in report.sections if section.id == "reconstruction"]
+    table = next(block for block in reconstruction.blocks if block.kind == "table")
+    assert [row[0] for row in table.rows] == ["random", "best_random", "optimised", "optimised, evaluators, second"]
+
+
+def test_results_that_contradict_each_other_are_told(tmp_path, evidence_of):
+    write_everything(tmp_path)
+    other = {"undefended": {"utility": {"verification_auc": 0.5}}}
+    (tmp_path / "08_reporting/defense_utility_metrics.json").write_text(json.dumps(other))
+    assert "Results do not belong together." in texts(make_audit(evidence_of(tmp_path)))
+
+
+def test_results_that_are_much_older_than_the_target_are_told(tmp_path, evidence_of):
+    import os
+
+    write_everything(tmp_path)
+    assert "perhaps of an earlier target" not in texts(make_audit(evidence_of(tmp_path)))
+    os.utime(tmp_path / "08_reporting/membership_metrics.json", (1e9, 1e9))
+    assert "perhaps of an earlier target: 08_reporting/membership_metrics.json." in texts(
+        make_audit(evidence_of(tmp_path))
+    )
+
+
+def test_without_people_no_name_and_no_face_is_left(tmp_path, evidence_of, parameters):
+    write_everything(tmp_path)
+    hidden = parameters.report.model_copy(update={"show_people": False})
+    audit = make_audit(evidence_of(tmp_path, report=hidden))
+    page = audit_page(audit, evidence_of(tmp_path).files)
+    assert "Example" not in texts(audit)
+    assert "Example" not in page
+    shown = [block.file for section in audit.sections for block in section.blocks if block.kind == "figure"]
+    assert shown == ["roc.png", "bn_distances.png", "comparison.png", "risk_calibration.png"]
+
+
+def test_the_model_card_holds_answers_and_no_person(report):
+    card = model_card(report)
+    assert "### Can personal data be extracted from the model? Yes" in card
+    assert "| Does the model remember somebody in particular? | 1 of 2 people stand out" in card
+    assert "Example" not in card
+    assert "\n\n\n" not in card
+
+
+def test_files_are_listed_with_their_hashes(report):
+    assert {"03_primary/splits.parquet", "08_reporting/membership_metrics.json", "06_models/target/backbone.json"} <= {
+        used.file for used in report.files
+    }

@@ -1,0 +1,107 @@
+"""The first page: verdicts, the two questions, the worst person, what to do."""
+
+import pytest
+
+from faceleak.membership.options import MembershipOptions
+from faceleak.reporting.audit.first_page import summarise
+from faceleak.reporting.audit.parts import Missing
+from tests.reporting.audit.conftest import NOTHING_FOUND, attack, membership, reconstruction, step, write_json
+
+
+def summary(evidence_of, folder, found, drawn=None, **changes):
+    write_json(folder / "08_reporting", "membership_metrics.json", found)
+    if drawn:
+        write_json(folder / "08_reporting", "reconstruction_metrics.json", drawn)
+    return summarise(evidence_of(folder, **changes))
+
+
+def verdicts(page):
+    return [answer.verdict for answer in page.answers]
+
+
+def test_a_leak_from_weights_alone_says_nothing_of_queries(evidence_of, tmp_path):
+    found = membership(bn_distance_shadow=attack(0.8, 0.2, 0.3), reference_similarity_shadow=attack(0.5, 0.01, 0.0))
+    page = summary(evidence_of, tmp_path, found)
+    assert page.headline == "The model gives away who it was trained on, from its weights."
+    assert verdicts(page) == ["leaks", "no evidence"]
+    assert page.answers[0].average[0].attack == "bn_distance_shadow"
+    assert page.answers[0].average[0].answer.replace("\u00a0", " ") == "20 % [18–22 %] found"
+    assert page.answers[1].average[0].attack == "reference_similarity_shadow"
+
+
+def test_nothing_found_is_no_certificate(evidence_of, tmp_path):
+    page = summary(evidence_of, tmp_path, NOTHING_FOUND)
+    assert page.verdict == "no evidence"
+    assert "That is no certificate." in " ".join(page.meaning)
+    assert not [action for action in page.actions if "personal data" in action.text]
+
+
+def test_data_that_gives_members_away_allows_no_conclusion(evidence_of, tmp_path):
+    found = membership(bn_distance_shadow=attack(0.8, 0.2, 0.1))
+    found["undefended"]["membership"]["blind_partial_knowledge"] = attack(0.8, 0.2)
+    page = summary(evidence_of, tmp_path, found)
+    assert verdicts(page) == ["cannot conclude", "not tested"]
+    assert "blind baseline alone separates members" in page.answers[0].reasons[0]
+
+
+@pytest.mark.parametrize(("member", "verdict"), [(0.4, "leaks"), (0.06, "no evidence")])
+def test_reconstruction_counts_for_who_holds_the_weights(evidence_of, tmp_path, member, verdict):
+    page = summary(evidence_of, tmp_path, NOTHING_FOUND, reconstruction(member, 0.05))
+    assert verdicts(page) == [verdict, "no evidence"]
+    assert [finding.asked for finding in page.answers[0].average][-1].startswith("Do faces drawn")
+    assert not any(finding.asked.startswith("Do faces drawn") for finding in page.answers[1].average)
+
+
+def test_a_search_that_finds_members_without_the_target_allows_no_conclusion(evidence_of, tmp_path):
+    drawn = reconstruction(0.4, 0.05)
+    steps = drawn["undefended"]["reconstruction"]["bn_moments_partial_knowledge"]
+    steps["untrained_guided"] = step(0.3, 0.1)
+    page = summary(evidence_of, tmp_path, NOTHING_FOUND, drawn)
+    assert verdicts(page) == ["cannot conclude", "no evidence"]
+    assert page.answers[0].reasons[0].endswith("a search without the target finds members.")
+
+
+def test_an_attack_that_the_configuration_does_not_know_counts_among_those_on_weights(evidence_of, tmp_path):
+    page = summary(evidence_of, tmp_path, membership(forgotten_shadow=attack(0.8, 0.2, 0.3)))
+    assert verdicts(page) == ["leaks", "not tested"]
+
+
+def test_of_equal_attacks_the_one_with_the_higher_auc_is_named(evidence_of, tmp_path):
+    found = membership(bn_distance_shadow=attack(0.8, 0.2, 0.3), bn_moments_shadow=attack(0.9, 0.2, 0.3))
+    assert summary(evidence_of, tmp_path, found).answers[0].average[0].attack == "bn_moments_shadow"
+
+
+def test_without_repeats_and_hits_the_worst_person_is_not_told_but_the_command_is(evidence_of, attacked):
+    weights, _ = summarise(evidence_of(attacked)).answers
+    sure, by_record = weights.worst
+    assert sure.answer.replace("\u00a0", " ").endswith("with at most 1 in 1,000 others accused (none of 40 others)")
+    assert by_record == Missing(
+        what="Does the model remember somebody in particular?", command="kedro run --pipelines=repeats --env=lfw"
+    )
+
+
+def test_the_worst_person_is_told_by_records_and_hits(evidence_of, complete):
+    weights, queries = summarise(evidence_of(complete)).answers
+    told = [finding.answer for finding in weights.worst]
+    assert told[1] == (
+        "1 of 2 people stand out significantly (q ≤ 0.05); the most exposed by p = 1.0·10⁻⁹, over up to 3 targets"
+    )
+    assert told[2] == ("1 training person was recognised, 1 of whom the attacker had no image; one of them in 5 faces")
+    assert queries.worst[1].answer == "Not measured: membership.risk names bavaria, which takes the weights."
+
+
+def test_risks_by_an_attack_on_embeddings_count_for_queries(evidence_of, complete, parameters):
+    block = parameters.membership.model_dump()
+    block["attacks"]["by_queries"] = {"signals": ["reference_similarity"], "calibration": "bavaria"}
+    block["risk"] = {"attack": "by_queries", "threat_model": "shadow"}
+    _, queries = summarise(evidence_of(complete, membership=MembershipOptions(**block))).answers
+    assert queries.worst[1].answer.startswith("1 of 2 people stand out")
+
+
+def test_actions_follow_from_policies_recommendation_and_what_is_missing(evidence_of, complete, attacked):
+    told = [action.text for action in summarise(evidence_of(complete)).actions]
+    assert told[0] == "Do not release it as it is: 1 of 2 release policies are violated."
+    assert "Where the weights are handed out: noise_1 reaches the goal at the least cost" in told[2]
+    assert "Where only a service is offered: No defence is needed" in told[3]
+    commands = {action.command for action in summarise(evidence_of(attacked)).actions}
+    assert {f"kedro run --pipelines={name} --env=lfw" for name in ("defense", "repeats", "gate")} <= commands
