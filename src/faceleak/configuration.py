@@ -50,7 +50,7 @@ class Parameters(Options):
         if not attacks[search.attack].is_differentiable():
             raise ValueError(
                 f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a `logistic` or `mlp` attack "
-                "on signals of single images, without calibration or with `features`"
+                "on signals of single images and all layers, without calibration or with `features`"
             )
         if attacks[search.attack].calibration is not None and search.threat_model == "shadow":
             raise ValueError(

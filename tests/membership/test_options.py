@@ -44,8 +44,10 @@ def test_only_what_calibrated_attacks_need_is_read_off_the_references():
     ("attack", "differentiable"),
     [
         ({"signals": ["bn_distance", "bn_moments"]}, True),
-        ({"signals": ["bn_distance"], "model": "mlp"}, False),
-        ({"signals": ["bn_distance"], "calibration": "features"}, False),
+        ({"signals": ["bn_distance"], "model": "mlp"}, True),
+        ({"signals": ["bn_distance"], "calibration": "features"}, True),
+        ({"signals": ["bn_distance"], "layers": "late"}, False),
+        ({"signals": ["bn_distance"], "model": "cnn"}, False),
         ({"signals": ["bn_distance"], "calibration": "lira"}, False),
         ({"signals": ["bn_distance", "reference_similarity"]}, False),
     ],

@@ -52,7 +52,7 @@ class AttackOptions(Options):
 
     def is_differentiable(self) -> bool:
         """Whether gradients of the score reach the image: stage 2 needs it."""
-        fits = self.model in ("logistic", "mlp") and self.calibration in (None, "features")
+        fits = self.model in ("logistic", "mlp") and self.calibration in (None, "features") and self.layers == "all"
         return fits and all(map(is_read_off_images, self.signals))
 
     def calibrates_its_score(self) -> bool:
