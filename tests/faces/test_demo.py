@@ -3,7 +3,7 @@ import pytest
 
 from faceleak.compute import ComputeOptions
 from faceleak.faces import demo
-from faceleak.faces.demo import DemoFaces, draw_person
+from faceleak.faces.demo import DemoFaces, draw_person, latent_of
 from faceleak.faces.images import decode_jpeg
 from faceleak.faces.options import DemoOptions
 
@@ -83,3 +83,16 @@ def test_the_fingerprint_follows_the_options_and_not_the_place(change, compute):
     fingerprint = DemoFaces(OPTIONS, compute).fingerprint()
     assert DemoFaces(OPTIONS, ComputeOptions(device="cpu", workers=2)).fingerprint() == fingerprint
     assert DemoFaces(OPTIONS.model_copy(update=change), compute).fingerprint() != fingerprint
+
+
+def test_without_variation_a_persons_images_are_what_their_latent_makes():
+    import torch
+
+    from faceleak.faces.demo_generator import load_demo_generator
+
+    drawn = pixels_of(DemoOptions(people=4, images_per_person=2, image_variation=0, nuisance=0), 3)
+    with torch.inference_mode():
+        faces = (load_demo_generator()(torch.from_numpy(latent_of(OPTIONS, 3)[None]).float())[0] + 1) * 127.5
+    expected = faces.permute(1, 2, 0).numpy()
+    assert np.abs(drawn - expected).mean() < 4  # JPEG
+    assert np.abs(pixels_of(DemoOptions(people=4, images_per_person=2), 3) - expected).mean() > 10

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from faceleak.compute import ComputeOptions, run_pieces, seeded, single_threaded
 from faceleak.faces.demo_generator import LATENT_SIZE, WEIGHTS_SHA256
@@ -64,11 +65,16 @@ def draw_person(options: DemoOptions, person: int) -> list[Face]:
     ]
 
 
+def latent_of(options: DemoOptions, person: int) -> NDArray[np.float64]:
+    """The latent (LATENT_SIZE,), standard normal, around which a person's images are drawn."""
+    return np.random.default_rng([options.seed, person]).standard_normal(LATENT_SIZE)
+
+
 def _generate(options: DemoOptions, person: int) -> "Tensor":
     import torch
 
     random = np.random.default_rng([options.seed, person])
-    who = random.standard_normal(LATENT_SIZE)
+    who = random.standard_normal(LATENT_SIZE)  # `latent_of` draws the same
     variation = random.standard_normal((options.images_per_person, LATENT_SIZE))
     s = options.image_variation
     latents = torch.from_numpy(np.sqrt(1 - s**2) * who + s * variation).float()
