@@ -23,10 +23,11 @@ from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.store import FaceStore
 
-LEAST = 0.95
+LEAST = {"iresnet_demo": 0.85}  # it computes a face in the time of ten decodings
+LEAST_OF_OTHERS = 0.95
 BATCH = 64
-IMAGES = {"cpu": 256, "cuda": 20_000}
-ROUNDS = 7
+IMAGES = {"cpu": 1024, "cuda": 20_000}
+ROUNDS = 5
 
 
 def run() -> bool:
@@ -34,8 +35,8 @@ def run() -> bool:
     keep_freed_memory()
     compute = ComputeOptions(batch_size=BATCH)
     with tempfile.TemporaryDirectory() as folder:
-        shares = [_share(name, backbone, Path(folder) / name, compute) for name, backbone in _backbones()]
-    return all(share >= LEAST for share in shares)
+        shares = {name: _share(name, backbone, Path(folder) / name, compute) for name, backbone in _backbones()}
+    return all(share >= LEAST.get(name, LEAST_OF_OTHERS) for name, share in shares.items())
 
 
 def _backbones() -> Iterator[tuple[str, Backbone]]:
@@ -73,7 +74,7 @@ def _share(name: str, backbone: Backbone, folder: Path, compute: ComputeOptions)
     share, of_thread = (statistics.median(bare[i] / whole[i] for bare, whole in rounds) for i in range(2))
     print(
         f"embedding by {name} on {device.type} from the store: {share:.1%} of the forward rate  "
-        f"(at least {LEAST:.0%}); by CPU time of the thread that computes {of_thread:.1%}",
+        f"(at least {LEAST.get(name, LEAST_OF_OTHERS):.0%}); by CPU time of the thread that computes {of_thread:.1%}",
         flush=True,
     )
     return share

@@ -32,15 +32,32 @@ def test_pixels_become_faces_by_hand():
     assert pixels[1, 2, 3].tolist() == [255, 51, 0]  # what was handed in stays
 
 
-@pytest.mark.parametrize("decoders", [1, 3])
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("images", [0, 1, 3, 4, 5, 12, 29])
-def test_batches_come_in_order_and_only_the_last_is_short(images, decoders, demo_store, monkeypatch):
-    monkeypatch.setattr(faces_input, "_decoders", lambda device: decoders)
+def test_batches_come_in_order_and_only_the_last_is_short(images, threads, demo_store, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     positions = np.random.default_rng(0).permutation(72)[:images]
     batches = list(face_batches(demo_store, positions, 64, 4, CPU))
     assert [len(batch) for batch in batches] == [4] * (images // 4) + [images % 4] * (images % 4 > 0)
     if images:
         assert torch.equal(torch.cat(batches), to_tensor(demo_store.images(positions, 64), CPU))
+
+
+@pytest.mark.parametrize("decoders", [1, 3])
+@pytest.mark.parametrize("batches", [0, 1, 2, 9])
+def test_what_is_decoded_ahead_comes_in_order_and_not_all_at_once(batches, decoders, monkeypatch):
+    monkeypatch.setattr(faces_input, "MOST_DECODERS", decoders)
+    started = []
+
+    def load(batch):
+        started.append(batch[0])
+        return torch.tensor(batch)
+
+    coming = faces_input._decoded_ahead(load, [np.array([number]) for number in range(batches)])
+    for number, faces in enumerate(coming):
+        assert faces.tolist() == [number]
+        assert len(started) <= number + 1 + decoders
+    assert sorted(started) == list(range(batches))
 
 
 def test_an_error_of_the_decoder_comes_through_after_the_batches_before_it(demo_store, monkeypatch):

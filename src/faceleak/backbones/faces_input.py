@@ -1,7 +1,7 @@
 """Faces from the packed store as tensors, batch by batch: memory does not grow with the set."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -24,22 +24,38 @@ def to_tensor(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
 def face_batches(
     store: FaceStore, positions: NDArray[np.int64], size: int | Canvas, batch_size: int, device: torch.device
 ) -> Iterator[Tensor]:
-    """Yield faces in the order of `positions`; the next batches are decoded while the caller works on this one."""
+    """Yield faces in the order of `positions`.
 
-    def load(start: int) -> Tensor:
-        return to_tensor(store.images(positions[start : start + batch_size], size), device)
+    For a GPU the next batches are decoded while the caller works on this one. Where the caller itself computes on the
+    cores, a decoder beside it would hold up all threads of a layer, so that all cores first decode a batch and then
+    compute.
+    """
+    batches = [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]
+    if device.type == "cpu":
+        yield from (to_tensor(pixels, device) for pixels in _decoded_together(store, batches, size))
+    else:
+        yield from _decoded_ahead(lambda batch: to_tensor(store.images(batch, size), device), batches)
 
-    ahead = _decoders(device)
+
+def _decoded_together(
+    store: FaceStore, batches: Iterable[NDArray[np.int64]], size: int | Canvas
+) -> Iterator[NDArray[np.uint8]]:
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads) as decoders:
+        for batch in batches:
+            parts = [part for part in np.array_split(batch, threads) if len(part)]
+            yield np.concatenate(list(decoders.map(lambda part: store.images(part, size), parts)))
+
+
+def _decoded_ahead(
+    load: Callable[[NDArray[np.int64]], Tensor], batches: Iterable[NDArray[np.int64]]
+) -> Iterator[Tensor]:
+    ahead = min(MOST_DECODERS, available_cores())
     with ThreadPoolExecutor(ahead) as decoders:
         coming: deque[Future[Tensor]] = deque()
-        for start in range(0, len(positions), batch_size):
-            coming.append(decoders.submit(load, start))
+        for batch in batches:
+            coming.append(decoders.submit(load, batch))
             if len(coming) > ahead:
                 yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()
-
-
-def _decoders(device: torch.device) -> int:
-    """Threads that decode: one where the backbone needs the cores itself, several where a GPU would wait for it."""
-    return 1 if device.type == "cpu" else min(MOST_DECODERS, available_cores())
