@@ -19,6 +19,14 @@ from faceleak.trees import flatten, merge_metrics
 STAGES = ("utility_metrics", "membership_metrics", "reconstruction_metrics")
 
 
+def results_of(made: set[str], catalog: DataCatalog) -> dict[str, dict[str, Any]]:
+    """What a run has measured of the target: variant → stage → …; empty where it has not."""
+    if "results" in made:
+        results: dict[str, dict[str, Any]] = catalog.load("results")
+        return results
+    return merge_metrics(*(catalog.load(name) for name in STAGES if name in made))
+
+
 class ValidationHooks:
     """Check all parameters before anything else happens, whichever pipeline runs."""
 
@@ -45,6 +53,16 @@ class TrackingHooks(MlflowHook):
         tracking.close_orphans(self.mlflow_config.tracking.experiment._experiment.experiment_id)
         super().before_pipeline_run(run_params, pipeline, catalog)
         tracking.tag_origin(run_params)
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Describe the run by what it found, before it ends."""
+        from faceleak import tracking
+
+        made = pipeline.all_outputs()
+        recommendation = catalog.load("defense.recommendation") if "defense.recommendation" in made else ""
+        tracking.describe(results_of(made, catalog), recommendation)
+        super().after_pipeline_run(run_params, pipeline, catalog)
 
     @hook_impl
     def after_node_run(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
@@ -119,10 +137,8 @@ class TerminalHooks:
         made = pipeline.all_outputs()
         if "splits" in made:
             terminal.show_faces(catalog.load("splits"), catalog.load("faces_validation"))
-        if "results" in made:
-            terminal.show_results(catalog.load("results"))
-        elif stages := [name for name in STAGES if name in made]:
-            terminal.show_results(merge_metrics(*(catalog.load(name) for name in stages)))
+        if results := results_of(made, catalog):
+            terminal.show_results(results)
         if "defense.results" in made:
             shown = ("privacy_utility_points", "results", "recommendation")
             terminal.show_defenses(*(catalog.load(f"defense.{name}") for name in shown))

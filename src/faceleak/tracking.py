@@ -85,6 +85,14 @@ def log_file(path: Path, folder: str) -> None:
         mlflow.log_artifact(str(path), folder)
 
 
+def describe(results: dict[str, dict[str, Any]], recommendation: str) -> None:
+    """Write what was found as the active run's description."""
+    from faceleak.reporting.run_description import run_description
+
+    if mlflow.active_run() is not None and (text := run_description(results, recommendation)):
+        mlflow.set_tag("mlflow.note.content", text)
+
+
 def close_as_killed() -> None:
     """End the active run and its parents as KILLED: the user or the system has stopped this process."""
     while mlflow.active_run() is not None:
