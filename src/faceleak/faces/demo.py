@@ -67,15 +67,18 @@ def draw_person(options: DemoOptions, person: int) -> list[Face]:
 
 def latent_of(options: DemoOptions, person: int) -> NDArray[np.float64]:
     """The latent (LATENT_SIZE,), standard normal, around which a person's images are drawn."""
-    return np.random.default_rng([options.seed, person]).standard_normal(LATENT_SIZE)
+    return _who_and_variation(options, person)[0]
+
+
+def _who_and_variation(options: DemoOptions, person: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    random = np.random.default_rng([options.seed, person])
+    return random.standard_normal(LATENT_SIZE), random.standard_normal((options.images_per_person, LATENT_SIZE))
 
 
 def _generate(options: DemoOptions, person: int) -> "Tensor":
     import torch
 
-    random = np.random.default_rng([options.seed, person])
-    who = random.standard_normal(LATENT_SIZE)  # `latent_of` draws the same
-    variation = random.standard_normal((options.images_per_person, LATENT_SIZE))
+    who, variation = _who_and_variation(options, person)
     s = options.image_variation
     latents = torch.from_numpy(np.sqrt(1 - s**2) * who + s * variation).float()
     with torch.inference_mode():

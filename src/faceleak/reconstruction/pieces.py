@@ -51,13 +51,15 @@ def reconstruct_all(
 
     What the piece `untrained` optimises, guided by nothing of the target, is the step `untrained_guided` of each.
     """
-    distinct = {piece.path: piece for piece in ([*pieces, untrained] if pieces else [])}
+    if not pieces:
+        return {}
+    distinct = {piece.path: piece for piece in [*pieces, untrained]}
     run_pieces(reconstruct_piece, [piece for path, piece in distinct.items() if not path.exists()], compute)
     arrays = {f"{piece.name}/{key}": array for piece in pieces for key, array in reconstruct_piece(piece).items()}
-    for piece in pieces:
-        for part, array in _optimised(untrained).items():
-            arrays[f"{piece.name}/untrained_guided/{part}"] = array
-    return arrays
+    of_untrained = _optimised(untrained)
+    return arrays | {
+        f"{piece.name}/untrained_guided/{part}": array for piece in pieces for part, array in of_untrained.items()
+    }
 
 
 def _optimised(piece: ReconstructionPiece) -> dict[str, Any]:

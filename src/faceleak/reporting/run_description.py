@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.metrics.membership import POPULATIONS
 from faceleak.reporting.style import words
 from faceleak.reporting.tables import markdown
 from faceleak.reporting.verdict import interval_text, read_membership
 
 Tree = Mapping[str, Any]
 
-POPULATIONS = ("unseen_identity", "same_identity")
 MEMBERSHIP = {"AUC": ("auc", ".3f"), "TPR at FPR 1 %": ("tpr_at_fpr_1pct", ".3f")}
 MEMBERSHIP |= {"over blind": ("advantage_over_blind", "+.3f")}
 RECONSTRUCTION = {"member rate": ("member_match_rate", ".3f"), "control rate": ("control_match_rate", ".3f")}
@@ -32,7 +32,7 @@ def _of_variant(variant: str, stages: Tree) -> str:
     if utility := stages.get("utility"):
         lines.append(f"Verification AUC on people it never saw: {interval_text(utility, 'verification_auc')}")
     membership = stages.get("membership", {})
-    for population in POPULATIONS:
+    for population in reversed(POPULATIONS):
         measured = {attack: found[population] for attack, found in membership.items() if population in found}
         if measured:
             lines += [

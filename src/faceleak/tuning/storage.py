@@ -1,13 +1,12 @@
 """Where studies are kept: a file of their own in the cache, or a database that several machines share."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faceleak.errors import FaceleakError
-from faceleak.pieces import not_written
+from faceleak.lock import alone_at
 from faceleak.tuning.options import TuningOptions
 
 if TYPE_CHECKING:
@@ -37,29 +36,13 @@ def study_file(cache: Path, name: str) -> Path:
     return cache / "studies" / f"{name}.db"
 
 
-@contextmanager
-def working_alone(file: Path) -> Iterator[None]:
-    """Keep other runs from this study inside the block. Raises BusyStudyError where one is at it.
-
-    The system takes the lock back when a process ends, however it ends.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(file.with_name(f".{file.name}.lock"), timeout=0)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise BusyStudyError(
-            "Another run is tuning with the same data and options at this moment. Wait until it has ended and run the "
-            "same command again, which finds its trials; raise tuning.workers to have several processes on a study."
-        ) from error
-    except OSError as error:
-        raise not_written(file, error.strerror or str(error)) from error
-    try:
-        yield
-    finally:
-        lock.release()
+def working_alone(file: Path) -> AbstractContextManager[None]:
+    """Keep other runs from this study inside the block. Raises BusyStudyError where one is at it."""
+    busy = BusyStudyError(
+        "Another run is tuning with the same data and options at this moment. Wait until it has ended and run the "
+        "same command again, which finds its trials; raise tuning.workers to have several processes on a study."
+    )
+    return alone_at(file, busy)
 
 
 def open_storage(url: str) -> "RDBStorage":
