@@ -34,7 +34,8 @@ class Gallery:
         """Copy the gallery with these people alone, by their places, in this order."""
         if self.starts is None:
             return Gallery(self.templates[kept], self.identities[kept])
-        parts = [np.split(self.templates, self.starts[1:])[place] for place in kept]
+        of_person = np.split(self.templates, self.starts[1:])
+        parts = [of_person[place] for place in kept]
         starts = np.cumsum([0, *map(len, parts)])[:-1]
         return Gallery(np.concatenate([self.templates[:0], *parts]), self.identities[kept], starts)
 
