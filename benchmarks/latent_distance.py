@@ -22,7 +22,7 @@ from faceleak.pipelines.reconstruction.nodes import calibrating
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.priors.opening import load_prior
 from faceleak.reconstruction.priors.prior import Prior
-from faceleak.reconstruction.search import score_people
+from faceleak.reconstruction.search import draw_faces, score_people
 from faceleak.reconstruction.untrained import fit_guide
 
 COSINES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
@@ -41,8 +41,7 @@ def latents_of_members(world: World, prior: Prior) -> Tensor:
 
 def share_seen(world: World, panel: Panel, prior: Prior, latents: Tensor) -> float:
     """The share of these faces that all independent evaluators take for the same member."""
-    with torch.inference_mode():
-        faces = torch.cat([prior.faces(batch) for batch in latents.split(64)])
+    faces = draw_faces(prior, latents, world.parameters.reconstruction.search.batch_size)
     pixels = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
     embeddings = {
         name: embed_pixels(judge, pixels, world.parameters.compute) for name, judge in world.evaluators.items()

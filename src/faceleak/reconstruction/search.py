@@ -53,7 +53,7 @@ def reconstruct(
     latents = prior.space.draw(options.candidates, generator).to(device)
     scores = score_latents(prior, score, latents, options.batch_size)
     chosen = {"random": latents[: options.selected], "best_random": latents[best(scores, options.selected)]}
-    starts = latents[objective.keep(scores, partial(_faces, prior, latents, options.batch_size), options.starts)]
+    starts = latents[objective.keep(scores, partial(draw_faces, prior, latents, options.batch_size), options.starts)]
     chosen["optimised"] = optimise(prior, objective, starts, options, generator, dtype)
     return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
 
@@ -94,7 +94,7 @@ def optimise(
         latents = climb(prior, objective, latents, options, generator, dtype)
         rating = partial(objective.rating, seed=_seed(objective, generator))
         ratings = score_people(prior, rating, latents, options, generator)
-        latents = latents[objective.keep(ratings, partial(_faces, prior, latents, options.batch_size), kept)]
+        latents = latents[objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)]
     return latents
 
 
@@ -133,13 +133,14 @@ def _seed(objective: Objective, generator: torch.Generator) -> int:
     return int(torch.randint(2**31, (1,), generator=generator)) if objective.draws else 0
 
 
-def _faces(prior: Prior, latents: Tensor, batch_size: int) -> Tensor:
+def draw_faces(prior: Prior, latents: Tensor, batch_size: int) -> Tensor:
+    """Faces (n, 3, h, w) in 0…1 of latents (n, latent_size), a batch at a time, without gradients."""
     with torch.inference_mode():
         return torch.cat([prior.faces(batch) for batch in torch.split(latents, batch_size)])
 
 
 def _reconstructions(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Reconstructions:
-    faces = _faces(prior, latents, batch_size)
+    faces = draw_faces(prior, latents, batch_size)
     with torch.inference_mode():
         scores = torch.cat([score(batch) for batch in torch.split(faces, batch_size)])
     pixels = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()

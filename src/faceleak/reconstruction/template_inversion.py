@@ -16,6 +16,7 @@ from faceleak.progress import track
 from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.options import TargetedOptions
 from faceleak.reconstruction.priors import Prior
+from faceleak.reconstruction.search import draw_faces
 
 METHODS = ("best_random", "linear", "optimised")
 
@@ -65,7 +66,7 @@ def invert(
     cosines = [_cosines(prior, target, latents, unit, options.batch_size) for latents in (best, linear)]
     start = torch.where((cosines[0] >= cosines[1])[:, None], best, linear)
     found = {"best_random": best, "linear": linear, "optimised": _climb(prior, target, start, unit, options)}
-    return {method: (latents, _faces(prior, latents, options.batch_size)) for method, latents in found.items()}
+    return {method: (latents, draw_faces(prior, latents, options.batch_size)) for method, latents in found.items()}
 
 
 def _climb(prior: Prior, target: Backbone, start: Tensor, unit: Tensor, options: TargetedOptions) -> Tensor:
@@ -88,11 +89,6 @@ def _towards(target: Backbone, wanted: Tensor) -> Climbed:
 
 
 def _cosines(prior: Prior, target: Backbone, latents: Tensor, unit: Tensor, batch_size: int) -> Tensor:
-    faces = torch.split(_faces(prior, latents, batch_size), batch_size)
+    faces = torch.split(draw_faces(prior, latents, batch_size), batch_size)
     with torch.inference_mode(), reading(target):
         return functional.cosine_similarity(torch.cat([target(batch) for batch in faces]), unit)
-
-
-def _faces(prior: Prior, latents: Tensor, batch_size: int) -> Tensor:
-    with torch.inference_mode():
-        return torch.cat([prior.faces(batch) for batch in torch.split(latents, batch_size)])
