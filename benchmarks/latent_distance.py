@@ -22,7 +22,7 @@ from faceleak.pipelines.reconstruction.nodes import calibrating
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.priors.opening import load_prior
 from faceleak.reconstruction.priors.prior import Prior
-from faceleak.reconstruction.search import draw_faces, score_people
+from faceleak.reconstruction.drawing import draw_faces, score_people
 from faceleak.reconstruction.untrained import fit_guide
 
 COSINES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
@@ -53,7 +53,8 @@ def guide_of(world: World) -> Guide:
     """The attack of stage 1 as the search climbs it."""
     attack = world.parameters.membership.attacks[world.parameters.reconstruction.search.attack]
     known, compared = known_images(world.splits), calibrating(world.references, attack)
-    return fit_guide(world.target, compared, world.store, known, attack, world.parameters.compute)
+    compute, optimiser = world.parameters.compute, world.parameters.reconstruction.search.optimiser
+    return fit_guide(world.target, compared, world.store, known, attack, compute, optimiser)
 
 
 def run() -> None:

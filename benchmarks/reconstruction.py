@@ -1,8 +1,10 @@
 """Stage 2 by several search seeds, and what each term of its objective brings. Needs the results of `make attack`.
 
-`python -m benchmarks.reconstruction` judges the audited target by 5 seeds. `… own` compares objectives on the
-attacker's own people instead: a reference backbone is the target there, so that nobody chooses on those who are judged.
-Options: `seeds=5`, and any number of `search.<field>=<value>`, as `search.rounds=2`.
+`python -m benchmarks.reconstruction` judges the audited target by 5 seeds. `… terms` compares objectives there, and
+`… optimisers` Adam and CMA-ES at equal numbers of images. With `own` all of them take the attacker's own people instead:
+a reference backbone is the target there, so that nobody chooses on those who are judged.
+Options: `seeds=5`, `env=attacks`, `only=<setting>,<setting>`, and any number of `search.<field>=<value>`, as
+`search.rounds=2`.
 """
 
 import sys
@@ -42,11 +44,18 @@ OBJECTIVES: dict[str, dict[str, float]] = {
     "membership": {"membership": 1},
     "bn_matching": {"bn_matching": 1},
     "+ bn_matching": {"membership": 1, "bn_matching": 1},
-    "+ diversity": {"membership": 1, "diversity": 0.3},
-    "+ more diversity": {"membership": 1, "diversity": 1},
+    "+ diversity": {"membership": 1, "diversity": 1},
     "+ augmented": {"membership": 0.5, "augmented": 0.5},
+    "+ consistency": {"membership": 1, "consistency": 10},
     "+ total_variation": {"membership": 1, "total_variation": 10},
     "+ latent_prior": {"membership": 1, "latent_prior": 1},
+    "all useful": {"membership": 1, "diversity": 1, "consistency": 10, "total_variation": 10},
+}
+STEPS_OF_ADAM, POPULATION = 160, 16
+OPTIMISERS: dict[str, dict[str, Any]] = {
+    "adam": {"optimiser": "adam", "steps": STEPS_OF_ADAM},
+    "cma_es": {"optimiser": "cma_es", "steps": STEPS_OF_ADAM // POPULATION, "population": POPULATION},
+    "cma_es, 10 × images": {"optimiser": "cma_es", "steps": 10 * STEPS_OF_ADAM // POPULATION, "population": POPULATION},
 }
 
 
@@ -79,7 +88,7 @@ class World:
         known, compared = known_images(self.splits), calibrating(self.references, attack)
 
         def piece(backbone: Backbone) -> ReconstructionPiece:
-            guide = fit_guide(backbone, compared, self.store, known, attack, compute)
+            guide = fit_guide(backbone, compared, self.store, known, attack, compute, search.optimiser)
             return ReconstructionPiece("target", guide, self.parameters.reconstruction.prior, search, compute)
 
         if self.own:
@@ -101,9 +110,9 @@ class World:
         return {step: measure_panel(embeddings[step], panel, self.parameters.bootstrap) for step in self.steps}
 
 
-def load_world(own: bool) -> World:
+def load_world(own: bool, env: str = "local") -> World:
     """The audited target's world, or the one of the attacker's first reference backbone."""
-    loader = OmegaConfigLoader("conf", **CONFIG_LOADER_ARGS)
+    loader = OmegaConfigLoader("conf", env=env, **CONFIG_LOADER_ARGS)
     parameters = check_parameters(dict(loader["parameters"]))
     references = BackbonesDataset(str(DATA / "06_models/references")).load()
     splits = pd.read_parquet(DATA / "03_primary/splits.parquet")
@@ -145,20 +154,32 @@ def rows(measured: Mapping[str, list[dict[str, dict[str, Any]]]]) -> Iterator[st
             yield f"{setting:20} {step:17}" + "".join(f"{cell:>25}" for cell in cells)
 
 
-def run(own: bool, seeds: int, changes: dict[str, Any]) -> None:
+def settings_of(mode: str, objective: dict[str, float]) -> dict[str, dict[str, Any]]:
+    """What is compared: setting → fields of the search."""
+    if mode == "terms":
+        return {name: {"objective": weights} for name, weights in OBJECTIVES.items()}
+    if mode == "optimisers":
+        return {name: {"rounds": 1} | changes for name, changes in OPTIMISERS.items()}
+    return {"as configured": {"objective": objective}}
+
+
+def run(mode: str, own: bool, seeds: int, changes: dict[str, Any], only: list[str], env: str) -> None:
     """Print the table, and what judges say alone."""
     keep_freed_memory()
-    world = load_world(own)
+    world = load_world(own, env)
     search = SearchOptions.model_validate(world.parameters.reconstruction.search.model_dump() | changes)
-    settings = OBJECTIVES if own else {"as configured": search.objective}
+    settings = settings_of(mode, search.objective)
+    settings = {name: fields for name, fields in settings.items() if not only or name in only}
     panel = world.panel()
     measured: dict[str, list[dict[str, dict[str, Any]]]] = {name: [] for name in settings}
-    started = time.perf_counter()
-    for name, objective in settings.items():
+    for name, fields in settings.items():
+        started = time.process_time()
         for seed in range(search.seed, search.seed + seeds):
-            again = search.model_copy(update={"objective": objective, "seed": seed})
+            again = SearchOptions.model_validate(search.model_dump() | fields | {"seed": seed})
             measured[name].append(world.measure(again, panel))
-        print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
+        print(f"{name}: {time.process_time() - started:.0f} s of CPU", flush=True)
+        for line in list(rows({name: measured[name]}))[1:]:
+            print(line, flush=True)
     for line in rows(measured):
         print(line)
     for name, of_seeds in measured.items():
@@ -169,6 +190,13 @@ def run(own: bool, seeds: int, changes: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    words = [argument for argument in sys.argv[1:] if "=" not in argument]
     asked = dict(argument.split("=", 1) for argument in sys.argv[1:] if "=" in argument)
-    changes = {key.removeprefix("search."): yaml.safe_load(value) for key, value in asked.items() if key != "seeds"}
-    run("own" in sys.argv[1:], int(asked.get("seeds", 1 if "own" in sys.argv else 5)), changes)
+    run(
+        mode=next((word for word in words if word in ("terms", "optimisers")), "configured"),
+        own="own" in words,
+        seeds=int(asked.pop("seeds", 5)),
+        only=[name for name in asked.pop("only", "").split(",") if name],
+        env=asked.pop("env", "local"),
+        changes={key.removeprefix("search."): yaml.safe_load(value) for key, value in asked.items()},
+    )

@@ -47,10 +47,16 @@ class Parameters(Options):
             raise ValueError(
                 f"reconstruction.search.attack is {search.attack!r}, but membership.attacks has {', '.join(attacks)}"
             )
-        if not attacks[search.attack].is_differentiable():
+        if search.optimiser == "cma_es" and not attacks[search.attack].reads_single_images():
+            raise ValueError(
+                f"reconstruction.search.attack is {search.attack!r}, but `cma_es` climbs an attack on signals of single "
+                "images, and not `online`"
+            )
+        if search.optimiser == "adam" and not attacks[search.attack].is_differentiable():
             raise ValueError(
                 f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a `logistic` or `mlp` attack "
-                "on signals of single images and all layers, without calibration or with `features`"
+                "on signals of single images and all layers, without calibration or with `features`; "
+                "reconstruction.search.optimiser `cma_es` takes other models and calibrations"
             )
         if attacks[search.attack].calibration is not None and search.threat_model == "shadow":
             raise ValueError(

@@ -6,7 +6,7 @@ from faceleak.reconstruction.latents import vary
 from faceleak.reconstruction.objective import gradient
 from faceleak.reconstruction.priors import load_prior
 from faceleak.reconstruction.priors.options import PriorOptions
-from faceleak.reconstruction.search import Score
+from faceleak.reconstruction.drawing import Score
 
 
 def of_faces(score: Score):

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from faceleak.reconstruction.drawing import Score, score_latents, score_people
 from faceleak.reconstruction.latents import draw_latents, onto_sphere, vary
 from faceleak.reconstruction.objectives import registry
 from faceleak.reconstruction.objectives.objective import Objective
@@ -10,14 +11,7 @@ from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
 from faceleak.reconstruction.priors.options import StyleGAN2Options
 from faceleak.reconstruction.priors.stylegan2 import StyleGAN2Prior
-from faceleak.reconstruction.search import (
-    SEARCH_STEPS,
-    Reconstructions,
-    Score,
-    reconstruct,
-    score_latents,
-    score_people,
-)
+from faceleak.reconstruction.search import SEARCH_STEPS, Reconstructions, reconstruct
 
 CPU = torch.device("cpu")
 

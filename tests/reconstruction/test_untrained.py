@@ -37,9 +37,9 @@ def test_it_tells_faces_apart_as_a_fresh_network_does(tiny_backbone, demo_store,
 def test_the_attack_is_fitted_on_the_known_images(tiny_backbone, demo_store, demo_splits, public, compute) -> None:
     fresh = untrained(tiny_backbone, demo_store, public, 0, compute)
     images = known_images(demo_splits)
-    guide = fit_guide(fresh, [], demo_store, images, AttackOptions(signals=["bn_distance"]), compute)
+    guide = fit_guide(fresh, [], demo_store, images, AttackOptions(signals=["bn_distance"]), compute, "adam")
     assert guide.backbone is fresh
     assert guide.signals == ("bn_distance",)
     swapped = images.assign(is_member=~images["is_member"])
-    other = fit_guide(fresh, [], demo_store, swapped, AttackOptions(signals=["bn_distance"]), compute)
+    other = fit_guide(fresh, [], demo_store, swapped, AttackOptions(signals=["bn_distance"]), compute, "adam")
     assert np.allclose(other.model.weights, -np.array(guide.model.weights), atol=1e-3)

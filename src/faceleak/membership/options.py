@@ -55,6 +55,10 @@ class AttackOptions(Options):
         fits = self.model in ("logistic", "mlp") and self.calibration in (None, "features") and self.layers == "all"
         return fits and all(map(is_read_off_images, self.signals))
 
+    def reads_single_images(self) -> bool:
+        """Whether a generated face has a score of its own: a stage 2 without gradients needs no more."""
+        return not self.online and all(map(is_read_off_images, self.signals_read()))
+
     def calibrates_its_score(self) -> bool:
         """Whether references are compared by the attack model's score, not by its numbers."""
         return self.calibration not in (None, "features")

@@ -1,13 +1,12 @@
 """What guides a search: a backbone, and the attack of stage 1 that was fitted on signals read off it."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.membership.models.plain import PlainData
 from faceleak.signals import registry
 from faceleak.signals.observation import Need, Observation, observe
 
@@ -17,6 +16,14 @@ class DifferentiableModel(Protocol):
 
     def logit(self, rows: Tensor) -> Tensor:
         """Rows (n, columns) → scores (n,); higher says member."""
+        ...
+
+
+class Fitted(Protocol):
+    """What was fitted: an attack model, or a whole attack."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
         ...
 
 
@@ -30,7 +37,7 @@ class Guide:
 
     backbone: Backbone
     signals: tuple[str, ...]
-    model: PlainData
+    model: Fitted
     references: tuple[Backbone, ...] = ()
 
     @property

@@ -1,7 +1,7 @@
 """Configuration of the `reconstruction` pipeline."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -11,25 +11,33 @@ from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
 from faceleak.options import Options
 from faceleak.reconstruction.objectives.registry import check_term
+from faceleak.reconstruction.optimisers.registry import check_optimiser
 from faceleak.reconstruction.priors.options import PriorOptions
 
 TermName = Annotated[str, AfterValidator(check_term)]
+OptimiserName = Annotated[str, AfterValidator(check_optimiser)]
 Weight = Annotated[float, Field(ge=0)]
 
 
 class SearchOptions(Options):
     """Stage 2: `candidates` latents are ranked by the attack of stage 1, the best are optimised, `selected` returned.
 
-    Optimisation runs in `rounds` of `steps` steps of Adam. Each round but the last keeps the better half, so the first
+    Optimisation runs in `rounds` of `steps` steps of the `optimiser`. Each round but the last keeps the better half, so the first
     one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is climbed is the mean
     score of a person's images, which differ from each other by `variation` (share of the latent's standard deviation,
-    0 for a single image); `images_per_person` of them decide who is kept. `objective`: the weight of each term that is
-    climbed (`reconstruction/objectives`).
+    0 for a single image); `images_per_person` of them decide who is kept, by their
+    `rating`: the membership score, or all that is climbed. `objective`: the weight of each term that is
+    climbed (`reconstruction/objectives`). `optimiser`: `adam` follows gradients, `cma_es` takes any score and looks at
+    `population` images a person and step; `learning_rate` is the size of a step, the first one's for `cma_es`, in
+    standard deviations of the latents.
     """
 
     attack: str
     threat_model: ThreatModel = "partial_knowledge"
     objective: dict[TermName, Weight] = Field({"membership": 1.0}, min_length=1)
+    rating: Literal["membership", "objective"] = "membership"
+    optimiser: OptimiserName = "adam"
+    population: int = Field(16, ge=2)
     candidates: int = Field(ge=2)
     selected: int = Field(ge=1)
     rounds: int = Field(3, ge=1)

@@ -7,15 +7,19 @@ from typing import Any
 from faceleak.compute import ComputeOptions, pick_device, run_pieces, training_dtype
 from faceleak.named import files_of
 from faceleak.pieces import code_version, fingerprint, remembered_arrays
-from faceleak.reconstruction import objectives
+from faceleak.reconstruction import objectives, optimisers
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors.opening import code_of, identity_of
 from faceleak.reconstruction.priors.options import PriorOptions
 
 CODE = (
-    *(f"faceleak.reconstruction.{module}" for module in ("guide", "keeping", "latents", "objective", "search")),
+    *(
+        f"faceleak.reconstruction.{module}"
+        for module in ("drawing", "guide", "keeping", "latents", "objective", "score_guide", "search")
+    ),
     *(f"faceleak.reconstruction.objectives.{module}" for module in files_of(objectives, ())),
+    *(f"faceleak.reconstruction.optimisers.{module}" for module in files_of(optimisers, ())),
 )
 STEPS = ("random", "best_random", "untrained_guided", "optimised")
 

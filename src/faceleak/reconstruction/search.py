@@ -4,7 +4,6 @@ Ours: the optimisation climbs the mean score of a person's images instead of tha
 than it returns, and drops the worse ones on the way (successive halving, arXiv 1502.07943).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,16 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceleak.progress import track
+from faceleak.reconstruction.drawing import Score, draw_faces, rate_people, score_latents
 from faceleak.reconstruction.keeping import best
-from faceleak.reconstruction.objective import gradient
 from faceleak.reconstruction.objectives.objective import Objective
+from faceleak.reconstruction.optimisers import registry as optimisers
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
 
 SEARCH_STEPS = ("random", "best_random", "optimised")
-
-Score = Callable[[Tensor], Tensor]  # faces (n, 3, h, w) → (n,)
 
 
 @dataclass(frozen=True)
@@ -58,25 +55,6 @@ def reconstruct(
     return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
 
 
-def score_latents(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Tensor:
-    """Membership scores (n,) of the faces that latents (n, latent_size) make."""
-    batches = torch.split(latents, batch_size)
-    with torch.inference_mode():
-        scores = [score(prior.faces(batch)) for batch in track(batches, "Ranking latents", len(batches), "batches")]
-    return torch.cat(scores)
-
-
-def score_people(
-    prior: Prior, score: Score, latents: Tensor, options: SearchOptions, generator: torch.Generator
-) -> Tensor:
-    """Mean membership scores (n,) over `options.images_per_person` images of each latent (n, latent_size)."""
-    images = [
-        prior.space.vary(latents, _noise(latents, generator), options.variation)
-        for _ in range(options.images_per_person)
-    ]
-    return score_latents(prior, score, torch.cat(images), options.batch_size).view(len(images), -1).mean(0)
-
-
 def optimise(
     prior: Prior,
     objective: Objective,
@@ -90,53 +68,12 @@ def optimise(
     Returns `options.selected` latents, those whose people are rated highest first. Without the term `diversity`,
     latents do not influence each other but by being dropped.
     """
+    optimiser = optimisers.get(options.optimiser)
     for kept in options.kept:
-        latents = climb(prior, objective, latents, options, generator, dtype)
-        rating = partial(objective.rating, seed=_seed(objective, generator))
-        ratings = score_people(prior, rating, latents, options, generator)
+        latents = optimiser.climb(prior, objective, latents, options, generator, dtype)
+        ratings = rate_people(prior, objective, latents, options, generator)
         latents = latents[objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)]
     return latents
-
-
-def climb(
-    prior: Prior,
-    objective: Objective,
-    latents: Tensor,
-    options: SearchOptions,
-    generator: torch.Generator,
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """Climb the mean over each person's images for `options.steps` steps of Adam, within the prior's space."""
-    latents = latents.clone()
-    optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
-    for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):
-        noise = _noise(latents.expand(objective.images, *latents.shape), generator)
-        batches = zip(
-            torch.split(latents, options.batch_size),
-            [of_batch.flatten(0, 1) for of_batch in torch.split(noise, options.batch_size, dim=1)],
-            strict=True,
-        )
-        climbed = partial(objective, seed=_seed(objective, generator))
-        gradients = [gradient(prior, climbed, batch, noise, options.variation, dtype) for batch, noise in batches]
-        latents.grad = torch.cat(gradients)
-        optimizer.step()
-        latents.copy_(prior.space.project(latents))
-    return latents
-
-
-def _noise(latents: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(latents.shape, generator=generator).to(latents)
-
-
-def _seed(objective: Objective, generator: torch.Generator) -> int:
-    """Draw a seed where a term takes one; elsewhere the generator goes on as without it."""
-    return int(torch.randint(2**31, (1,), generator=generator)) if objective.draws else 0
-
-
-def draw_faces(prior: Prior, latents: Tensor, batch_size: int) -> Tensor:
-    """Faces (n, 3, h, w) in 0…1 of latents (n, latent_size), a batch at a time, without gradients."""
-    with torch.inference_mode():
-        return torch.cat([prior.faces(batch) for batch in torch.split(latents, batch_size)])
 
 
 def _reconstructions(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Reconstructions:

@@ -16,7 +16,7 @@ from faceleak.progress import track
 from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.options import TargetedOptions
 from faceleak.reconstruction.priors import Prior
-from faceleak.reconstruction.search import draw_faces
+from faceleak.reconstruction.drawing import draw_faces
 
 METHODS = ("best_random", "linear", "optimised")
 

@@ -16,6 +16,8 @@ from faceleak.membership.attacks import fit_attack
 from faceleak.membership.evidence import Evidence, aligned
 from faceleak.membership.options import AttackOptions
 from faceleak.reconstruction.guide import Guide
+from faceleak.reconstruction.optimisers.registry import get
+from faceleak.reconstruction.score_guide import make_guide
 from faceleak.signals.reading import read_signals
 
 
@@ -53,16 +55,18 @@ def fit_guide(
     images: pd.DataFrame,
     options: AttackOptions,
     compute: ComputeOptions,
+    optimiser: str,
 ) -> Guide:
     """Fit the attack on what `backbone` shows of these images: image_id, identity and is_member (of the target).
 
-    references: those that the attack is calibrated by, none of which saw these people. Raises AttackFitError where the
-    images do not suffice.
+    references: those that the attack is calibrated by, none of which saw these people. optimiser: whom it will guide.
+    Raises AttackFitError where the images do not suffice.
     """
     labels = images[["image_id", "identity", "is_member"]].reset_index(drop=True)
     own, *others = (
-        aligned(labels, read_signals(options.signals, one, store, images, compute)) for one in (backbone, *references)
+        aligned(labels, read_signals(sorted(options.signals_read()), one, store, images, compute))
+        for one in (backbone, *references)
     )
     evidence = Evidence(labels, own, others, np.ones((len(labels), len(others)), bool))
-    model = fit_attack([evidence], options, with_threshold=False).model
-    return Guide(backbone, tuple(options.signals), model, tuple(references))
+    attack = fit_attack([evidence], options, with_threshold=False)
+    return make_guide(backbone, attack, tuple(references), get(optimiser).TAKES_GRADIENTS)

@@ -89,6 +89,12 @@ def _unit(table: pd.DataFrame) -> NDArray[np.float32]:
     return unit
 
 
+def signal_table(signal: Signal, backbone: Backbone, values: NDArray[np.float32]) -> pd.DataFrame:
+    """Name the columns of values (n, columns) that a signal gave for this backbone."""
+    numbered = [str(number) for number in range(values.shape[1])]
+    return _named(signal.name, values, signal.column_names(backbone.net) if signal.column_names else numbered)
+
+
 def _named(signal: str, values: NDArray[np.float32], columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(values, columns=[f"{signal}.{column}" for column in columns])
 
@@ -135,5 +141,4 @@ def _read_missing(
     description = f"Reading {', '.join(signal.name for signal in signals)}"
     values = read_faces(read, backbone, store, ids, compute, description)
     for signal, part in zip(signals, np.split(values, np.cumsum(widths)[:-1], axis=1), strict=True):
-        names = signal.column_names(backbone.net) if signal.column_names else [str(i) for i in range(part.shape[1])]
-        yield signal, _named(signal.name, part, names)
+        yield signal, signal_table(signal, backbone, part)

@@ -97,7 +97,8 @@ def fit_untrained(
     public = with_role(splits, "public")["image_id"]
     backbone = untrained(views[UNDEFENDED], store, public, search.seed, compute)
     attack = membership.attacks[search.attack]
-    return fit_guide(backbone, calibrating(references, attack), store, images, attack, compute)
+    compared = calibrating(references, attack)
+    return fit_guide(backbone, compared, store, images, attack, compute, search.optimiser)
 
 
 def calibrating(references: dict[str, Any], attack: AttackOptions) -> list[Any]:
@@ -125,15 +126,16 @@ def reconstruct_faces(
     from faceleak.membership.attackers import encounters
     from faceleak.membership.scoring import model_name
     from faceleak.membership.strongest import strongest
-    from faceleak.reconstruction.guide import Guide
+    from faceleak.reconstruction.optimisers.registry import get
     from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
+    from faceleak.reconstruction.score_guide import make_guide
 
     attack = model_name(options.search.attack, options.search.threat_model)
-    chosen = membership.attacks[options.search.attack]
-    signals, compared = tuple(chosen.signals), tuple(calibrating(references, chosen))
+    compared = tuple(calibrating(references, membership.attacks[options.search.attack]))
     search = options.search.model_copy(update={"rounds": rounds})
+    by_gradients = get(search.optimiser).TAKES_GRADIENTS
     guides = {
-        meeting.name: Guide(views[meeting.view], signals, models[meeting.fitted_on][attack].model, compared)
+        meeting.name: make_guide(views[meeting.view], models[meeting.fitted_on][attack], compared, by_gradients)
         for tries in encounters(views, attackers)
         if (meeting := strongest(tries, models, attack)) is not None
     }

@@ -1,6 +1,6 @@
 """The objective: a weighted sum of terms, all read off one forward pass of the backbone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -36,9 +36,22 @@ class Objective:
 
     def __call__(self, faces: Tensor, latents: Tensor, seed: int = 0) -> Tensor:
         """Faces (n, 3, h, w) in 0…1 and the latents that made them → what is climbed (n,)."""
-        sample = Sample(latents, faces, observe(self.guide.backbone, faces, self.needs), seed, self.images)
-        values = [self.weights[term.name] * term.value(sample, self.guide) for term in self.terms]
-        return torch.stack(values).sum(0) if len(values) > 1 else values[0]
+        return self.value(self.sample(faces, latents, seed, self.images))
+
+    def sample(self, faces: Tensor, latents: Tensor, seed: int, images: int) -> Sample:
+        """What the terms look at: `images` faces of each person, first ones first, and what the backbone shows."""
+        return Sample(latents, faces, observe(self.guide.backbone, faces, self.needs), seed, images)
+
+    def value(self, sample: Sample, besides: Collection[str] = ()) -> Tensor:
+        """The weighted sum (n,) of the terms, but for those in `besides`."""
+        values = [
+            self.weights[term.name] * term.value(sample, self.guide) for term in self.terms if term.name not in besides
+        ]
+        return torch.stack(values).sum(0) if len(values) != 1 else values[0]
+
+    def worth(self, faces: Tensor, latents: Tensor, seed: int, images: int) -> Tensor:
+        """What is climbed (n,), without `diversity`, which is about others: people may be kept by it."""
+        return self.value(self.sample(faces, latents, seed, images), besides=("diversity",))
 
     def rating(self, faces: Tensor, seed: int = 0) -> Tensor:
         """Membership scores (n,) by which people are kept: under augmentations, where these are part of the terms."""

@@ -1,0 +1,41 @@
+"""Adam (arXiv 1412.6980): climbs the gradient of the mean over each person's images."""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from faceleak.progress import track
+from faceleak.reconstruction.drawing import draw_noise, draw_seed
+from faceleak.reconstruction.objective import gradient
+from faceleak.reconstruction.objectives.objective import Objective
+from faceleak.reconstruction.options import SearchOptions
+from faceleak.reconstruction.priors import Prior
+
+TAKES_GRADIENTS = True
+
+
+def climb(
+    prior: Prior,
+    objective: Objective,
+    latents: Tensor,
+    options: SearchOptions,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Latents (n, size) → latents (n, size) after `options.steps` steps, one more image of each person at every step."""
+    latents = latents.clone()
+    optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
+    for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):
+        noise = draw_noise(latents.expand(objective.images, *latents.shape), generator)
+        batches = zip(
+            torch.split(latents, options.batch_size),
+            [of_batch.flatten(0, 1) for of_batch in torch.split(noise, options.batch_size, dim=1)],
+            strict=True,
+        )
+        climbed = partial(objective, seed=draw_seed(objective, generator))
+        gradients = [gradient(prior, climbed, batch, noise, options.variation, dtype) for batch, noise in batches]
+        latents.grad = torch.cat(gradients)
+        optimizer.step()
+        latents.copy_(prior.space.project(latents))
+    return latents
