@@ -1,8 +1,8 @@
 """Stage 2 by several search seeds, and what each term of its objective brings. Needs the results of `make attack`.
 
 `python -m benchmarks.reconstruction` judges the audited target by 5 seeds. `… terms` compares objectives there, and
-`… optimisers` Adam and CMA-ES at equal numbers of images. With `own` all of them take the attacker's own people instead:
-a reference backbone is the target there, so that nobody chooses on those who are judged.
+`… optimisers` Adam and CMA-ES at equal numbers of images. With `own` all of them take the attacker's own people: a
+reference backbone is the target there, so that nobody chooses on those who are judged.
 Options: `seeds=5`, `env=attacks`, `only=<setting>,<setting>`, and any number of `search.<field>=<value>`, as
 `search.rounds=2`.
 """

@@ -49,8 +49,8 @@ class Parameters(Options):
             )
         if search.optimiser == "cma_es" and not attacks[search.attack].reads_single_images():
             raise ValueError(
-                f"reconstruction.search.attack is {search.attack!r}, but `cma_es` climbs an attack on signals of single "
-                "images, and not `online`"
+                f"reconstruction.search.attack is {search.attack!r}, but `cma_es` climbs an attack on signals of "
+                "single images, and not `online`"
             )
         if search.optimiser == "adam" and not attacks[search.attack].is_differentiable():
             raise ValueError(

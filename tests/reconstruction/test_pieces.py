@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from faceleak.compute import ComputeOptions
+from faceleak.reconstruction.optimisers import adam
 from faceleak.reconstruction.options import SearchOptions
-from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
+from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all, reconstruct_piece
 from faceleak.reconstruction.prior_training.generator import FaceGenerator
 from faceleak.reconstruction.prior_training.trained import PriorCard, TrainedPrior, save_trained_prior
 from faceleak.reconstruction.priors.options import PriorOptions
@@ -55,3 +56,32 @@ def test_a_stylegan2_is_searched_and_remembered(make_piece, converted: Path) -> 
     written = piece.path.stat().st_mtime_ns
     assert reconstruct_all([piece], piece, piece.compute).keys() == found.keys()
     assert piece.path.stat().st_mtime_ns == written
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_killed_search_goes_on_after_its_last_round_and_ends_as_if_nothing_had_been(
+    make_piece, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piece = make_piece("demo")
+    whole = reconstruct_piece(piece)
+    assert not piece.path.with_suffix(".rounds").exists()
+    piece.path.unlink()
+    climb, climbed = adam.climb, []
+
+    def killed_in_the_second_round(*arguments: object) -> object:
+        climbed.append(arguments)
+        if len(climbed) == 2:
+            raise KilledError
+        return climb(*arguments)
+
+    monkeypatch.setattr(adam, "climb", killed_in_the_second_round)
+    with pytest.raises(KilledError):
+        reconstruct_piece(piece)
+    assert [path.name for path in piece.path.with_suffix(".rounds").iterdir()] == ["round_0.safetensors"]
+    again = reconstruct_piece(piece)
+    assert len(climbed) == 3  # the first round was not climbed again
+    assert {key: array.tobytes() for key, array in again.items()} == {key: a.tobytes() for key, a in whole.items()}
+    assert not piece.path.with_suffix(".rounds").exists()

@@ -22,11 +22,11 @@ Weight = Annotated[float, Field(ge=0)]
 class SearchOptions(Options):
     """Stage 2: `candidates` latents are ranked by the attack of stage 1, the best are optimised, `selected` returned.
 
-    Optimisation runs in `rounds` of `steps` steps of the `optimiser`. Each round but the last keeps the better half, so the first
-    one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is climbed is the mean
-    score of a person's images, which differ from each other by `variation` (share of the latent's standard deviation,
-    0 for a single image); `images_per_person` of them decide who is kept, by their
-    `rating`: the membership score, or all that is climbed. `objective`: the weight of each term that is
+    Optimisation runs in `rounds` of `steps` steps of the `optimiser`. Each round but the last keeps the better half, so
+    the first one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is climbed is
+    the mean score of a person's images, which differ from each other by `variation` (share of the latent's standard
+    deviation, 0 for a single image); `images_per_person` of them decide who is kept, by their `rating`: the membership
+    score, or all that is climbed. `objective`: the weight of each term that is
     climbed (`reconstruction/objectives`). `optimiser`: `adam` follows gradients, `cma_es` takes any score and looks at
     `population` images a person and step; `learning_rate` is the size of a step, the first one's for `cma_es`, in
     standard deviations of the latents.
@@ -110,6 +110,19 @@ class TargetedOptions(Options):
     seed: int = 0
 
 
+class PersonImageOptions(TargetedOptions):
+    """The `targeted` pipeline, from one image of a person that the target was not trained on, as `TargetedOptions`.
+
+    What is climbed is `near` times the cosine to the image, by the target, and the terms of `objective`, a mean over
+    images that differ by `variation`; `images_per_person` of them give a person's score.
+    """
+
+    near: float = Field(10.0, gt=0)
+    objective: dict[TermName, Weight] = Field({"membership": 1.0}, min_length=1)
+    variation: float = Field(0.3, ge=0, lt=1)
+    images_per_person: int = Field(4, ge=1)
+
+
 class ReconstructionOptions(Options):
     """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
 
@@ -122,6 +135,7 @@ class ReconstructionOptions(Options):
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
     targeted: TargetedOptions = TargetedOptions()
+    person_image: PersonImageOptions = PersonImageOptions()
     far: float = Field(0.001, gt=0, lt=1)
     evaluators: dict[str, EvaluatorOptions] = Field(min_length=1)
 

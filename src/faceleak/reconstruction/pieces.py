@@ -1,5 +1,7 @@
 """Reconstruction as independent pieces of work, one an encounter: in parallel, and none computed twice."""
 
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,7 @@ def _optimised(piece: ReconstructionPiece) -> dict[str, Any]:
 
 
 def reconstruct_piece(piece: ReconstructionPiece) -> dict[str, Any]:
-    """Load the piece's arrays from the cache, or make them."""
+    """Load the piece's arrays from the cache, or make them; a search that was killed goes on after its last round."""
     from faceleak.reconstruction.objectives.objective import Objective
     from faceleak.reconstruction.priors import load_prior
     from faceleak.reconstruction.search import reconstruct
@@ -81,7 +83,14 @@ def reconstruct_piece(piece: ReconstructionPiece) -> dict[str, Any]:
         device = pick_device(piece.compute)
         objective = Objective(piece.guide.to(device), piece.search.objective)
         dtype = training_dtype(piece.compute, device)
-        found = reconstruct(load_prior(piece.prior, device), objective, piece.search, device, dtype)
+        found = reconstruct(load_prior(piece.prior, device), objective, piece.search, device, dtype, remember)
         return {f"{step}/{part}": array for step, faces in found.items() for part, array in vars(faces).items()}
 
-    return remembered_arrays(piece.path, make)
+    rounds = piece.path.with_suffix(".rounds")
+
+    def remember(name: str, make_round: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        return remembered_arrays(rounds / f"{name}.safetensors", make_round)
+
+    arrays = remembered_arrays(piece.path, make)
+    shutil.rmtree(rounds, ignore_errors=True)
+    return arrays

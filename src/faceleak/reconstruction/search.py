@@ -4,8 +4,10 @@ Ours: the optimisation climbs the mean score of a person's images instead of tha
 than it returns, and drops the worse ones on the way (successive halving, arXiv 1502.07943).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +22,9 @@ from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
 
 SEARCH_STEPS = ("random", "best_random", "optimised")
+
+Arrays = dict[str, NDArray[Any]]
+Remember = Callable[[str, Callable[[], Arrays]], Arrays]
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,15 @@ def reconstruct(
     options: SearchOptions,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
+    remember: Remember = lambda _, make: make(),
 ) -> dict[str, Reconstructions]:
     """Reconstruct faces: `random` latents, the `best_random` of all candidates, best first, and those `optimised`.
 
     Each holds `options.selected` faces. Same options and backbone → same faces: all that is random is drawn from
     `options.seed` on the CPU, and `options.batch_size` changes no more than rounding, but for the term `diversity`,
     which is about the faces of one batch. `best_random` are the best by the membership score alone. The prior computes
-    in `dtype` while latents are optimised, and in float32 when they are ranked and drawn.
+    in `dtype` while latents are optimised, and in float32 when they are ranked and drawn. `remember` gives what a round
+    of this name has made before, or lets it be made.
     """
     score = objective.guide.score
     generator = torch.Generator().manual_seed(options.seed)
@@ -51,7 +58,7 @@ def reconstruct(
     scores = score_latents(prior, score, latents, options.batch_size)
     chosen = {"random": latents[: options.selected], "best_random": latents[best(scores, options.selected)]}
     starts = latents[objective.keep(scores, partial(draw_faces, prior, latents, options.batch_size), options.starts)]
-    chosen["optimised"] = optimise(prior, objective, starts, options, generator, dtype)
+    chosen["optimised"] = optimise(prior, objective, starts, options, generator, dtype, remember)
     return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
 
 
@@ -62,18 +69,34 @@ def optimise(
     options: SearchOptions,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
+    remember: Remember = lambda _, make: make(),
 ) -> Tensor:
     """Climb from `latents` (n, latent_size) round by round, and keep the better half each time.
 
     Returns `options.selected` latents, those whose people are rated highest first. Without the term `diversity`,
     latents do not influence each other but by being dropped.
     """
-    optimiser = optimisers.get(options.optimiser)
-    for kept in options.kept:
-        latents = optimiser.climb(prior, objective, latents, options, generator, dtype)
-        ratings = rate_people(prior, objective, latents, options, generator)
-        latents = latents[objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)]
+    for number, kept in enumerate(options.kept):
+        made = remember(f"round_{number}", partial(_round, prior, objective, latents, options, generator, dtype, kept))
+        latents = torch.from_numpy(made["latents"]).to(latents)
+        generator.set_state(torch.from_numpy(made["generator"]))
     return latents
+
+
+def _round(
+    prior: Prior,
+    objective: Objective,
+    latents: Tensor,
+    options: SearchOptions,
+    generator: torch.Generator,
+    dtype: torch.dtype,
+    kept: int,
+) -> Arrays:
+    """Climb and keep the better ones: their `latents`, and the state of the `generator` after it."""
+    latents = optimisers.get(options.optimiser).climb(prior, objective, latents, options, generator, dtype)
+    ratings = rate_people(prior, objective, latents, options, generator)
+    places = objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)
+    return {"latents": latents[places].cpu().numpy(), "generator": generator.get_state().numpy()}
 
 
 def _reconstructions(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Reconstructions:

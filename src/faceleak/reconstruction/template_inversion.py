@@ -13,10 +13,10 @@ from torch.nn import functional
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading
 from faceleak.progress import track
+from faceleak.reconstruction.drawing import draw_faces
 from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.options import TargetedOptions
 from faceleak.reconstruction.priors import Prior
-from faceleak.reconstruction.drawing import draw_faces
 
 METHODS = ("best_random", "linear", "optimised")
 
@@ -55,6 +55,13 @@ def invert(
     `optimised`: from the better one of these, Adam climbs the cosine. Same options → same faces.
     """
     unit = functional.normalize(templates, dim=1)
+    best, linear, start = starts(prior, target, unit, options)
+    found = {"best_random": best, "linear": linear, "optimised": _climb(prior, target, start, unit, options)}
+    return {method: (latents, draw_faces(prior, latents, options.batch_size)) for method, latents in found.items()}
+
+
+def starts(prior: Prior, target: Backbone, unit: Tensor, options: TargetedOptions) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents (n, size) each for templates of length 1 (n, d): `best_random`, `linear`, and the better one of both."""
     generator = torch.Generator().manual_seed(options.seed)
     candidates = prior.space.draw(options.candidates, generator).to(unit)
     with torch.inference_mode(), reading(target):
@@ -64,9 +71,7 @@ def invert(
     best = candidates[(unit @ functional.normalize(embeddings, dim=1).T).argmax(1)]
     linear = prior.space.project(fit_linear(embeddings, candidates, options.ridge).latents(unit))
     cosines = [_cosines(prior, target, latents, unit, options.batch_size) for latents in (best, linear)]
-    start = torch.where((cosines[0] >= cosines[1])[:, None], best, linear)
-    found = {"best_random": best, "linear": linear, "optimised": _climb(prior, target, start, unit, options)}
-    return {method: (latents, draw_faces(prior, latents, options.batch_size)) for method, latents in found.items()}
+    return best, linear, torch.where((cosines[0] >= cosines[1])[:, None], best, linear)
 
 
 def _climb(prior: Prior, target: Backbone, start: Tensor, unit: Tensor, options: TargetedOptions) -> Tensor:

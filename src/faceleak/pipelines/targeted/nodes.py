@@ -57,20 +57,11 @@ def measure_inversion(
     compute: ComputeOptions,
 ) -> dict[str, dict[str, Any]]:
     """Success by the independent evaluators together: variant → targeted → method → kind → type 1 and 2."""
-    import numpy as np
-
     from faceleak.backbones.embedding import embed_pixels
-    from faceleak.metrics.template_inversion import accepted, pair_threshold, success_rates
+    from faceleak.metrics.template_inversion import accepted, success_rates
 
     by_evaluator = {name: parts(people, "evaluator")[name].set_index("image_id") for name in options.independent}
-    thresholds = {
-        name: pair_threshold(
-            np.stack(with_role(table, "public")["embedding"].to_list()),
-            np.stack(with_role(table, *KINDS.values())["embedding"].to_list()),
-            options.far,
-        )
-        for name, table in by_evaluator.items()
-    }
+    thresholds = pair_thresholds(by_evaluator, options.far)
     measured: dict[str, Any] = {}
     for method in dict.fromkeys(name.partition("/")[0] for name in inversions):
         pixels = inversions[f"{method}/pixels"]
@@ -84,6 +75,22 @@ def measure_inversion(
             rows = (templates["kind"] == kind).to_numpy()
             measured[method][kind] = success_rates(type_1[rows], type_2[rows], bootstrap)
     return {UNDEFENDED: {"targeted": measured}}
+
+
+def pair_thresholds(by_evaluator: dict[str, pd.DataFrame], far: float) -> dict[str, float]:
+    """The cosine of each evaluator that the share `far` of pairs of strangers' and people's images reaches."""
+    import numpy as np
+
+    from faceleak.metrics.template_inversion import pair_threshold
+
+    return {
+        name: pair_threshold(
+            np.stack(with_role(table, "public")["embedding"].to_list()),
+            np.stack(with_role(table, *KINDS.values())["embedding"].to_list()),
+            far,
+        )
+        for name, table in by_evaluator.items()
+    }
 
 
 def _embeddings(by_evaluator: dict[str, pd.DataFrame], image_ids: pd.Series) -> dict[str, Any]:

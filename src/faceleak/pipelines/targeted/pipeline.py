@@ -1,12 +1,12 @@
-"""The `targeted` pipeline: what leaked embeddings give away; after `attack`, whose evaluators judge."""
+"""The `targeted` pipeline: what an embedding or an image gives away; after `attack`, whose evaluators judge."""
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.targeted import nodes
+from faceleak.pipelines.targeted import nodes, person_nodes
 
 
 def create_pipeline() -> Pipeline:
-    """Templates, faces made of them, and how often they are accepted."""
+    """Templates, faces made of them, and how often they are accepted; the same from images, led by the attack."""
     options, compute = "params:reconstruction", "params:compute"
     return Pipeline(
         [
@@ -30,6 +30,41 @@ def create_pipeline() -> Pipeline:
                 ],
                 "targeted_metrics",
                 name="measure_inversion",
+            ),
+            Node(
+                person_nodes.choose_person_images,
+                ["splits", options],
+                "person_images",
+                name="choose_person_images",
+            ),
+            Node(
+                person_nodes.search_person_images,
+                [
+                    "target",
+                    "references",
+                    "attack_models",
+                    "face_store",
+                    "person_images",
+                    options,
+                    "params:membership",
+                    compute,
+                ],
+                "person_faces",
+                name="search_person_images",
+            ),
+            Node(
+                person_nodes.measure_person_images,
+                [
+                    "person_faces",
+                    "person_images",
+                    "people_embeddings",
+                    "evaluators",
+                    options,
+                    "params:bootstrap",
+                    compute,
+                ],
+                "person_image_metrics",
+                name="measure_person_images",
             ),
         ]
     )

@@ -38,20 +38,23 @@ class Objective:
         """Faces (n, 3, h, w) in 0…1 and the latents that made them → what is climbed (n,)."""
         return self.value(self.sample(faces, latents, seed, self.images))
 
-    def sample(self, faces: Tensor, latents: Tensor, seed: int, images: int) -> Sample:
-        """What the terms look at: `images` faces of each person, first ones first, and what the backbone shows."""
-        return Sample(latents, faces, observe(self.guide.backbone, faces, self.needs), seed, images)
+    def sample(self, faces: Tensor, latents: Tensor, seed: int, images: int, besides: Collection[Need] = ()) -> Sample:
+        """What the terms look at: `images` faces of each person, first ones first, and what the backbone shows.
 
-    def value(self, sample: Sample, besides: Collection[str] = ()) -> Tensor:
-        """The weighted sum (n,) of the terms, but for those in `besides`."""
-        values = [
-            self.weights[term.name] * term.value(sample, self.guide) for term in self.terms if term.name not in besides
-        ]
-        return torch.stack(values).sum(0) if len(values) != 1 else values[0]
+        besides: what somebody else needs of the pass.
+        """
+        seen = observe(self.guide.backbone, faces, self.needs.union(besides))
+        return Sample(latents, faces, seen, seed, images)
+
+    def value(self, sample: Sample, without: Collection[str] = ()) -> Tensor:
+        """The weighted sum (n,) of the terms, but for those in `without`."""
+        terms = [term for term in self.terms if term.name not in without]
+        values = [self.weights[term.name] * term.value(sample, self.guide) for term in terms]
+        return torch.stack(values).sum(0) if values else sample.faces.new_zeros(len(sample.faces))
 
     def worth(self, faces: Tensor, latents: Tensor, seed: int, images: int) -> Tensor:
         """What is climbed (n,), without `diversity`, which is about others: people may be kept by it."""
-        return self.value(self.sample(faces, latents, seed, images), besides=("diversity",))
+        return self.value(self.sample(faces, latents, seed, images), without=("diversity",))
 
     def rating(self, faces: Tensor, seed: int = 0) -> Tensor:
         """Membership scores (n,) by which people are kept: under augmentations, where these are part of the terms."""

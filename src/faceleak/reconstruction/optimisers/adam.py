@@ -23,7 +23,7 @@ def climb(
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Latents (n, size) → latents (n, size) after `options.steps` steps, one more image of each person at every step."""
+    """Latents (n, size) → latents (n, size) after `options.steps` steps, each by one more image of every person."""
     latents = latents.clone()
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
     for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):

@@ -1,0 +1,106 @@
+"""From one image of a person: is this person in there, and what did the training photos look like?
+
+The search stays near the person in the target's own embedding and climbs the membership score of stage 1. `inversion`
+is the same search without that score: what the image alone gives away, of members and of strangers alike.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from faceleak.progress import track
+from faceleak.reconstruction.drawing import draw_faces, draw_noise, draw_seed, score_latents
+from faceleak.reconstruction.guide import Guide
+from faceleak.reconstruction.objective import Climbed, gradient
+from faceleak.reconstruction.objectives.objective import Objective
+from faceleak.reconstruction.options import PersonImageOptions
+from faceleak.reconstruction.priors import Prior
+from faceleak.reconstruction.template_inversion import starts
+from faceleak.signals.observation import Need
+
+METHODS = ("start", "inversion", "person_image")
+EMBEDDING: frozenset[Need] = frozenset({"embedding"})
+
+
+@dataclass(frozen=True)
+class PersonFaces:
+    """Latents (n, size), their faces (n, 3, h, w) in 0…1, and mean membership scores (n,) of these people."""
+
+    latents: Tensor
+    faces: Tensor
+    scores: Tensor
+
+
+def search_people(prior: Prior, guide: Guide, templates: Tensor, options: PersonImageOptions) -> dict[str, PersonFaces]:
+    """Search from each person's template (n, d), an embedding by the guide's backbone: method → faces, in order.
+
+    `start`: the face nearest to the image of all candidates and of the linear map. `inversion`: from there, Adam climbs
+    the cosine to the image. `person_image`: the cosine and `options.objective`. Same options → same faces.
+    """
+    unit = functional.normalize(templates, dim=1)
+    *_, start = starts(prior, guide.backbone, unit, options)
+    found = {
+        "start": start,
+        "inversion": _climb(prior, guide, {}, start, unit, options),
+        "person_image": _climb(prior, guide, options.objective, start, unit, options),
+    }
+    return {
+        method: PersonFaces(
+            latents, draw_faces(prior, latents, options.batch_size), _scores(prior, guide, latents, options)
+        )
+        for method, latents in found.items()
+    }
+
+
+def _climb(
+    prior: Prior,
+    guide: Guide,
+    weights: Mapping[str, float],
+    start: Tensor,
+    unit: Tensor,
+    options: PersonImageOptions,
+) -> Tensor:
+    objective, latents = Objective(guide, weights), start.clone()
+    generator = torch.Generator().manual_seed(options.seed)
+    optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
+    size = options.batch_size
+    for _ in track(range(options.steps), f"Searching {len(latents)} people", options.steps, "steps"):
+        noise = draw_noise(latents.expand(objective.images, *latents.shape), generator)
+        seed = draw_seed(objective, generator)
+        parts = [
+            gradient(
+                prior,
+                _near(objective, wanted, options.near, seed),
+                batch,
+                of_batch.flatten(0, 1),
+                options.variation,
+            )
+            for batch, wanted, of_batch in zip(
+                torch.split(latents, size), torch.split(unit, size), torch.split(noise, size, dim=1), strict=True
+            )
+        ]
+        latents.grad = torch.cat(parts)
+        optimizer.step()
+        latents.copy_(prior.space.project(latents))
+    return latents
+
+
+def _near(objective: Objective, wanted: Tensor, weight: float, seed: int) -> Climbed:
+    """What is climbed beside the templates `wanted` (n, d), by images of these n people."""
+
+    def climbed(faces: Tensor, latents: Tensor) -> Tensor:
+        sample = objective.sample(faces, latents, seed, objective.images, besides=EMBEDDING)
+        near = functional.cosine_similarity(sample.seen.embedding, wanted.repeat(objective.images, 1))
+        return weight * near + objective.value(sample)
+
+    return climbed
+
+
+def _scores(prior: Prior, guide: Guide, latents: Tensor, options: PersonImageOptions) -> Tensor:
+    generator = torch.Generator().manual_seed(options.seed)
+    noise = draw_noise(latents.expand(options.images_per_person, *latents.shape), generator)
+    varied = prior.space.vary(latents.repeat(len(noise), 1), noise.flatten(0, 1), options.variation)
+    return score_latents(prior, guide.score, varied, options.batch_size).view(len(noise), -1).mean(0)
