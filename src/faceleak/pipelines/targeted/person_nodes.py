@@ -37,24 +37,34 @@ def search_person_images(
     compute: ComputeOptions,
 ) -> dict[str, Any]:
     """Search from each given image: `<method>/<latents|pixels|scores>` and `image/scores`, a row an image."""
+    from faceleak.membership.scoring import model_name
+    from faceleak.pipelines.reconstruction.nodes import calibrating
+    from faceleak.reconstruction.score_guide import make_guide
+
+    search = options.search
+    attack = models[UNDEFENDED][model_name(search.attack, search.threat_model)]
+    compared = tuple(calibrating(references, membership.attacks[search.attack]))
+    guide = make_guide(target, attack, compared, takes_gradients=True)
+    return search_by_guide(guide, store, given, options, compute)
+
+
+def search_by_guide(
+    guide: Any, store: FaceStore, given: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
+) -> dict[str, Any]:
+    """The same, by the attack of `guide` on its backbone."""
     import torch
 
     from faceleak.backbones.embedding import embed, read_faces
     from faceleak.compute import pick_device
-    from faceleak.membership.scoring import model_name
-    from faceleak.pipelines.reconstruction.nodes import calibrating
     from faceleak.reconstruction.person_image import search_people
     from faceleak.reconstruction.priors import load_prior
-    from faceleak.reconstruction.score_guide import make_guide
 
-    device, search = pick_device(compute), options.search
-    attack = models[UNDEFENDED][model_name(search.attack, search.threat_model)]
-    compared = tuple(calibrating(references, membership.attacks[search.attack]))
-    guide = make_guide(target, attack, compared, takes_gradients=True).to(device)
-    ids = given["given_image"]
+    device, ids = pick_device(compute), given["given_image"]
+    guide = guide.to(device)
+    target = guide.backbone
     of_images = read_faces(lambda _, faces: guide.score(faces)[:, None], target, store, ids, compute, "Scoring images")
-    leaked = torch.from_numpy(embed(target, store, ids, compute)).to(device)
-    found = search_people(load_prior(options.prior, device), guide, leaked, options.person_image)
+    templates = torch.from_numpy(embed(target, store, ids, compute)).to(device)
+    found = search_people(load_prior(options.prior, device), guide, templates, options.person_image)
     arrays: dict[str, Any] = {"image/scores": of_images[:, 0].copy()}
     for method, of_method in found.items():
         pixels = (of_method.faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
