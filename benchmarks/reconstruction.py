@@ -3,8 +3,8 @@
 `python -m benchmarks.reconstruction` judges the audited target by 5 seeds. `… terms` compares objectives there, and
 `… optimisers` Adam and CMA-ES at equal numbers of images. With `own` all of them take the attacker's own people: a
 reference backbone is the target there, so that nobody chooses on those who are judged.
-Options: `seeds=5`, `env=attacks`, `only=<setting>,<setting>`, and any number of `search.<field>=<value>`, as
-`search.rounds=2`.
+Options: `seeds=5`, `env=attacks`, `only=<setting>,<setting>`, `judges=<folder of backbones>` in place of the configured
+evaluators, and any number of `search.<field>=<value>`, as `search.rounds=2`.
 """
 
 import sys
@@ -69,6 +69,7 @@ class World:
     references: dict[str, Backbone]
     splits: pd.DataFrame
     evaluators: dict[str, Backbone]
+    independent: tuple[str, ...]
     own: bool
 
     @property
@@ -80,7 +81,7 @@ class World:
         """The judges of this world's people."""
         options = self.parameters.reconstruction
         people = embed_people(self.evaluators, self.store, self.splits, self.parameters.compute)
-        return make_panel(parts(people, "evaluator"), options.independent, options.far)
+        return make_panel(parts(people, "evaluator"), self.independent, options.far)
 
     def reconstruct(self, search: SearchOptions) -> dict[str, Any]:
         """`target/<step>/<part>` → array."""
@@ -110,8 +111,11 @@ class World:
         return {step: measure_panel(embeddings[step], panel, self.parameters.bootstrap) for step in self.steps}
 
 
-def load_world(own: bool, env: str = "local") -> World:
-    """The audited target's world, or the one of the attacker's first reference backbone."""
+def load_world(own: bool, env: str = "local", judges: Path | None = None) -> World:
+    """The audited target's world, or the one of the attacker's first reference backbone.
+
+    judges: a folder of backbones that judge together; without it, the configured evaluators do.
+    """
     loader = OmegaConfigLoader("conf", env=env, **CONFIG_LOADER_ARGS)
     parameters = check_parameters(dict(loader["parameters"]))
     references = BackbonesDataset(str(DATA / "06_models/references")).load()
@@ -123,10 +127,10 @@ def load_world(own: bool, env: str = "local") -> World:
         target = references.pop(name)
         images = reference_splits[reference_splits["reference"] == name].drop(columns="reference")
         splits = pd.concat([_with_knowledge(images), with_role(splits, "public")], ignore_index=True)
-    evaluators = BackbonesDataset(str(DATA / "06_models/evaluators")).load()
-    return World(
-        parameters, FaceStore(DATA / "02_intermediate/faces.arrow"), target, references, splits, evaluators, own
-    )
+    evaluators = BackbonesDataset(str(judges or DATA / "06_models/evaluators")).load()
+    independent = tuple(evaluators) if judges else parameters.reconstruction.independent
+    store = FaceStore(DATA / "02_intermediate/faces.arrow")
+    return World(parameters, store, target, references, splits, evaluators, independent, own)
 
 
 def _with_knowledge(images: pd.DataFrame) -> pd.DataFrame:
@@ -163,10 +167,12 @@ def settings_of(mode: str, objective: dict[str, float]) -> dict[str, dict[str, A
     return {"as configured": {"objective": objective}}
 
 
-def run(mode: str, own: bool, seeds: int, changes: dict[str, Any], only: list[str], env: str) -> None:
+def run(
+    mode: str, own: bool, seeds: int, changes: dict[str, Any], only: list[str], env: str, judges: Path | None
+) -> None:
     """Print the table, and what judges say alone."""
     keep_freed_memory()
-    world = load_world(own, env)
+    world = load_world(own, env, judges)
     search = SearchOptions.model_validate(world.parameters.reconstruction.search.model_dump() | changes)
     settings = settings_of(mode, search.objective)
     settings = {name: fields for name, fields in settings.items() if not only or name in only}
@@ -198,5 +204,6 @@ if __name__ == "__main__":
         seeds=int(asked.pop("seeds", 5)),
         only=[name for name in asked.pop("only", "").split(",") if name],
         env=asked.pop("env", "local"),
+        judges=Path(asked.pop("judges")) if "judges" in asked else None,
         changes={key.removeprefix("search."): yaml.safe_load(value) for key, value in asked.items()},
     )
