@@ -1,12 +1,13 @@
 """The search from one person's image: what holds it near the image, chosen on the attacker's own people.
 
 `python -m benchmarks.person_image own` takes a reference backbone for the target, so that nobody chooses on those who
-are judged; without `own` it judges the audited target. Options: `near=3,10,30`, and `<field>=<value>` of
-`reconstruction.person_image`. Needs the results of `make attack`.
+are judged; without `own` it judges the audited target. Options: `near=3,10,30`, `judges=<folder of backbones>`, and
+`<field>=<value>` of `reconstruction.person_image`. Needs the results of `make attack`.
 """
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -38,10 +39,10 @@ def told(metrics: dict[str, float], name: str) -> str:
     return f"{metrics[name]:6.3f} [{metrics[f'{name}_ci_low']:6.3f}, {metrics[f'{name}_ci_high']:6.3f}]"
 
 
-def run(own: bool, nears: list[float], changes: dict[str, Any]) -> None:
+def run(own: bool, nears: list[float], changes: dict[str, Any], judges: Path | None) -> None:
     """Print the tables of every `near`."""
     keep_freed_memory()
-    world = load_world(own)
+    world = load_world(own, judges=judges)
     people = embed_people(world.evaluators, world.store, world.splits, world.parameters.compute)
     for near in nears:
         started = time.process_time()
@@ -58,4 +59,5 @@ def run(own: bool, nears: list[float], changes: dict[str, Any]) -> None:
 if __name__ == "__main__":
     asked = dict(argument.split("=", 1) for argument in sys.argv[1:] if "=" in argument)
     nears = [float(value) for value in asked.pop("near", "10").split(",")]
-    run("own" in sys.argv[1:], nears, {name: yaml.safe_load(value) for name, value in asked.items()})
+    judges = Path(asked.pop("judges")) if "judges" in asked else None
+    run("own" in sys.argv[1:], nears, {name: yaml.safe_load(value) for name, value in asked.items()}, judges)

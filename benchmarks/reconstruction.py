@@ -32,7 +32,7 @@ from faceleak.membership.stacking import parts
 from faceleak.metrics.identity_match import measure_panel
 from faceleak.metrics.judge import Panel, make_panel
 from faceleak.pipelines.reconstruction.nodes import calibrating, embed_people
-from faceleak.reconstruction.options import SearchOptions
+from faceleak.reconstruction.options import EvaluatorOptions, SearchOptions
 from faceleak.reconstruction.pieces import STEPS, ReconstructionPiece, reconstruct_all, reconstruct_piece
 from faceleak.reconstruction.search import SEARCH_STEPS
 from faceleak.reconstruction.untrained import fit_guide, untrained
@@ -69,7 +69,6 @@ class World:
     references: dict[str, Backbone]
     splits: pd.DataFrame
     evaluators: dict[str, Backbone]
-    independent: tuple[str, ...]
     own: bool
 
     @property
@@ -81,7 +80,7 @@ class World:
         """The judges of this world's people."""
         options = self.parameters.reconstruction
         people = embed_people(self.evaluators, self.store, self.splits, self.parameters.compute)
-        return make_panel(parts(people, "evaluator"), self.independent, options.far)
+        return make_panel(parts(people, "evaluator"), options.independent, options.far)
 
     def reconstruct(self, search: SearchOptions) -> dict[str, Any]:
         """`target/<step>/<part>` → array."""
@@ -128,9 +127,12 @@ def load_world(own: bool, env: str = "local", judges: Path | None = None) -> Wor
         images = reference_splits[reference_splits["reference"] == name].drop(columns="reference")
         splits = pd.concat([_with_knowledge(images), with_role(splits, "public")], ignore_index=True)
     evaluators = BackbonesDataset(str(judges or DATA / "06_models/evaluators")).load()
-    independent = tuple(evaluators) if judges else parameters.reconstruction.independent
+    if judges:
+        named = {name: EvaluatorOptions.model_construct(independent=True) for name in evaluators}
+        asked = parameters.reconstruction.model_copy(update={"evaluators": named})
+        parameters = parameters.model_copy(update={"reconstruction": asked})
     store = FaceStore(DATA / "02_intermediate/faces.arrow")
-    return World(parameters, store, target, references, splits, evaluators, independent, own)
+    return World(parameters, store, target, references, splits, evaluators, own)
 
 
 def _with_knowledge(images: pd.DataFrame) -> pd.DataFrame:

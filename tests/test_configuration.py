@@ -70,6 +70,24 @@ def test_reconstruction_by_an_attack_without_gradients_is_refused(attack: str, c
         check_parameters(wrong)
 
 
+@pytest.mark.parametrize("changes", [{"calibration": "lira"}, {"model": "cnn"}, {"layers": "late"}])
+def test_cma_es_takes_attacks_without_gradients_on_single_images(changes: dict[str, Any]) -> None:
+    asked = deepcopy(parameters("base"))
+    asked["membership"]["attacks"]["bn_moments"] |= changes
+    asked["reconstruction"]["search"]["optimiser"] = "cma_es"
+    assert check_parameters(asked).reconstruction.search.optimiser == "cma_es"
+    asked["reconstruction"]["search"]["attack"] = "fused"
+    with pytest.raises(ConfigurationError, match="'fused', but `cma_es` climbs an attack on signals of single images"):
+        check_parameters(asked)
+
+
+def test_an_unknown_optimiser_is_named_with_those_there_are() -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["reconstruction"]["search"]["optimiser"] = "cma-es"
+    with pytest.raises(ConfigurationError, match="no optimiser 'cma-es'. Did you mean 'cma_es'. Known: adam, cma_es"):
+        check_parameters(wrong)
+
+
 def test_reconstruction_by_a_calibrated_attack_takes_people_that_references_never_saw() -> None:
     right = deepcopy(parameters("base"))
     right["membership"]["attacks"]["bn_moments"] |= {"model": "mlp", "calibration": "features"}
