@@ -55,7 +55,7 @@ STEPS_OF_ADAM, POPULATION = 160, 16
 OPTIMISERS: dict[str, dict[str, Any]] = {
     "adam": {"optimiser": "adam", "steps": STEPS_OF_ADAM},
     "cma_es": {"optimiser": "cma_es", "steps": STEPS_OF_ADAM // POPULATION, "population": POPULATION},
-    "cma_es, 10 × images": {"optimiser": "cma_es", "steps": 10 * STEPS_OF_ADAM // POPULATION, "population": POPULATION},
+    "cma_es × 10": {"optimiser": "cma_es", "steps": 10 * STEPS_OF_ADAM // POPULATION, "population": POPULATION},
 }
 
 

@@ -4,11 +4,16 @@ import pytest
 
 from faceleak.backbones.embedding import embed
 from faceleak.faces.store import FaceStore
+from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.reconstruction.nodes import embed_people
-from faceleak.pipelines.targeted.person_nodes import choose_person_images, measure_person_images
+from faceleak.pipelines.targeted.person_nodes import (
+    choose_person_images,
+    measure_person_images,
+    search_person_images,
+)
 from faceleak.reconstruction.options import ReconstructionOptions
-from faceleak.reconstruction.person_image import METHODS
+from faceleak.reconstruction.person_image import METHODS, NoGradientError
 
 
 @pytest.fixture
@@ -60,6 +65,19 @@ def test_faces_are_compared_with_the_photos_of_their_own_person(
     assert measured["gain"]["members"]["likeness"] == pytest.approx(gain)
     assert measured["gain"]["member_excess"]["likeness"] == pytest.approx(gain)
     assert measured["verdict"]["image"]["auc"] == 1.0  # members come first, and have the higher scores
+
+
+def test_an_attack_without_gradients_is_refused(demo_store, splits, options, tiny_backbone, compute) -> None:
+    training = options.evaluators["one"].training
+    attack = {"signals": ["bn_moments"], "model": "cnn"}
+    membership = MembershipOptions(
+        threat_models=["partial_knowledge"],
+        attacks={"bn_moments": attack},
+        references={"count": 1, "training": training},
+    )
+    given = choose_person_images(splits, options)
+    with pytest.raises(NoGradientError, match="'bn_moments', which has no gradient"):
+        search_person_images(tiny_backbone, {}, {}, demo_store, given, options, membership, compute)
 
 
 def _pixels(store: FaceStore, image_ids: pd.Series) -> np.ndarray:

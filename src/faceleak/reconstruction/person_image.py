@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from faceleak.errors import FaceleakError
 from faceleak.progress import track
 from faceleak.reconstruction.drawing import draw_faces, draw_noise, draw_seed, score_latents
 from faceleak.reconstruction.guide import Guide
@@ -23,6 +24,10 @@ from faceleak.signals.observation import Need
 
 METHODS = ("start", "inversion", "person_image")
 EMBEDDING: frozenset[Need] = frozenset({"embedding"})
+
+
+class NoGradientError(FaceleakError):
+    """The attack has no gradient to climb."""
 
 
 @dataclass(frozen=True)

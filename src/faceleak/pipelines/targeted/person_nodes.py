@@ -36,12 +36,22 @@ def search_person_images(
     membership: MembershipOptions,
     compute: ComputeOptions,
 ) -> dict[str, Any]:
-    """Search from each given image: `<method>/<latents|pixels|scores>` and `image/scores`, a row an image."""
+    """Search from each given image: `<method>/<latents|pixels|scores>` and `image/scores`, a row an image.
+
+    Raises NoGradientError where the attack cannot be climbed by gradients.
+    """
     from faceleak.membership.scoring import model_name
     from faceleak.pipelines.reconstruction.nodes import calibrating
+    from faceleak.reconstruction.person_image import NoGradientError
     from faceleak.reconstruction.score_guide import make_guide
 
     search = options.search
+    if not membership.attacks[search.attack].is_differentiable():
+        raise NoGradientError(
+            f"reconstruction.search.attack is {search.attack!r}, which has no gradient, and a search from one person's "
+            "image climbs gradients. Take a `logistic` or `mlp` attack on signals of single images and all layers, "
+            "without calibration or with `features`, to run the `targeted` pipeline."
+        )
     attack = models[UNDEFENDED][model_name(search.attack, search.threat_model)]
     compared = tuple(calibrating(references, membership.attacks[search.attack]))
     guide = make_guide(target, attack, compared, takes_gradients=True)
