@@ -68,7 +68,7 @@ def _fetched(results: Iterable[Tensor]) -> Iterator[NDArray[np.float32]]:
     for result in results:
         rows, copied = result.to("cpu", non_blocking=True), None
         if result.is_cuda:
-            copied = torch.cuda.Event()
+            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             copied.record()
         if coming is not None:
             yield _arrived(*coming)
