@@ -24,11 +24,11 @@ FOLDERS = {
 EVERYTHING = ("__default__", "audit")  # they run what the other pipelines are about
 INTRODUCTION = """# Catalogue of artifacts
 
-Every file that a run leaves under `data/` (`data/<env>/` where an environment says so), from Kedro's catalog.
-`kedro catalog describe-datasets` lists them by pipeline, `catalog.load("scores")` in a notebook opens one, and `kedro
-viz run` previews tables and figures. *Read by* names pipelines; what nobody reads is for people. `report` and `gate` read
-every result file in `08_reporting` besides. Files marked with ● are artifacts of the run in MLflow too. Expensive
-pieces are kept under `data/cache`, which may be deleted at any time: it is made again.
+Every file that a run leaves under `data/` (`data/<env>/` where an environment says so), with its name in the catalog.
+`kedro catalog describe-datasets` lists the names by pipeline, `catalog.load("scores")` in a notebook opens one, and
+`kedro viz run` previews tables and figures. *Read by* names pipelines; what nobody reads is for people. `report` and
+`gate` read every result file in `08_reporting` besides. Files marked with ● are artifacts of the run in MLflow too.
+Expensive pieces are kept under `data/cache`, which may be deleted at any time: it is made again.
 """
 
 
@@ -46,14 +46,14 @@ class Artifact:
         """A row of the table."""
         who = (", ".join(f"`{name}`" for name in sorted(names)) for names in (self.written_by, self.read_by))
         mark = " ●" if self.in_mlflow else ""
-        return f"| `{Path(path).name}`{mark} | `{self.name}` | {self.content} | {' | '.join(who)} |"
+        return f"| `{Path(path).name}`{mark}<br>`{self.name}` | {self.content} | {' | '.join(who)} |"
 
 
 def page(project: Path) -> str:
     """The whole page in Markdown."""
     configure_project("faceleak")
     loader = OmegaConfigLoader(str(project / "conf"), env="base", **CONFIG_LOADER_ARGS)
-    return "\n".join([INTRODUCTION, *_sections(_artifacts(loader["catalog"], dict(pipelines)))])
+    return "\n".join([INTRODUCTION, *sections(_artifacts(loader["catalog"], dict(pipelines)))])
 
 
 def _artifacts(catalog: dict[str, Any], by_name: dict[str, Pipeline]) -> dict[str, Artifact]:
@@ -80,10 +80,11 @@ def _smallest(by_name: dict[str, Pipeline], concerned: Callable[[Node], bool]) -
     return {min(names, key=lambda name: (sizes[name], name)) for names in runs.values()}
 
 
-def _sections(artifacts: dict[str, Artifact]) -> Iterator[str]:
+def sections(artifacts: dict[str, Artifact]) -> Iterator[str]:
+    """A section a folder. Warns of what the page cannot say."""
     for folder, title in FOLDERS.items():
         rows = {path: artifact for path, artifact in artifacts.items() if Path(path).parent.name == folder}
-        yield f"\n## {folder}: {title}\n\n| file | name | what is in it | written by | read by |\n|---|---|---|---|---|"
+        yield f"\n## {folder}: {title}\n\n| file, name | what is in it | written by | read by |\n|---|---|---|---|"
         yield from (rows[path].row(path) for path in sorted(rows))
     _complain(artifacts)
 

@@ -32,10 +32,10 @@ that check the configuration.
 def page(conf: Path) -> str:
     """The whole page in Markdown."""
     given = OmegaConfigLoader(str(conf), env="base", **CONFIG_LOADER_ARGS)["parameters"]
-    return "\n".join([INTRODUCTION, *_Reference(Parameters.model_json_schema()).all_blocks(given), *_settings()])
+    return "\n".join([INTRODUCTION, *Reference(Parameters.model_json_schema()).all_blocks(given), *_settings()])
 
 
-class _Reference:
+class Reference:
     """A section for each model, at the first place in the configuration that holds one; later places link there."""
 
     def __init__(self, schema: Schema) -> None:
@@ -71,7 +71,7 @@ class _Reference:
         self, fields: Schema, required: list[str], explained: dict[str, str], given: Any, model: str = ""
     ) -> Iterator[str]:
         """A row for each key. What has neither description nor a section of its own is a warning."""
-        yield "| key | takes | default | `conf/base` | meaning |\n|---|---|---|---|---|"
+        yield "| key | takes | default | conf/base | meaning |\n|---|---|---|---|---|"
         for key, field in fields.items():
             meaning = field.get("description") or explained.get(key, "")
             if not meaning and len(fields) > 1 and not models_in(field, key):
@@ -93,7 +93,7 @@ def _settings() -> Iterator[str]:
         introduction, explained = meanings(schema.get("description", ""), fields)
         yield f"\n### {name} {{#settings-{name}}}\n\n{introduction}\n"
         if fields:
-            yield from _Reference(schema).table(fields, schema.get("required", []), explained, {}, name)
+            yield from Reference(schema).table(fields, schema.get("required", []), explained, {}, name)
 
 
 def _anchor(place: str) -> str:
