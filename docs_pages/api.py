@@ -1,6 +1,6 @@
 """API reference: one page a room, every module in it, by mkdocstrings."""
 
-import ast
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOMS = (
@@ -16,19 +16,21 @@ ROOMS = (
     "datasets",
     "pipelines",
 )
+WITHOUT_HEADING = "\n    options:\n      show_root_heading: false\n"
 
 
 def pages(source: Path) -> dict[str, str]:
     """Path in the site → Markdown, with a line for mkdocstrings in the place of each module."""
     package = source / "faceleak"
-    rooms = {f"api/{room}.md": _page(room, sorted((package / room).rglob("*.py")), source) for room in ROOMS}
-    return {**rooms, "api/project.md": _page("project", sorted(package.glob("*.py")), source)}
+    rooms = {f"api/{room}.md": _page(f"faceleak.{room}", (package / room).rglob("*.py"), source) for room in ROOMS}
+    return {**rooms, "api/project.md": _page("faceleak", package.glob("*.py"), source)}
 
 
-def _page(title: str, files: list[Path], source: Path) -> str:
-    modules = [".".join(file.relative_to(source).with_suffix("").parts) for file in files if _says_something(file)]
-    return f"# {title}\n\n" + "\n\n".join(f"::: {module.removesuffix('.__init__')}" for module in modules) + "\n"
+def _page(room: str, files: Iterable[Path], source: Path) -> str:
+    modules = [_module(file.relative_to(source)) for file in sorted(files)]
+    lines = [f"::: {module}{WITHOUT_HEADING if module == room else ''}" for module in modules]
+    return "\n\n".join([f"# {room}", *lines, ""])
 
 
-def _says_something(file: Path) -> bool:
-    return file.name != "__init__.py" or ast.get_docstring(ast.parse(file.read_text())) is not None
+def _module(file: Path) -> str:
+    return ".".join(file.with_suffix("").parts).removesuffix(".__init__")

@@ -71,13 +71,14 @@ class Reference:
         self, fields: Schema, required: list[str], explained: dict[str, str], given: Any, model: str = ""
     ) -> Iterator[str]:
         """A row for each key. What has neither description nor a section of its own is a warning."""
-        yield "| key | takes | default | conf/base | meaning |\n|---|---|---|---|---|"
+        yield "| key | meaning | takes | default | conf/base |\n|---|---|---|---|---|"
         for key, field in fields.items():
             meaning = field.get("description") or explained.get(key, "")
             if not meaning and len(fields) > 1 and not models_in(field, key):
                 LOG.warning("%s.%s has no description: give it one in the docstring of its class", model, key)
             default = "*required*" if key in required else _shown(field.get("default", MISSING))
-            yield f"| `{key}` | {describe(field, self._link)} | {default} | {_shown(_value(given, key))} | {meaning} |"
+            takes, in_base = describe(field, self._link), _shown(_value(given, key))
+            yield f"| `{key}` | {meaning} | {takes} | {default} | {in_base} |"
 
     def _link(self, model: str) -> str:
         place = self._places.get(model)
