@@ -31,8 +31,8 @@ lint: $(READY)
 bench: $(READY)  ## Benchmarks: ratios taken in one run
 	$(BIN)/python -m benchmarks
 
-docs: $(READY)  ## The docs as a site, in build/docs; make docs DOCS=serve shows it while it is written
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(or $(DOCS),build)
+docs: $(READY)  ## The docs as a site, in build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 ui: $(READY)  ## MLflow on loopback: compare the runs
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000 --workers 1

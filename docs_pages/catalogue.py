@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +66,19 @@ def _artifacts(catalog: dict[str, Any], by_name: dict[str, Pipeline]) -> dict[st
         name, content = entry.partition("@")[0], settings.get("metadata", {}).get("content", "")
         artifact = found.setdefault(path, Artifact(name, content, "dataset" in settings))
         artifact.content = artifact.content or content
-        artifact.written_by |= _smallest(by_name, lambda node, entry=entry: entry in node.outputs)
-        artifact.read_by |= _smallest(by_name, lambda node, entry=entry: entry in node.inputs)
+        artifact.written_by |= _smallest(by_name, entry, attrgetter("outputs"))
+        artifact.read_by |= _smallest(by_name, entry, attrgetter("inputs"))
     return found
 
 
-def _smallest(by_name: dict[str, Pipeline], concerned: Callable[[Node], bool]) -> set[str]:
-    """For each node that is concerned, the smallest pipeline that runs it: composites say nothing new."""
+def _smallest(by_name: dict[str, Pipeline], entry: str, side: Callable[[Node], list[str]]) -> set[str]:
+    """For each node with the entry on this side, the smallest pipeline that runs it: composites say nothing new."""
     sizes = {name: len(pipeline.nodes) for name, pipeline in by_name.items() if name not in EVERYTHING}
     runs: dict[str, list[str]] = {}
     for name in sizes:
-        for node in filter(concerned, by_name[name].nodes):
-            runs.setdefault(node.name, []).append(name)
+        for node in by_name[name].nodes:
+            if entry in side(node):
+                runs.setdefault(node.name, []).append(name)
     return {min(names, key=lambda name: (sizes[name], name)) for names in runs.values()}
 
 

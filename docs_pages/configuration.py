@@ -44,10 +44,11 @@ class Reference:
 
     def all_blocks(self, given: dict[str, Any]) -> Iterator[str]:
         """Every key at the top, each a block of its own."""
+        explained = meanings(self._schema["description"], self._schema["properties"])[1]
         for key, field in self._schema["properties"].items():
             if not models_in(field, key):
                 yield f"\n## {key}\n"
-                yield from self.table({key: field}, [], {key: self._schema["description"]}, given)
+                yield from self.table({key: field}, [], explained, given, "Parameters")
             yield from self._sections({key: field}, "", given)
 
     def _sections(self, fields: Schema, above: str, given: Any) -> Iterator[str]:
@@ -74,7 +75,7 @@ class Reference:
         yield "| key | meaning | takes | default | conf/base |\n|---|---|---|---|---|"
         for key, field in fields.items():
             meaning = field.get("description") or explained.get(key, "")
-            if not meaning and len(fields) > 1 and not models_in(field, key):
+            if not (meaning or models_in(field, key)):
                 LOG.warning("%s.%s has no description: give it one in the docstring of its class", model, key)
             default = "*required*" if key in required else _shown(field.get("default", MISSING))
             takes, in_base = describe(field, self._link), _shown(_value(given, key))

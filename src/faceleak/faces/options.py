@@ -29,19 +29,28 @@ class DemoOptions(Options):
 
 
 class FolderOptions(Options):
-    """A folder with one folder a person: `<path>/<identity>/<image>`."""
+    """A folder with one folder a person.
+
+    `path`: of the folder; images are `<path>/<identity>/<image>`.
+    """
 
     path: Path
 
 
 class RecordOptions(Options):
-    """InsightFace's RecordIO: the `.rec` file; its `.idx` file lies beside it."""
+    """InsightFace's RecordIO.
+
+    `path`: of the `.rec` file; its `.idx` file lies beside it.
+    """
 
     path: Path
 
 
 class BinOptions(Options):
-    """InsightFace's verification set: a `.bin` file. Each image is a person of its own."""
+    """InsightFace's verification set. Each image is a person of its own.
+
+    `path`: of the `.bin` file.
+    """
 
     path: Path
 
@@ -59,7 +68,10 @@ class ParquetOptions(Options):
 
 
 class CsvOptions(Options):
-    """A CSV list `path,identity` or `path,identity,role`; paths are relative to it."""
+    """A CSV list.
+
+    `path`: of the file, with `path,identity` or `path,identity,role`; paths in it are relative to it.
+    """
 
     path: Path
 
