@@ -31,7 +31,12 @@ PIECES_AHEAD = 4  # for each worker, so that none waits
 
 
 class ComputeOptions(Options):
-    """Where work runs. `auto` takes a GPU where there is one, and bfloat16 where the hardware computes in it."""
+    """Where work runs.
+
+    `device`: `auto` takes a GPU where there is one. `precision`: of training and optimisation; `auto` is bfloat16 where
+    the hardware computes in it. `workers`: processes for independent pieces; `auto` is one a core, or one for a GPU.
+    `batch_size`: images in a forward pass without gradients. `cache`: folder of what was expensive to make.
+    """
 
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -25,7 +25,10 @@ class ConfigurationError(FaceleakError):
 
 
 class Parameters(Options):
-    """Everything under `conf/<env>/parameters*.yml`."""
+    """Everything under `conf/<env>/parameters*.yml`.
+
+    `attackers`: who attacks the target when no defence is judged.
+    """
 
     compute: ComputeOptions = ComputeOptions()
     bootstrap: BootstrapOptions = BootstrapOptions()
