@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 
 import pandas as pd
 
-from faceleak.compute import available_cores, run_pieces, worker_count
+from faceleak.compute import ComputeOptions, available_cores, run_pieces, worker_count
 from faceleak.faces.store import FaceStore
 from faceleak.planning.configured import Audit
 from faceleak.planning.measuring import measurements_here
@@ -18,11 +18,15 @@ from faceleak.planning.working import Sample, measurements_of_workers
 
 @dataclass(frozen=True)
 class Rates:
-    """by_driver and by_workers: quantity → rate. start_of_workers: seconds until they begin."""
+    """by_driver and by_workers: quantity → rate.
+
+    start_of_workers: seconds until they begin. cpu_of_start: what that takes of the cores for all of them.
+    """
 
     by_driver: Mapping[str, Rate]
     by_workers: Mapping[str, Rate]
     start_of_workers: float
+    cpu_of_start: float
     memory_of_driver: float
 
 
@@ -43,18 +47,25 @@ def calibrate(
     here = _Calibration(audit, store, images, tuple(sorted(set(by_driver))))
     measured_here = _measure(here)
     there = replace(here, quantities=tuple(sorted(set(by_workers))))
-    workers = min(worker_count(audit.compute, available_cores()), available_cores())
+    workers = min(workers_of(audit.compute), available_cores())
     if workers == 1:
-        return Rates(measured_here, _measure(there), 0.0, memory_so_far())
+        return Rates(measured_here, _measure(there), 0.0, 0.0, memory_so_far())
     started = perf_counter()
     measured = run_pieces(_measure_and_time, [there] * workers, audit.compute)
-    start = perf_counter() - started - max(seconds for _, seconds in measured)
-    return Rates(measured_here, mean([rates for rates, _ in measured]), start, memory_so_far())
+    start = perf_counter() - started - max(seconds for _, seconds, _ in measured)
+    rates = mean([rates for rates, _, _ in measured])
+    return Rates(measured_here, rates, start, sum(cpu for _, _, cpu in measured), memory_so_far())
 
 
-def _measure_and_time(calibration: _Calibration) -> tuple[dict[str, Rate], float]:
-    started = perf_counter()
-    return _measure(calibration), perf_counter() - started
+def workers_of(compute: ComputeOptions) -> int:
+    """As many as are configured, or what this machine takes."""
+    return worker_count(compute, available_cores()) if compute.workers == "auto" else max(1, compute.workers)
+
+
+def _measure_and_time(calibration: _Calibration) -> tuple[dict[str, Rate], float, float]:
+    """Rates, the seconds that measuring them took, and the CPU seconds before that."""
+    started, cpu = perf_counter(), process_time()
+    return _measure(calibration), perf_counter() - started, cpu
 
 
 def _measure(calibration: _Calibration) -> dict[str, Rate]:

@@ -97,18 +97,23 @@ def _cpu_seconds(work: Work, rates: Rates) -> float:
 
 @dataclass(frozen=True)
 class _Span:
-    """Of a pool: seconds of the clock for each second that one worker alone would take, and of the start."""
+    """Of a pool: seconds of the clock for each second that one worker alone would take.
+
+    start, cpu: a work's share of the seconds that workers take to start, and of what that takes of the cores.
+    """
 
     share: float
-    start: float
+    start: float = 0.0
+    cpu: float = 0.0
 
 
 def _span(works: Sequence[Work], rates: Rates, workers: int) -> _Span:
     durations = [_seconds(work, rates) for work in works for _ in range(work.missing)]
     used = min(workers, len(durations))
-    return _Span(
-        makespan(durations, used) / max(sum(durations), 1e-9), rates.start_of_workers / len(works) if used > 1 else 0.0
-    )
+    share = makespan(durations, used) / max(sum(durations), 1e-9)
+    if used == 1:
+        return _Span(share)
+    return _Span(share, rates.start_of_workers / len(works), rates.cpu_of_start / len(works))
 
 
 def _line(alike: Sequence[Work], spans: Mapping[tuple[str, str], _Span], rates: Rates, workers: int) -> Line:
@@ -119,6 +124,7 @@ def _line(alike: Sequence[Work], spans: Mapping[tuple[str, str], _Span], rates: 
         if work.pool and work.missing:
             span = spans[work.pipeline, work.pool]
             alone = span.share * alone + span.start
+            cpu_seconds += span.cpu
         seconds += alone
         cpu_seconds += work.missing * _cpu_seconds(work, rates)
         used = min(workers, max(1, work.missing)) if work.pool else 0

@@ -110,7 +110,7 @@ def measure_fitting(audit: Audit, options: AttackOptions) -> Rate:
     return rate_of(few, many, f"fitting on {ROWS[0]:,} and {ROWS[1]:,} rows of random numbers")
 
 
-def _evidence(audit: Audit, options: AttackOptions, rows: int, references: int):
+def _evidence(audit: Audit, options: AttackOptions, rows: int, references: int) -> Evidence:
     random = np.random.default_rng(0)
     named = audit.of_target.columns(sorted(options.signals_read()))
     columns = [f"{signal}.{column}" for signal, of_signal in named.items() for column in of_signal]

@@ -1,8 +1,8 @@
 """The networks of an audit: what their weights take, and which columns signals have that are read off them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from faceleak.backbones.architectures import ARCHITECTURES
@@ -71,30 +71,45 @@ class Network:
         with seeded(0):
             return Backbone(build(self.card), self.card).eval()
 
-    @cached_property
+    @property
     def weight_bytes(self) -> int:
         """Bytes of all weights and statistics."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.make().net.state_dict().values())
+        return _weight_bytes(self._described())
 
-    def columns(self, names: Sequence[str]) -> Mapping[str, list[str]]:
+    def columns(self, names: Sequence[str]) -> dict[str, list[str]]:
         """The columns that each of these signals has on this network."""
-        import torch
+        return {name: list(_columns(self._described(), name)) for name in names}
 
-        from faceleak.signals import registry
-        from faceleak.signals.observation import observe
-        from faceleak.signals.registry import Signal
+    def _described(self) -> tuple[str, str]:
+        return self.card.model_dump_json(), "" if self.load is None else self.load.model_dump_json()
 
-        backbone = self.make()
-        faces = torch.rand(2, 3, *self.card.preprocessing.canvas.shape)
-        found = {}
-        with torch.inference_mode():
-            for name in names:
-                signal = registry.get(name)
-                if not isinstance(signal, Signal):
-                    found[name] = list(signal.columns)
-                elif signal.column_names is not None:
-                    found[name] = list(signal.column_names(backbone.net))
-                else:
-                    width = signal.compute(observe(backbone, faces, signal.needs)).shape[1]
-                    found[name] = [str(number) for number in range(width)]
-        return found
+
+@lru_cache(maxsize=1)
+def _made(described: tuple[str, str]) -> "Backbone":
+    card, load = described
+    options = LoadOptions.model_validate_json(load) if load else None
+    return Network(BackboneCard.model_validate_json(card), options).make()
+
+
+@cache
+def _weight_bytes(described: tuple[str, str]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in _made(described).net.state_dict().values())
+
+
+@cache
+def _columns(described: tuple[str, str], name: str) -> tuple[str, ...]:
+    import torch
+
+    from faceleak.signals import registry
+    from faceleak.signals.observation import observe
+    from faceleak.signals.registry import Signal
+
+    signal, backbone = registry.get(name), _made(described)
+    if not isinstance(signal, Signal):
+        return tuple(signal.columns)
+    if signal.column_names is not None:
+        return tuple(signal.column_names(backbone.net))
+    with torch.inference_mode():
+        faces = torch.rand(2, 3, *backbone.canvas.shape)
+        width = signal.compute(observe(backbone, faces, signal.needs)).shape[1]
+    return tuple(map(str, range(width)))

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import psutil
 
-from faceleak.compute import worker_count
 from faceleak.faces.store import FaceStore
 from faceleak.planning import estimate
 from faceleak.planning.attack_work import attack_work, faces_work
-from faceleak.planning.calibration import Rates, calibrate
+from faceleak.planning.calibration import Rates, calibrate, workers_of
 from faceleak.planning.configured import Audit
 from faceleak.planning.defense_work import defense_work
 from faceleak.planning.errors import PlanError
@@ -38,7 +37,7 @@ def make_plan(audit: Audit, plan: PlanOptions, store: FaceStore | None, found: F
         image_bytes = float(np.mean([len(faces.jpeg(row)) for row in range(min(len(faces), len(images)))])) + 150
         works = with_found(works_of(audit, image_bytes), found)
         rates = rates_for(works, audit, plan, faces, images)
-    workers = worker_count(audit.compute, audit.counts.store.images)
+    workers = workers_of(audit.compute)
     lines = estimate.lines(works, rates, workers)
     totals = estimate.totals(lines, rates.memory_of_driver)
     free = _free(audit, plan)
@@ -49,6 +48,7 @@ def make_plan(audit: Audit, plan: PlanOptions, store: FaceStore | None, found: F
         "machine": {
             "workers": workers,
             "seconds_to_start_workers": rates.start_of_workers,
+            "cpu_seconds_to_start_workers": rates.cpu_of_start,
             "memory_of_driver": rates.memory_of_driver,
             "load": psutil.getloadavg()[0],
             **free,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import pandas as pd
 
@@ -33,7 +33,7 @@ def measurements_of_workers(audit: Audit, sample: Sample) -> dict[str, Callable[
     """Quantity → how it is measured."""
     trainings = [options for options in _trainings(audit) if options is not None]
     networks = [audit.of_target, audit.of_references, *audit.of_evaluators.values()]
-    own, searched = audit.of_target, partial(measure_search, audit, sample)
+    own, searched = audit.of_target, cache(partial(measure_search, audit, sample))
     return {
         **{f"training {Network.trained(one).name}": partial(measure_training, one, sample) for one in trainings},
         **{f"reading {network.name}": partial(measure_reading, network, audit, sample) for network in networks},
