@@ -18,12 +18,11 @@ def faces_work(audit: Audit, image_bytes: float) -> list[Work]:
     per_piece = PEOPLE_PER_PIECE * audit.counts.store.images_per_person if drawn else ROWS_PER_BATCH
     pieces = max(1, round(images / per_piece))
     making = Cost("drawing faces" if drawn else "packing faces", images / pieces)
-    rows = images * 2 * ID_BYTES
+    rows, checking = images * 2 * ID_BYTES, (Cost("validating faces", images), Cost("a start", 1))
     return [
         Work("faces", "faces in the store", pieces, (making,), "faces", disk=image_bytes * images / pieces),
-        Work(
-            "faces", "splits and validation", 1, (Cost("validating faces", images),), kept=False, disk=rows, held=rows
-        ),
+        Work("faces", "start of the program", 1, (Cost("a start", 1),), kept=False),
+        Work("faces", "splits and validation", 1, checking, kept=False, disk=rows, held=rows),
         Work("faces", "tables and figures", NODES["faces"], (Cost("a node", 1),), kept=False),
     ]
 

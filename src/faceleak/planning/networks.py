@@ -55,9 +55,9 @@ class Network:
 
     @property
     def name(self) -> str:
-        """Architecture and pixels, as rates are named: iresnet50@112."""
+        """Architecture, height and width, as rates are named: iresnet50 112x112."""
         height, width = self.card.preprocessing.canvas.shape
-        return f"{self.card.architecture or 'onnx'}@{height if height == width else f'{height}x{width}'}"
+        return f"{self.card.architecture or 'onnx'} {height}x{width}"
 
     def make(self) -> "Backbone":
         """The network with fresh weights, or those it comes with where it cannot be built without. Eval mode."""
