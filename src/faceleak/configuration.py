@@ -14,6 +14,7 @@ from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import CALIBRATED_SHADOWS, MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.options import Options
+from faceleak.planning.options import PlanOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 from faceleak.reporting.options import GateOptions, ReportOptions
@@ -42,6 +43,7 @@ class Parameters(Options):
     report: ReportOptions = ReportOptions()
     gate: GateOptions | None = None
     tuning: TuningOptions
+    plan: PlanOptions = PlanOptions()
 
     @model_validator(mode="after")
     def _reconstruct_by_a_configured_attack(self) -> "Parameters":

@@ -144,6 +144,8 @@ class TerminalHooks:
             terminal.show_defenses(*(catalog.load(f"defense.{name}") for name in shown))
         if "audit_page" in made:
             terminal.show(f"The report: {self._reports}/audit.html")
+        if "plan" in made:
+            terminal.show_plan(catalog.load("plan"))
         if "tuning_metrics" in made:
             terminal.show_tuning(catalog.load("tuning_metrics"))
         if made & {"results", "defense.results", "tuning_metrics"}:

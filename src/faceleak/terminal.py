@@ -63,3 +63,13 @@ def show_tuning(metrics: dict[str, dict[str, Any]]) -> None:
     for variant in metrics.values():
         _console.print()
         _console.print(tuning_table(variant["tuning"]))
+
+
+def show_plan(plan: dict[str, Any]) -> None:
+    """Print what an audit will take, kind by kind, and where the machine will not do."""
+    from faceleak.reporting.plan import plan_table, rate_lines
+
+    _console.print()
+    _console.print(plan_table(plan))
+    for line in (*rate_lines(plan), *(f"WARNING: {warning}" for warning in plan["warnings"])):
+        show(line)

@@ -122,11 +122,29 @@ def reconstruct_faces(
 
     Encounters in which the attack cannot be made, as no view of the variant gives its signals, are left out.
     """
+    from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
+
+    pieces = reconstruction_pieces(views, references, models, options, membership, attackers, rounds, compute)
+    search = options.search.model_copy(update={"rounds": rounds})
+    return reconstruct_all(pieces, ReconstructionPiece("", untrained, options.prior, search, compute), compute)
+
+
+def reconstruction_pieces(
+    views: dict[str, Any],
+    references: dict[str, Any],
+    models: Any,
+    options: ReconstructionOptions,
+    membership: MembershipOptions,
+    attackers: list[AttackerName],
+    rounds: int,
+    compute: ComputeOptions,
+) -> list[Any]:
+    """What has to be searched: a piece for each encounter in which the attack can be made."""
     from faceleak.membership.attackers import encounters
     from faceleak.membership.scoring import model_name
     from faceleak.membership.strongest import strongest
     from faceleak.reconstruction.guide import Guide
-    from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
+    from faceleak.reconstruction.pieces import ReconstructionPiece
 
     attack = model_name(options.search.attack, options.search.threat_model)
     chosen = membership.attacks[options.search.attack]
@@ -137,8 +155,7 @@ def reconstruct_faces(
         for tries in encounters(views, attackers)
         if (meeting := strongest(tries, models, attack)) is not None
     }
-    pieces = [ReconstructionPiece(name, guide, options.prior, search, compute) for name, guide in guides.items()]
-    return reconstruct_all(pieces, ReconstructionPiece("", untrained, options.prior, search, compute), compute)
+    return [ReconstructionPiece(name, guide, options.prior, search, compute) for name, guide in guides.items()]
 
 
 def embed_reconstructions(
