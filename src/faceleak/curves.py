@@ -52,6 +52,7 @@ def climbs(reconstructions: Mapping[str, Any]) -> Iterator[tuple[str, Curve]]:
 def log_curve(curve: Curve) -> None:
     """Log a metric with steps 1, 2, … to the active run."""
     run, now, (name, values) = mlflow.active_run(), int(time.time() * 1000), curve
+    assert run is not None
     points = [Metric(name, float(value), now, step) for step, value in enumerate(values, start=1)]
     for start in range(0, len(points), MAX_METRICS_PER_BATCH):
         MlflowClient().log_batch(run.info.run_id, points[start : start + MAX_METRICS_PER_BATCH])

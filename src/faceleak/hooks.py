@@ -76,9 +76,8 @@ class TrackingHooks(MlflowHook):
         points, recommendation = None, ""
         if "defense.results" in made:
             tracking.summarise(catalog.load("defense.results"))
-            points, recommendation = (
-                catalog.load(f"defense.{n}") for n in ("privacy_utility_points", "recommendation")
-            )
+            points = catalog.load("defense.privacy_utility_points")
+            recommendation = catalog.load("defense.recommendation")
         tracking.describe(found, points, recommendation)
         super().after_pipeline_run(run_params, pipeline, catalog)
 

@@ -12,7 +12,7 @@ class Options(BaseModel):
 
 
 class TrackingOptions(Options):
-    """What MLflow is told besides parameters and metrics. `system_metrics`: CPU, memory, disk and GPU of the machine."""
+    """What MLflow is told besides parameters and metrics. `system_metrics`: how busy the machine is."""
 
     system_metrics: bool = True
 

@@ -10,6 +10,7 @@ from typing import Any
 import mlflow
 import psutil
 from mlflow.entities import Dataset, DatasetInput, InputTag, RunStatus
+from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.tracking import MlflowClient
 
 from faceleak.datasets.metrics import CHANGED_TAG, child_run
@@ -67,11 +68,11 @@ def describe_experiment(experiment_id: str) -> None:
 def system_metrics(wanted: bool) -> Iterator[None]:
     """Let a run that starts inside the block watch the machine as long as it lasts; child runs do not."""
     if wanted:
-        mlflow.enable_system_metrics_logging()
+        MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.set(True)
     try:
         yield
     finally:
-        mlflow.disable_system_metrics_logging()
+        MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.unset()
 
 
 def tag_origin(run_params: dict[str, Any]) -> None:

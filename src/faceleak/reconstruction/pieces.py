@@ -47,7 +47,7 @@ class ReconstructionPiece:
 def reconstruct_all(
     pieces: list[ReconstructionPiece], untrained: ReconstructionPiece, compute: ComputeOptions
 ) -> dict[str, Any]:
-    """Reconstruct each piece that is not in the cache yet; return arrays `<piece>/<step>/<latents|pixels|scores|climb>`.
+    """Reconstruct each piece that is not in the cache yet: arrays `<piece>/<step>/<latents|pixels|scores|climb>`.
 
     What the piece `untrained` optimises, guided by nothing of the target, is the step `untrained_guided` of each.
     """

@@ -20,7 +20,7 @@ RECONSTRUCTION |= {"advantage": ("match_advantage", "+.3f")}
 
 
 def run_description(results: Mapping[str, Tree], points: pd.DataFrame | None = None, recommendation: str = "") -> str:
-    """Markdown: verdicts and headline tables where `results` hold a single variant, and what a comparison of defences says.
+    """Markdown: verdicts and headline tables where `results` hold a single variant, and what defences cost and bring.
 
     results: variant → stage → attack → population or step → metric. points: as `privacy_points.collect` gives them.
     The list of runs shows the first lines only: they hold what matters most.
@@ -36,9 +36,8 @@ def _of_defences(points: pd.DataFrame) -> str:
     leaks = {access: rows.set_index("variant")["attack_auc"] for access, rows in strongest.items()}
     utility = points.groupby("variant", sort=False)["utility"].first()
     table = {"variant": utility.index, "verification AUC": utility.to_numpy()}
-    table |= {
-        f"attack AUC, {ACCESSES[access]}": leak.reindex(utility.index).to_numpy() for access, leak in leaks.items()
-    }
+    for access, leak in leaks.items():
+        table[f"attack AUC, {ACCESSES[access]}"] = leak.reindex(utility.index).to_numpy()
     return markdown(pd.DataFrame(table))
 
 
