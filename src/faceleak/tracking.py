@@ -76,7 +76,10 @@ def system_metrics(wanted: bool) -> Iterator[None]:
 
 
 def tag_origin(run_params: dict[str, Any]) -> None:
-    """Name the active run by what it was asked for; tag it with commit, changes, environment, command and process."""
+    """Name the active run by what it was asked for; tag it with commit, changes, environment, command and process.
+
+    Where it comes from is a parameter besides, as MLflow compares parameters and metrics of runs, but no tags.
+    """
     if mlflow.active_run() is None:
         return
     environment = run_params.get("env") or "base"
@@ -94,13 +97,14 @@ def tag_origin(run_params: dict[str, Any]) -> None:
             **({CHANGED_TAG: changed} if changed else {}),
         }
     )
+    mlflow.log_params({"origin.commit": commit() or "none", "origin.uncommitted_changes": has_uncommitted_changes()})
     for tag in SAID_TWICE & {name for name, value in run_params.items() if value}:
         mlflow.delete_tag(tag)
     mlflow.delete_tag("kedro_command")  # without environment and parameters
 
 
 def tag_hashes(handled: dict[str, Any], source: str) -> None:
-    """Tag the active run with the hashes of the splits and of the target that a node has handled.
+    """Tag the active run with the hashes of the splits and of the target that a node has handled; parameters besides.
 
     The splits are its dataset too, which MLflow shows in the list of runs; `source` says where the faces come from.
     """
@@ -114,6 +118,7 @@ def tag_hashes(handled: dict[str, Any], source: str) -> None:
             _tagged.add((run.info.run_id, tag))
             digest = hash_of(handled[name])
             mlflow.set_tag(tag, digest)
+            mlflow.log_param(f"origin.{name}_hash", digest)
             if name == "splits":
                 _log_faces(run.info.run_id, handled[name], source, digest)
             else:

@@ -143,6 +143,9 @@ def test_mlflow_parameters_are_flat_and_tags_tell_the_origin(audited: Path) -> N
     assert parent.data.tags["faceleak.target"] == f"iresnet_tiny ({parent.data.tags['faceleak.target_hash'][:8]})"
     assert parent.data.tags["faceleak.command"] == "kedro run --env=smoke"
     assert not {"runner", "run_id", "project_path", "kedro_command"} & set(parent.data.tags)
+    for name in ("splits_hash", "target_hash"):
+        assert parent.data.params[f"origin.{name}"] == parent.data.tags[f"faceleak.{name}"]
+    assert {"origin.commit", "origin.uncommitted_changes"} <= set(parent.data.params)
     (faces,) = parent.inputs.dataset_inputs
     assert (faces.dataset.name, faces.dataset.digest) == ("demo", parent.data.tags["faceleak.splits_hash"])
 
