@@ -9,6 +9,14 @@ from faceleak.reporting.verdict import is_blind, read_membership
 Tree = Mapping[str, Any]
 
 
+def summarise(results: Mapping[str, Tree]) -> dict[str, dict[str, dict[str, float]]]:
+    """The numbers of each variant as a tree: variant → `summary` → name → value."""
+    return {
+        variant: {"summary": {name.removeprefix("summary/"): value for name, value in summary_numbers(stages).items()}}
+        for variant, stages in results.items()
+    }
+
+
 def summary_numbers(stages: Tree) -> dict[str, float]:
     """Few numbers of a variant, as far as they were measured: `summary/<name>` → value.
 
