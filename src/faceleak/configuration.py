@@ -13,7 +13,7 @@ from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import CALIBRATED_SHADOWS, MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.options import Options
+from faceleak.options import Options, TrackingOptions
 from faceleak.planning.options import PlanOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
@@ -42,6 +42,7 @@ class Parameters(Options):
     defense: DefenseOptions
     report: ReportOptions = ReportOptions()
     gate: GateOptions | None = None
+    tracking: TrackingOptions = TrackingOptions()
     tuning: TuningOptions
     plan: PlanOptions = PlanOptions()
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from faceleak import terminal
 from faceleak.compute import keep_freed_memory, share_cores
 from faceleak.configuration import check_parameters
+from faceleak.options import TrackingOptions
 from faceleak.trees import flatten, merge_metrics
 
 STAGES = ("utility_metrics", "membership_metrics", "reconstruction_metrics")
@@ -42,6 +43,14 @@ class TrackingHooks(MlflowHook):
     """kedro-mlflow's tracking, with flat parameters, provenance tags, and runs that never stay RUNNING."""
 
     @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Set MLflow up, and remember where faces come from and what it is told."""
+        super().after_context_created(context)
+        parameters = context.config_loader["parameters"]
+        self._source = str(parameters["faces"]["source"])
+        self._options = TrackingOptions.model_validate(parameters.get("tracking", {}))
+
+    @hook_impl
     def after_catalog_created(self, catalog: DataCatalog) -> None:
         """Leave datasets lazy: kedro-mlflow would make them all, to name some of kinds that are not used here."""
 
@@ -50,8 +59,11 @@ class TrackingHooks(MlflowHook):
         """Close runs of processes that are gone, start this one, tag it with where its numbers come from."""
         from faceleak import tracking
 
-        tracking.close_orphans(self.mlflow_config.tracking.experiment._experiment.experiment_id)
-        super().before_pipeline_run(run_params, pipeline, catalog)
+        experiment_id = self.mlflow_config.tracking.experiment._experiment.experiment_id
+        tracking.close_orphans(experiment_id)
+        tracking.describe_experiment(experiment_id)
+        with tracking.system_metrics(self._options.system_metrics):
+            super().before_pipeline_run(run_params, pipeline, catalog)
         tracking.tag_origin(run_params)
 
     @hook_impl
@@ -59,17 +71,23 @@ class TrackingHooks(MlflowHook):
         """Describe the run by what it found, before it ends."""
         from faceleak import tracking
 
-        made = pipeline.all_outputs()
-        recommendation = catalog.load("defense.recommendation") if "defense.recommendation" in made else ""
-        tracking.describe(results_of(made, catalog), recommendation)
+        made, found = pipeline.all_outputs(), results_of(pipeline.all_outputs(), catalog)
+        tracking.summarise(found)
+        points, recommendation = None, ""
+        if "defense.results" in made:
+            tracking.summarise(catalog.load("defense.results"))
+            points = catalog.load("defense.privacy_utility_points")
+            recommendation = catalog.load("defense.recommendation")
+        tracking.describe(found, points, recommendation)
         super().after_pipeline_run(run_params, pipeline, catalog)
 
     @hook_impl
     def after_node_run(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
-        """Tag the run with the hashes of data and target, once a node has handled them."""
-        from faceleak import tracking
+        """Tag the run with the hashes of data and target, once a node has handled them; log the curves it has made."""
+        from faceleak import curves, tracking
 
-        tracking.tag_hashes({**inputs, **outputs})
+        tracking.tag_hashes({**inputs, **outputs}, self._source)
+        curves.log_curves(outputs)
 
     def _log_param(self, name: str, value: Any) -> None:
         if isinstance(value, BaseModel):

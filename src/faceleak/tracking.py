@@ -1,19 +1,31 @@
 """What MLflow is told about a run beyond its parameters and metrics: origin, hashes, and how it ended."""
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import psutil
-from mlflow.entities import RunStatus
+from mlflow.entities import Dataset, DatasetInput, InputTag, RunStatus
+from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.tracking import MlflowClient
 
-from faceleak.origin import commit, has_uncommitted_changes
+from faceleak.datasets.metrics import CHANGED_TAG, child_run
+from faceleak.origin import changed_parameters, command, commit, has_uncommitted_changes
 from faceleak.pieces import fingerprint
 
 PROCESS_TAG = "faceleak.process"
+SAID_TWICE = {"env", "kedro_version", "pipeline_names", "project_path", "run_id", "runner", "runtime_params"}
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": (
+        "One run a `kedro run`, one child run a variant of the target. Metrics that start with `summary/` are the same "
+        "for all runs: show them as columns, or as charts. `training/` and `search/` are curves."
+    ),
+}
 _tagged: set[tuple[str, str]] = set()
 
 
@@ -43,25 +55,59 @@ def _is_orphan(process: str) -> bool:
         return True
 
 
+def describe_experiment(experiment_id: str) -> None:
+    """Let the experiment open among those that train models, and say on its page how its runs are read."""
+    client = MlflowClient()
+    known = client.get_experiment(experiment_id).tags
+    for tag, text in EXPERIMENT_TAGS.items():
+        if known.get(tag) != text:
+            client.set_experiment_tag(experiment_id, tag, text)
+
+
+@contextmanager
+def system_metrics(wanted: bool) -> Iterator[None]:
+    """Let a run that starts inside the block watch the machine as long as it lasts; child runs do not."""
+    if wanted:
+        MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.set(True)
+    try:
+        yield
+    finally:
+        MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.unset()
+
+
 def tag_origin(run_params: dict[str, Any]) -> None:
-    """Tag the active run with commit, uncommitted changes, configuration environment and process."""
+    """Name the active run by what it was asked for; tag it with commit, changes, environment, command and process.
+
+    Where it comes from is a parameter besides, as MLflow compares parameters and metrics of runs, but no tags.
+    """
     if mlflow.active_run() is None:
         return
     environment = run_params.get("env") or "base"
     pipelines = " + ".join(run_params.get("pipeline_names") or ["audit"])
+    name = pipelines if environment == "base" else f"{pipelines} ({environment})"
+    changed = changed_parameters(run_params)
     mlflow.set_tags(
         {
-            "mlflow.runName": pipelines if environment == "base" else f"{pipelines} ({environment})",
+            "mlflow.runName": f"{name}: {changed}" if changed else name,
             PROCESS_TAG: this_process(),
             "faceleak.environment": environment,
+            "faceleak.command": command(run_params),
             "mlflow.source.git.commit": commit() or "none",
             "faceleak.uncommitted_changes": str(has_uncommitted_changes()),
+            **({CHANGED_TAG: changed} if changed else {}),
         }
     )
+    mlflow.log_params({"origin.commit": commit() or "none", "origin.uncommitted_changes": has_uncommitted_changes()})
+    for tag in SAID_TWICE & {name for name, value in run_params.items() if value}:
+        mlflow.delete_tag(tag)
+    mlflow.delete_tag("kedro_command")  # without environment and parameters
 
 
-def tag_hashes(handled: dict[str, Any]) -> None:
-    """Tag the active run with the hashes of the splits and of the target that a node has handled."""
+def tag_hashes(handled: dict[str, Any], source: str) -> None:
+    """Tag the active run with the hashes of the splits and of the target that a node has handled; parameters besides.
+
+    The splits are its dataset too, which MLflow shows in the list of runs; `source` says where the faces come from.
+    """
     run = mlflow.active_run()
     if run is None:
         return
@@ -70,7 +116,21 @@ def tag_hashes(handled: dict[str, Any]) -> None:
         tag = f"faceleak.{name}_hash"
         if name in handled and (run.info.run_id, tag) not in _tagged:
             _tagged.add((run.info.run_id, tag))
-            mlflow.set_tag(tag, hash_of(handled[name]))
+            digest = hash_of(handled[name])
+            mlflow.set_tag(tag, digest)
+            mlflow.log_param(f"origin.{name}_hash", digest)
+            if name == "splits":
+                _log_faces(run.info.run_id, handled[name], source, digest)
+            else:
+                mlflow.set_tag("faceleak.target", f"{handled[name].card.architecture} ({digest[:8]})")
+
+
+def _log_faces(run_id: str, splits: Any, source: str, digest: str) -> None:
+    """Log the faces as the run's dataset: source, hash, and how many people and images play each role."""
+    people, images = splits.groupby("role")["identity"].nunique().to_dict(), splits["role"].value_counts().to_dict()
+    profile = json.dumps({"people": people, "images": images})
+    faces = Dataset(source, digest, "local", json.dumps({"source": source}), profile=profile)
+    MlflowClient().log_inputs(run_id, [DatasetInput(faces, [InputTag("mlflow.data.context", "splits")])])
 
 
 def log_step(metrics: dict[str, float], step: int) -> None:
@@ -85,12 +145,30 @@ def log_file(path: Path, folder: str) -> None:
         mlflow.log_artifact(str(path), folder)
 
 
-def describe(results: dict[str, dict[str, Any]], recommendation: str) -> None:
-    """Write what was found as the active run's description."""
+def describe(results: dict[str, dict[str, Any]], points: Any | None, recommendation: str) -> None:
+    """Write what was found as the active run's description; with `points` it compares defences."""
     from faceleak.reporting.run_description import run_description
 
-    if mlflow.active_run() is not None and (text := run_description(results, recommendation)):
+    if mlflow.active_run() is not None and (text := run_description(results, points, recommendation)):
         mlflow.set_tag("mlflow.note.content", text)
+
+
+def summarise(results: dict[str, dict[str, Any]]) -> None:
+    """Log few numbers and words of each variant to its child run; those of a single variant to the active run too."""
+    if mlflow.active_run() is None:
+        return
+    for variant, stages in results.items():
+        with child_run(variant):
+            _log_summary(stages)
+    if len(results) == 1:
+        _log_summary(*results.values())
+
+
+def _log_summary(stages: dict[str, Any]) -> None:
+    from faceleak.reporting.run_summary import summary_numbers, summary_words
+
+    mlflow.log_metrics(summary_numbers(stages))
+    mlflow.set_tags({f"faceleak.{name}": text for name, text in summary_words(stages).items()})
 
 
 def close_as_killed() -> None:

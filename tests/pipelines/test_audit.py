@@ -140,6 +140,28 @@ def test_mlflow_parameters_are_flat_and_tags_tell_the_origin(audited: Path) -> N
     assert parent.data.tags["faceleak.environment"] == "smoke"
     assert len(parent.data.tags["faceleak.splits_hash"]) == len(parent.data.tags["faceleak.target_hash"]) == 16
     assert not [value for value in parent.data.params.values() if "Options(" in value]
+    assert parent.data.tags["faceleak.target"] == f"iresnet_tiny ({parent.data.tags['faceleak.target_hash'][:8]})"
+    assert parent.data.tags["faceleak.command"] == "kedro run --env=smoke"
+    assert not {"runner", "run_id", "project_path", "kedro_command"} & set(parent.data.tags)
+    for name in ("splits_hash", "target_hash"):
+        assert parent.data.params[f"origin.{name}"] == parent.data.tags[f"faceleak.{name}"]
+    assert {"origin.commit", "origin.uncommitted_changes"} <= set(parent.data.params)
+    (faces,) = parent.inputs.dataset_inputs
+    assert (faces.dataset.name, faces.dataset.digest) == ("demo", parent.data.tags["faceleak.splits_hash"])
+
+
+def test_mlflow_compares_runs_by_a_summary_and_draws_curves(audited: Path) -> None:
+    by_name = {run.info.run_name: run for run in runs(audited)}
+    parent, child = by_name["audit (smoke)"], by_name["embedding_noise_1"]
+    summary = {name for name in parent.data.metrics if name.startswith("summary/")}
+    assert {"summary/verification_auc", "summary/attack_auc", "summary/match_advantage"} <= summary
+    assert "summary/attack_auc" in child.data.metrics
+    strongest = parent.data.tags["faceleak.strongest_attack"]
+    of_target = tree(audited, "results")["undefended"]["membership"][strongest]["unseen_identity"]
+    assert parent.data.metrics["summary/attack_auc"] == of_target["auc"]
+    assert {"training/loss/target", "training/loss/reference_0", "search/objective"} <= set(parent.data.metrics)
+    assert "system/cpu_utilization_percentage" in parent.data.metrics
+    assert not [name for name in child.data.metrics if name.startswith("system/")]
 
 
 def test_a_second_run_changes_no_metric_and_trains_nothing(audited: Path) -> None:

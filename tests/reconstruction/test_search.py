@@ -84,6 +84,19 @@ def test_optimising_raises_the_scores(small_prior, search_options) -> None:
         assert found["optimised"].scores.mean() > found["best_random"].scores.mean() + 0.1
 
 
+def test_the_climb_tells_the_mean_of_what_was_climbed_at_each_step(small_prior, search_options) -> None:
+    options = search_options.model_copy(update={"rounds": 1, "variation": 0.0})
+    found = reconstruct(small_prior, BRIGHT, options, CPU)
+    climb = found["optimised"].climb
+    assert len(climb) == options.steps
+    starts = np.sort(brightness(small_prior.faces(draw_latents(6, 20, torch.Generator().manual_seed(4)))).numpy())
+    assert np.isclose(climb[0], starts[::-1][: options.starts].mean(), atol=1e-5)
+    assert climb[-1] > climb[0]
+    assert found["random"].climb.size == found["best_random"].climb.size == 0
+    longer = options.model_copy(update={"rounds": 2})
+    assert len(reconstruct(small_prior, BRIGHT, longer, CPU)["optimised"].climb) == 2 * options.steps
+
+
 def test_without_steps_the_optimised_are_starts_as_they_were(small_prior, search_options) -> None:
     options = search_options.model_copy(update={"steps": 0, "variation": 0.0})
     found = reconstruct(small_prior, BRIGHT, options, CPU)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kedro_datasets._typing import TablePreview
 from kedro_datasets.pandas import ParquetDataset
 
 from faceleak.datasets.whole import saving_whole
@@ -14,3 +15,18 @@ class TableDataset(ParquetDataset):
         """Write the table."""
         with saving_whole(self):
             super().save(data)
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Give the first rows to Kedro-Viz, without reading the others; arrays such as embeddings as text."""
+        from pyarrow.parquet import ParquetFile
+
+        rows = next(ParquetFile(self._get_load_path()).iter_batches(nrows), None)
+        table = self.load().head(0) if rows is None else rows.to_pandas()
+        arrays = [column for column in table if any(hasattr(cell, "shape") and cell.shape for cell in table[column])]
+        table[arrays] = table[arrays].map(_in_short)
+        preview: TablePreview = table.to_dict(orient="split")
+        return preview
+
+
+def _in_short(array: Any) -> str:
+    return f"{' × '.join(map(str, array.shape))} numbers"

@@ -5,7 +5,7 @@ than it returns, and drops the worse ones on the way (successive halving, arXiv 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from faceleak.progress import track
 from faceleak.reconstruction.keeping import best
-from faceleak.reconstruction.objective import gradient
+from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
@@ -27,11 +27,15 @@ Score = Callable[[Tensor], Tensor]  # faces (n, 3, h, w) → (n,)
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """Latents (n, latent_size), RGB pixels (n, height, width, 3) and membership scores (n,) of these very images."""
+    """Latents (n, latent_size), RGB pixels (n, height, width, 3) and membership scores (n,) of these very images.
+
+    `climb`: the mean of what was climbed at each step, over all latents that were still there; empty without a climb.
+    """
 
     latents: NDArray[np.float32]
     pixels: NDArray[np.uint8]
     scores: NDArray[np.float32]
+    climb: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
 
 
 def reconstruct(
@@ -54,8 +58,9 @@ def reconstruct(
     scores = score_latents(prior, score, latents, options.batch_size)
     chosen = {"random": latents[: options.selected], "best_random": latents[best(scores, options.selected)]}
     starts = latents[objective.keep(scores, partial(draw_faces, prior, latents, options.batch_size), options.starts)]
-    chosen["optimised"] = optimise(prior, objective, starts, options, generator, dtype)
-    return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
+    chosen["optimised"], means = optimise(prior, objective, starts, options, generator, dtype)
+    found = {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
+    return found | {"optimised": replace(found["optimised"], climb=np.array(means, np.float32))}
 
 
 def score_latents(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Tensor:
@@ -84,18 +89,20 @@ def optimise(
     options: SearchOptions,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-) -> Tensor:
+) -> tuple[Tensor, list[float]]:
     """Climb from `latents` (n, latent_size) round by round, and keep the better half each time.
 
-    Returns `options.selected` latents, those whose people are rated highest first. Without the term `diversity`,
-    latents do not influence each other but by being dropped.
+    Returns `options.selected` latents, those whose people are rated highest first, and the mean of what was climbed at
+    each step. Without the term `diversity`, latents do not influence each other but by being dropped.
     """
+    means: list[float] = []
     for kept in options.kept:
-        latents = climb(prior, objective, latents, options, generator, dtype)
+        latents, of_round = climb(prior, objective, latents, options, generator, dtype)
+        means += of_round
         rating = partial(objective.rating, seed=_seed(objective, generator))
         ratings = score_people(prior, rating, latents, options, generator)
         latents = latents[objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)]
-    return latents
+    return latents, means
 
 
 def climb(
@@ -105,9 +112,12 @@ def climb(
     options: SearchOptions,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """Climb the mean over each person's images for `options.steps` steps of Adam, within the prior's space."""
-    latents = latents.clone()
+) -> tuple[Tensor, list[float]]:
+    """Climb the mean over each person's images for `options.steps` steps of Adam, within the prior's space.
+
+    Returns the latents, and at each step the mean of what is climbed, before the step is made.
+    """
+    latents, means = latents.clone(), []
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
     for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):
         noise = _noise(latents.expand(objective.images, *latents.shape), generator)
@@ -116,12 +126,23 @@ def climb(
             [of_batch.flatten(0, 1) for of_batch in torch.split(noise, options.batch_size, dim=1)],
             strict=True,
         )
-        climbed = partial(objective, seed=_seed(objective, generator))
+        values: list[Tensor] = []
+        climbed = _noted(partial(objective, seed=_seed(objective, generator)), values)
         gradients = [gradient(prior, climbed, batch, noise, options.variation, dtype) for batch, noise in batches]
         latents.grad = torch.cat(gradients)
         optimizer.step()
         latents.copy_(prior.space.project(latents))
-    return latents
+        means.append(torch.cat(values).mean().item())
+    return latents, means
+
+
+def _noted(climbed: Climbed, values: list[Tensor]) -> Climbed:
+    def noting(faces: Tensor, latents: Tensor) -> Tensor:
+        value = climbed(faces, latents)
+        values.append(value.detach())
+        return value
+
+    return noting
 
 
 def _noise(latents: Tensor, generator: torch.Generator) -> Tensor:

@@ -116,7 +116,7 @@ def reconstruct_faces(
     rounds: int,
     compute: ComputeOptions,
 ) -> dict[str, Any]:
-    """Reconstruct faces in every encounter: arrays `<encounter>/<step>/<latents|pixels|scores>`.
+    """Reconstruct faces in every encounter: arrays `<encounter>/<step>/<latents|pixels|scores|climb>`.
 
     rounds: of the search, in the place of `options.search.rounds`.
 
