@@ -18,6 +18,7 @@ from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 from faceleak.reporting.options import GateOptions, ReportOptions
 from faceleak.tuning.options import TuningOptions
+from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions
 
 
 class ConfigurationError(FaceleakError):
@@ -39,6 +40,7 @@ class Parameters(Options):
     report: ReportOptions = ReportOptions()
     gate: GateOptions | None = None
     tuning: TuningOptions
+    tuning_reconstruction: ReconstructionTuningOptions
 
     @model_validator(mode="after")
     def _reconstruct_by_a_configured_attack(self) -> "Parameters":
