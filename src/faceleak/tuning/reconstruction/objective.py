@@ -80,6 +80,6 @@ def steps_per_face(search: SearchOptions) -> float:
 
     The term `consistency` looks at two images a step, so its steps count twice.
     """
-    latents = [search.starts, *search.kept[:-1]]
+    latents = [search.starts, *(min(search.starts, kept) for kept in search.kept[:-1])]
     images = IMAGES if search.objective.get("consistency") else 1
     return images * search.steps * sum(latents) / search.selected
