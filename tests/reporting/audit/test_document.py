@@ -134,3 +134,26 @@ def test_files_are_listed_with_their_hashes(report):
     assert {"03_primary/splits.parquet", "08_reporting/membership_metrics.json", "06_models/target/backbone.json"} <= {
         used.file for used in report.files
     }
+
+
+def test_tuning_stands_with_its_gap_and_what_it_is_worth(report):
+    (tuning,) = [section for section in report.sections if section.id == "tuning"]
+    attack, search = (block for block in tuning.blocks if block.kind == "table")
+    assert [row[0] for row in attack.rows] == ["fused_shadow", "tuned", "tuned_over_fused_shadow"]
+    assert attack.columns == ("attack", "own data", "fresh people", "gap")
+    assert [cell.value for cell in attack.rows[1][1:]] == pytest.approx([0.95, 0.9, 0.05])
+    assert (search.columns[-1], search.rows[1][-1].value) == ("steps per face", 150.0)
+    assert (search.rows[2][1], search.rows[2][2].value) == (None, 0.0)
+    said = [block.text for block in tuning.blocks if block.kind == "paragraph"]
+    assert "tuned and default cannot be told apart" in said[2]
+    (further,) = [section for section in report.sections if section.id == "further"]
+    assert "fresh auc" not in texts(report.model_copy(update={"sections": (further,)}))
+
+
+def test_where_nothing_was_tuned_the_commands_are_named(tmp_path, evidence_of):
+    write_json(tmp_path / "08_reporting", "inventory.json", inventory())
+    (tuning,) = [section for section in make_audit(evidence_of(tmp_path)).sections if section.id == "tuning"]
+    assert [block.command for block in tuning.blocks] == [
+        "kedro run --pipelines=tuning --env=lfw",
+        "kedro run --pipelines=tuning_reconstruction --env=lfw",
+    ]

@@ -6,6 +6,7 @@ import pytest
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import split
 from faceleak.membership.knowledge import IdentityOverlapError, known_images
+from faceleak.membership.options import ReferenceOptions
 from faceleak.membership.references import split_references
 from faceleak.tuning.reconstruction.own_people import own_people
 
@@ -20,15 +21,9 @@ def splits() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def reference_splits(splits: pd.DataFrame, reference_options) -> pd.DataFrame:
-    return split_references(splits, reference_options)
-
-
-@pytest.fixture(scope="module")
-def reference_options():
-    from faceleak.membership.options import ReferenceOptions
-
-    return ReferenceOptions(count=2, training={"architecture": "iresnet_tiny"})
+def reference_splits(splits: pd.DataFrame) -> pd.DataFrame:
+    training = {"architecture": "iresnet_tiny", "image_size": 32, "embedding_size": 16, "epochs": 1}
+    return split_references(splits, ReferenceOptions(count=2, training=training))
 
 
 def test_members_are_those_of_the_reference_and_half_of_each_kind_is_known(splits, reference_splits) -> None:
@@ -40,7 +35,7 @@ def test_members_are_those_of_the_reference_and_half_of_each_kind_is_known(split
     assert people == {"member": 6, "same_identity": 6, "unseen_identity": 6, "public": 4}
     known = known_images(own)
     assert known.groupby("is_member")["identity"].nunique().to_dict() == {True: 3, False: 6}
-    assert own.groupby(["identity", "role"]).size().loc[:, "unseen_identity"].unique().tolist() == [4]
+    assert own.groupby(["identity", "role"]).size().xs("unseen_identity", level="role").unique().tolist() == [4]
 
 
 def test_nobody_by_whom_the_target_is_judged_is_among_them(splits, reference_splits) -> None:
