@@ -155,7 +155,7 @@ def test_wrong_values_of_tuning_are_refused(changes: dict[str, Any], message: st
     [
         ({"trial": 5}, "tuning_reconstruction.trial: unknown key"),
         ({"standard_errors": -1}, "tuning_reconstruction.standard_errors: -1 is not allowed"),
-        ({"space": {"objective": {"diversty": [1.0]}}}, "did you mean"),
+        ({"space": {"objective": {"diversty": [1.0]}}}, "Did you mean 'diversity'?"),
         ({"space": {"rounds": [3, 2]}}, "tuning_reconstruction.space: rounds is 3 to 2"),
     ],
 )

@@ -114,7 +114,9 @@ def write_everything(folder: Path) -> None:
     write_json(folder / "06_models/target", "backbone.json", {"architecture": "iresnet_demo", "training": {"seed": 0}})
     (folder / "06_models/target/backbone.safetensors").write_bytes(b"weights")
     write_tables(folder)
-    for name in ("people", "roc", "bn_distances", "gallery", "reconstruction_steps", "comparison", "risks", "surprise"):
+    of_tuning = ("tuning", "tuning_study", "tuning_front", "tuning_reconstruction")
+    of_reconstruction = ("gallery", "reconstruction_steps")
+    for name in ("people", "roc", "bn_distances", "comparison", "risks", "surprise", *of_reconstruction, *of_tuning):
         Image.new("RGB", (20, 10)).save(reports / f"{name}.png")
     Image.new("RGB", (20, 10)).save(reports / "risk_calibration.png")
 

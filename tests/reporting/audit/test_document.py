@@ -32,8 +32,8 @@ def test_the_report_follows_its_schema_and_can_be_read_back(report):
 
 def test_every_section_has_results_where_all_are_there(report):
     assert [section.id for section in report.sections] == [
-        *("target", "data", "threat-models", "membership", "reconstruction", "several-targets", "defences", "gate"),
-        *("further", "limits", "reproduce"),
+        *("target", "data", "threat-models", "membership", "reconstruction", "tuning", "several-targets", "defences"),
+        *("gate", "further", "limits", "reproduce"),
     ]
     missing = [block.what for section in report.sections for block in section.blocks if block.kind == "missing"]
     assert missing == []
@@ -119,7 +119,8 @@ def test_without_people_no_name_and_no_face_is_left(tmp_path, evidence_of, param
     assert "Example" not in texts(audit)
     assert "Example" not in page
     shown = [block.file for section in audit.sections for block in section.blocks if block.kind == "figure"]
-    assert shown == ["roc.png", "bn_distances.png", "comparison.png", "risk_calibration.png"]
+    of_tuning = ("tuning_study.png", "tuning.png", "tuning_front.png", "tuning_reconstruction.png")
+    assert shown == ["roc.png", "bn_distances.png", *of_tuning, "comparison.png", "risk_calibration.png"]
 
 
 def test_the_model_card_holds_answers_and_no_person(report):
