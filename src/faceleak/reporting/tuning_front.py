@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
 
 from faceleak.reporting.checks import check_columns
 from faceleak.reporting.style import BLACK, BLUE, GREY, LABEL, LIGHT_GREY, SMALL, VERMILION, entitle, new_figure, tidy
@@ -43,6 +44,8 @@ def _draw_plane(axes: Axes, trials: pd.DataFrame) -> None:
         place = point["steps_per_face"], point["own_advantage"]
         axes.plot(*place, marker, color=colour, fillstyle="none", markersize=11, label=label)
     axes.set_xscale("symlog", linthresh=1)
+    axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:g}"))
     axes.set_xlabel("Steps for each face that is returned", fontsize=LABEL)
     axes.set_ylabel("Match advantage on own data", fontsize=LABEL)
     tidy(axes)

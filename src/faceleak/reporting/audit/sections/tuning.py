@@ -56,15 +56,21 @@ def _blocks(evidence: Evidence, stage: str, title: str, first: str, tree: Tree) 
 
 def _table(tree: Tree, title: str, first: str) -> Table:
     quantity = quantity_of(tree)
-    name, compared = comparison_of(tree)
+    compared = comparison_of(tree)[1]
     own, fresh = quantity.own_metric, quantity.fresh_metric
     steps = [metric for metric in ("steps_per_face",) if any(metric in values for values in tree.values())]
     rows = [(row, *(measured(tree[row], metric) for metric in (own, fresh, "gap", *steps))) for row in contenders(tree)]
-    difference = (name, None, measured(compared, quantity.difference), None, *(None for _ in steps))
+    default, tuned = contenders(tree)
+    difference = (
+        f"{tuned} minus {default}",
+        None,
+        measured(compared, quantity.difference),
+        None,
+        *(None for _ in steps),
+    )
     return Table(
         caption=f"{title}: default and tuned, {quantity.heading} on own data and on fresh people",
         columns=(first, "own data", "fresh people", "gap", *map(heading, steps)),
         rows=(*rows, difference),
-        note="The last row is the tuned minus the default one. Intervals resample people of the audit; they do not "
-        "tell how other searches would have ended.",
+        note="Intervals resample people of the audit; they do not tell how other searches would have ended.",
     )
