@@ -19,6 +19,7 @@ from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 from faceleak.reporting.options import GateOptions, ReportOptions
 from faceleak.tuning.options import TuningOptions
+from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions
 
 
 class ConfigurationError(FaceleakError):
@@ -45,6 +46,7 @@ class Parameters(Options):
     tracking: TrackingOptions = TrackingOptions()
     tuning: TuningOptions
     plan: PlanOptions = PlanOptions()
+    tuning_reconstruction: ReconstructionTuningOptions
 
     @model_validator(mode="after")
     def _reconstruct_by_a_configured_attack(self) -> "Parameters":

@@ -18,6 +18,7 @@ from faceleak.options import TrackingOptions
 from faceleak.trees import flatten, merge_metrics
 
 STAGES = ("utility_metrics", "membership_metrics", "reconstruction_metrics")
+TUNING = {"tuning_metrics", "tuning_reconstruction_metrics"}
 
 
 def results_of(made: set[str], catalog: DataCatalog) -> dict[str, dict[str, Any]]:
@@ -164,7 +165,7 @@ class TerminalHooks:
             terminal.show(f"The report: {self._reports}/audit.html")
         if "plan" in made:
             terminal.show_plan(catalog.load("plan"))
-        if "tuning_metrics" in made:
-            terminal.show_tuning(catalog.load("tuning_metrics"))
-        if made & {"results", "defense.results", "tuning_metrics"}:
+        for name in sorted(made & TUNING):
+            terminal.show_tuning(catalog.load(name))
+        if made & {"results", "defense.results", *TUNING}:
             terminal.show(f"Figures: {self._reports}/*.png    Compare runs in MLflow: make ui")

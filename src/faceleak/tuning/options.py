@@ -70,22 +70,28 @@ class SearchSpace(Options):
         return [reason for reason, holds in reasons.items() if holds]
 
 
-class TuningOptions(Options):
-    """The whole `tuning` block.
+class StudyOptions(Options):
+    """What every study takes.
 
-    `trials`: how many, failed ones not counted; raising it goes on with the same study. `default`: the attack of
-    `membership.attacks` that is tried first and that the tuned one is compared with. `pruning`: whether a trial ends
-    early whose value, after some folds, is below the median of the others'. `workers`: processes on the study; with
-    more than one, which trials are drawn depends on their speed. `storage`: URL of a database for studies that several
-    machines work on; without one, a study is a file in `compute.cache`. `threat_model`: on whose data trials are
-    judged. `seed`: of the draws.
+    `trials`: how many, failed ones not counted; raising it goes on with the same study. `workers`: processes on the
+    study; with more than one, which trials are drawn depends on their speed. `storage`: URL of a database for studies
+    that several machines work on; without one, a study is a file in `compute.cache`. `seed`: of the draws.
     """
 
     trials: int = Field(30, ge=1)
+    workers: int = Field(1, ge=1)
+    storage: SecretStr | None = None
+    seed: int = Field(0, ge=0)
+
+
+class TuningOptions(StudyOptions):
+    """The whole `tuning` block.
+
+    `default`: the attack of `membership.attacks` that is tried first and that the tuned one is compared with.
+    `pruning`: whether a trial ends early whose value, after some folds, is below the median of the others'.
+    """
+
     threat_model: ThreatModel
     default: str
     space: SearchSpace
     pruning: bool = True
-    workers: int = Field(1, ge=1)
-    storage: SecretStr | None = None
-    seed: int = Field(0, ge=0)

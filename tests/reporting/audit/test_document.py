@@ -32,8 +32,8 @@ def test_the_report_follows_its_schema_and_can_be_read_back(report):
 
 def test_every_section_has_results_where_all_are_there(report):
     assert [section.id for section in report.sections] == [
-        *("target", "data", "threat-models", "membership", "reconstruction", "several-targets", "defences", "gate"),
-        *("further", "limits", "reproduce"),
+        *("target", "data", "threat-models", "membership", "reconstruction", "tuning", "several-targets", "defences"),
+        *("gate", "further", "limits", "reproduce"),
     ]
     missing = [block.what for section in report.sections for block in section.blocks if block.kind == "missing"]
     assert missing == []
@@ -119,7 +119,8 @@ def test_without_people_no_name_and_no_face_is_left(tmp_path, evidence_of, param
     assert "Example" not in texts(audit)
     assert "Example" not in page
     shown = [block.file for section in audit.sections for block in section.blocks if block.kind == "figure"]
-    assert shown == ["roc.png", "bn_distances.png", "comparison.png", "risk_calibration.png"]
+    of_tuning = ("tuning_study.png", "tuning.png", "tuning_front.png", "tuning_reconstruction.png")
+    assert shown == ["roc.png", "bn_distances.png", *of_tuning, "comparison.png", "risk_calibration.png"]
 
 
 def test_the_model_card_holds_answers_and_no_person(report):
@@ -134,3 +135,26 @@ def test_files_are_listed_with_their_hashes(report):
     assert {"03_primary/splits.parquet", "08_reporting/membership_metrics.json", "06_models/target/backbone.json"} <= {
         used.file for used in report.files
     }
+
+
+def test_tuning_stands_with_its_gap_and_what_it_is_worth(report):
+    (tuning,) = [section for section in report.sections if section.id == "tuning"]
+    attack, search = (block for block in tuning.blocks if block.kind == "table")
+    assert [row[0] for row in attack.rows] == ["fused_shadow", "tuned", "tuned minus fused_shadow"]
+    assert attack.columns == ("attack", "own data", "fresh people", "gap")
+    assert [cell.value for cell in attack.rows[1][1:]] == pytest.approx([0.95, 0.9, 0.05])
+    assert (search.columns[-1], search.rows[1][-1].value) == ("steps per face", 150.0)
+    assert (search.rows[2][1], search.rows[2][2].value) == (None, 0.0)
+    said = [block.text for block in tuning.blocks if block.kind == "paragraph"]
+    assert "tuned and default cannot be told apart" in said[2]
+    (further,) = [section for section in report.sections if section.id == "further"]
+    assert "fresh auc" not in texts(report.model_copy(update={"sections": (further,)}))
+
+
+def test_where_nothing_was_tuned_the_commands_are_named(tmp_path, evidence_of):
+    write_json(tmp_path / "08_reporting", "inventory.json", inventory())
+    (tuning,) = [section for section in make_audit(evidence_of(tmp_path)).sections if section.id == "tuning"]
+    assert [block.command for block in tuning.blocks] == [
+        "kedro run --pipelines=tuning --env=lfw",
+        "kedro run --pipelines=tuning_reconstruction --env=lfw",
+    ]

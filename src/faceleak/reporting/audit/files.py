@@ -45,6 +45,12 @@ MADE_BY = {
         "privacy_claims.csv",
         "recommendation.md",
     ),
+    "tuning": ("tuning_metrics.json", "tuning.png", "tuning_study.png"),
+    "tuning_reconstruction": (
+        "tuning_reconstruction_metrics.json",
+        "tuning_front.png",
+        "tuning_reconstruction.png",
+    ),
     "gate": ("gate.json",),
 }
 METRICS = "_metrics.json"
