@@ -9,6 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from faceleak import tracking
+from faceleak.processes import this_process
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def experiment(tmp_path: Path) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("process", "expected"),
     [
-        (tracking.this_process(), "RUNNING"),
+        (this_process(), "RUNNING"),
         (f"{os.uname().nodename}:{os.getpid()}:1.00", "KILLED"),  # the same number, another process
         (f"{os.uname().nodename}:999999999:1.00", "KILLED"),
         ("another-host:1:1.00", "RUNNING"),

@@ -85,7 +85,7 @@ def test_loading_leaves_the_global_generator_alone(folder):
 
 
 def test_a_killed_save_leaves_no_card_without_weights(tiny_backbone, tmp_path, monkeypatch):
-    def fail(weights, path):
+    def fail(weights, path, metadata):
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device", str(path))
 

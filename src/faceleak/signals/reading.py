@@ -16,6 +16,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.pieces import code_version, fingerprint, writing
+from faceleak.sealed import load_table, save_table
 from faceleak.signals import registry
 from faceleak.signals.gathering import Gathering
 from faceleak.signals.observation import Need, observe
@@ -116,8 +117,8 @@ def _read_together(
     if missing:
         for signal, table in _read_missing(missing, backbone, store, ids, compute):
             with writing(path(signal)) as partial:
-                table.to_parquet(partial)
-    return {signal.name: pd.read_parquet(path(signal)) for signal in signals}
+                save_table(partial, table)
+    return {signal.name: load_table(path(signal)) for signal in signals}
 
 
 def _read_missing(
