@@ -1,6 +1,7 @@
 import errno
-import os
+import json
 import shutil
+import subprocess
 import sys
 from collections import namedtuple
 from pathlib import Path
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from faceleak import pieces
 from faceleak.errors import FaceleakError
 from faceleak.options import Options
-from faceleak.pieces import DiskError, code_version, fingerprint, remembered_json, write_json, writing
+from faceleak.pieces import DiskError, code_version, fingerprint, remembered_json, sweep, write_json, writing
+from faceleak.processes import HOST, this_process
 
 
 class Settings(Options):
@@ -97,12 +99,52 @@ def test_a_folder_that_cannot_be_replaced_comes_back(tmp_path):
     assert names(tmp_path) == ["results"]
 
 
-def test_what_a_killed_process_of_the_same_number_left_is_not_mixed_in(tmp_path):
-    left = tmp_path / f".results.{os.getpid()}.partial"
-    left.mkdir()
-    (left / "old").write_text("half")
-    write_folder(tmp_path / "results", {"new": "whole"})
-    assert names(tmp_path / "results") == ["new"]
+GONE = f"{HOST}-999999999-1"
+
+
+def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
+    folder = tmp_path / "folder"
+    half = folder / f".half.{GONE}.partial"
+    half.mkdir(parents=True)
+    (half / "a").write_text("half")
+    kept = [".elsewhere.another-host-1-1.partial", f".busy.{this_process()}.partial", ".hidden", "a.partial"]
+    for name in (f".result.json.{GONE}.partial", *kept):
+        (folder / name).write_text("half")
+    write_json(folder / "new.json", 1)
+    assert names(folder) == sorted([*kept, "new.json"])
+
+
+def test_a_folder_that_was_moved_out_of_the_way_by_a_killed_process_comes_back(tmp_path):
+    for name in ("replaced", "lost"):
+        write_folder(tmp_path / f".{name}.{GONE}.old", {"earlier": name})
+    write_folder(tmp_path / "replaced", {"new": "1"})
+    sweep.cache_clear()  # as in another process
+    write_json(tmp_path / "new.json", 1)
+    assert names(tmp_path) == ["lost", "new.json", "replaced"]
+    assert names(tmp_path / "replaced") == ["new"]
+    assert (tmp_path / "lost" / "earlier").read_text() == "lost"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from faceleak.pieces import writing
+with writing(Path(sys.argv[1])) as partial:
+    partial.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_process_killed_while_it_writes_leaves_the_earlier_file_and_the_next_one_sweeps(tmp_path):
+    path = tmp_path / "result.json"
+    write_json(path, "earlier")
+    killed = subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    assert killed.returncode == -9
+    assert len(names(tmp_path)) == 2
+    assert json.loads(path.read_text()) == "earlier"
+    sweep.cache_clear()
+    write_json(path, "new")
+    assert names(tmp_path) == ["result.json"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is a device of Linux")

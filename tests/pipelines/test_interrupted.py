@@ -49,8 +49,12 @@ def test_a_stopped_run_is_marked_killed(project: Path, stop: signal.Signals) -> 
     assert statuses(project) == ["KILLED"]
 
 
-def test_a_killed_run_is_marked_by_the_next_one(project: Path) -> None:
+def test_a_killed_run_is_marked_by_the_next_one_and_nobody_comes_between(project: Path) -> None:
     process = start_training(project)
+    second = kedro(project, "run", "--env=smoke", "--pipelines=target")
+    assert second.returncode == 1
+    assert "Another run is working in" in second.stderr
+    assert "Traceback" not in second.stderr
     process.kill()
     process.communicate()
     assert statuses(project) == ["RUNNING"]
