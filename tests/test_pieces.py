@@ -1,9 +1,12 @@
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from faceleak import pieces
 from faceleak.errors import FaceleakError
+from faceleak.lock import working_alone
 from faceleak.options import Options
 from faceleak.pieces import DiskError, code_version, fingerprint, remembered_json, sweep, write_json, writing
 from faceleak.processes import HOST, this_process
@@ -175,6 +179,34 @@ def test_a_place_that_cannot_hold_files_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(DiskError, match=r"below\.txt could not be written"), writing(tmp_path / "file" / "below.txt"):
         raise AssertionError("the block must not start")
+
+
+@pytest.fixture
+def without_permission() -> Iterator[Path]:
+    """A folder with an earlier result, in which this process may not write; tests may run as root."""
+    folder = Path(tempfile.mkdtemp())  # where another user may look
+    (folder / "result.txt").write_text("earlier")
+    (folder / f".other.{GONE}.partial").write_text("half")
+    folder.chmod(0o555)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+def test_no_permission_is_one_clear_error_and_leaves_the_earlier_file(without_permission):
+    path = without_permission / "result.txt"
+    with pytest.raises(DiskError, match=r"result\.txt could not be written \(Permission denied\).*permissions"):
+        write_json(path, "new")
+    with pytest.raises(DiskError, match="Permission denied"), working_alone(without_permission):
+        raise AssertionError("nobody can tell whether another run is there")
+    assert path.read_text() == "earlier"
 
 
 def test_an_error_inside_a_folder_that_is_being_written_is_one_clear_error(tmp_path):

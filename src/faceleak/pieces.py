@@ -122,10 +122,11 @@ def sweep(folder: Path) -> None:
         if match is None or not is_gone(match["process"]):
             continue
         path = left.with_name(match["name"])
-        if match["kind"] == "old" and not path.exists():
-            left.replace(path)
-        else:
-            _remove(left)
+        with suppress(OSError):  # of another user, or swept by another process at this moment
+            if match["kind"] == "old" and not path.exists():
+                left.replace(path)
+            else:
+                _remove(left)
 
 
 def _disk_failure(error: Exception, path: Path, partial: Path) -> str | None:
