@@ -1,10 +1,11 @@
 """What faceleak adds to every Kedro run: configuration checked as a whole, honest tracking in MLflow."""
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog, MemoryDataset
@@ -79,7 +80,9 @@ class TrackingHooks(MlflowHook):
 
         loader: Any = context.config_loader
         loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
-        tracking.make_database(loader["mlflow"]["server"]["mlflow_tracking_uri"] or "")
+        with suppress(MissingConfigException):
+            server = loader["mlflow"].get("server") or {}
+            tracking.make_database(server.get("mlflow_tracking_uri") or "")
         super().after_context_created(context)
 
     @hook_impl

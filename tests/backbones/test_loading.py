@@ -102,9 +102,7 @@ def test_weights_altered_behind_our_back_are_found_by_their_hash(folder):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(
-        SealError, match=rf"{path} is damaged or was altered .*Delete {folder} and run"
-    ):
+    with pytest.raises(SealError, match=rf"{path} is damaged or was altered .*Delete {folder} and run"):
         load_backbone(folder)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -157,6 +158,7 @@ class FaceStore:
         self._metadata = dict(self._schema.metadata)
         self._starts = np.cumsum([0, *(len(batch) for batch in self._batches)])
         self._checked = np.zeros(len(self._batches), bool)
+        self._reading = Lock()  # Arrow's readers are for one thread at a time
         self._verified = np.zeros(len(self._batches), bool)
 
     @property
@@ -223,14 +225,14 @@ class FaceStore:
     def verify(self, number: int) -> None:
         """Raise StoreError where a part has other rows than it was written with. Older parts do not say."""
         batch = self._checked_batch(number)
-        with _naming_damage(self.path):
+        with _naming_damage(self.path), self._reading:
             stated = stated_digest(self._reader, number)
-            if stated is not None and stated != digest_of(batch):
-                first = int(self._starts[number])
-                raise StoreError(
-                    f"{self.path} was altered after it was packed: images {first} to {first + len(batch) - 1} have "
-                    "another SHA-256 than they were packed with. Delete it and run: kedro run --pipeline=faces"
-                )
+        if stated is not None and stated != digest_of(batch):
+            first = int(self._starts[number])
+            raise StoreError(
+                f"{self.path} was altered after it was packed: images {first} to {first + len(batch) - 1} have another "
+                "SHA-256 than they were packed with. Delete it and run: kedro run --pipeline=faces"
+            )
         self._verified[number] = True
 
     def _checked_batch(self, number: int) -> "pa.RecordBatch":
