@@ -1,8 +1,11 @@
 """What faceleak adds to every Kedro run: configuration checked as a whole, honest tracking in MLflow."""
 
 import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog, MemoryDataset
@@ -14,6 +17,7 @@ from pydantic import BaseModel
 from faceleak import terminal
 from faceleak.compute import keep_freed_memory, share_cores
 from faceleak.configuration import check_parameters
+from faceleak.lock import working_alone
 from faceleak.options import TrackingOptions
 from faceleak.trees import flatten, merge_metrics
 
@@ -40,14 +44,49 @@ class ValidationHooks:
         keep_freed_memory()
 
 
+class LockHooks:
+    """One run at a time in a data folder: two would mix their results."""
+
+    def __init__(self) -> None:
+        self._data, self._held = Path(), ExitStack()
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember where results go."""
+        self._data = Path(context.project_path) / context.config_loader["globals"]["data"]
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self) -> None:
+        """Take the folder. Raises BusyFolderError where another run has it."""
+        self._held.close()
+        self._held.enter_context(working_alone(self._data))
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self) -> None:
+        """Give the folder back."""
+        self._held.close()
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self) -> None:
+        """Give the folder back."""
+        self._held.close()
+
+
 class TrackingHooks(MlflowHook):
     """kedro-mlflow's tracking, with flat parameters, provenance tags, and runs that never stay RUNNING."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Set MLflow up, and remember where faces come from and what it is told."""
+        """Make MLflow's database, whole or not at all, before anything opens it; remember what MLflow is told."""
+        from faceleak import tracking
+
+        loader: Any = context.config_loader
+        loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
+        with suppress(MissingConfigException):
+            server = loader["mlflow"].get("server") or {}
+            tracking.make_database(server.get("mlflow_tracking_uri") or "")
         super().after_context_created(context)
-        parameters = context.config_loader["parameters"]
+        parameters = loader["parameters"]
         self._source = str(parameters["faces"]["source"])
         self._options = TrackingOptions.model_validate(parameters.get("tracking", {}))
 

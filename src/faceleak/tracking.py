@@ -1,22 +1,25 @@
 """What MLflow is told about a run beyond its parameters and metrics: origin, hashes, and how it ended."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import mlflow
-import psutil
-from mlflow.entities import Dataset, DatasetInput, InputTag, RunStatus
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run, RunStatus
 from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
 from mlflow.tracking import MlflowClient
+from sqlalchemy import make_url
 
 from faceleak.datasets.metrics import CHANGED_TAG, child_run
+from faceleak.errors import FaceleakError
+from faceleak.lock import alone_at
 from faceleak.origin import changed_parameters, command, commit, has_uncommitted_changes
-from faceleak.pieces import fingerprint
+from faceleak.pieces import fingerprint, writing
+from faceleak.processes import is_gone, this_process
 
+PATIENCE = 120  # seconds
 PROCESS_TAG = "faceleak.process"
 SAID_TWICE = {"env", "kedro_version", "pipeline_names", "project_path", "run_id", "runner", "runtime_params"}
 EXPERIMENT_TAGS = {
@@ -29,30 +32,45 @@ EXPERIMENT_TAGS = {
 _tagged: set[tuple[str, str]] = set()
 
 
-def this_process() -> str:
-    """Name this process so that another one with the same number is not taken for it: host, number, start time."""
-    return f"{os.uname().nodename}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+class BusyDatabaseError(FaceleakError):
+    """Another run is making MLflow's database."""
+
+
+def make_database(uri: str) -> None:
+    """Make MLflow's SQLite database where there is none yet, whole or not at all; leave other URIs to MLflow.
+
+    MLflow goes through some fifty migrations, and a kill between two leaves a database that it never opens again.
+    Raises DiskError.
+    """
+    path = _sqlite_file(uri)
+    if path is None or path.exists():
+        return
+    busy = BusyDatabaseError(f"Another run has been making {path} for {PATIENCE} seconds. Run the same command again.")
+    with alone_at(path, busy, PATIENCE):
+        if not path.exists():
+            with writing(path) as partial:
+                MlflowClient(f"sqlite:///{partial}").search_experiments()
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    if not uri.startswith("sqlite:"):
+        return None
+    file = make_url(uri).database
+    return None if file in (None, "", ":memory:") else Path(str(file)).absolute()
 
 
 def close_orphans(experiment_id: str) -> None:
     """Mark runs of this host as KILLED whose process is gone, with their children."""
     client = MlflowClient()
     running = client.search_runs([experiment_id], "attributes.status = 'RUNNING'")
-    orphans = {run.info.run_id for run in running if _is_orphan(run.data.tags.get(PROCESS_TAG, ""))}
+    orphans = {run.info.run_id for run in running if is_gone(_process_of(run))}
     orphans |= {run.info.run_id for run in running if run.data.tags.get("mlflow.parentRunId") in orphans}
     for run_id in orphans:
         client.set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
 
 
-def _is_orphan(process: str) -> bool:
-    host, _, rest = process.partition(":")
-    if host != os.uname().nodename:
-        return False
-    number, _, started = rest.partition(":")
-    try:
-        return f"{psutil.Process(int(number)).create_time():.2f}" != started
-    except psutil.NoSuchProcess:
-        return True
+def _process_of(run: Run) -> str:
+    return str(run.data.tags.get(PROCESS_TAG, "")).replace(":", "-")  # colons are of faceleak 0.1.0
 
 
 def describe_experiment(experiment_id: str) -> None:

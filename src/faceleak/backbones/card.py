@@ -8,6 +8,7 @@ from faceleak.backbones.release import Release
 from faceleak.faces.canvas import Canvas, Fit
 from faceleak.options import Options
 
+CARD_VERSION = 1
 Normalisation = Literal["batch", "group", "folded"]
 Side = Annotated[int, Field(ge=16)]
 ImageSize = Side | tuple[Side, Side]

@@ -1,11 +1,16 @@
 """Tables, written through a temporary file."""
 
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from kedro_datasets._typing import TablePreview
+from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
 from kedro_datasets.pandas import ParquetDataset
 
 from faceleak.datasets.whole import saving_whole
+from faceleak.pieces import writing
+from faceleak.sealed import load_table, save_table
 
 
 class TableDataset(ParquetDataset):
@@ -13,8 +18,12 @@ class TableDataset(ParquetDataset):
 
     def save(self, data: Any) -> None:
         """Write the table."""
-        with saving_whole(self):
-            super().save(data)
+        with writing(Path(self._filepath)) as partial:
+            save_table(partial, data)
+
+    def load(self) -> pd.DataFrame:
+        """Read the table."""
+        return load_table(Path(self._filepath))
 
     def preview(self, nrows: int = 5) -> TablePreview:
         """Give the first rows to Kedro-Viz, without reading the others; arrays such as embeddings as text."""
@@ -26,6 +35,15 @@ class TableDataset(ParquetDataset):
         table[arrays] = table[arrays].map(_in_short)
         preview: TablePreview = table.to_dict(orient="split")
         return preview
+
+
+class CSVDataset(KedroCSVDataset):
+    """A pandas table as CSV, for people and other programs."""
+
+    def save(self, data: Any) -> None:
+        """Write the table."""
+        with saving_whole(self):
+            super().save(data)
 
 
 def _in_short(array: Any) -> str:

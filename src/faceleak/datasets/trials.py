@@ -6,12 +6,11 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-from kedro_datasets.pandas import CSVDataset
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from faceleak.datasets.whole import saving_whole
+from faceleak.datasets.tables import CSVDataset
 
 TRIAL_TAG, STATE_TAG = "faceleak.trial", "faceleak.trial_state"
 
@@ -29,8 +28,7 @@ class TrialsDataset(CSVDataset):
 
     def save(self, data: pd.DataFrame) -> None:
         """Write the CSV, then log to MLflow if a run is active."""
-        with saving_whole(self):
-            super().save(data)
+        super().save(data)
         run = mlflow.active_run()
         if run is not None:
             for row in data.to_dict("records"):
