@@ -1,5 +1,6 @@
 import errno
 import os
+import platform
 import shutil
 import sys
 from collections import namedtuple
@@ -98,7 +99,7 @@ def test_a_folder_that_cannot_be_replaced_comes_back(tmp_path):
 
 
 def test_what_a_killed_process_of_the_same_number_left_is_not_mixed_in(tmp_path):
-    left = tmp_path / f".results.{os.getpid()}.partial"
+    left = tmp_path / f".results.{platform.node()}.{os.getpid()}.partial"
     left.mkdir()
     (left / "old").write_text("half")
     write_folder(tmp_path / "results", {"new": "whole"})

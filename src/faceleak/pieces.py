@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -68,7 +69,7 @@ def writing(path: Path) -> Iterator[Path]:
 
     Raises DiskError where the disk is full or the folder may not be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.partial")  # several nodes may share it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(partial)  # of a killed process with the same number, as every run in a container may have
