@@ -96,8 +96,9 @@ def _connect(options: ComputeOptions) -> None:
             ray.init(options.address or "local", logging_level="ERROR", **({} if options.address else own))
         except Exception as error:  # whatever Ray stumbles on: it raises many kinds, `Exception` itself among them
             raise ClusterError(
-                f"The Ray cluster of compute.address ({options.address or 'none: started here'}) cannot be used: {error} "
-                "Check the address, that `ray start` runs there, and that all nodes have the same Ray and Python."
+                f"The Ray cluster of compute.address ({options.address or 'none: started here'}) cannot be used: "
+                f"{error} Check the address, that `ray start` runs there, and that all nodes have the same Ray and "
+                "Python."
             ) from error
 
 
