@@ -85,7 +85,7 @@ def pick_device(options: ComputeOptions) -> "torch.device":
     if options.device == "auto" and not torch.cuda.is_available():
         return torch.device("cpu")
     device = torch.device("cuda" if options.device == "auto" else options.device)
-    if options.devices != "auto" and not is_worker():  # who works for another process sees one GPU alone
+    if isinstance(options.devices, list) and not is_worker():  # who works for another process sees one GPU alone
         device = torch.device("cuda", options.devices[0])
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DeviceError(
@@ -131,14 +131,12 @@ def gpus(options: ComputeOptions) -> list[int]:
     device = pick_device(options)
     if device.type != "cuda":
         return []
-    if device.index is not None and options.devices == "auto":
-        return [device.index]
     found = list(range(torch.cuda.device_count()))
-    if options.devices == "auto":
-        return found
-    if missing := sorted(set(options.devices) - set(found)):
-        raise DeviceError(f"compute.devices has {missing}, but the GPUs that torch finds here are {found}.")
-    return options.devices
+    if isinstance(options.devices, list):
+        if missing := sorted(set(options.devices) - set(found)):
+            raise DeviceError(f"compute.devices has {missing}, but the GPUs that torch finds here are {found}.")
+        return options.devices
+    return found if device.index is None else [device.index]
 
 
 def available_cores() -> int:

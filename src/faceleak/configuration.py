@@ -97,8 +97,8 @@ class Parameters(Options):
             )
         if self.compute.address is not None and self.tuning.workers > 1 and self.tuning.storage is None:
             raise ValueError(
-                f"tuning.workers is {self.tuning.workers} on the cluster of compute.address, but tuning.storage names no "
-                "database that its nodes share (docs/scale.md); give one, or set tuning.workers to 1"
+                f"tuning.workers is {self.tuning.workers} on the cluster of compute.address, but tuning.storage names "
+                "no database that its nodes share (docs/scale.md); give one, or set tuning.workers to 1"
             )
         return self
 

@@ -3,6 +3,7 @@
 Nodes share the folder in which the run was started and the cache, at the same paths; each has the same environment.
 """
 
+import logging
 import os
 import platform
 import signal
@@ -32,7 +33,7 @@ from faceleak.pieces import remembered_json
 
 OBJECT_STORE = 256 << 20  # bytes of shared memory for pieces on their way, of a cluster of our own; more goes to disk
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # what makes Ray listen on 127.0.0.1 alone, on any system
-NO_TELEMETRY = {"RAY_USAGE_STATS_ENABLED": "0"}
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}  # a busy machine takes its time
 
 
 class ClusterError(FaceleakError):
@@ -85,15 +86,19 @@ def run(function: Callable[[Piece], Result], pieces: Sequence[Piece], options: C
 def _connect(options: ComputeOptions) -> None:
     """Join the cluster, or start one on this machine that ends with this process. Does nothing where it is joined."""
     local = options.address is None or options.address.startswith(("127.", "localhost:"))
-    os.environ.update(NO_TELEMETRY | (LOOPBACK if local else {}))
+    os.environ.update(SETTINGS | (LOOPBACK if local else {}))
     import ray
 
     if ray.is_initialized():
         return
-    own = {"num_cpus": available_cores(), "include_dashboard": False, "object_store_memory": OBJECT_STORE}
+    own: dict[str, Any] = {
+        "num_cpus": available_cores(),
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE,
+    }
     with _own_signals():
         try:
-            ray.init(options.address or "local", logging_level="ERROR", **({} if options.address else own))
+            ray.init(options.address or "local", logging_level=logging.ERROR, **({} if options.address else own))
         except Exception as error:  # whatever Ray stumbles on: it raises many kinds, `Exception` itself among them
             raise ClusterError(
                 f"The Ray cluster of compute.address ({options.address or 'none: started here'}) cannot be used: "
@@ -163,7 +168,7 @@ def _remote(options: ComputeOptions, driver: _Driver) -> Any:
 
     threads = 1 if options.threads == "auto" else options.threads
     gpus = options.gpu_share if driver.computes[0] == "cuda" else 0
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     if not any(node.get("CPU", 0) >= threads and node.get("GPU", 0) >= gpus for node in nodes):
         raise ClusterError(
             f"A piece takes {threads} cores and {gpus} GPUs, and no node of the Ray cluster has that many. Lower "
@@ -191,11 +196,8 @@ def _collect(running: dict[Any, int], results: dict[int, Any]) -> None:
 
 def _work(function: Callable[[Piece], Result], piece: Piece, driver: _Driver, queue: Any) -> Result:
     """Run a piece; in a process of the cluster."""
-    import ray
-
-    threads = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1))
     become_worker()
-    _use_threads(threads)
+    _use_threads(1 if driver.options.threads == "auto" else driver.options.threads)
     _check(driver)
     if queue is not None:
         progress.report_to(_Reporter(queue))
