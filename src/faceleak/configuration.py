@@ -103,6 +103,11 @@ class Parameters(Options):
                 f"tuning.threat_model is `shadow`, which holds out pairs of references and takes {CALIBRATED_SHADOWS}, "
                 f"but membership.references.count is {self.membership.references.count}"
             )
+        if self.compute.address is not None and self.tuning.workers > 1 and self.tuning.storage is None:
+            raise ValueError(
+                f"tuning.workers is {self.tuning.workers} on the cluster of compute.address, but tuning.storage names "
+                "no database that its nodes share (docs/scale.md); give one, or set tuning.workers to 1"
+            )
         return self
 
 

@@ -39,8 +39,8 @@ class ValidationHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Raise ConfigurationError naming each wrong key, its value and what is allowed."""
-        check_parameters(context.config_loader["parameters"])
-        share_cores()
+        parameters = check_parameters(context.config_loader["parameters"])
+        share_cores(parameters.compute)
         keep_freed_memory()
 
 

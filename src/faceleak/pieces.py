@@ -72,7 +72,7 @@ def writing(path: Path) -> Iterator[Path]:
     What killed processes of this host have left in the folder is removed. Raises DiskError where the disk is full or
     the folder may not be written.
     """
-    partial = path.with_name(f".{path.name}.{this_process()}.partial")
+    partial = path.with_name(f".{path.name}.{this_process()}.partial")  # with the host: several nodes may share it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)

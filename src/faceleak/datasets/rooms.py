@@ -5,6 +5,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from faceleak.faces import remote
 from faceleak.faces.packing import Packing
 from faceleak.faces.store import FaceSource, FaceStore, pack
 from faceleak.pieces import write_json, writing
@@ -36,17 +37,30 @@ class FileDataset(_PathDataset):
 
 
 class FaceStoreDataset(_PathDataset):
-    """A packed store. Saving packs a source, unless the store there was made from the same."""
+    """A packed store. Saving packs a source, unless the store there was made from the same.
+
+    remote: URL of the same store in object storage, where it is uploaded to and downloaded from.
+    """
+
+    def __init__(self, filepath: str, remote: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath, metadata)
+        self._remote = remote
 
     def save(self, data: FaceSource | Packing) -> None:
         """Pack a source."""
+        if self._remote and remote.is_published(self._remote, data.fingerprint()):
+            return
         if isinstance(data, Packing):
             data.into(self._filepath)
         else:
             pack(data, self._filepath)
+        if self._remote:
+            remote.publish(self._filepath, self._remote)
 
     def load(self) -> FaceStore:
         """Open the store."""
+        if self._remote:
+            remote.fetch(self._remote, self._filepath)
         return FaceStore(self._filepath)
 
 
