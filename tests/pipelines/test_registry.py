@@ -25,7 +25,7 @@ OF_THE_AUDIT = {
     "report",
     "audit",
 }
-PIPELINES = OF_THE_AUDIT | {"gate", "prior", "sweep", "targeted", "tuning"}
+PIPELINES = OF_THE_AUDIT | {"gate", "judge_sheet", "prior", "sweep", "targeted", "tuning"}
 HEAVY = ("torch", "kornia", "great_expectations")
 
 

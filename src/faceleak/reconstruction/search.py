@@ -21,13 +21,18 @@ from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
 
 SEARCH_STEPS = ("random", "best_random", "optimised")
+FILM = "film"
+FILMED = 8  # of the optimised faces
 
 Score = Callable[[Tensor], Tensor]  # faces (n, 3, h, w) → (n,)
 
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """Latents (n, latent_size), RGB pixels (n, height, width, 3) and membership scores (n,) of these very images."""
+    """Latents (n, latent_size), RGB pixels (n, height, width, 3) and membership scores (n,) of these very images.
+
+    Those of a film are (people, moments, …).
+    """
 
     latents: NDArray[np.float32]
     pixels: NDArray[np.uint8]
@@ -43,7 +48,8 @@ def reconstruct(
 ) -> dict[str, Reconstructions]:
     """Reconstruct faces: `random` latents, the `best_random` of all candidates, best first, and those `optimised`.
 
-    Each holds `options.selected` faces. Same options and backbone → same faces: all that is random is drawn from
+    Each holds `options.selected` faces. `film` shows how those at the places `filmed` of `optimised` came about: at the
+    start and after each round. Same options and backbone → same faces: all that is random is drawn from
     `options.seed` on the CPU, and `options.batch_size` changes no more than rounding, but for the term `diversity`,
     which is about the faces of one batch. `best_random` are the best by the membership score alone. The prior computes
     in `dtype` while latents are optimised, and in float32 when they are ranked and drawn.
@@ -54,8 +60,14 @@ def reconstruct(
     scores = score_latents(prior, score, latents, options.batch_size)
     chosen = {"random": latents[: options.selected], "best_random": latents[best(scores, options.selected)]}
     starts = latents[objective.keep(scores, partial(draw_faces, prior, latents, options.batch_size), options.starts)]
-    chosen["optimised"] = optimise(prior, objective, starts, options, generator, dtype)
-    return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
+    chosen["optimised"], course = optimise(prior, objective, starts, options, generator, dtype)
+    found = {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
+    return found | {FILM: _film(prior, score, course[filmed(len(course))], options.batch_size)}
+
+
+def filmed(count: int) -> NDArray[np.intp]:
+    """Which of `count` optimised faces are filmed: places spread evenly over their ranking, so no selection."""
+    return np.linspace(0, count - 1, min(count, FILMED)).round().astype(np.intp)
 
 
 def score_latents(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Tensor:
@@ -84,18 +96,22 @@ def optimise(
     options: SearchOptions,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Climb from `latents` (n, latent_size) round by round, and keep the better half each time.
 
-    Returns `options.selected` latents, those whose people are rated highest first. Without the term `diversity`,
-    latents do not influence each other but by being dropped.
+    Returns `options.selected` latents, those whose people are rated highest first, and the course that each took
+    (selected, rounds + 1, latent_size). Without the term `diversity`, latents do not influence each other but by being
+    dropped.
     """
+    course = latents[:, None]
     for kept in options.kept:
         latents = climb(prior, objective, latents, options, generator, dtype)
         rating = partial(objective.rating, seed=_seed(objective, generator))
         ratings = score_people(prior, rating, latents, options, generator)
-        latents = latents[objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)]
-    return latents
+        places = objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)
+        course = torch.cat([course, latents[:, None]], dim=1)[places]
+        latents = latents[places]
+    return latents, course
 
 
 def climb(
@@ -145,3 +161,10 @@ def _reconstructions(prior: Prior, score: Score, latents: Tensor, batch_size: in
         scores = torch.cat([score(batch) for batch in torch.split(faces, batch_size)])
     pixels = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return Reconstructions(latents.cpu().numpy(), pixels, scores.cpu().numpy())
+
+
+def _film(prior: Prior, score: Score, course: Tensor, batch_size: int) -> Reconstructions:
+    """Faces along the course (people, moments, latent_size) of some latents."""
+    frames = _reconstructions(prior, score, course.flatten(0, 1), batch_size)
+    people = course.shape[:2]
+    return Reconstructions(*(part.reshape(*people, *part.shape[1:]) for part in vars(frames).values()))
