@@ -70,9 +70,11 @@ def test_a_rate_of_zero_from_few_is_no_certainty_and_one_person_often_is_one_fin
 
 
 def test_kappa_without_two_answers_is_undefined():
-    key = key_of(*(question("member", f"m{i}", True) for i in range(4)))
-    agreement = count(key, *["yes"] * 4)["agreement"]
-    assert agreement["kappa"] is agreement["kappa_ci_low"] is None
+    key = key_of(*(question("member", f"m{i}", True, other=i < 2) for i in range(4)))
+    for said in (["yes"] * 4, ["yes", "no"] * 2):  # 4 times yes, all of them right, is no more than chance either
+        agreement = count(key, *said)["agreement"]
+        assert agreement["kappa"] is agreement["kappa_ci_low"] is None
+    assert agreement["evaluators"]["second"]["kappa"] == 0
     assert "undefined" in in_words(count(key, *["cannot_say"] * 4))[-1]
     assert count(key, *["cannot_say"] * 4)["agreement"]["answered"] == 0
 

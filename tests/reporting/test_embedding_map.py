@@ -34,10 +34,12 @@ def test_reconstructions_lie_beside_the_people_whom_they_match():
     figure = embedding_map(*world(), "first")
     found = points(figure)
     assert [len(of_kind) for of_kind in found.values()] == [PEOPLE, PEOPLE, 1, 2, 1, 3]
-    unknown = found["… a member of whom the attacker had no image"]
+    unknown = found["reconstruction that matches a member of whom the attacker had no image"]
     distances = np.linalg.norm(unknown[:, None] - found["member"], axis=2)
     assert distances.argmin(1).tolist() == [1, 2, 3]
-    to_controls = np.linalg.norm(found["… a control person"][:, None] - found["control person"], axis=2)
+    to_controls = np.linalg.norm(
+        found["reconstruction that matches a control person"][:, None] - found["control person"], axis=2
+    )
     assert to_controls.argmin(1).tolist() == [4, 5]
     assert figure._suptitle.get_text().endswith("by the evaluator first")
     names = {text.get_text() for text in figure.axes[0].texts}

@@ -1,6 +1,5 @@
 """What a person who did not know the kinds of faces saw in them, and whether evaluators see the same."""
 
-import math
 import warnings
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -23,7 +22,8 @@ def count_answers(key: BlindKey, answers: BlindAnswers, options: BootstrapOption
     Returns for each kind `answers/<kind>`: `yes_rate` and `cannot_say_rate`, shares in 0…1 of the answers, with
     intervals; `answered` and `asked`. Below `agreement`: `kappa` of the person and of what the independent evaluators
     agree on, over the answers that are yes or no (`answered`), and under `evaluators` the same for what each would
-    accept alone. Kappa is Cohen's (1960): 0 is chance, 1 full agreement; None where both give one answer to all.
+    accept alone. Kappa is Cohen's (1960): 0 is chance, 1 full agreement; None where the person or the evaluators give
+    one answer to all, which agrees by chance alone, whatever the other says.
     """
     given = [(key.questions[name], answer) for name, answer in answers.answers.items()]
     kinds = {
@@ -68,19 +68,19 @@ def _rate_interval(said: BoolArray, people: NDArray[Any], options: BootstrapOpti
 
 def _agreement(decided: Given, accepted: BoolArray, options: BootstrapOptions) -> dict[str, Any]:
     said = np.array([answer == "yes" for _, answer in decided], bool)
-    value = _kappa(said, accepted)
-    if math.isnan(value):
+    if min(len(np.unique(said)), len(np.unique(accepted))) < 2:
         return {"kappa": None, "kappa_ci_low": None, "kappa_ci_high": None, "answered": len(decided)}
     resampled = np.array([_kappa(said, accepted, row) for row in _weights(_people(decided), options)])
     defined = resampled[~np.isnan(resampled)]  # not where a resample holds one answer alone
-    return {**percentile_interval(value, defined, options.level).named("kappa"), "answered": len(decided)}
+    return {
+        **percentile_interval(_kappa(said, accepted), defined, options.level).named("kappa"),
+        "answered": len(decided),
+    }
 
 
 def _kappa(said: BoolArray, accepted: BoolArray, weights: NDArray[Any] | None = None) -> float:
     from sklearn.metrics import cohen_kappa_score
 
-    if not len(said):
-        return math.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it is told by NaN
         return float(cohen_kappa_score(said, accepted, labels=[False, True], sample_weight=weights))
@@ -106,6 +106,9 @@ def in_words(counted: Mapping[str, Any]) -> list[str]:
             )
     agreement = counted["agreement"]
     if agreement["kappa"] is None:
-        return [*lines, "agreement with the evaluators: undefined, as both gave one and the same answer to all"]
+        return [
+            *lines,
+            "agreement with the evaluators: undefined, as the person or the evaluators gave one answer to all",
+        ]
     bounds = f"[{agreement['kappa_ci_low']:.2f}, {agreement['kappa_ci_high']:.2f}]"
     return [*lines, f"agreement with the evaluators: kappa {agreement['kappa']:.2f} {bounds}"]

@@ -60,7 +60,8 @@ def reconstruct(
     scores = score_latents(prior, score, latents, options.batch_size)
     chosen = {"random": latents[: options.selected], "best_random": latents[best(scores, options.selected)]}
     starts = latents[objective.keep(scores, partial(draw_faces, prior, latents, options.batch_size), options.starts)]
-    chosen["optimised"], course = optimise(prior, objective, starts, options, generator, dtype)
+    course = optimise(prior, objective, starts, options, generator, dtype)
+    chosen["optimised"] = course[:, -1].contiguous()
     found = {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
     return found | {FILM: _film(prior, score, course[filmed(len(course))], options.batch_size)}
 
@@ -96,22 +97,21 @@ def optimise(
     options: SearchOptions,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """Climb from `latents` (n, latent_size) round by round, and keep the better half each time.
 
-    Returns `options.selected` latents, those whose people are rated highest first, and the course that each took
-    (selected, rounds + 1, latent_size). Without the term `diversity`, latents do not influence each other but by being
-    dropped.
+    Returns the courses (selected, rounds + 1, latent_size) of those whose people are rated highest, best first: where
+    each started, and where it was after each round. Without the term `diversity`, latents do not influence each other
+    but by being dropped.
     """
     course = latents[:, None]
     for kept in options.kept:
-        latents = climb(prior, objective, latents, options, generator, dtype)
+        latents = climb(prior, objective, course[:, -1], options, generator, dtype)
         rating = partial(objective.rating, seed=_seed(objective, generator))
         ratings = score_people(prior, rating, latents, options, generator)
         places = objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)
         course = torch.cat([course, latents[:, None]], dim=1)[places]
-        latents = latents[places]
-    return latents, course
+    return course
 
 
 def climb(

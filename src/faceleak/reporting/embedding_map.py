@@ -19,16 +19,21 @@ from faceleak.reporting.style import BLUE, GREY, LIGHT_GREY, ORANGE, SMALL, VERM
 MAP_COLUMNS = ("member_identity", "control_identity", "matches_member", "matches_control", "known")
 MOST_PEOPLE = 500  # of each gallery
 NAMED = 15
+NOTE = "t-SNE of cosines: neighbours are alike; distances between groups, and directions, mean nothing"
 PERPLEXITY = 15
 SEED = 0
 
 KINDS: dict[str, dict[str, Any]] = {
-    "member": {"marker": "o", "color": VERMILION, "s": 22, "alpha": 0.35, "linewidths": 0},
-    "control person": {"marker": "s", "color": BLUE, "s": 18, "alpha": 0.35, "linewidths": 0},
+    "member": {"marker": "o", "color": VERMILION, "s": 22, "alpha": 0.5, "linewidths": 0},
+    "control person": {"marker": "s", "color": BLUE, "s": 18, "alpha": 0.5, "linewidths": 0},
     "reconstruction that matches nobody": {"marker": "x", "color": GREY, "s": 26, "linewidths": 1},
-    "… a control person": {"marker": "*", "color": BLUE, "s": 110},
-    "… a member whom the attacker knew": {"marker": "*", "color": ORANGE, "s": 110},
-    "… a member of whom the attacker had no image": {"marker": "*", "color": VERMILION, "s": 110},
+    "reconstruction that matches a control person": {"marker": "*", "color": BLUE, "s": 110},
+    "reconstruction that matches a member whom the attacker knew": {"marker": "*", "color": ORANGE, "s": 110},
+    "reconstruction that matches a member of whom the attacker had no image": {
+        "marker": "*",
+        "color": VERMILION,
+        "s": 110,
+    },
 }
 
 
@@ -54,6 +59,7 @@ def embedding_map(
     figure = new_figure(9, 9)
     axes = figure.subplots()
     axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
+    axes.set_xlabel(NOTE, fontsize=SMALL, color=GREY, loc="left")
     entitle(figure, f"Where reconstructions lie among people, by the evaluator {evaluator}")
     by_kind = _by_kind(of_members, of_controls, of_faces, table)
     for kind, points in by_kind.items():
@@ -104,15 +110,14 @@ def _join(axes: Axes, faces: NDArray[Any], centres: Mapping[str, Mapping[Any, An
 
 def _explain(figure: Figure, by_kind: Mapping[str, NDArray[Any]]) -> None:
     handles = [
-        Line2D(
-            [], [], linestyle="", marker=KINDS[kind]["marker"], color=KINDS[kind]["color"], label=label, markersize=8
-        )
+        Line2D([], [], linestyle="", markersize=8, label=f"{kind} ({len(points)})", **_mark(kind))
         for kind, points in by_kind.items()
-        for label in [f"{kind} ({len(points)})"]
     ]
     figure.legend(handles=handles, loc="outside lower left", ncols=2, fontsize=SMALL, frameon=False)
-    note = "t-SNE of cosines: neighbours are alike; distances between groups and directions mean nothing."
-    figure.supxlabel(note, fontsize=SMALL, color=GREY, x=0.01, horizontalalignment="left")
+
+
+def _mark(kind: str) -> dict[str, Any]:
+    return {name: value for name, value in KINDS[kind].items() if name in ("marker", "color", "alpha")}
 
 
 def _name_hits(axes: Axes, centres: Mapping[Any, Any], table: pd.DataFrame, obstacles: NDArray[np.float64]) -> None:

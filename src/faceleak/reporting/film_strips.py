@@ -46,7 +46,7 @@ def film_strips(frames: Pixels, scores: NDArray[np.float32], members: Pixels, ta
         y = TOP + row * ROW_HEIGHT
         for x, face, score in zip(columns, film, of_film, strict=False):
             draw_face(axes, face, x, y)
-            write(axes, f"{score:.1f}", x, y + 1.12)
+            write(axes, f"{score:z.1f}", x, y + 1.12)
         frame = KNOWN_MEMBER if found["known"] else UNKNOWN_MEMBER
         draw_face(axes, member, columns[-1], y, frame if found["matches_member"] else None)
         write(axes, shortened(str(found["member_identity"]), 14), columns[-1], y + 1.12, color=GREY)
