@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from faceleak.metrics.gallery import Gallery
@@ -24,8 +23,8 @@ PERPLEXITY = 15
 SEED = 0
 
 KINDS: dict[str, dict[str, Any]] = {
-    "member": {"marker": "o", "color": VERMILION, "s": 22, "alpha": 0.5, "linewidths": 0},
-    "control person": {"marker": "s", "color": BLUE, "s": 18, "alpha": 0.5, "linewidths": 0},
+    "member": {"marker": "o", "edgecolors": VERMILION, "facecolors": "none", "s": 22, "linewidths": 0.8},
+    "control person": {"marker": "s", "edgecolors": BLUE, "facecolors": "none", "s": 20, "linewidths": 0.8},
     "reconstruction that matches nobody": {"marker": "x", "color": GREY, "s": 26, "linewidths": 1},
     "reconstruction that matches a control person": {"marker": "*", "color": BLUE, "s": 110},
     "reconstruction that matches a member whom the attacker knew": {"marker": "*", "color": ORANGE, "s": 110},
@@ -63,13 +62,13 @@ def embedding_map(
     entitle(figure, f"Where reconstructions lie among people, by the evaluator {evaluator}")
     by_kind = _by_kind(of_members, of_controls, of_faces, table)
     for kind, points in by_kind.items():
-        axes.scatter(points[:, 0], points[:, 1], **KINDS[kind])
+        axes.scatter(points[:, 0], points[:, 1], label=f"{kind} ({len(points)})", **KINDS[kind])
     centres = {
         who: dict(zip(gallery.identities.tolist(), at, strict=True))
         for (who, gallery), at in zip(people.items(), (of_members, of_controls), strict=True)
     }
     _join(axes, of_faces, centres, table)
-    _explain(figure, by_kind)
+    figure.legend(loc="outside lower left", ncols=2, fontsize=SMALL, frameon=False)
     _name_hits(axes, centres["member"], table, places)
     return figure
 
@@ -106,18 +105,6 @@ def _join(axes: Axes, faces: NDArray[Any], centres: Mapping[str, Mapping[Any, An
         matched = table[f"matches_{who}"].to_numpy(bool)
         for face, identity in zip(faces[matched], table.loc[matched, f"{who}_identity"], strict=True):
             axes.plot(*zip(face, of_person[identity], strict=True), color=LIGHT_GREY, linewidth=0.8, zorder=0)
-
-
-def _explain(figure: Figure, by_kind: Mapping[str, NDArray[Any]]) -> None:
-    handles = [
-        Line2D([], [], linestyle="", markersize=8, label=f"{kind} ({len(points)})", **_mark(kind))
-        for kind, points in by_kind.items()
-    ]
-    figure.legend(handles=handles, loc="outside lower left", ncols=2, fontsize=SMALL, frameon=False)
-
-
-def _mark(kind: str) -> dict[str, Any]:
-    return {name: value for name, value in KINDS[kind].items() if name in ("marker", "color", "alpha")}
 
 
 def _name_hits(axes: Axes, centres: Mapping[Any, Any], table: pd.DataFrame, obstacles: NDArray[np.float64]) -> None:
