@@ -12,8 +12,12 @@ from faceleak.reporting.style import GREY, shortened
 
 STRIP_COLUMNS = ("member_identity", "matches_member", "known")
 ROW_HEIGHT = 1.28
-TOP = 1.05
+TOP = 1.3
 GAP = 0.35
+EXPLAINED = (
+    "below each face: its score by the attack of stage 1; higher says member",
+    "framed: who is matched in the end; dashed, where the attacker had images of this member",
+)
 
 
 def film_strips(frames: Pixels, scores: NDArray[np.float32], members: Pixels, table: pd.DataFrame) -> Figure:
@@ -36,8 +40,8 @@ def film_strips(frames: Pixels, scores: NDArray[np.float32], members: Pixels, ta
     headings = ["start", *(f"after round {number}" for number in range(1, moments)), "nearest member"]
     height = TOP + ROW_HEIGHT * len(frames) + 0.2
     figure, axes = face_canvas(max(columns[-1] + STEP + MARGIN, 7), height, "How reconstructions come about")
-    explained = "below each face: its score by the attack of stage 1; higher says member. Frames: matched in the end"
-    write(axes, explained, MARGIN, 0.58, color=GREY)
+    for line, y in zip(EXPLAINED, (0.58, 0.78), strict=True):
+        write(axes, line, MARGIN, y, color=GREY)
     for heading, x in zip(headings, columns, strict=True):
         write(axes, heading, x, TOP - 0.13)
     for row, (film, of_film, member, (_, found)) in enumerate(
