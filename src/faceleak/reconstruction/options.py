@@ -107,6 +107,18 @@ class TargetedOptions(Options):
     seed: int = 0
 
 
+class BlindSheetOptions(Options):
+    """The sheet on which a person judges `per_kind` faces of each kind, each beside `photographs` of a person.
+
+    answers: the file that the page saves, for the pipeline `judge_sheet`.
+    """
+
+    per_kind: int = Field(20, ge=1)
+    photographs: int = Field(3, ge=1)
+    seed: int = Field(0, ge=0)
+    answers: Path = Path("data/01_raw/blind_answers.json")
+
+
 class ReconstructionOptions(Options):
     """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
 
@@ -119,6 +131,7 @@ class ReconstructionOptions(Options):
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
     targeted: TargetedOptions = TargetedOptions()
+    blind_sheet: BlindSheetOptions = BlindSheetOptions()
     far: float = Field(0.001, gt=0, lt=1)
     evaluators: dict[str, EvaluatorOptions] = Field(min_length=1)
 
