@@ -71,24 +71,30 @@ class SearchSpace(Options):
 
 
 class StudyOptions(Options):
-    """What every study takes.
+    """What every study takes."""
 
-    `trials`: how many, failed ones not counted; raising it goes on with the same study. `workers`: processes on the
-    study; with more than one, which trials are drawn depends on their speed. `storage`: URL of a database for studies
-    that several machines work on; without one, a study is a file in `compute.cache`. `seed`: of the draws.
-    """
-
-    trials: int = Field(30, ge=1)
-    workers: int = Field(1, ge=1)
-    storage: SecretStr | None = None
-    seed: int = Field(0, ge=0)
+    trials: int = Field(
+        30, ge=1, description="How many, failed ones not counted; raising it goes on with the same study."
+    )
+    workers: int = Field(
+        1,
+        ge=1,
+        description="Processes on the study; with more than one, which trials are drawn depends on their speed.",
+    )
+    storage: SecretStr | None = Field(
+        None,
+        description="URL of a database for studies that several machines work on; without one, a study is a file in "
+        "`compute.cache`.",
+    )
+    seed: int = Field(0, ge=0, description="Of what the trials draw.")
 
 
 class TuningOptions(StudyOptions):
     """The whole `tuning` block.
 
-    `default`: the attack of `membership.attacks` that is tried first and that the tuned one is compared with.
-    `pruning`: whether a trial ends early whose value, after some folds, is below the median of the others'.
+    `threat_model`: on which data attacks are judged: known people of the target, or shadows. `default`: the attack of
+    `membership.attacks` that is tried first and that the tuned one is compared with. `pruning`: whether a trial ends
+    early whose value, after some folds, is below the median of the others'.
     """
 
     threat_model: ThreatModel
