@@ -156,7 +156,7 @@ def measure_judging(audit: Audit) -> Rate:
     from faceleak.metrics.identity_level import measure_identities
     from faceleak.metrics.membership import measure_membership
 
-    bootstrap = audit.bootstrap.model_copy(update={"resamples": RESAMPLES})
+    bootstrap = audit.bootstrap
 
     def judge(people: int) -> Timing:
         scores = _scores(people)
@@ -171,10 +171,11 @@ def measure_judging(audit: Audit) -> Rate:
                 identities=unseen["identity"].to_numpy(),
             )
 
-        return timed(len(scores) * RESAMPLES, measure)
+        return timed(len(scores) * bootstrap.resamples, measure)
 
-    few, many = judge(30), judge(90)
-    return rate_of(few, many, f"measuring scores of {many.units / RESAMPLES:,.0f} images, {RESAMPLES} resamples")
+    judge(30)
+    few, many = judge(30), judge(150)
+    return rate_of(few, many, f"measuring scores of 300 and 1,500 images, {bootstrap.resamples:,} resamples")
 
 
 def _scores(people: int) -> pd.DataFrame:

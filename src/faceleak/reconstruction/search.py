@@ -185,5 +185,8 @@ def _film(prior: Prior, score: Score, course: Tensor, batch_size: int) -> Recons
     """Faces along the course (people, moments, latent_size) of some latents."""
     frames = _reconstructions(prior, score, course.flatten(0, 1), batch_size)
     people = course.shape[:2]
-    parts = (frames.latents, frames.pixels, frames.scores)
-    return Reconstructions(*(part.reshape(*people, *part.shape[1:]) for part in parts))
+    return Reconstructions(
+        frames.latents.reshape(*people, -1),
+        frames.pixels.reshape(*people, *frames.pixels.shape[1:]),
+        frames.scores.reshape(people),
+    )
