@@ -68,11 +68,11 @@ def describe_experiment(experiment_id: str) -> None:
 def system_metrics(wanted: bool) -> Iterator[None]:
     """Let a run that starts inside the block watch the machine as long as it lasts; child runs do not."""
     if wanted:
-        MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.set(True)
+        os.environ[MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.name] = "true"
     try:
         yield
     finally:
-        MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.unset()
+        os.environ.pop(MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.name, None)
 
 
 def tag_origin(run_params: dict[str, Any]) -> None:
