@@ -27,7 +27,7 @@ def make_faces(folder: Path) -> tuple[FaceStore, pd.DataFrame, ComputeOptions]:
     return store, split(store.manifest(), SplitOptions(roles=ROLES)), compute
 
 
-def train_target(store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions, epochs: int = 12) -> Owner:
+def train_target(store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions, epochs: int = 30) -> Owner:
     """Train a target on the members. The owner holds it as `backbone`, beside the faces and how it was trained."""
     columns = ["image_id", "identity", "sha256"]
     options = TrainingOptions(

@@ -1,6 +1,7 @@
 """What MLflow is told about a run beyond its parameters and metrics: origin, hashes, and how it ended."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,11 +87,11 @@ def describe_experiment(experiment_id: str) -> None:
 def system_metrics(wanted: bool) -> Iterator[None]:
     """Let a run that starts inside the block watch the machine as long as it lasts; child runs do not."""
     if wanted:
-        MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.set(True)  # type: ignore[no-untyped-call]
+        os.environ[MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.name] = "true"
     try:
         yield
     finally:
-        MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.unset()  # type: ignore[no-untyped-call]
+        os.environ.pop(MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.name, None)
 
 
 def tag_origin(run_params: dict[str, Any]) -> None:

@@ -31,8 +31,8 @@ class TableDataset(ParquetDataset):
 
         rows = next(ParquetFile(self._get_load_path()).iter_batches(nrows), None)
         table = self.load().head(0) if rows is None else rows.to_pandas()
-        arrays = [column for column in table if any(hasattr(cell, "shape") and cell.shape for cell in table[column])]
-        table[arrays] = table[arrays].map(_in_short)
+        for column in table:
+            table[column] = table[column].map(_in_short)
         preview: TablePreview = table.to_dict(orient="split")
         return preview
 
@@ -46,5 +46,6 @@ class CSVDataset(KedroCSVDataset):
             super().save(data)
 
 
-def _in_short(array: Any) -> str:
-    return f"{' × '.join(map(str, array.shape))} numbers"
+def _in_short(cell: Any) -> Any:
+    shape = getattr(cell, "shape", ())
+    return f"{' × '.join(map(str, shape))} numbers" if shape else cell
