@@ -57,9 +57,20 @@ def show_gate(judged: list[dict[str, Any]]) -> None:
 
 
 def show_tuning(metrics: dict[str, dict[str, Any]]) -> None:
-    """Print the default and the tuned attack side by side."""
+    """Print the default and the tuned attack, or search, side by side."""
     from faceleak.reporting.tuning import tuning_table
 
     for variant in metrics.values():
-        _console.print()
-        _console.print(tuning_table(variant["tuning"]))
+        for measured in variant.values():
+            _console.print()
+            _console.print(tuning_table(measured))
+
+
+def show_plan(plan: dict[str, Any]) -> None:
+    """Print what an audit will take, kind by kind, and where the machine will not do."""
+    from faceleak.reporting.plan import plan_table, rate_lines
+
+    _console.print()
+    _console.print(plan_table(plan))
+    for line in (*rate_lines(plan), *(f"WARNING: {warning}" for warning in plan["warnings"])):
+        show(line)

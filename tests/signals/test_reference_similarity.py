@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -52,3 +54,15 @@ def test_beyond_eight_companions_the_number_of_images_tells_nothing():
     few, many = rows(COMPANIONS + 1, 1200), rows(4 * COMPANIONS, 300)
     np.testing.assert_allclose(many.mean(0), few.mean(0), atol=0.02)
     assert rows(3, 1200).mean(0)[COLUMNS.index("largest")] < few.mean(0)[COLUMNS.index("largest")] - 0.05
+
+
+def test_memory_grows_with_the_images_of_a_person_and_not_with_their_square():
+    def peak(images: int) -> int:
+        embeddings = np.full((images, 16), 0.25, np.float32)
+        tracemalloc.start()
+        compare(Gathering(embeddings, np.zeros(images), NOBODY))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(8000) < 5 * peak(2000)

@@ -26,10 +26,12 @@ class SearchOptions(Options):
     the first one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is climbed is
     the mean score of a person's images, which differ from each other by `variation` (share of the latent's standard
     deviation, 0 for a single image); `images_per_person` of them decide who is kept, by their `rating`: the membership
-    score, or all that is climbed. `objective`: the weight of each term that is
-    climbed (`reconstruction/objectives`). `optimiser`: `adam` follows gradients, `cma_es` takes any score and looks at
-    `population` images a person and step; `learning_rate` is the size of a step, the first one's for `cma_es`, in
-    standard deviations of the latents.
+    score, or all that is climbed. `objective`: the weight of each term that is climbed (`reconstruction/objectives`).
+    `optimiser`: `adam` follows gradients, `cma_es` takes any score and looks at `population` images a person and step.
+
+    `attack`, `threat_model`: the attack of stage 1 that guides the search, and what its attacker has. `learning_rate`:
+    the size of a step, the first one's for `cma_es`, in standard deviations of the latents. `batch_size`: latents that
+    are optimised side by side. `seed`: of the draws.
     """
 
     attack: str
@@ -98,7 +100,8 @@ class TargetedOptions(Options):
     """The `targeted` pipeline: templates of `people` members and of as many strangers, one each, are turned into faces.
 
     `candidates` random faces are embedded: to start from, and to learn the linear map from embeddings to latents, whose
-    squared weights cost `ridge`. The best start is optimised by `steps` steps of Adam.
+    squared weights cost `ridge`. The best start is optimised by `steps` steps of Adam. `learning_rate`: of Adam.
+    `batch_size`: templates that are inverted side by side. `seed`: of the draws.
     """
 
     people: int = Field(50, ge=2)
@@ -114,7 +117,10 @@ class PersonImageOptions(TargetedOptions):
     """The `targeted` pipeline, from one image of a person that the target was not trained on, as `TargetedOptions`.
 
     What is climbed is `near` times the cosine to the image, by the target, and the terms of `objective`, a mean over
-    images that differ by `variation`; `images_per_person` of them give a person's score.
+    images that differ by `variation`; `images_per_person` of them give a person's score. `objective`: the weight of
+    each term. As in `TargetedOptions`: images of `people` members and of as many strangers; `candidates` random faces
+    and a linear map with the penalty `ridge` give the start; `steps` steps of Adam. `learning_rate`: of Adam.
+    `batch_size`: people side by side. `seed`: of the draws.
     """
 
     near: float = Field(10.0, gt=0)
@@ -123,10 +129,22 @@ class PersonImageOptions(TargetedOptions):
     images_per_person: int = Field(4, ge=1)
 
 
+class BlindSheetOptions(Options):
+    """The sheet on which a person judges `per_kind` faces of each kind, each beside `photographs` of a person.
+
+    answers: the file that the page saves, for the pipeline `judge_sheet`.
+    """
+
+    per_kind: int = Field(20, ge=1)
+    photographs: int = Field(3, ge=1)
+    seed: int = Field(0, ge=0)
+    answers: Path = Path("data/01_raw/blind_answers.json")
+
+
 class ReconstructionOptions(Options):
     """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
 
-    prior: as `PriorOptions`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
+    `prior`: a block, or `demo`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
     `evaluators`: the judges by name; all independent ones have to agree. `far`: of each one's threshold.
     """
 
@@ -136,6 +154,7 @@ class ReconstructionOptions(Options):
     search: SearchOptions
     targeted: TargetedOptions = TargetedOptions()
     person_image: PersonImageOptions = PersonImageOptions()
+    blind_sheet: BlindSheetOptions = BlindSheetOptions()
     far: float = Field(0.001, gt=0, lt=1)
     evaluators: dict[str, EvaluatorOptions] = Field(min_length=1)
 

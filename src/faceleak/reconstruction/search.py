@@ -5,7 +5,7 @@ than it returns, and drops the worse ones on the way (successive halving, arXiv 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,8 @@ from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
 
 SEARCH_STEPS = ("random", "best_random", "optimised")
+FILM = "film"
+FILMED = 8  # of the optimised faces
 
 Arrays = dict[str, NDArray[Any]]
 Remember = Callable[[str, Callable[[], Arrays]], Arrays]
@@ -29,11 +31,16 @@ Remember = Callable[[str, Callable[[], Arrays]], Arrays]
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """Latents (n, latent_size), RGB pixels (n, height, width, 3) and membership scores (n,) of these very images."""
+    """Latents (n, latent_size), RGB pixels (n, height, width, 3) and membership scores (n,) of these very images.
+
+    `climb`: the mean of what was climbed at each step, over all latents that were still there; empty without a climb.
+    Latents, pixels and scores of a film are (people, moments, …).
+    """
 
     latents: NDArray[np.float32]
     pixels: NDArray[np.uint8]
     scores: NDArray[np.float32]
+    climb: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
 
 
 def reconstruct(
@@ -46,7 +53,8 @@ def reconstruct(
 ) -> dict[str, Reconstructions]:
     """Reconstruct faces: `random` latents, the `best_random` of all candidates, best first, and those `optimised`.
 
-    Each holds `options.selected` faces. Same options and backbone → same faces: all that is random is drawn from
+    Each holds `options.selected` faces. `film` shows how those at the places `filmed` of `optimised` came about: at the
+    start and after each round. Same options and backbone → same faces: all that is random is drawn from
     `options.seed` on the CPU, and `options.batch_size` changes no more than rounding, but for the term `diversity`,
     which is about the faces of one batch. `best_random` are the best by the membership score alone. The prior computes
     in `dtype` while latents are optimised, and in float32 when they are ranked and drawn. `remember` gives what a round
@@ -58,8 +66,16 @@ def reconstruct(
     scores = score_latents(prior, score, latents, options.batch_size)
     chosen = {"random": latents[: options.selected], "best_random": latents[best(scores, options.selected)]}
     starts = latents[objective.keep(scores, partial(draw_faces, prior, latents, options.batch_size), options.starts)]
-    chosen["optimised"] = optimise(prior, objective, starts, options, generator, dtype, remember)
-    return {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
+    course, means = optimise(prior, objective, starts, options, generator, dtype, remember)
+    chosen["optimised"] = course[:, -1].contiguous()
+    found = {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
+    found["optimised"] = replace(found["optimised"], climb=np.array(means, np.float32))
+    return found | {FILM: _film(prior, score, course[filmed(len(course))], options.batch_size)}
+
+
+def filmed(count: int) -> NDArray[np.intp]:
+    """Which of `count` optimised faces are filmed: places spread evenly over their ranking, so no selection."""
+    return np.linspace(0, count - 1, min(count, FILMED)).round().astype(np.intp)
 
 
 def optimise(
@@ -70,33 +86,39 @@ def optimise(
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
     remember: Remember = lambda _, make: make(),
-) -> Tensor:
+) -> tuple[Tensor, list[float]]:
     """Climb from `latents` (n, latent_size) round by round, and keep the better half each time.
 
-    Returns `options.selected` latents, those whose people are rated highest first. Without the term `diversity`,
-    latents do not influence each other but by being dropped.
+    Returns the courses (selected, rounds + 1, latent_size) of those whose people are rated highest, best first: where
+    each started, and where it was after each round; and the mean of what was climbed at each step. Without the term
+    `diversity`, latents do not influence each other but by being dropped.
     """
+    course, means = latents[:, None], list[float]()
     for number, kept in enumerate(options.kept):
-        made = remember(f"round_{number}", partial(_round, prior, objective, latents, options, generator, dtype, kept))
-        latents = torch.from_numpy(made["latents"]).to(latents)
+        made = remember(f"round_{number}", partial(_round, prior, objective, course, options, generator, dtype, kept))
+        course = torch.from_numpy(made["course"]).to(latents)
+        means += made["means"].tolist()
         generator.set_state(torch.from_numpy(made["generator"]))
-    return latents
+    return course, means
 
 
 def _round(
     prior: Prior,
     objective: Objective,
-    latents: Tensor,
+    course: Tensor,
     options: SearchOptions,
     generator: torch.Generator,
     dtype: torch.dtype,
     kept: int,
 ) -> Arrays:
-    """Climb and keep the better ones: their `latents`, and the state of the `generator` after it."""
-    latents = optimisers.get(options.optimiser).climb(prior, objective, latents, options, generator, dtype)
+    """Climb and keep the better ones: their `course`, `means` at each step, and the state of the `generator` then."""
+    optimiser = optimisers.get(options.optimiser)
+    latents, means = optimiser.climb(prior, objective, course[:, -1], options, generator, dtype)
     ratings = rate_people(prior, objective, latents, options, generator)
     places = objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)
-    return {"latents": latents[places].cpu().numpy(), "generator": generator.get_state().numpy()}
+    course = torch.cat([course, latents[:, None]], dim=1)[places]
+    state = generator.get_state().numpy()
+    return {"course": course.cpu().numpy(), "means": np.array(means, np.float64), "generator": state}
 
 
 def _reconstructions(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Reconstructions:
@@ -105,3 +127,14 @@ def _reconstructions(prior: Prior, score: Score, latents: Tensor, batch_size: in
         scores = torch.cat([score(batch) for batch in torch.split(faces, batch_size)])
     pixels = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return Reconstructions(latents.cpu().numpy(), pixels, scores.cpu().numpy())
+
+
+def _film(prior: Prior, score: Score, course: Tensor, batch_size: int) -> Reconstructions:
+    """Faces along the course (people, moments, latent_size) of some latents."""
+    frames = _reconstructions(prior, score, course.flatten(0, 1), batch_size)
+    people = course.shape[:2]
+    return Reconstructions(
+        frames.latents.reshape(*people, -1),
+        frames.pixels.reshape(*people, *frames.pixels.shape[1:]),
+        frames.scores.reshape(people),
+    )

@@ -16,6 +16,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.pieces import code_version, fingerprint, writing
+from faceleak.sealed import load_table, save_table
 from faceleak.signals import registry
 from faceleak.signals.gathering import Gathering
 from faceleak.signals.observation import Need, observe
@@ -54,9 +55,7 @@ def read_signals(
     """
     signals = [registry.get(name) for name in names]
     compares = any(isinstance(signal, Comparison) for signal in signals)
-    readers = [signal for signal in signals if isinstance(signal, Signal)]
-    if compares and EMBEDDING not in names:
-        readers.append(registry.get_reader(EMBEDDING))
+    readers = readers_of(names)
     read = images if within is None else within
     rows = pd.Index(read["image_id"]).get_indexer(images["image_id"])
     if missing := int((rows < 0).sum()):
@@ -108,22 +107,43 @@ def _read_together(
     compute: ComputeOptions,
 ) -> dict[str, pd.DataFrame]:
     """Read all signals that are not in the cache in one pass, and load the others; `weights` is the backbone's hash."""
-    ids = images["image_id"]
-    known = store.rows(store.positions(ids), ["image_id", "sha256"])
+    paths = signal_paths(signals, backbone, weights, store, images, compute)
+    missing = [signal for signal in signals if not paths[signal.name].exists()]
+    if missing:
+        for signal, table in _read_missing(missing, backbone, store, images["image_id"], compute):
+            with writing(paths[signal.name]) as partial:
+                save_table(partial, table)
+    return {name: load_table(path) for name, path in paths.items()}
+
+
+def signal_paths(
+    signals: Sequence[Signal],
+    backbone: Backbone,
+    weights: str,
+    store: FaceStore,
+    images: pd.DataFrame,
+    compute: ComputeOptions,
+) -> dict[str, Path]:
+    """Where each signal of these images lies once it is there, by its name; `weights` is the backbone's hash."""
+    card = backbone.card
+    known = store.rows(store.positions(images["image_id"]), ["image_id", "sha256"])
+    asked = (card.arguments, card.preprocessing, card.normalisation, card.release)
 
     def path(signal: Signal) -> Path:
-        card = backbone.card
         code = code_version(f"faceleak.signals.{signal.name}", *CODE, *source_modules(card.architecture))
-        asked = (card.arguments, card.preprocessing, card.normalisation, card.release)
         piece = fingerprint(signal.name, code, known, *asked, weights)
         return compute.cache / "signals" / f"{piece}.parquet"
 
-    missing = [signal for signal in signals if not path(signal).exists()]
-    if missing:
-        for signal, table in _read_missing(missing, backbone, store, ids, compute):
-            with writing(path(signal)) as partial:
-                table.to_parquet(partial)
-    return {signal.name: pd.read_parquet(path(signal)) for signal in signals}
+    return {signal.name: path(signal) for signal in signals}
+
+
+def readers_of(names: Sequence[str]) -> list[Signal]:
+    """What has to be read off single images for these signals: with the embedding, where one compares images."""
+    signals = [registry.get(name) for name in names]
+    readers = [signal for signal in signals if isinstance(signal, Signal)]
+    if EMBEDDING not in names and len(readers) < len(signals):
+        readers.append(registry.get_reader(EMBEDDING))
+    return readers
 
 
 def _read_missing(

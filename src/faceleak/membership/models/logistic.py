@@ -59,7 +59,7 @@ def fit(
     from sklearn.model_selection import cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     is_member, threshold = table["is_member"].to_numpy(bool), float("nan")
     values = numbers(table, columns)

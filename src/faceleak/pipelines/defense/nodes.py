@@ -27,13 +27,20 @@ def make_variants(
 ) -> dict[str, Any]:
     """The target itself and every configured variant of it, by name; those that are there already are kept."""
     from faceleak.defenses import pieces
+
+    owner = owner_of(target, store, splits, training, compute)
+    return {UNDEFENDED: target, **pieces.make_variants(owner, options.variants, compute)}
+
+
+def owner_of(
+    target: Any, store: FaceStore, splits: pd.DataFrame, training: TargetOptions, compute: ComputeOptions
+) -> Any:
+    """Who releases the target, with the piece that it was trained as, if it was trained here."""
     from faceleak.defenses.owner import Owner
     from faceleak.pipelines.target.nodes import target_pieces
 
     trained = target_pieces(store, splits, training, compute)
-    public = with_role(splits, "public")[IMAGE]
-    owner = Owner(target, trained[0] if trained else None, store, public, compute)
-    return {UNDEFENDED: target, **pieces.make_variants(owner, options.variants, compute)}
+    return Owner(target, trained[0] if trained else None, store, with_role(splits, "public")[IMAGE], compute)
 
 
 def list_variants(options: DefenseOptions) -> dict[str, dict[str, Any]]:
@@ -55,8 +62,8 @@ def make_views(
     """Every variant as it is released and, where an adaptive attacker takes part, with its defence undone."""
     from faceleak.defenses import pieces
 
-    own = _own_faces(store, with_role(splits, "auxiliary"), options, compute)
-    return pieces.make_views(variants, _undoings_tried(options), own, compute)
+    own = own_faces(store, with_role(splits, "auxiliary"), options, compute)
+    return pieces.make_views(variants, undoings_tried(options), own, compute)
 
 
 def fit_shadows(
@@ -82,7 +89,7 @@ def fit_shadows(
         return {}
     owners = _owners_of_references(references, store, splits, reference_splits, membership, compute)
     images = {str(name): rows for name, rows in reference_splits.groupby("reference", sort=False)}
-    tried, own = _undoings_tried(options), _own_faces(store, with_role(splits, "public"), options, compute)
+    tried, own = undoings_tried(options), own_faces(store, with_role(splits, "public"), options, compute)
     attacks, names = membership.offline_attacks(), membership.signals()
     fitted = {}
     for view, backbones in shadow_views(owners, options.variants, tried, own, compute):
@@ -111,14 +118,14 @@ def _owners_of_references(
     return {piece.name: Owner(references[piece.name], piece, store, public, compute) for piece in trained}
 
 
-def _own_faces(store: FaceStore, images: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions) -> Any:
+def own_faces(store: FaceStore, images: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions) -> Any:
     """As many of these faces as undoing takes."""
     from faceleak.defenses.owner import OwnFaces
 
     return OwnFaces(store, images[IMAGE].sample(min(options.undoing_images, len(images)), random_state=0), compute)
 
 
-def _undoings_tried(options: DefenseOptions) -> dict[str, tuple[str, ...]]:
+def undoings_tried(options: DefenseOptions) -> dict[str, tuple[str, ...]]:
     """Variant → the undoings that an adaptive attacker tries; none where there is no such attacker."""
     from faceleak.defenses import registry
 

@@ -37,7 +37,17 @@ def train_targets(
     store: FaceStore, target_splits: pd.DataFrame, target: TargetOptions, compute: ComputeOptions
 ) -> dict[str, Any]:
     """Train the targets as the audited one was trained, each with a seed of its own. Raises RepeatError."""
-    from faceleak.backbones.training import TrainingPiece, train_backbones
+    from faceleak.backbones.training import train_backbones
+
+    pieces = repeated_pieces(store, target_splits, target, compute)
+    return dict(zip([piece.name for piece in pieces], train_backbones(pieces, compute), strict=True))
+
+
+def repeated_pieces(
+    store: FaceStore, target_splits: pd.DataFrame, target: TargetOptions, compute: ComputeOptions
+) -> list[Any]:
+    """What has to be trained for the targets: a piece each. Raises RepeatError where the target was loaded."""
+    from faceleak.backbones.training import TrainingPiece
 
     if target.train is None or target.source != "train":
         raise RepeatError(
@@ -49,7 +59,7 @@ def train_targets(
         training = target.train.model_copy(update={"seed": target.train.seed + number})
         members = with_role(images, "member")
         pieces.append(TrainingPiece(str(name), store, members, training, compute, compute.cache / "backbones"))
-    return dict(zip([piece.name for piece in pieces], train_backbones(pieces, compute), strict=True))
+    return pieces
 
 
 def read_target_signals(

@@ -1,1 +1,1 @@
-"""How latents climb: one file an optimiser, `climb(prior, objective, latents, options, generator, dtype)` → latents."""
+"""How latents climb: one file an optimiser, `climb(prior, objective, latents, options, …)` → latents, means a step."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from faceleak.progress import track
 from faceleak.reconstruction.drawing import draw_noise, draw_seed
-from faceleak.reconstruction.objective import gradient
+from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
@@ -22,9 +22,12 @@ def climb(
     options: SearchOptions,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """Latents (n, size) → latents (n, size) after `options.steps` steps, each by one more image of every person."""
-    latents = latents.clone()
+) -> tuple[Tensor, list[float]]:
+    """Latents (n, size) → latents (n, size) after `options.steps` steps, each by one more image of every person.
+
+    Also at each step the mean of what is climbed, before the step is made.
+    """
+    latents, means = latents.clone(), list[Tensor]()
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
     for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):
         noise = draw_noise(latents.expand(objective.images, *latents.shape), generator)
@@ -33,9 +36,20 @@ def climb(
             [of_batch.flatten(0, 1) for of_batch in torch.split(noise, options.batch_size, dim=1)],
             strict=True,
         )
-        climbed = partial(objective, seed=draw_seed(objective, generator))
+        values: list[Tensor] = []
+        climbed = _noted(partial(objective, seed=draw_seed(objective, generator)), values)
         gradients = [gradient(prior, climbed, batch, noise, options.variation, dtype) for batch, noise in batches]
         latents.grad = torch.cat(gradients)
         optimizer.step()
         latents.copy_(prior.space.project(latents))
-    return latents
+        means.append(torch.cat(values).mean())
+    return latents, [mean.item() for mean in means]
+
+
+def _noted(climbed: Climbed, values: list[Tensor]) -> Climbed:
+    def noting(faces: Tensor, latents: Tensor) -> Tensor:
+        value = climbed(faces, latents)
+        values.append(value.detach())
+        return value
+
+    return noting

@@ -28,13 +28,14 @@ def climb(
     options: SearchOptions,
     generator: torch.Generator,
     dtype: torch.dtype = torch.float32,
-) -> Tensor:
+) -> tuple[Tensor, list[float]]:
     """Latents (n, size) → means of their distributions (n, size) after `options.steps` generations.
 
     A generation has `options.population` latents a person, and starts with the standard deviation
     `options.learning_rate`. All of a person's latents are varied by the same noise, so that they are compared by what
-    they are and not by the image that was drawn.
+    they are and not by the image that was drawn. Also the mean of what is climbed in each generation.
     """
+    means: list[float] = []
     seeds = torch.randint(2**31, (len(latents),), generator=generator).tolist()
     searches = [
         SepCMA(mean, options.learning_rate, seed=seed, population_size=options.population)
@@ -45,12 +46,13 @@ def climb(
         climbed = partial(objective, seed=draw_seed(objective, generator))
         asked = np.array([[search.ask() for search in searches] for _ in range(options.population)])
         values = np.array([_values(prior, climbed, of_all, latents, noise, options, dtype) for of_all in asked])
+        means.append(float(values.mean()))
         for number, search in enumerate(searches):
             search.tell(
                 [(one, -value) for one, value in zip(asked[:, number], values[:, number].tolist(), strict=True)]
             )
-    means = torch.from_numpy(np.array([search.mean for search in searches]))
-    return prior.space.project(means.to(latents))
+    centres = torch.from_numpy(np.array([search.mean for search in searches]))
+    return prior.space.project(centres.to(latents)), means
 
 
 def _values(

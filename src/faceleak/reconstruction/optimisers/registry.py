@@ -35,8 +35,8 @@ class Optimiser(Protocol):
         options: "SearchOptions",
         generator: "torch.Generator",
         dtype: "torch.dtype",
-    ) -> "Tensor":
-        """Latents (n, size) → better ones (n, size) within the prior's space, after `options.steps` steps."""
+    ) -> tuple["Tensor", list[float]]:
+        """Latents (n, size) → better ones (n, size) within the prior's space, and the mean climbed at each step."""
         ...
 
 

@@ -1,0 +1,156 @@
+"""From works and rates to hours, disk and memory: kind by kind, pipeline by pipeline, and in all."""
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from faceleak.planning.calibration import Rates
+from faceleak.planning.rates import Rate
+from faceleak.planning.work import Work
+
+SCOPES = {"attack": ("faces", "attack"), "audit": ("faces", "attack", "repeats", "defense")}
+
+
+@dataclass(frozen=True)
+class Line:
+    """All pieces of one kind: seconds of the clock and of the cores for the missing ones, bytes, and where from."""
+
+    pipeline: str
+    kind: str
+    pieces: int
+    there: int
+    kept: bool
+    seconds: float
+    cpu_seconds: float
+    disk: float
+    memory: float
+    units: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Total:
+    """What one pipeline takes with all that it needs."""
+
+    seconds: float
+    cpu_seconds: float
+    disk: float
+    memory: float
+
+
+def makespan(durations: Iterable[float], workers: int) -> float:
+    """How long so many workers take that each begin the next piece, in order, as soon as they are free."""
+    free_at = [0.0] * workers
+    for duration in durations:
+        heapq.heappush(free_at, heapq.heappop(free_at) + duration)
+    return max(free_at)
+
+
+def lines(works: Sequence[Work], rates: Rates, workers: int) -> list[Line]:
+    """One line a kind, in order. The time of a pool is shared out to its kinds by what their pieces take."""
+    spans = {pool: _span(of_pool, rates, workers) for pool, of_pool in _pools(works).items()}
+    grouped: dict[tuple[str, str], list[Work]] = {}
+    for work in works:
+        grouped.setdefault((work.pipeline, work.kind), []).append(work)
+    return [_line(alike, spans, rates, workers) for alike in grouped.values() if any(work.pieces for work in alike)]
+
+
+def totals(found: Sequence[Line], memory_of_driver: float) -> dict[str, Total]:
+    """What `attack` and the whole audit take: memory is the most that a kind needs beside all tables before it."""
+    return {
+        scope: _total([line for line in found if line.pipeline in pipelines], memory_of_driver)
+        for scope, pipelines in SCOPES.items()
+    }
+
+
+def as_tree(found: Sequence[Line], total: Mapping[str, Total]) -> dict[str, Any]:
+    """Plain data for JSON."""
+    return {"lines": [asdict(line) for line in found], "totals": {name: asdict(one) for name, one in total.items()}}
+
+
+def rate_for(work: Work, quantity: str, rates: Rates) -> Rate:
+    """The rate of those who do this work."""
+    return (rates.by_workers if work.pool else rates.by_driver)[quantity]
+
+
+def _pools(works: Sequence[Work]) -> dict[tuple[str, str], list[Work]]:
+    pools: dict[tuple[str, str], list[Work]] = {}
+    for work in works:
+        if work.pool and work.missing:
+            pools.setdefault((work.pipeline, work.pool), []).append(work)
+    return pools
+
+
+def _seconds(work: Work, rates: Rates) -> float:
+    """Of one piece."""
+    return sum(_of(rate_for(work, cost.quantity, rates), cost.units) for cost in work.costs)
+
+
+def _of(rate: Rate, units: float) -> float:
+    return rate.start + units * rate.seconds if units else 0.0
+
+
+def _cpu_seconds(work: Work, rates: Rates) -> float:
+    found = ((rate_for(work, cost.quantity, rates), cost.units) for cost in work.costs)
+    return sum(_of(rate, units) * rate.cpu_seconds / rate.seconds for rate, units in found)
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Of a pool: seconds of the clock for each second that one worker alone would take.
+
+    start, cpu: a work's share of the seconds that workers take to start, and of what that takes of the cores.
+    """
+
+    share: float
+    start: float = 0.0
+    cpu: float = 0.0
+
+
+def _span(works: Sequence[Work], rates: Rates, workers: int) -> _Span:
+    durations = [_seconds(work, rates) for work in works for _ in range(work.missing)]
+    used = min(workers, len(durations))
+    share = makespan(durations, used) / max(sum(durations), 1e-9)
+    if used == 1:
+        return _Span(share)
+    return _Span(share, rates.start_of_workers / len(works), rates.cpu_of_start / len(works))
+
+
+def _line(alike: Sequence[Work], spans: Mapping[tuple[str, str], _Span], rates: Rates, workers: int) -> Line:
+    seconds = cpu_seconds = memory = 0.0
+    units: dict[str, float] = {}
+    for work in alike:
+        alone = work.missing * _seconds(work, rates)
+        if work.pool and work.missing:
+            span = spans[work.pipeline, work.pool]
+            alone = span.share * alone + span.start
+            cpu_seconds += span.cpu
+        seconds += alone
+        cpu_seconds += work.missing * _cpu_seconds(work, rates)
+        used = min(workers, max(1, work.missing)) if work.pool else 0
+        of_one = max((rate_for(work, cost.quantity, rates).memory for cost in work.costs), default=0.0)
+        memory = max(memory, used * of_one) + work.held
+        for cost in work.costs:
+            units[cost.quantity] = units.get(cost.quantity, 0.0) + work.missing * cost.units
+    first = alike[0]
+    return Line(
+        first.pipeline,
+        first.kind,
+        sum(work.pieces for work in alike),
+        sum(work.there for work in alike),
+        all(work.kept for work in alike),
+        seconds,
+        cpu_seconds,
+        sum(work.missing * work.disk for work in alike),
+        memory,
+        units,
+    )
+
+
+def _total(found: Sequence[Line], memory_of_driver: float) -> Total:
+    return Total(
+        sum(line.seconds for line in found),
+        sum(line.cpu_seconds for line in found),
+        sum(line.disk for line in found),
+        memory_of_driver + max((line.memory for line in found), default=0.0),
+    )

@@ -1,0 +1,24 @@
+"""What Kedro-Viz shows of a table."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from faceleak.datasets.tables import TableDataset
+
+
+def test_a_preview_holds_the_first_rows_and_arrays_in_short(tmp_path: Path) -> None:
+    dataset = TableDataset(filepath=str(tmp_path / "people.parquet"))
+    rows = {"image_id": list("abc"), "score": [0.5, 1.0, 2.0], "embedding": [np.zeros(4, np.float32)] * 3}
+    dataset.save(pd.DataFrame(rows))
+    preview = json.loads(json.dumps(dataset.preview(2)))
+    assert preview["columns"] == ["image_id", "score", "embedding"]
+    assert preview["data"] == [["a", 0.5, "4 numbers"], ["b", 1.0, "4 numbers"]]
+
+
+def test_an_empty_table_has_an_empty_preview(tmp_path: Path) -> None:
+    dataset = TableDataset(filepath=str(tmp_path / "people.parquet"))
+    dataset.save(pd.DataFrame({"image_id": pd.Series([], dtype=str)}))
+    assert dataset.preview()["data"] == []

@@ -1,0 +1,47 @@
+import pytest
+
+from faceleak.planning.calibration import Rates
+from faceleak.planning.estimate import lines, makespan, totals
+from faceleak.planning.rates import Rate, Timing, rate_of
+from faceleak.planning.work import Cost, Work
+
+RATES = Rates(
+    by_driver={"reading": Rate(0.5, 1.0, 0.0, 10.0, "measured")},
+    by_workers={"training": Rate(2.0, 2.0, 1.0, 100.0, "measured")},
+    start_of_workers=6.0,
+    cpu_of_start=4.0,
+    memory_of_driver=1000.0,
+)
+
+
+def test_workers_take_the_next_piece_as_soon_as_they_are_free():
+    assert makespan([3, 1, 1, 1], 2) == 3
+    assert makespan([1, 1, 1, 3], 2) == 4
+    assert makespan([5], 1) == 5
+
+
+def test_a_line_through_two_timings_parts_the_start_from_the_units():
+    rate = rate_of(Timing(10, 3.0, 2.0), Timing(30, 7.0, 4.0), "two timings")
+    assert (rate.seconds, rate.cpu_seconds, rate.start) == pytest.approx((0.2, 0.1, 1.0))
+
+
+def test_pieces_of_a_pool_share_the_workers_and_those_that_are_there_cost_nothing():
+    trained = Work("attack", "references", 5, (Cost("training", 10),), "pool", there=1, disk=7, held=50)
+    read = Work("attack", "signals", 3, (Cost("reading", 4),))
+    training, reading = lines([trained, read], RATES, workers=2)
+    # four pieces of 1 + 10·2 s by two workers, which take 6 s to start
+    assert training.seconds == pytest.approx(2 * 21 + 6)
+    assert training.cpu_seconds == pytest.approx(4 * 21 + 4)
+    assert training.disk == 4 * 7
+    assert training.memory == 2 * 100 + 50
+    assert reading.seconds == pytest.approx(3 * 2)
+    assert reading.cpu_seconds == pytest.approx(3 * 4)
+    total = totals([training, reading], RATES.memory_of_driver)["attack"]
+    assert total.seconds == pytest.approx(training.seconds + reading.seconds)
+    assert total.memory == 1000 + 250
+
+
+def test_one_worker_starts_no_process():
+    trained = Work("attack", "target", 1, (Cost("training", 10),), "pool")
+    (line,) = lines([trained], RATES, workers=1)
+    assert line.seconds == pytest.approx(21)
