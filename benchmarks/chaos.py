@@ -1,10 +1,10 @@
 """The smoke audit, killed at random moments and run again, ends as an undisturbed one: `python -m benchmarks.chaos`.
 
-Each start is killed with SIGKILL, the driver or one of its workers, a random while after a random number of files has been
-written, so that kills fall anywhere in the work, however fast the machine is; where a run gets through, its data folder is
-compared with that of an undisturbed run, emptied, and the next one starts from nothing. With `--warm`, a start is a
-fork that has imported its libraries already, so that more kills fall into the work. Prints a line a start and counts at
-the end; exit 1 where anything differs, or anything is left behind.
+Each start is killed with SIGKILL, the driver or one of its workers, a random while after a random number of files has
+been written, so that kills fall anywhere in the work, however fast the machine is. Where a run gets through, its data
+folder is compared with that of an undisturbed run and emptied, and the next one starts from nothing. With `--warm`, a
+start is a fork that has imported its libraries already. Prints a line a start and counts at the end; exit 1 where
+anything differs, or anything is left behind.
 """
 
 import argparse
@@ -38,7 +38,6 @@ Process = multiprocessing.context.ForkProcess
 MOMENT = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|\+00:00)?")
 HASH = re.compile(rb"\b[0-9a-f]{64}\b")
 TELLS_WHEN = ("audit.html", "audit.json", "model_card.md")  # and hash files that do: compared without both
-TELLS_HOW_LONG = ("defense_utility_metrics.json", "defense.results.json", "privacy_utility.csv", "privacy_utility.html")
 
 
 @dataclass
@@ -124,7 +123,7 @@ class Project:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Hash of every file, without what may differ from run to run: moments, and how long a defence took."""
+    """Hash of every file; of those that tell when they were made, without dates and hashes of other files."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(_comparable(path)).hexdigest() for path in files}
 
