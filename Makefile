@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
-.PHONY: attack audit test bench ui lint clean help
+.PHONY: attack audit test bench docs ui lint clean help
 
 help:  ## What can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s '	'
@@ -30,6 +30,9 @@ lint: $(READY)
 
 bench: $(READY)  ## Benchmarks: ratios taken in one run
 	$(BIN)/python -m benchmarks
+
+docs: $(READY)  ## The docs as a site, in build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 ui: $(READY)  ## MLflow on loopback: compare the runs
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port 5000 --workers 1

@@ -35,6 +35,7 @@ from faceleak.reconstruction.pieces import STEPS, ReconstructionPiece, reconstru
 from faceleak.reconstruction.search import SEARCH_STEPS
 from faceleak.reconstruction.untrained import fit_guide, untrained
 from faceleak.settings import CONFIG_LOADER_ARGS
+from faceleak.tuning.reconstruction.own_people import own_people
 
 DATA = Path("data")
 SHOWN = ("member_match_rate", "control_match_rate", "match_advantage", "distinct_members", "unknown_member_match_rate")
@@ -112,24 +113,11 @@ def load_world(own: bool) -> World:
         reference_splits = pd.read_parquet(DATA / "03_primary/reference_splits.parquet")
         name = next(iter(references))
         target = references.pop(name)
-        images = reference_splits[reference_splits["reference"] == name].drop(columns="reference")
-        splits = pd.concat([_with_knowledge(images), with_role(splits, "public")], ignore_index=True)
+        splits = own_people(splits, reference_splits, name)
     evaluators = BackbonesDataset(str(DATA / "06_models/evaluators")).load()
     return World(
         parameters, FaceStore(DATA / "02_intermediate/faces.arrow"), target, references, splits, evaluators, own
     )
-
-
-def _with_knowledge(images: pd.DataFrame) -> pd.DataFrame:
-    """Let half of the people of each kind be known, and show as many images of others as of members."""
-    random = np.random.default_rng(0)
-    members = set(images.loc[images["is_member"], "identity"])
-    groups = [sorted(members), sorted(set(images["identity"]) - members)]
-    known = [person for group in groups for person in random.permutation(group)[: len(group) // 2]]
-    others = images[images["role"] == "same_identity"].groupby("identity").size().max()
-    place = images.groupby(["identity", "role"]).cumcount()
-    images = images[(images["role"] != "unseen_identity") | (place < others)]
-    return images.assign(known=images["identity"].isin(known))
 
 
 def rows(measured: Mapping[str, list[dict[str, dict[str, Any]]]]) -> Iterator[str]:

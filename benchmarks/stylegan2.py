@@ -18,7 +18,7 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.compute import keep_freed_memory
 from faceleak.reconstruction.latents import Sphere
-from faceleak.reconstruction.objective import Score, gradient
+from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.priors.official import from_official
 from faceleak.reconstruction.priors.stylegan2_network import Shape, StyleGAN2
 from faceleak.signals import registry
@@ -83,6 +83,14 @@ def make_steps(device: torch.device) -> dict[str, Callable[[], object]]:
     }
 
 
+def random_generator(device: torch.device) -> Drawing:
+    """Our generator with random weights."""
+    state = grouped_stylegan2.random_state(CHANNELS, Z_SIZE, W_SIZE, MAPPING_LAYERS)
+    shape, weights = from_official(state, "random weights")
+    network = _network(shape, weights, True).to(device)
+    return Drawing(shape.styles, network.to_w, network.draw)
+
+
 def _seconds(step: Callable[[], object], clock: Callable[[], float]) -> float:
     start = clock()
     step()
@@ -99,14 +107,14 @@ def _network(shape: Shape, weights: dict[str, Tensor], channels_last: bool) -> S
     return network.eval().requires_grad_(False)
 
 
-def _score(device: torch.device) -> Score:
+def _score(device: torch.device) -> Climbed:
     card = BackboneCard(architecture="iresnet_demo", embedding_size=128, preprocessing=Preprocessing(image_size=64))
     backbone = Backbone(build(card), card).eval().requires_grad_(False).to(device)
     reader = registry.get_reader("bn_distance")
-    return lambda faces: reader.read(backbone, faces).sum(1)
+    return lambda faces, _: reader.read(backbone, faces).sum(1)
 
 
-def _step(prior: Drawing, score: Score, dtype: torch.dtype, device: torch.device) -> Callable[[], object]:
+def _step(prior: Drawing, score: Climbed, dtype: torch.dtype, device: torch.device) -> Callable[[], object]:
     latents, noise = torch.randn(2, BATCH, Z_SIZE, generator=torch.Generator().manual_seed(1)).to(device)
 
     def step() -> None:

@@ -12,12 +12,13 @@ import torch
 from pydantic import ValidationError
 from rich.console import Console
 
-from faceleak import progress
+from faceleak import compute, progress
 from faceleak.compute import (
     ComputeOptions,
     DeviceError,
     WorkerError,
     available_cores,
+    gpus,
     pick_device,
     run_pieces,
     seeded,
@@ -119,10 +120,79 @@ def test_a_device_that_is_missing_is_an_error(asked, found, monkeypatch):
         pick_device(ComputeOptions(device=asked))
 
 
-@pytest.mark.parametrize("wrong", [{"device": "gpu"}, {"batch_size": 0}, {"precision": "float16"}, {"worker": 2}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"device": "gpu"},
+        {"batch_size": 0},
+        {"precision": "float16"},
+        {"worker": 2},
+        {"workers": 0},
+        {"threads": 0},
+        {"engine": "dask"},
+        {"address": "127.0.0.1:6379"},  # of what? the engine is local
+        {"engine": "ray", "address": "ray://127.0.0.1:10001"},
+        {"engine": "ray", "devices": [0]},
+        {"device": "cpu", "devices": [0]},
+        {"devices": []},
+        {"gpu_share": 0},
+        {"retries": -1},
+    ],
+)
 def test_options_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValidationError):
         ComputeOptions(**wrong)
+
+
+def test_ray_where_it_is_not_installed_stops_before_any_work(monkeypatch):
+    monkeypatch.setattr(compute, "find_spec", lambda name: None)
+    with pytest.raises(ValidationError, match=r"pip install 'faceleak\[ray\]'"):
+        ComputeOptions(engine="ray")
+
+
+SEEN_GPU = "__import__('time').sleep(1) or __import__('os').environ['CUDA_VISIBLE_DEVICES']"
+
+
+@pytest.mark.parametrize(
+    ("options", "visible", "expected"),
+    [
+        ({}, None, {"0", "1"}),
+        ({}, "5,7", {"5", "7"}),
+        ({"devices": [1], "workers": 2}, None, {"1"}),
+    ],
+)
+def test_local_workers_see_one_gpu_each(options, visible, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    else:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    seen = run_pieces(eval, [SEEN_GPU] * 6, ComputeOptions(**options))
+    assert set(seen) == expected
+
+
+def test_the_gpus_are_the_ones_that_are_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert gpus(ComputeOptions()) == [0, 1, 2, 3]
+    assert gpus(ComputeOptions(devices=[3, 1])) == [3, 1]
+    assert gpus(ComputeOptions(device="cuda:2")) == [2]
+    assert gpus(ComputeOptions(device="cpu")) == []
+    assert pick_device(ComputeOptions(devices=[3, 1])) == torch.device("cuda:3")
+    with pytest.raises(DeviceError, match=r"\[5\].*\[0, 1, 2, 3\]"):
+        gpus(ComputeOptions(devices=[1, 5]))
+
+
+def test_pieces_have_the_threads_that_are_asked_for():
+    assert run_pieces(eval, [THREADS] * 2, TWO.model_copy(update={"threads": 3})) == ["3", "3"]
+
+
+def test_pieces_of_a_piece_run_where_it_runs():
+    nested = """__import__('faceleak.compute').compute.run_pieces(
+        eval, ['__import__("os").getpid()'] * 2, __import__('faceleak.compute').compute.ComputeOptions(workers=2)
+    ) == [__import__('os').getpid()] * 2"""
+    assert run_pieces(eval, [nested.replace("\n", " ")] * 2, TWO) == [True, True]
 
 
 def test_workers_are_as_many_as_asked_for_but_no_more_than_pieces(monkeypatch):
@@ -131,7 +201,9 @@ def test_workers_are_as_many_as_asked_for_but_no_more_than_pieces(monkeypatch):
     assert worker_count(ComputeOptions(device="cpu", workers=3), pieces=0) == 1
     assert worker_count(ComputeOptions(device="cpu"), pieces=1000) == available_cores()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert worker_count(ComputeOptions(), pieces=1000) == 1
+    for found in (1, 4):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda found=found: found)
+        assert worker_count(ComputeOptions(), pieces=1000) == found
 
 
 def test_precision_follows_the_option_and_otherwise_the_hardware(monkeypatch):

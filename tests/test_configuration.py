@@ -150,6 +150,24 @@ def test_wrong_values_of_tuning_are_refused(changes: dict[str, Any], message: st
     assert message in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trial": 5}, "tuning_reconstruction.trial: unknown key"),
+        ({"standard_errors": -1}, "tuning_reconstruction.standard_errors: -1 is not allowed"),
+        ({"space": {"objective": {"diversty": [1.0]}}}, "Did you mean 'diversity'?"),
+        ({"space": {"rounds": [3, 2]}}, "tuning_reconstruction.space: rounds is 3 to 2"),
+    ],
+)
+def test_wrong_values_of_tuning_reconstruction_are_refused(changes: dict[str, Any], message: str) -> None:
+    wrong = deepcopy(parameters("base"))
+    given = wrong["tuning_reconstruction"]
+    given |= changes | {"space": given["space"] | changes.get("space", {})}
+    with pytest.raises(ConfigurationError) as raised:
+        check_parameters(wrong)
+    assert message in str(raised.value)
+
+
 def test_tuning_on_shadows_takes_pairs_of_them() -> None:
     wrong = deepcopy(parameters("base"))
     wrong["tuning"]["threat_model"] = "shadow"

@@ -11,6 +11,7 @@ from faceleak import origin
         ({}, "kedro run"),
         ({"pipeline_names": ["attack", "report"], "env": "lfw"}, "kedro run --pipelines=attack,report --env=lfw"),
         ({"runtime_params": {"target.train.epochs": 20}}, "kedro run --params=target.train.epochs=20"),
+        ({"runtime_params": {"target": {"train": {"epochs": 20}}}}, "kedro run --params=target.train.epochs=20"),
         ({"runtime_params": {"a": "two words"}}, "kedro run '--params=a=two words'"),
     ],
 )

@@ -1,8 +1,12 @@
 import errno
+import json
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +16,10 @@ from hypothesis import strategies as st
 
 from faceleak import pieces
 from faceleak.errors import FaceleakError
+from faceleak.lock import working_alone
 from faceleak.options import Options
-from faceleak.pieces import DiskError, code_version, fingerprint, remembered_json, write_json, writing
+from faceleak.pieces import DiskError, code_version, fingerprint, remembered_json, sweep, write_json, writing
+from faceleak.processes import HOST, this_process
 
 
 class Settings(Options):
@@ -97,12 +103,52 @@ def test_a_folder_that_cannot_be_replaced_comes_back(tmp_path):
     assert names(tmp_path) == ["results"]
 
 
-def test_what_a_killed_process_of_the_same_number_left_is_not_mixed_in(tmp_path):
-    left = tmp_path / f".results.{os.getpid()}.partial"
-    left.mkdir()
-    (left / "old").write_text("half")
-    write_folder(tmp_path / "results", {"new": "whole"})
-    assert names(tmp_path / "results") == ["new"]
+GONE = f"{HOST}-999999999-1"
+
+
+def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
+    folder = tmp_path / "folder"
+    half = folder / f".half.{GONE}.partial"
+    half.mkdir(parents=True)
+    (half / "a").write_text("half")
+    kept = [".elsewhere.another-host-1-1.partial", f".busy.{this_process()}.partial", ".hidden", "a.partial"]
+    for name in (f".result.json.{GONE}.partial", *kept):
+        (folder / name).write_text("half")
+    write_json(folder / "new.json", 1)
+    assert names(folder) == sorted([*kept, "new.json"])
+
+
+def test_a_folder_that_was_moved_out_of_the_way_by_a_killed_process_comes_back(tmp_path):
+    for name in ("replaced", "lost"):
+        write_folder(tmp_path / f".{name}.{GONE}.old", {"earlier": name})
+    write_folder(tmp_path / "replaced", {"new": "1"})
+    sweep.cache_clear()  # as in another process
+    write_json(tmp_path / "new.json", 1)
+    assert names(tmp_path) == ["lost", "new.json", "replaced"]
+    assert names(tmp_path / "replaced") == ["new"]
+    assert (tmp_path / "lost" / "earlier").read_text() == "lost"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from faceleak.pieces import writing
+with writing(Path(sys.argv[1])) as partial:
+    partial.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_process_killed_while_it_writes_leaves_the_earlier_file_and_the_next_one_sweeps(tmp_path):
+    path = tmp_path / "result.json"
+    write_json(path, "earlier")
+    killed = subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    assert killed.returncode == -9
+    assert len(names(tmp_path)) == 2
+    assert json.loads(path.read_text()) == "earlier"
+    sweep.cache_clear()
+    write_json(path, "new")
+    assert names(tmp_path) == ["result.json"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is a device of Linux")
@@ -133,6 +179,34 @@ def test_a_place_that_cannot_hold_files_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(DiskError, match=r"below\.txt could not be written"), writing(tmp_path / "file" / "below.txt"):
         raise AssertionError("the block must not start")
+
+
+@pytest.fixture
+def without_permission() -> Iterator[Path]:
+    """A folder with an earlier result, in which this process may not write; tests may run as root."""
+    folder = Path(tempfile.mkdtemp())  # where another user may look
+    (folder / "result.txt").write_text("earlier")
+    (folder / f".other.{GONE}.partial").write_text("half")
+    folder.chmod(0o555)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+def test_no_permission_is_one_clear_error_and_leaves_the_earlier_file(without_permission):
+    path = without_permission / "result.txt"
+    with pytest.raises(DiskError, match=r"result\.txt could not be written \(Permission denied\).*permissions"):
+        write_json(path, "new")
+    with pytest.raises(DiskError, match="Permission denied"), working_alone(without_permission):
+        raise AssertionError("nobody can tell whether another run is there")
+    assert path.read_text() == "earlier"
 
 
 def test_an_error_inside_a_folder_that_is_being_written_is_one_clear_error(tmp_path):

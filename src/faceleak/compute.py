@@ -1,21 +1,18 @@
-"""The one place that decides where work runs: device, precision, threads, and processes for independent pieces."""
+"""The one place that decides where work runs: device, precision, threads, and the engine for independent pieces."""
 
 import ctypes
-import multiprocessing
 import os
 import platform
-import signal
-from collections import deque
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from faceleak import progress
+from faceleak.engines.worker import is_worker
 from faceleak.errors import FaceleakError
 from faceleak.options import Options
 
@@ -26,18 +23,53 @@ Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt(3)
-PR_SET_PDEATHSIG = 1  # prctl(2)
-PIECES_AHEAD = 4  # for each worker, so that none waits
 
 
 class ComputeOptions(Options):
-    """Where work runs. `auto` takes a GPU where there is one, and bfloat16 where the hardware computes in it."""
+    """Where work runs.
 
+    `engine`: `local`, processes on this machine, or `ray`, a Ray cluster. `device`: `auto` takes a GPU where there is
+    one. `precision`: of training and optimisation; `auto` is bfloat16 where the hardware computes in it. `workers`:
+    pieces at a time; `auto` is one a GPU or one a core, and with `ray` as many as there is room for. `threads`: of a
+    piece; `auto` shares the cores out, and with `ray` is 1; the same number gives the same bits on whichever engine.
+    `batch_size`: images in a forward pass without gradients. `cache`: folder of what was expensive to make.
+
+    Only with `local`: `devices` are the numbers of the GPUs to use, a process on each; `auto` takes all.
+
+    Only with `ray`: `address` is `<host>:<port>` of a cluster, or none, which starts one on this machine for the run.
+    `gpu_share` is what a piece takes of a GPU. `retries`: how often a piece runs again whose process or node died.
+    """
+
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = Field(None, pattern=r"^[^\s:/]+:\d+$")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    devices: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | Literal["auto"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    workers: int | Literal["auto"] = "auto"
+    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    gpu_share: float = Field(1.0, gt=0, le=1)
+    retries: int = Field(3, ge=0)
     batch_size: int = Field(64, ge=1)
     cache: Path = Path("data/cache")
+
+    @model_validator(mode="after")
+    def _fit_the_engine(self) -> "ComputeOptions":
+        if self.engine == "local":
+            if self.address is not None:
+                raise ValueError(f"address is {self.address!r}, but engine is `local`; set it to `ray`")
+            if self.devices != "auto" and not re.fullmatch("auto|cuda", self.device):
+                raise ValueError(
+                    f"devices is {self.devices}, but device is {self.device!r}; set it to `auto` or `cuda`"
+                )
+            return self
+        if find_spec("ray") is None:
+            raise ValueError("engine is `ray`, which is not installed: pip install 'faceleak[ray]', or take `local`")
+        if self.devices != "auto" or ":" in self.device:
+            raise ValueError(
+                "device and devices name GPUs, which Ray gives to pieces itself; set devices to `auto`, and "
+                "device to `auto`, `cpu` or `cuda`"
+            )
+        return self
 
 
 class DeviceError(FaceleakError):
@@ -52,9 +84,11 @@ def pick_device(options: ComputeOptions) -> "torch.device":
     """Resolve `options.device`. Raises DeviceError where CUDA is asked for and absent."""
     import torch
 
-    if options.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(options.device)
+    if options.device == "auto" and not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda" if options.device == "auto" else options.device)
+    if isinstance(options.devices, list) and not is_worker():  # who works for another process sees one GPU alone
+        device = torch.device("cuda", options.devices[0])
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DeviceError(
             f"compute.device is {options.device!r}, but torch {torch.__version__} finds "
@@ -81,12 +115,30 @@ def _cpu_computes_bfloat16() -> bool:
 
 
 def worker_count(options: ComputeOptions, pieces: int) -> int:
-    """Number of processes for independent pieces: one a core, or one where a GPU does the work."""
+    """Number of pieces at a time: one a GPU, or one a core; on Ray, all that there are."""
     if options.workers != "auto":
         return max(1, min(options.workers, pieces))
-    if pick_device(options).type == "cuda":
-        return 1
-    return max(1, min(available_cores(), pieces))
+    if options.engine == "ray":
+        return max(1, pieces)
+    return max(1, min(len(gpus(options)) or available_cores(), pieces))
+
+
+def gpus(options: ComputeOptions) -> list[int]:
+    """Numbers of the GPUs of this machine that pieces are spread over; none on a CPU.
+
+    Raises DeviceError where one of `options.devices` is missing.
+    """
+    import torch
+
+    device = pick_device(options)
+    if device.type != "cuda":
+        return []
+    found = list(range(torch.cuda.device_count()))
+    if isinstance(options.devices, list):
+        if missing := sorted(set(options.devices) - set(found)):
+            raise DeviceError(f"compute.devices has {missing}, but the GPUs that torch finds here are {found}.")
+        return options.devices
+    return found if device.index is None else [device.index]
 
 
 def available_cores() -> int:
@@ -94,12 +146,14 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def share_cores() -> None:
-    """Let threads of OpenMP sleep while they wait, which has to be said before torch is imported.
+def share_cores(options: ComputeOptions | None = None) -> None:
+    """Let threads of OpenMP sleep while they wait, and be as many as the options say, before torch is imported.
 
     By default they spin: beside another busy process two threads are then several times slower than one.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if options is not None and options.threads != "auto":
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
 
 
 def keep_freed_memory() -> None:
@@ -113,18 +167,18 @@ def keep_freed_memory() -> None:
 def run_pieces(function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions) -> list[Result]:
     """Apply `function` to every piece and return the results in order; pieces must not depend on each other.
 
-    One worker runs them here, several in processes of their own that share the cores; a script that calls this needs
-    the usual `if __name__ == "__main__":`. The first error, or an interrupt, ends the processes at once and is raised.
-    Raises WorkerError where a process dies.
+    Where they run is up to `options.engine`; pieces of a piece run where it runs. The first error, or an interrupt,
+    ends all others at once and is raised. Raises WorkerError where a process dies for good, and what the engine raises.
     """
-    workers = worker_count(options, len(pieces))
-    if workers == 1:
-        return [function(piece) for piece in pieces]
-    with _workers(workers) as executor:
-        futures = [executor.submit(function, piece) for piece in pieces]
-        for future in as_completed(futures):
-            future.result()
-        return [future.result() for future in futures]
+    if not pieces:
+        return []
+    if options.engine == "ray" and not is_worker():
+        from faceleak.engines import ray
+
+        return ray.run(function, pieces, options)
+    from faceleak.engines import local
+
+    return local.run(function, pieces, options)
 
 
 def stream_pieces(
@@ -132,72 +186,12 @@ def stream_pieces(
 ) -> Iterator[tuple[Piece, Result]]:
     """Apply `function` to pieces that do not fit in memory together: yield each with its result, in order.
 
-    `workers` processes, or this one where it is 1. A few pieces a worker are held at any time. Errors as for
-    `run_pieces`.
+    They run on this machine, which reads them: `workers` processes, or this one where it is 1. A few pieces a worker
+    are held at any time. Errors as for `run_pieces`.
     """
-    if workers == 1:
-        yield from ((piece, function(piece)) for piece in pieces)
-        return
-    with _workers(workers) as executor:
-        waiting: deque[tuple[Piece, Future[Result]]] = deque()
-        for piece in pieces:
-            waiting.append((piece, executor.submit(function, piece)))
-            if len(waiting) > PIECES_AHEAD * workers:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        yield from ((piece, future.result()) for piece, future in waiting)
+    from faceleak.engines import local
 
-
-@contextmanager
-def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that share the cores; they are ended at once where the block ends by an error or an interrupt."""
-    threads = max(1, available_cores() // count)
-    context = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
-    with (
-        _exported("OMP_NUM_THREADS", str(threads)),  # before they start, so that torch and BLAS both obey
-        progress.collecting(context) as queue,
-        ProcessPoolExecutor(count, context, _start_worker, (queue,)) as executor,
-    ):
-        try:
-            yield executor
-        except BaseException as error:
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()  # without workers the executor gives up all that it had still to do
-            if isinstance(error, BrokenProcessPool):
-                raise WorkerError(
-                    "A worker process died before it had a result, most often because memory ran out. What was "
-                    "finished is kept: lower compute.workers or compute.batch_size and run the same command again."
-                ) from error
-            raise
-
-
-@contextmanager
-def _exported(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        del os.environ[name]
-        if before is not None:
-            os.environ[name] = before
-
-
-def _start_worker(queue: Any) -> None:
-    _die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent ends its workers itself
-    keep_freed_memory()
-    progress.report_to(queue)
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if platform.system() != "Linux" or parent is None:
-        return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent.pid:  # it died before the call
-        os._exit(1)
+    return local.stream(function, pieces, workers)
 
 
 @contextmanager

@@ -13,12 +13,13 @@ from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import CALIBRATED_SHADOWS, MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.options import Options
+from faceleak.options import Options, TrackingOptions
 from faceleak.planning.options import PlanOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 from faceleak.reporting.options import GateOptions, ReportOptions
 from faceleak.tuning.options import TuningOptions
+from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions
 
 
 class ConfigurationError(FaceleakError):
@@ -26,7 +27,10 @@ class ConfigurationError(FaceleakError):
 
 
 class Parameters(Options):
-    """Everything under `conf/<env>/parameters*.yml`."""
+    """Everything under `conf/<env>/parameters*.yml`.
+
+    `attackers`: who attacks the target when no defence is judged.
+    """
 
     compute: ComputeOptions = ComputeOptions()
     bootstrap: BootstrapOptions = BootstrapOptions()
@@ -39,8 +43,10 @@ class Parameters(Options):
     defense: DefenseOptions
     report: ReportOptions = ReportOptions()
     gate: GateOptions | None = None
+    tracking: TrackingOptions = TrackingOptions()
     tuning: TuningOptions
     plan: PlanOptions = PlanOptions()
+    tuning_reconstruction: ReconstructionTuningOptions
 
     @model_validator(mode="after")
     def _reconstruct_by_a_configured_attack(self) -> "Parameters":
@@ -96,6 +102,11 @@ class Parameters(Options):
             raise ValueError(
                 f"tuning.threat_model is `shadow`, which holds out pairs of references and takes {CALIBRATED_SHADOWS}, "
                 f"but membership.references.count is {self.membership.references.count}"
+            )
+        if self.compute.address is not None and self.tuning.workers > 1 and self.tuning.storage is None:
+            raise ValueError(
+                f"tuning.workers is {self.tuning.workers} on the cluster of compute.address, but tuning.storage names "
+                "no database that its nodes share (docs/scale.md); give one, or set tuning.workers to 1"
             )
         return self
 

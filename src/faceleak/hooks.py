@@ -1,8 +1,11 @@
 """What faceleak adds to every Kedro run: configuration checked as a whole, honest tracking in MLflow."""
 
 import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog, MemoryDataset
@@ -14,9 +17,12 @@ from pydantic import BaseModel
 from faceleak import terminal
 from faceleak.compute import keep_freed_memory, share_cores
 from faceleak.configuration import check_parameters
+from faceleak.lock import working_alone
+from faceleak.options import TrackingOptions
 from faceleak.trees import flatten, merge_metrics
 
 STAGES = ("utility_metrics", "membership_metrics", "reconstruction_metrics")
+TUNING = {"tuning_metrics", "tuning_reconstruction_metrics"}
 
 
 def results_of(made: set[str], catalog: DataCatalog) -> dict[str, dict[str, Any]]:
@@ -33,13 +39,56 @@ class ValidationHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Raise ConfigurationError naming each wrong key, its value and what is allowed."""
-        check_parameters(context.config_loader["parameters"])
-        share_cores()
+        parameters = check_parameters(context.config_loader["parameters"])
+        share_cores(parameters.compute)
         keep_freed_memory()
+
+
+class LockHooks:
+    """One run at a time in a data folder: two would mix their results."""
+
+    def __init__(self) -> None:
+        self._data, self._held = Path(), ExitStack()
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember where results go."""
+        self._data = Path(context.project_path) / context.config_loader["globals"]["data"]
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self) -> None:
+        """Take the folder. Raises BusyFolderError where another run has it."""
+        self._held.close()
+        self._held.enter_context(working_alone(self._data))
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self) -> None:
+        """Give the folder back."""
+        self._held.close()
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self) -> None:
+        """Give the folder back."""
+        self._held.close()
 
 
 class TrackingHooks(MlflowHook):
     """kedro-mlflow's tracking, with flat parameters, provenance tags, and runs that never stay RUNNING."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Make MLflow's database, whole or not at all, before anything opens it; remember what MLflow is told."""
+        from faceleak import tracking
+
+        loader: Any = context.config_loader
+        loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
+        with suppress(MissingConfigException):
+            server = loader["mlflow"].get("server") or {}
+            tracking.make_database(server.get("mlflow_tracking_uri") or "")
+        super().after_context_created(context)
+        parameters = loader["parameters"]
+        self._source = str(parameters["faces"]["source"])
+        self._options = TrackingOptions.model_validate(parameters.get("tracking", {}))
 
     @hook_impl
     def after_catalog_created(self, catalog: DataCatalog) -> None:
@@ -50,8 +99,11 @@ class TrackingHooks(MlflowHook):
         """Close runs of processes that are gone, start this one, tag it with where its numbers come from."""
         from faceleak import tracking
 
-        tracking.close_orphans(self.mlflow_config.tracking.experiment._experiment.experiment_id)
-        super().before_pipeline_run(run_params, pipeline, catalog)
+        experiment_id = self.mlflow_config.tracking.experiment._experiment.experiment_id
+        tracking.close_orphans(experiment_id)
+        tracking.describe_experiment(experiment_id)
+        with tracking.system_metrics(self._options.system_metrics):
+            super().before_pipeline_run(run_params, pipeline, catalog)
         tracking.tag_origin(run_params)
 
     @hook_impl
@@ -59,17 +111,23 @@ class TrackingHooks(MlflowHook):
         """Describe the run by what it found, before it ends."""
         from faceleak import tracking
 
-        made = pipeline.all_outputs()
-        recommendation = catalog.load("defense.recommendation") if "defense.recommendation" in made else ""
-        tracking.describe(results_of(made, catalog), recommendation)
+        made, found = pipeline.all_outputs(), results_of(pipeline.all_outputs(), catalog)
+        tracking.summarise(found)
+        points, recommendation = None, ""
+        if "defense.results" in made:
+            tracking.summarise(catalog.load("defense.results"))
+            points = catalog.load("defense.privacy_utility_points")
+            recommendation = catalog.load("defense.recommendation")
+        tracking.describe(found, points, recommendation)
         super().after_pipeline_run(run_params, pipeline, catalog)
 
     @hook_impl
     def after_node_run(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
-        """Tag the run with the hashes of data and target, once a node has handled them."""
-        from faceleak import tracking
+        """Tag the run with the hashes of data and target, once a node has handled them; log the curves it has made."""
+        from faceleak import curves, tracking
 
-        tracking.tag_hashes({**inputs, **outputs})
+        tracking.tag_hashes({**inputs, **outputs}, self._source)
+        curves.log_curves(outputs)
 
     def _log_param(self, name: str, value: Any) -> None:
         if isinstance(value, BaseModel):
@@ -146,7 +204,7 @@ class TerminalHooks:
             terminal.show(f"The report: {self._reports}/audit.html")
         if "plan" in made:
             terminal.show_plan(catalog.load("plan"))
-        if "tuning_metrics" in made:
-            terminal.show_tuning(catalog.load("tuning_metrics"))
-        if made & {"results", "defense.results", "tuning_metrics"}:
+        for name in sorted(made & TUNING):
+            terminal.show_tuning(catalog.load(name))
+        if made & {"results", "defense.results", *TUNING}:
             terminal.show(f"Figures: {self._reports}/*.png    Compare runs in MLflow: make ui")

@@ -11,4 +11,10 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class TrackingOptions(Options):
+    """What MLflow is told besides parameters and metrics. `system_metrics`: how busy the machine is."""
+
+    system_metrics: bool = True
+
+
 Aggregation = Literal["mean", "max", "log_sum_exp", "median"]  # of the scores of a person's images

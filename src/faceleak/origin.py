@@ -6,6 +6,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from faceleak.trees import flatten
+
 PACKAGES = ("faceleak", "torch", "numpy", "pandas", "scikit-learn", "kornia", "opacus", "kedro", "mlflow")
 
 
@@ -25,9 +27,14 @@ def command(run_params: dict[str, Any]) -> str:
     chosen = {
         "pipelines": ",".join(run_params.get("pipeline_names") or []),
         "env": run_params.get("env") or "",
-        "params": ",".join(f"{key}={value}" for key, value in (run_params.get("runtime_params") or {}).items()),
+        "params": changed_parameters(run_params),
     }
     return shlex.join(["kedro", "run", *(f"--{name}={value}" for name, value in chosen.items() if value)])
+
+
+def changed_parameters(run_params: dict[str, Any]) -> str:
+    """What was given as `--params`; empty where nothing was."""
+    return ",".join(f"{key}={value}" for key, value in flatten(run_params.get("runtime_params") or {}, ".").items())
 
 
 def _versions() -> dict[str, str]:

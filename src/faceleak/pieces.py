@@ -4,22 +4,25 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel
 
 from faceleak.errors import FaceleakError
+from faceleak.processes import HOST, is_gone, this_process
+from faceleak.sealed import load_arrays, load_table, load_tree, save_arrays, save_table, save_tree
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
 SPARE_BYTES = 1 << 20
+LEFT = re.compile(rf"\.(?P<name>.+)\.(?P<process>{re.escape(HOST)}-\d+-[\d.]+)\.(?P<kind>partial|old)")
 ROWS_AT_ONCE = 1 << 18  # of a table are hashed in one go, whatever its length
 
 
@@ -66,12 +69,14 @@ def _source(module: str) -> Path:
 def writing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, which takes its name once the block ends without an error.
 
-    Raises DiskError where the disk is full or the folder may not be written.
+    What killed processes of this host have left in the folder is removed. Raises DiskError where the disk is full or
+    the folder may not be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{this_process()}.partial")  # with the host: several nodes may share it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove(partial)  # of a killed process with the same number, as every run in a container may have
+        sweep(path.parent)
+        _remove(partial)
         yield partial
         _replace(partial, path)
     except FaceleakError:
@@ -96,14 +101,32 @@ def _replace(partial: Path, path: Path) -> None:
     if not path.is_dir():
         partial.replace(path)
         return
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.old.") as folder:
-        old = Path(folder) / path.name
-        path.replace(old)
-        try:
-            partial.replace(path)
-        except BaseException:
-            old.replace(path)
-            raise
+    old = path.with_name(f".{path.name}.{this_process()}.old")
+    path.replace(old)
+    try:
+        partial.replace(path)
+    except BaseException:
+        old.replace(path)
+        raise
+    _remove(old)
+
+
+@cache
+def sweep(folder: Path) -> None:
+    """Remove from a folder what killed processes of this host have left there; once a process.
+
+    A folder that one of them had moved out of the way, and nothing had taken its place yet, comes back.
+    """
+    for left in folder.glob(".*"):
+        match = LEFT.fullmatch(left.name)
+        if match is None or not is_gone(match["process"]):
+            continue
+        path = left.with_name(match["name"])
+        with suppress(OSError):  # of another user, or swept by another process at this moment
+            if match["kind"] == "old" and not path.exists():
+                left.replace(path)
+            else:
+                _remove(left)
 
 
 def _disk_failure(error: Exception, path: Path, partial: Path) -> str | None:
@@ -134,29 +157,28 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def remembered_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Read the plain data at `path`, or make it and keep it there."""
+    """Read the plain data at `path`, or make it and keep it there. Raises SealError where it is damaged."""
     if not path.exists():
-        write_json(path, make())
-    read: dict[str, Any] = json.loads(path.read_text())
+        content = make()
+        with writing(path) as partial:
+            save_tree(partial, content)
+    read: dict[str, Any] = load_tree(path)
     return read
 
 
 def remembered_table(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """Load the table at `path`, or make it and keep it there."""
+    """Load the table at `path`, or make it and keep it there. Raises SealError where it is damaged."""
     if not path.exists():
         table = make()
         with writing(path) as partial:
-            table.to_parquet(partial)
-    return pd.read_parquet(path)
+            save_table(partial, table)
+    return load_table(path)
 
 
 def remembered_arrays(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Load the numpy arrays at `path` (safetensors), or make them and keep them there."""
-    from safetensors.numpy import load_file, save_file
-
+    """Load the numpy arrays at `path` (safetensors), or make them and keep them there. Raises SealError."""
     if not path.exists():
         arrays = make()
         with writing(path) as partial:
-            save_file(arrays, partial)
-    loaded: dict[str, Any] = load_file(path)
-    return loaded
+            save_arrays(partial, arrays)
+    return load_arrays(path, "numpy")

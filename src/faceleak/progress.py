@@ -1,7 +1,6 @@
 """Progress bars with rate and time left, from this process and its workers; silent where there is no terminal."""
 
 import itertools
-import multiprocessing.context
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -69,10 +68,14 @@ def report_to(queue: Any) -> None:
     _parent_queue = queue
 
 
+def is_shown() -> bool:
+    """Whether anybody would see a bar."""
+    return _console.is_terminal
+
+
 @contextmanager
-def collecting(context: multiprocessing.context.BaseContext) -> Iterator[Any]:
-    """Show the progress that workers put into the queue which this gives."""
-    queue: Any = context.Queue()
+def collecting(queue: Any) -> Iterator[Any]:
+    """Show the progress that workers put into `queue`, one of `multiprocessing` or of Ray; gives the queue."""
     ended = threading.Event()
     with _bars() as bars:
         listener = threading.Thread(target=_listen, args=(queue, bars, ended), daemon=True)

@@ -57,12 +57,13 @@ def show_gate(judged: list[dict[str, Any]]) -> None:
 
 
 def show_tuning(metrics: dict[str, dict[str, Any]]) -> None:
-    """Print the default and the tuned attack side by side."""
+    """Print the default and the tuned attack, or search, side by side."""
     from faceleak.reporting.tuning import tuning_table
 
     for variant in metrics.values():
-        _console.print()
-        _console.print(tuning_table(variant["tuning"]))
+        for measured in variant.values():
+            _console.print()
+            _console.print(tuning_table(measured))
 
 
 def show_plan(plan: dict[str, Any]) -> None:

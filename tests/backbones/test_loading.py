@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from faceleak.backbones.architectures import UnknownArchitectureError, build
 from faceleak.backbones.backbone import Backbone
@@ -26,6 +27,7 @@ from faceleak.backbones.loading import (
 )
 from faceleak.compute import run_pieces
 from faceleak.pieces import DiskError
+from faceleak.sealed import SealError
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_loading_leaves_the_global_generator_alone(folder):
 
 
 def test_a_killed_save_leaves_no_card_without_weights(tiny_backbone, tmp_path, monkeypatch):
-    def fail(weights, path):
+    def fail(weights, path, metadata):
         Path(path).write_bytes(b"half")
         raise OSError(28, "No space left on device", str(path))
 
@@ -95,18 +97,37 @@ def test_a_killed_save_leaves_no_card_without_weights(tiny_backbone, tmp_path, m
     assert list((tmp_path / "new").iterdir()) == []
 
 
+def test_weights_altered_behind_our_back_are_found_by_their_hash(folder):
+    path = folder / "backbone.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SealError, match=rf"{path} is damaged or was altered .*Delete {folder} and run"):
+        load_backbone(folder)
+
+
+def test_a_backbone_without_hash_and_version_is_read_and_one_of_a_newer_version_is_told(folder, tiny_backbone):
+    save_file(read_weights(folder / "backbone.safetensors"), folder / "backbone.safetensors")  # as of version 0
+    card = json.loads((folder / "backbone.json").read_text())
+    (folder / "backbone.json").write_text(json.dumps({key: card[key] for key in card if key != "version"}))
+    assert load_backbone(folder).weights_hash() == tiny_backbone.weights_hash()
+    (folder / "backbone.json").write_text(json.dumps({**card, "version": 2}))
+    with pytest.raises(SealError, match=r"backbone\.json has format version 2, .*Update faceleak"):
+        load_backbone(folder)
+
+
 def test_a_missing_folder_or_file_is_named(folder, tmp_path):
     with pytest.raises(BackboneError, match=r"no backbone in .*nowhere.*kedro run --pipeline=target"):
         load_backbone(tmp_path / "nowhere")
     (folder / WEIGHTS).unlink()
-    with pytest.raises(BackboneError, match=f"no weights file .*{WEIGHTS}"):
+    with pytest.raises(SealError, match=rf"{WEIGHTS} is missing. Delete {folder} and run the same command"):
         load_backbone(folder)
     with pytest.raises(BackboneError, match="no weights file"):
         read_weights(tmp_path)  # a folder
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not JSON", b"\xff\xfe\x00", b"[]", b"{}", b'{"version": 2, "architecture": "iresnet_tiny"}']
+    "content", [b"", b"not JSON", b"\xff\xfe\x00", b"[]", b"{}", b'{"version": 1, "architecture": "iresnet_tiny"}']
 )
 def test_a_damaged_card_is_one_clear_error(content, folder):
     (folder / CARD).write_bytes(content)

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
-from faceleak.datasets.metrics import MetricsDataset, SettingsDataset
+from faceleak.datasets.metrics import CHANGED_TAG, MetricsDataset, SettingsDataset
 from faceleak.trees import flatten
 
 
@@ -56,3 +56,12 @@ def test_settings_and_metrics_of_a_variant_share_its_child_run(tmp_path: Path, c
     (child,) = client.search_runs([parent.info.experiment_id], query)
     assert child.data.params == {"defense": "bn_perturbation", "strength": "0.4", "of.seed": "0"}
     assert child.data.metrics == {"utility/auc": 0.9}
+
+
+def test_a_child_of_a_run_with_changed_parameters_is_named_by_them(tmp_path: Path, client: MlflowClient) -> None:
+    with mlflow.start_run() as parent:
+        mlflow.set_tag(CHANGED_TAG, "target.train.epochs=6")
+        MetricsDataset(filepath=str(tmp_path / "metrics.json")).save({"undefended": {"utility": {"auc": 0.9}}})
+    query = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    (child,) = client.search_runs([parent.info.experiment_id], query)
+    assert child.info.run_name == "undefended: target.train.epochs=6"

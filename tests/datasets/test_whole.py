@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from kedro.io.core import DatasetError
 from matplotlib.figure import Figure
 
@@ -12,6 +13,22 @@ from faceleak.datasets.figures import FigureDataset
 from faceleak.datasets.tables import TableDataset
 from faceleak.datasets.text import TextDataset
 from faceleak.datasets.trees import TreeDataset
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def types_in(entry: object) -> list[str]:
+    if not isinstance(entry, dict):
+        return []
+    own = [str(entry["type"])] if "type" in entry else []
+    return own + [name for value in entry.values() for name in types_in(value)]
+
+
+@pytest.mark.parametrize("catalog", sorted(CONF.glob("*/catalog*.yml")), ids=lambda path: path.name)
+def test_every_file_of_the_catalog_is_written_by_a_dataset_that_writes_whole_files(catalog: Path) -> None:
+    outside = {"kedro_mlflow.io.artifacts.MlflowArtifactDataset", "kedro.io.MemoryDataset"}  # write no file
+    others = set(types_in(yaml.safe_load(catalog.read_text()))) - outside
+    assert {name for name in others if not name.startswith("faceleak.datasets.")} == set()
 
 
 def test_table_round_trip(tmp_path: Path) -> None:

@@ -122,6 +122,21 @@ def test_an_interrupted_run_goes_on_after_its_last_part(tmp_path, small_parts):
     assert path.read_bytes() == undisturbed.read_bytes()
 
 
+def test_a_part_altered_behind_our_back_is_made_anew(tmp_path, small_parts):
+    contents = [jpeg(number) for number in range(128)]
+    path, undisturbed = tmp_path / "faces.arrow", tmp_path / "undisturbed.arrow"
+    Packing(SomeImages(contents)).into(undisturbed)
+    with pytest.raises(KeyboardInterrupt):
+        Packing(SomeImages(contents, fails_at=100)).into(path)
+    part = sorted((tmp_path / "faces.arrow.parts").iterdir())[1]
+    assert b"00012" in part.read_bytes()
+    part.write_bytes(part.read_bytes().replace(b"00012", b"00021", 1))
+    source = SomeImages(contents)
+    Packing(source).into(path)
+    assert source.started_at == [10]
+    assert path.read_bytes() == undisturbed.read_bytes()
+
+
 def test_a_damaged_part_and_parts_of_another_source_are_made_anew(tmp_path, small_parts):
     contents = [jpeg(number) for number in range(128)]
     path, undisturbed = tmp_path / "faces.arrow", tmp_path / "undisturbed.arrow"

@@ -1,5 +1,6 @@
 import pickle
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,47 @@ def test_stores_of_every_version_that_landed_can_be_read(version):
     assert store.manifest()["image_id"].tolist() == ["anna/0", "bert/0"]
     assert [int(store.pixels(i).mean()) for i in range(2)] == [50, 200]
     assert store.fingerprint == "two grey squares"
+
+
+def test_a_store_of_a_newer_version_says_so(faces, listed, tmp_path, monkeypatch):
+    path = tmp_path / "faces.arrow"
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "FORMAT_VERSION", "2")
+        pack(listed(faces), path)
+    with pytest.raises(StoreError, match=r"format version 2, this faceleak reads version 1.*Update faceleak"):
+        FaceStore(path)
+
+
+def altered(faces, listed, tmp_path, before: bytes, after: bytes) -> FaceStore:
+    path = tmp_path / "altered.arrow"
+    pack(listed(faces), path)
+    content = path.read_bytes()
+    assert content.count(before) == 1
+    path.write_bytes(content.replace(before, after))
+    return FaceStore(path)
+
+
+def test_an_image_exchanged_behind_our_back_is_found_when_it_is_read(faces, listed, tmp_path):
+    other = encode_jpeg(np.full((8, 8, 3), 33, np.uint8))
+    assert len(other) == len(faces[0].jpeg)
+    store = altered(faces, listed, tmp_path, faces[0].jpeg, other)
+    with pytest.raises(StoreError, match=r"altered\.arrow was altered .*images 0 to 6 .*Delete it and run: kedro run"):
+        store.pixels(0)
+
+
+def test_an_image_exchanged_for_another_sound_one_does_not_pass_for_it(face, listed, tmp_path):
+    plain = [face(f"a/{number}", 60 * number) for number in range(3)]
+    faces = [replace(one, sha256=sha256_of(one.jpeg)) for one in plain]
+    store = altered(faces, listed, tmp_path, faces[0].jpeg, encode_jpeg(np.full((8, 8, 3), 33, np.uint8)))
+    assert store.pixels(1).shape == (8, 8, 3)  # its own hash is right
+    with pytest.raises(StoreError, match="was altered after it was packed"):
+        store.pixels(0)
+
+
+def test_a_person_renamed_behind_our_back_is_found_by_the_check_of_a_part(face, listed, tmp_path):
+    store = altered([face("anna/0"), face("bertram/1")], listed, tmp_path, b"annabertram", b"bertannaram")
+    with pytest.raises(StoreError, match="was altered after it was packed"):
+        store.verify(0)
 
 
 def test_an_error_of_the_source_leaves_the_earlier_store(faces, listed, tmp_path):

@@ -11,6 +11,7 @@ from faceleak.metrics import intervals
 from faceleak.metrics.intervals import (
     Interval,
     bootstrap_intervals,
+    independent_difference,
     percentile_interval,
     resampling_weights,
     weight_blocks,
@@ -179,3 +180,11 @@ def test_metrics_share_their_resamples():
 
     blocks = weight_blocks(identities, is_member, 200, seed=0, rows=7)
     assert bootstrap_intervals({"difference": difference}, blocks, 0.95)["difference"] == Interval(0.0, 0.0, 0.0)
+
+
+def test_the_difference_of_independent_values_has_the_interval_of_a_normal_one_where_both_are_normal():
+    first, second = Interval(0.5, 0.5 - 0.3, 0.5 + 0.3), Interval(0.2, 0.2 - 0.4, 0.2 + 0.4)
+    difference = independent_difference(first, second)
+    assert (difference.value, difference.low, difference.high) == pytest.approx((0.3, -0.2, 0.8))  # √(0.3² + 0.4²)
+    sided = independent_difference(Interval(0.5, 0.5, 0.9), Interval(0.2, 0.1, 0.2))
+    assert (sided.low, sided.high) == pytest.approx((0.3, 0.3 + np.hypot(0.4, 0.1)))

@@ -10,6 +10,11 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+from faceleak.metrics.blind_answers import BlindAnswers
+from faceleak.metrics.blind_judgement import count_answers
+from faceleak.metrics.blind_key import BlindKey
+from faceleak.metrics.options import BootstrapOptions
+
 from .conftest import environment, kedro
 
 pytestmark = pytest.mark.slow
@@ -48,6 +53,7 @@ def test_results_hold_every_stage_with_intervals_around_values(audited: Path) ->
     assert list(steps) == ["random", "best_random", "untrained_guided", "optimised"]
     assert set(steps["optimised"]["evaluators"]) == {"first", "second", "resembling"}
     assert "resembling_gap" in steps["optimised"]
+    assert {f"kid_to_{kind}_ci_low" for kind in ("members", "controls", "public")} < set(steps["optimised"])
 
 
 def test_strength_zero_leaves_every_metric_as_it_was(audited: Path) -> None:
@@ -106,6 +112,8 @@ def test_nobody_whom_the_attacker_knows_is_scored(audited: Path) -> None:
         "gallery",
         "untrained_gallery",
         "reconstruction_steps",
+        "film_strips",
+        "embedding_map",
         "privacy_utility",
         "comparison",
         "risks",
@@ -116,6 +124,17 @@ def test_figures_are_real_pictures(audited: Path, name: str) -> None:
     with Image.open(reports(audited) / f"{name}.png") as image:
         assert image.width > 500
         assert len(image.convert("L").getcolors(256) or []) > 10
+
+
+def test_the_blind_sheet_can_be_counted_by_its_key(audited: Path) -> None:
+    key = BlindKey.model_validate(tree(audited, "blind_key"))
+    assert f'data-sheet="{key.sheet}"' in (reports(audited) / "blind_sheet.html").read_text()
+    assert [question.kind for question in key.questions.values()].count("control") == 4
+    answers = {name: "yes" if question.matches else "no" for name, question in key.questions.items()}
+    given = BlindAnswers.model_validate({"sheet": key.sheet, "answers": answers})
+    counted = count_answers(key, given, BootstrapOptions(resamples=100))
+    assert counted["agreement"]["kappa"] in (1, None)  # None where no face matches anybody
+    assert set(counted["agreement"]["evaluators"]) == {"first", "second", "resembling"}
 
 
 def test_mlflow_holds_one_run_with_a_child_a_variant(audited: Path) -> None:
@@ -140,6 +159,28 @@ def test_mlflow_parameters_are_flat_and_tags_tell_the_origin(audited: Path) -> N
     assert parent.data.tags["faceleak.environment"] == "smoke"
     assert len(parent.data.tags["faceleak.splits_hash"]) == len(parent.data.tags["faceleak.target_hash"]) == 16
     assert not [value for value in parent.data.params.values() if "Options(" in value]
+    assert parent.data.tags["faceleak.target"] == f"iresnet_tiny ({parent.data.tags['faceleak.target_hash'][:8]})"
+    assert parent.data.tags["faceleak.command"] == "kedro run --env=smoke"
+    assert not {"runner", "run_id", "project_path", "kedro_command"} & set(parent.data.tags)
+    for name in ("splits_hash", "target_hash"):
+        assert parent.data.params[f"origin.{name}"] == parent.data.tags[f"faceleak.{name}"]
+    assert {"origin.commit", "origin.uncommitted_changes"} <= set(parent.data.params)
+    (faces,) = parent.inputs.dataset_inputs
+    assert (faces.dataset.name, faces.dataset.digest) == ("demo", parent.data.tags["faceleak.splits_hash"])
+
+
+def test_mlflow_compares_runs_by_a_summary_and_draws_curves(audited: Path) -> None:
+    by_name = {run.info.run_name: run for run in runs(audited)}
+    parent, child = by_name["audit (smoke)"], by_name["embedding_noise_1"]
+    summary = {name for name in parent.data.metrics if name.startswith("summary/")}
+    assert {"summary/verification_auc", "summary/attack_auc", "summary/match_advantage"} <= summary
+    assert "summary/attack_auc" in child.data.metrics
+    strongest = parent.data.tags["faceleak.strongest_attack"]
+    of_target = tree(audited, "results")["undefended"]["membership"][strongest]["unseen_identity"]
+    assert parent.data.metrics["summary/attack_auc"] == of_target["auc"]
+    assert {"training/loss/target", "training/loss/reference_0", "search/objective"} <= set(parent.data.metrics)
+    assert "system/cpu_utilization_percentage" in parent.data.metrics
+    assert not [name for name in child.data.metrics if name.startswith("system/")]
 
 
 def test_a_second_run_changes_no_metric_and_trains_nothing(audited: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from benchmarks.chaos import digests
+
 from .conftest import KEDRO, environment, kedro
 
 pytestmark = pytest.mark.slow
@@ -18,25 +20,31 @@ def start_training(project: Path) -> subprocess.Popen[str]:
     """Start a run that trains for ever, and wait until its first checkpoint is there."""
     faces = kedro(project, "run", "--env=smoke", "--pipelines=faces")
     assert faces.returncode == 0, faces.stderr
-    command = [str(KEDRO), "run", "--env=smoke", "--pipelines=target", ENDLESS]
+    return start_until(project, "checkpoint.pt", "--pipelines=target", ENDLESS)
+
+
+def start_until(project: Path, sign: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a run and wait until a file like `sign` is there."""
+    command = [str(KEDRO), "run", "--env=smoke", *arguments]
     process = subprocess.Popen(
         command, cwd=project, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     deadline = time.monotonic() + 120
-    while not list((project / "data/smoke/cache").rglob("checkpoint.pt")):
+    while not list((project / "data/smoke").rglob(sign)):
         assert process.poll() is None, process.stdout and process.stdout.read()
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.02)
     return process
 
 
 def statuses(project: Path) -> list[str]:
+    """Of all runs of the target pipeline, the oldest first."""
     client = MlflowClient(environment(project)["MLFLOW_TRACKING_URI"])
     experiment = client.get_experiment_by_name("faceleak")
-    found = client.search_runs(
-        [experiment.experiment_id], "attributes.run_name = 'target (smoke)'", order_by=["start_time ASC"]
-    )
-    return [run.info.status for run in found]
+    found = client.search_runs([experiment.experiment_id], order_by=["start_time ASC"])
+    return [
+        run.info.status for run in found if "target" in run.info.run_name and "mlflow.parentRunId" not in run.data.tags
+    ]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -49,11 +57,28 @@ def test_a_stopped_run_is_marked_killed(project: Path, stop: signal.Signals) -> 
     assert statuses(project) == ["KILLED"]
 
 
-def test_a_killed_run_is_marked_by_the_next_one(project: Path) -> None:
+def test_a_killed_run_is_marked_by_the_next_one_and_nobody_comes_between(project: Path) -> None:
     process = start_training(project)
+    second = kedro(project, "run", "--env=smoke", "--pipelines=target")
+    assert second.returncode == 1
+    assert "Another run is working in" in second.stderr
+    assert "Traceback" not in second.stderr
     process.kill()
     process.communicate()
     assert statuses(project) == ["RUNNING"]
     following = kedro(project, "run", "--env=smoke", "--pipelines=target")
     assert following.returncode == 0, following.stderr
     assert statuses(project) == ["KILLED", "FINISHED"]
+
+
+def test_a_run_killed_three_times_ends_with_the_files_of_an_undisturbed_one(project: Path, audited: Path) -> None:
+    for sign in ("*faces.arrow*", "*backbone.safetensors*", "inventory.json"):  # `benchmarks.chaos` kills anywhere
+        process = start_until(project, sign, "--pipelines=faces,target")
+        process.kill()
+        process.communicate()
+    last = kedro(project, "run", "--env=smoke", "--pipelines=faces,target")
+    assert last.returncode == 0, last.stderr
+    found, undisturbed = digests(project / "data/smoke"), digests(audited / "data/smoke")
+    assert found == {name: undisturbed.get(name) for name in found}
+    assert "06_models/target/backbone.safetensors" in found
+    assert statuses(project) == [*["KILLED"] * 3, "FINISHED"]

@@ -25,7 +25,16 @@ OF_THE_AUDIT = {
     "report",
     "audit",
 }
-PIPELINES = OF_THE_AUDIT | {"gate", "plan", "prior", "sweep", "targeted", "tuning"}
+PIPELINES = OF_THE_AUDIT | {
+    "gate",
+    "judge_sheet",
+    "plan",
+    "prior",
+    "sweep",
+    "targeted",
+    "tuning",
+    "tuning_reconstruction",
+}
 HEAVY = ("torch", "kornia", "great_expectations")
 
 

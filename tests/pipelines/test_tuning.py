@@ -8,6 +8,8 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
+from faceleak.sealed import load_tree
+
 from .conftest import environment, kedro
 
 pytestmark = pytest.mark.slow
@@ -66,7 +68,7 @@ def test_the_attack_takes_the_tuned_one_by_config(audited: Path, tuned: Path) ->
     assert run.returncode == 0, run.stderr
     scores = pd.read_parquet(tuned / "07_model_output/scores.parquet")
     assert {"tuned", "fused", "bn_distance"} <= set(scores["attack"])
-    models = json.loads((tuned / "06_models/attack_models.json").read_text())["undefended"]
+    models = load_tree(tuned / "06_models/attack_models.json")["undefended"]
     chosen = yaml.safe_load(config.read_text())["run"]["params"]["membership"]["attacks"]["tuned"]
     fitted = models["tuned_partial_knowledge"]["options"]
     assert {key: fitted[key] for key in chosen} == chosen

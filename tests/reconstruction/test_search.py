@@ -60,7 +60,8 @@ def _same(one: dict[str, Reconstructions], other: dict[str, Reconstructions], to
 
 
 def test_every_step_holds_the_selected_number_of_images_with_their_own_scores(small_prior, search_options) -> None:
-    for faces in reconstruct(small_prior, BRIGHT, search_options, CPU).values():
+    found = reconstruct(small_prior, BRIGHT, search_options, CPU)
+    for faces in map(found.get, SEARCH_STEPS):
         assert faces.latents.shape == (3, 6)
         assert faces.pixels.shape == (3, 16, 16, 3)
         assert faces.pixels.dtype == np.uint8
@@ -84,10 +85,43 @@ def test_optimising_raises_the_scores(small_prior, search_options) -> None:
         assert found["optimised"].scores.mean() > found["best_random"].scores.mean() + 0.1
 
 
+def test_the_climb_tells_the_mean_of_what_was_climbed_at_each_step(small_prior, search_options) -> None:
+    options = search_options.model_copy(update={"rounds": 1, "variation": 0.0})
+    found = reconstruct(small_prior, BRIGHT, options, CPU)
+    climb = found["optimised"].climb
+    assert len(climb) == options.steps
+    starts = np.sort(brightness(small_prior.faces(draw_latents(6, 20, torch.Generator().manual_seed(4)))).numpy())
+    assert np.isclose(climb[0], starts[::-1][: options.starts].mean(), atol=1e-5)
+    assert climb[-1] > climb[0]
+    assert found["random"].climb.size == found["best_random"].climb.size == 0
+    longer = options.model_copy(update={"rounds": 2})
+    assert len(reconstruct(small_prior, BRIGHT, longer, CPU)["optimised"].climb) == 2 * options.steps
+
+
 def test_without_steps_the_optimised_are_starts_as_they_were(small_prior, search_options) -> None:
     options = search_options.model_copy(update={"steps": 0, "variation": 0.0})
     found = reconstruct(small_prior, BRIGHT, options, CPU)
     assert np.allclose(found["optimised"].latents, found["best_random"].latents)
+
+
+@pytest.mark.parametrize(("selected", "people"), [(3, [0, 1, 2]), (15, [0, 2, 4, 6, 8, 10, 12, 14])])
+def test_a_film_leads_from_a_start_through_every_round_to_the_reconstruction(
+    small_prior, search_options, selected: int, people: list[int]
+) -> None:
+    options = search_options.model_copy(update={"selected": selected, "candidates": 60, "rounds": 3})
+    found = reconstruct(small_prior, BRIGHT, options, CPU)
+    film, reconstructions = found["film"], found["optimised"]
+    assert film.latents.shape == (len(people), 4, 6)
+    assert film.pixels.shape == (len(people), 4, 16, 16, 3)
+    assert np.array_equal(film.latents[:, -1], reconstructions.latents[people])
+    assert np.array_equal(film.pixels[:, -1], reconstructions.pixels[people])
+    assert np.allclose(film.scores[:, -1], reconstructions.scores[people], atol=1e-4)
+    candidates = draw_latents(6, 60, torch.Generator().manual_seed(4)).numpy()
+    starts = {row.tobytes() for row in candidates}
+    assert all(row.tobytes() in starts for row in film.latents[:, 0])
+    assert (np.diff(film.scores, axis=1) > 0).mean() > 0.8
+    unmoved = reconstruct(small_prior, BRIGHT, options.model_copy(update={"steps": 0}), CPU)["film"]
+    assert all(np.array_equal(unmoved.latents[:, 0], unmoved.latents[:, moment]) for moment in range(4))
 
 
 def test_the_score_of_a_person_is_the_mean_over_images_that_vary(small_prior, search_options) -> None:

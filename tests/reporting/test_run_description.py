@@ -1,4 +1,7 @@
+import pandas as pd
+
 from faceleak.reporting.run_description import run_description
+from tests.reporting.conftest import points_of
 
 
 def metrics(auc, **more):
@@ -25,8 +28,11 @@ RESULTS = {
 
 def test_a_run_says_what_it_found_and_by_which_numbers():
     text = run_description(RESULTS)
-    assert "## undefended\n\nVerification AUC on people it never saw: 0.900 [0.880, 0.920]" in text
-    assert "**unseen identity**: leaks: bn_distance_partial_knowledge has AUC 0.800 [0.750, 0.850]" in text
+    first, *_ = text.splitlines()
+    assert first.startswith(
+        "**undefended, unseen identity**: leaks: bn_distance_partial_knowledge has AUC 0.800 [0.750"
+    )
+    assert "Verification AUC on people it never saw: 0.900 [0.880, 0.920]" in text
     assert "| bn_distance_partial_knowledge | 0.800 [0.750, 0.850] | 0.200 | +0.300 |" in text
     assert "| random | 0.100 | – | -0.020 |" in text
     assert "same identity" not in text
@@ -34,5 +40,16 @@ def test_a_run_says_what_it_found_and_by_which_numbers():
 
 def test_a_comparison_of_variants_is_described_by_its_recommendation():
     several = {**RESULTS, "noise": RESULTS["undefended"]}
-    assert run_description(several, "# Recommendation") == "# Recommendation"
+    assert run_description(several, recommendation="# Recommendation") == "# Recommendation"
     assert run_description({}) == ""
+
+
+def test_a_comparison_shows_what_each_variant_costs_and_what_the_strongest_attacker_of_each_access_gets():
+    variants = {"undefended": (0.95, 0.8, 0.8, 0.81), "noise": (0.9, 0.5, 0.6, 0.7)}
+    services = {"undefended": (0.95, 0.7, 0.7, 0.7), "noise": (0.9, 0.65, 0.5, 0.6)}
+    points = pd.concat([points_of(variants), points_of(services, "embeddings")])
+    recommendation, table = run_description({}, points, "# Recommendation").split("\n\n", 1)
+    assert recommendation == "# Recommendation"
+    header, _, *rows = table.strip().splitlines()
+    assert header == "| variant | verification AUC | attack AUC, weights in hand | attack AUC, embeddings only |"
+    assert rows == ["| undefended | 0.950 | 0.810 | 0.700 |", "| noise | 0.900 | 0.700 | 0.650 |"]

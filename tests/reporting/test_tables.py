@@ -46,6 +46,8 @@ METRICS = {
                     "control_match_rate": 0.2,
                     "distinct_members": 55,
                     "unknown_member_match_rate": 0.47,
+                    "kid_to_members": 0.35,
+                    "kid_to_controls": -0.02,
                 },
             }
         },
@@ -126,9 +128,9 @@ def test_headlines_show_the_numbers():
     blind = row_of(text, "Membership inference: undefended", "unseen_identity", "blind_partial_knowledge")
     assert blind == ["0.520", "[0.470,", "0.570]", "–", "–", "–"]
     optimised = row_of(text, "Reconstruction: undefended, bn_distance_partial_knowledge", "optimised")
-    assert optimised == ["0.830", "0.200", "+0.630", "[0.505,", "0.755]", "55", "0.470"]
+    assert optimised == ["0.830", "0.200", "+0.630", "[0.505,", "0.755]", "55", "0.470", "0.350", "-0.020"]
     random = row_of(text, "Reconstruction", "random")
-    assert random == ["0.480", "0.480", "+0.000", "[-0.050,", "0.050]", "–", "–"]
+    assert random == ["0.480", "0.480", "+0.000", "[-0.050,", "0.050]", "–", "–", "–", "–"]
 
 
 def test_headlines_end_with_a_reading_a_population():

@@ -73,3 +73,21 @@ def test_the_table_has_a_row_an_attack():
         ["0.890 [0.850, 0.920]", "0.910 [0.880, 0.940]"],
         ["+0.010 [-0.020, 0.050]", "+0.060 [0.030, 0.090]"],
     ]
+
+
+def searched(own, fresh, low, high):
+    gap = interval("gap", own - fresh, own - high, own - low)
+    return {"own_advantage": own} | interval("fresh_advantage", fresh, low, high) | gap
+
+
+def test_searches_are_compared_in_match_advantage():
+    searches = {
+        "default": searched(0.2, 0.3, 0.1, 0.5),
+        "tuned": searched(0.4, 0.25, 0.0, 0.4),
+        "tuned_over_default": interval("fresh_advantage_difference", -0.05, -0.4, 0.2),
+    }
+    assert tuning_reading(searches) == "On fresh people tuned and default cannot be told apart: -0.050 [-0.400, 0.200]."
+    assert [column.header for column in tuning_table(searches).columns][:2] == ["search", "advantage on own data"]
+    axes = fresh_figure(searches).axes[0]
+    points = sorted((int(line.get_ydata()[0]), float(line.get_xdata()[0])) for line in axes.lines)
+    assert points == [(0, 0.2), (0, 0.3), (1, 0.25), (1, 0.4)]

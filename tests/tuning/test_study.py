@@ -17,9 +17,9 @@ from faceleak.membership.models.attackers_table import AttackFitError
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.strongest import own_auc
 from faceleak.tuning import storage
+from faceleak.tuning.attack_study import name_of, try_attacks
 from faceleak.tuning.objective import OwnData
 from faceleak.tuning.storage import BusyStudyError, StorageError, study_file, working_alone
-from faceleak.tuning.study import name_of, run_study
 from faceleak.tuning.trials import best_attack, importances, trials_table
 from tests.tuning.conftest import DEFAULT, options_of, own_people
 
@@ -28,7 +28,7 @@ PROJECT = Path(__file__).parents[2]
 
 def tuned(people: OwnData, cache: Path, **changes: object) -> pd.DataFrame:
     options = options_of(**changes)
-    return trials_table(run_study(people, DEFAULT, options, ComputeOptions(workers=1, cache=cache)))
+    return trials_table(try_attacks(people, DEFAULT, options, ComputeOptions(workers=1, cache=cache)))
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +81,7 @@ sys.path.insert(0, sys.argv[2])
 from tests.tuning.conftest import DEFAULT, options_of, own_people
 from faceleak.compute import ComputeOptions
 from faceleak.tuning import objective
-from faceleak.tuning.study import run_study
+from faceleak.tuning.attack_study import try_attacks
 
 judge = objective.own_aucs
 
@@ -92,7 +92,7 @@ def slowly(*arguments):
 
 objective.own_aucs = slowly
 options = options_of(trials=16, storage=sys.argv[3] or None)
-run_study(own_people(), DEFAULT, options, ComputeOptions(workers=1, cache=Path(sys.argv[1])))
+try_attacks(own_people(), DEFAULT, options, ComputeOptions(workers=1, cache=Path(sys.argv[1])))
 """
 
 
@@ -150,7 +150,7 @@ def test_a_trial_of_a_machine_that_is_gone_fails_after_a_while_and_another_takes
 
 def test_several_workers_share_a_study(people, tmp_path):
     options = options_of(trials=6, workers=2)
-    trials = run_study(people, DEFAULT, options, ComputeOptions(workers=1, cache=tmp_path))
+    trials = try_attacks(people, DEFAULT, options, ComputeOptions(workers=1, cache=tmp_path))
     assert len(trials) == 6
     assert len({tuple(trial.params.items()) for trial in trials}) == 6
     assert not any(state in ("RUNNING", "FAIL") for _, state in trials_in(tmp_path))
@@ -168,7 +168,7 @@ def test_a_database_of_ones_own_is_used_and_a_wrong_one_is_told_without_its_pass
     shorter = tuned(people, tmp_path / "cache", storage=url)
     pd.testing.assert_frame_equal(shorter, undisturbed.head(8)[shorter.columns])
     assert not (tmp_path / "cache").exists()
-    with pytest.raises(StorageError, match=r"tuning\.storage") as raised:
+    with pytest.raises(StorageError, match="URL in `storage`") as raised:
         tuned(people, tmp_path, storage="postgresql+nosuchdriver://someone:secret@nowhere/studies")
     assert "secret" not in str(raised.value)
     assert "secret" not in options_of(storage="postgresql://someone:secret@nowhere/studies").model_dump_json()
@@ -194,7 +194,7 @@ def test_the_name_depends_on_data_options_and_default_but_not_on_the_number_of_t
 
 def test_what_matters_is_found_and_where_nothing_differs_nothing_is_said(people, tmp_path):
     options = options_of(trials=16, pruning=False)
-    trials = run_study(people, DEFAULT, options, ComputeOptions(workers=1, cache=tmp_path))
+    trials = try_attacks(people, DEFAULT, options, ComputeOptions(workers=1, cache=tmp_path))
     shares = importances(trials, seed=0)
     assert shares["signals.bn_distance"] > 0.8
     assert sum(shares.values()) == pytest.approx(1)

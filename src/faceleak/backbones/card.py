@@ -8,6 +8,7 @@ from faceleak.backbones.release import Release
 from faceleak.faces.canvas import Canvas, Fit
 from faceleak.options import Options
 
+CARD_VERSION = 1
 Normalisation = Literal["batch", "group", "folded"]
 Side = Annotated[int, Field(ge=16)]
 ImageSize = Side | tuple[Side, Side]
@@ -23,7 +24,7 @@ class Preprocessing(Options):
     """How RGB faces in 0…1 become the network's input: brought to `image_size`, (x − mean) / std for each channel.
 
     image_size: pixels, one number for a square or [height, width]. fit: what happens to faces of another aspect
-    (`faces.canvas`). mean and std are in the order of `colour_order`, which is that of the training.
+    (`faces.canvas`). `mean` and `std` are in the order of `colour_order`, which is that of the training.
     """
 
     image_size: ImageSize = 112

@@ -1,6 +1,6 @@
 """Passing many faces through a backbone and keeping a little of each."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -39,7 +39,8 @@ def read_faces(
     batches = face_batches(store, positions, backbone.canvas, compute.batch_size, device)
     number = -(-len(positions) // compute.batch_size)
     with torch.inference_mode(), reading(backbone):
-        rows = [function(backbone, faces).float().cpu().numpy() for faces in track(batches, description, number)]
+        results = (function(backbone, faces).float() for faces in track(batches, description, number))
+        rows = list(_fetched(results))
     return _finite(np.concatenate(rows), description)
 
 
@@ -59,6 +60,27 @@ def embed_pixels(backbone: Backbone, pixels: NDArray[np.uint8], compute: Compute
         batches = (to_tensor(pixels[start : start + compute.batch_size], device) for start in starts)
         rows = [backbone(faces).float().cpu().numpy() for faces in batches]
     return _finite(np.concatenate(rows), "Embedding")
+
+
+def _fetched(results: Iterable[Tensor]) -> Iterator[NDArray[np.float32]]:
+    """Copy each result off a GPU while the next one is computed there."""
+    coming: tuple[Tensor, torch.cuda.Event | None] | None = None
+    for result in results:
+        rows, copied = result.to("cpu", non_blocking=True), None
+        if result.is_cuda:
+            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            copied.record()
+        if coming is not None:
+            yield _arrived(*coming)
+        coming = rows, copied
+    if coming is not None:
+        yield _arrived(*coming)
+
+
+def _arrived(rows: Tensor, copied: torch.cuda.Event | None) -> NDArray[np.float32]:
+    if copied is not None:
+        copied.synchronize()
+    return rows.numpy().copy()  # the tensor may lie in page-locked memory, of which there is little
 
 
 def _finite(rows: NDArray[np.float32], description: str) -> NDArray[np.float32]:

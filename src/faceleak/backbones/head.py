@@ -1,6 +1,7 @@
 """The classification head that a backbone was trained with; a headless release leaves it out."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from faceleak.backbones.checkpoint import BackboneError, read_weights
 from faceleak.pieces import writing
+from faceleak.sealed import load_arrays, load_more, save_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,22 +22,18 @@ class Head:
 
     def save(self, path: Path) -> None:
         """Write one safetensors file, whole or not at all: the weight, and the rest as its metadata."""
-        from safetensors.torch import save_file
-
-        metadata = {"identities": json.dumps(self.identities), "scale": json.dumps(self.scale)}
         with writing(path) as partial:
-            save_file({"weight": self.weight.detach().cpu().contiguous()}, partial, metadata)
+            save_arrays(partial, {"weight": self.weight}, {"identities": self.identities, "scale": self.scale})
 
     @classmethod
     def load(cls, path: Path, embedding_size: int) -> "Head":
-        """Load what `save` wrote. Raises BackboneError."""
-        from safetensors import safe_open
-
-        weight = _read_weight(path, embedding_size)
+        """Load what `save` wrote. Raises BackboneError, or SealError where it was altered."""
+        weight = _checked_weight(load_arrays(path, "pt", delete=path.parent), path, embedding_size)
         try:
-            with safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-            identities, scale = tuple(map(str, json.loads(metadata["identities"]))), float(metadata["scale"])
+            more = load_more(path)
+            named = more["identities"]
+            listed = json.loads(named) if isinstance(named, str) else named  # text in version 0
+            identities, scale = tuple(map(str, listed)), float(more["scale"])
         except (KeyError, TypeError, ValueError) as error:
             raise BackboneError(
                 f"{path} does not say whose classes its rows are. It was not written by faceleak or is damaged: delete "
@@ -49,7 +47,7 @@ def read_head(weights: Path, identities: Path, scale: float, embedding_size: int
 
     Raises BackboneError where a file is missing or damaged, or the two do not fit each other or the backbone.
     """
-    weight = _read_weight(weights, embedding_size)
+    weight = _checked_weight(read_weights(weights), weights, embedding_size)
     try:
         lines = identities.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -60,8 +58,7 @@ def read_head(weights: Path, identities: Path, scale: float, embedding_size: int
     return _checked(Head(weight, tuple(line.strip() for line in lines), scale), identities)
 
 
-def _read_weight(path: Path, embedding_size: int) -> Tensor:
-    tensors = read_weights(path)
+def _checked_weight(tensors: Mapping[str, Tensor], path: Path, embedding_size: int) -> Tensor:
     weight = tensors.get("weight")
     if weight is None or weight.dim() != 2 or weight.shape[1] != embedding_size:
         found = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in list(tensors.items())[:5]) or "nothing"

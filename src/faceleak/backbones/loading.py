@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from faceleak.backbones.architectures import ONNX
-from faceleak.backbones.card import BackboneCard
+from faceleak.backbones.card import CARD_VERSION, BackboneCard
 from faceleak.backbones.checkpoint import (
     BackboneError,
     adapt,
     check_sha256,
     listed,
     read_checkpoint,
-    read_weights,
     sha256_of_file,
 )
 from faceleak.compute import seeded
 from faceleak.pieces import writing
+from faceleak.sealed import SealError, check_version, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,12 +30,9 @@ __all__ = ["CARD", "HEAD", "WEIGHTS", "BackboneError", "assemble", "load_backbon
 
 def save_backbone(backbone: "Backbone", folder: Path) -> None:
     """Write weights, card and, where there is one, the head into `folder`, each whole or not at all, the card last."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().contiguous().cpu() for name, tensor in backbone.net.state_dict().items()}
     with writing(folder / WEIGHTS) as partial:
-        save_file(weights, partial)
+        save_arrays(partial, backbone.net.state_dict())
     if backbone.head is None:
         (folder / HEAD).unlink(missing_ok=True)
     else:
@@ -45,11 +42,11 @@ def save_backbone(backbone: "Backbone", folder: Path) -> None:
 
 
 def load_backbone(folder: Path) -> "Backbone":
-    """Load what `save_backbone` wrote, in eval mode. Raises BackboneError."""
+    """Load what `save_backbone` wrote, in eval mode. Raises BackboneError, or SealError where weights were altered."""
     from faceleak.backbones.head import Head
 
     card = read_card(folder)
-    backbone = assemble(card, read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
+    backbone = assemble(card, load_arrays(folder / WEIGHTS, "pt", delete=folder), str(folder / WEIGHTS))
     if (folder / HEAD).exists():
         backbone.head = Head.load(folder / HEAD, card.embedding_size)
     return backbone
@@ -61,9 +58,15 @@ def read_card(folder: Path) -> BackboneCard:
     if not path.exists():
         raise BackboneError(f"There is no backbone in {folder} ({CARD} is missing). Run: kedro run --pipeline=target")
     try:
-        return BackboneCard.model_validate(json.loads(path.read_text()))
-    except ValueError as error:  # no text, no JSON, or not the fields of a card
-        raise BackboneError(f"{path} is not the card of a backbone: {error}") from error
+        content = json.loads(path.read_text())
+        check_version(path, content.get("version"), CARD_VERSION, f"Delete {folder} and make the backbone again.")
+        return BackboneCard.model_validate(content)
+    except SealError:
+        raise
+    except (AttributeError, ValueError) as error:  # no text, no JSON, or not the fields of a card
+        raise BackboneError(
+            f"{path} is not the card of a backbone: {error}. Delete {folder} and make the backbone again."
+        ) from error
 
 
 def load_checkpoint(card: BackboneCard, path: Path | None, sha256: str | None = None) -> "Backbone":

@@ -16,12 +16,13 @@ from faceleak.options import Options
 class LoadOptions(Options):
     """A target from outside: what network it is, a file of weights, and how faces were prepared in its training.
 
-    architecture: a name of `architectures.ARCHITECTURES`; or factory: `package.module:Class`, a torch.nn.Module of the
-    user's own, which is built with `arguments`. weights: .safetensors, .pt, .pth or .ckpt, or .onnx, which describes
-    the network too; a factory whose network has its weights already needs none. sha256: what the file has to have.
-    preprocessing: a name of `presets.PRESETS` or a block.
-    head: the classification head, where it is at hand: a .safetensors file with `weight` (classes, embedding_size), and
-    identities: a text file with one identity a line, in the order of the classes. head_scale multiplies its cosines.
+    architecture: a name of `architectures.ARCHITECTURES`; or `factory`: `package.module:Class`, a torch.nn.Module of
+    the user's own, which is built with `arguments`. weights: .safetensors, .pt, .pth or .ckpt, or .onnx, which
+    describes the network too; a factory whose network has its weights already needs none. sha256: what the file has to
+    have. embedding_size: numbers in an embedding. preprocessing: a name of `presets.PRESETS` or a block. normalisation:
+    `group` for a network that was built without BN. head: the classification head, where it is at hand: a .safetensors
+    file with `weight` (classes, embedding_size), and `identities`: a text file with one identity a line, in the order
+    of the classes. head_scale multiplies its cosines.
     """
 
     architecture: str | None = None
@@ -84,6 +85,7 @@ class LoadOptions(Options):
 class UtilityOptions(Options):
     """How utility is measured: verification over pairs of images of people with the role `unseen_identity`.
 
+    maximum_pairs: where there are more, so many are drawn, half of them of the same person where that is possible.
     pairs: a file as LFW's pairs.txt, whose images are in the store, for the accuracy by LFW's protocol.
     """
 

@@ -97,7 +97,7 @@ class _Run:
             pct_start=0.0 if options.warmup_share * total_steps == 1 else options.warmup_share,  # torch divides by 0
             cycle_momentum=False,
         )
-        self.next_epoch = 0
+        self.next_epoch, self.losses = 0, list[float]()
 
     def train_epoch(self, epoch: int) -> None:
         random = np.random.default_rng([self.piece.options.seed, epoch])
@@ -106,11 +106,13 @@ class _Run:
         if self.piece.options.frozen_statistics:
             for layer in bn_layers(self.backbone.net).values():
                 layer.eval()
+        total = torch.zeros((), device=self.device)
         with seeded(int(random.integers(2**31))):
             for faces, classes in self._batches(order, random):
                 with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                     embeddings = self.backbone(faces)
                 loss = self.head(embeddings, classes)
+                total += loss.detach()
                 self.optimizer.zero_grad()
                 loss.backward()
                 self.optimizer.step()
@@ -119,6 +121,7 @@ class _Run:
             raise TrainingError(
                 f"The loss of {self.piece.name} is {loss.item()} after epoch {epoch + 1}. Lower its learning_rate."
             )
+        self.losses.append(total.item() / self.steps)
 
     def _batches(self, order: "np.ndarray", random: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         canvas, batch_size = self.backbone.canvas, self.piece.options.batch_size
@@ -130,6 +133,8 @@ class _Run:
     def result(self) -> Backbone:
         weight = self.head.weight.detach().cpu()
         self.backbone.head = Head(weight, tuple(map(str, self.people)), self.piece.options.scale)
+        card = self.backbone.card
+        self.backbone.card = card.model_copy(update={"training": {**card.training, "losses": self.losses}})
         return self.backbone
 
     def _state(self) -> dict[str, nn.Module | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler]:
@@ -137,10 +142,11 @@ class _Run:
 
     def save_checkpoint(self, epoch: int) -> None:
         with writing(self.piece.folder / CHECKPOINT) as partial:
-            torch.save({"epoch": epoch, **{name: part.state_dict() for name, part in self._state().items()}}, partial)
+            state = {name: part.state_dict() for name, part in self._state().items()}
+            torch.save({"epoch": epoch, "losses": self.losses, **state}, partial)
 
     def restore(self, path: Path) -> None:
         checkpoint = torch.load(path, map_location=self.device, weights_only=True)
         for name, part in self._state().items():
             part.load_state_dict(checkpoint[name])
-        self.next_epoch = int(checkpoint["epoch"]) + 1
+        self.next_epoch, self.losses = int(checkpoint["epoch"]) + 1, list(checkpoint["losses"])

@@ -13,9 +13,13 @@ Side = Annotated[int, Field(ge=16, multiple_of=16)]
 class TrainingOptions(Options):
     """Architecture and training with a margin: SGD with momentum, one cycle of the learning rate (1708.07120).
 
-    `margin` in radians for `arcface`, a cosine for `cosface`; `horizontal_flip` mirrors half of the images; `epochs: 0`
-    leaves the initial weights; `frozen_statistics` normalises by the BN statistics that are there at the start, and
-    leaves them.
+    `architecture`: the name of one. `image_size`: pixels, one side or height and width. `embedding_size`: numbers in an
+    embedding. `normalisation`: `group` has no running statistics. `loss`: which kind of margin. `margin`: in radians
+    for `arcface`, a cosine for `cosface`. `scale`: what cosines are multiplied by in the loss. `epochs`: 0 leaves the
+    initial weights. `batch_size`: images in a step. `learning_rate`: the highest one, reached after `warmup_share` of
+    the steps. `momentum`, `weight_decay`: those of SGD. `horizontal_flip`: mirrors half of the images. `augmentation`:
+    `strong` also crops, changes colours, blurs and erases parts. `frozen_statistics`: normalises by the BN statistics
+    that are there at the start, and leaves them. `seed`: of initial weights, order of images and augmentation.
     """
 
     architecture: str

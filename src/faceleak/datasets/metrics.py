@@ -8,7 +8,7 @@ from mlflow.tracking import MlflowClient
 from faceleak.datasets.trees import TreeDataset
 from faceleak.trees import flatten
 
-VARIANT_TAG = "faceleak.variant"
+VARIANT_TAG, CHANGED_TAG = "faceleak.variant", "faceleak.changed_parameters"
 
 
 class MetricsDataset(TreeDataset):
@@ -44,4 +44,6 @@ def child_run(variant: str) -> mlflow.ActiveRun:
     children = MlflowClient().search_runs([parent.info.experiment_id], query)
     if children:
         return mlflow.start_run(run_id=children[0].info.run_id, nested=True)
-    return mlflow.start_run(run_name=variant, tags={VARIANT_TAG: variant}, nested=True)
+    changed = MlflowClient().get_run(parent.info.run_id).data.tags.get(CHANGED_TAG)
+    name = f"{variant}: {changed}" if changed else variant
+    return mlflow.start_run(run_name=name, tags={VARIANT_TAG: variant}, nested=True)

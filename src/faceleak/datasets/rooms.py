@@ -5,9 +5,11 @@ from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from faceleak.faces import remote
 from faceleak.faces.packing import Packing
 from faceleak.faces.store import FaceSource, FaceStore, pack
 from faceleak.pieces import write_json, writing
+from faceleak.sealed import load_arrays, load_tree, save_arrays, save_tree
 
 
 class _PathDataset(AbstractDataset[Any, Any]):
@@ -35,17 +37,30 @@ class FileDataset(_PathDataset):
 
 
 class FaceStoreDataset(_PathDataset):
-    """A packed store. Saving packs a source, unless the store there was made from the same."""
+    """A packed store. Saving packs a source, unless the store there was made from the same.
+
+    remote: URL of the same store in object storage, where it is uploaded to and downloaded from.
+    """
+
+    def __init__(self, filepath: str, remote: str | None = None, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath, metadata)
+        self._remote = remote
 
     def save(self, data: FaceSource | Packing) -> None:
         """Pack a source."""
+        if self._remote and remote.is_published(self._remote, data.fingerprint()):
+            return
         if isinstance(data, Packing):
             data.into(self._filepath)
         else:
             pack(data, self._filepath)
+        if self._remote:
+            remote.publish(self._filepath, self._remote)
 
     def load(self) -> FaceStore:
         """Open the store."""
+        if self._remote:
+            remote.fetch(self._remote, self._filepath)
         return FaceStore(self._filepath)
 
 
@@ -111,15 +126,14 @@ class AttacksDataset(_PathDataset):
     def save(self, data: dict[str, dict[str, Any]]) -> None:
         """Write all attacks."""
         plain = {view: {name: attack.to_dict() for name, attack in of_view.items()} for view, of_view in data.items()}
-        write_json(self._filepath, plain)
+        with writing(self._filepath) as partial:
+            save_tree(partial, plain)
 
     def load(self) -> dict[str, dict[str, Any]]:
         """Load all attacks."""
-        import json
-
         from faceleak.membership.attacks import Attack
 
-        plain = json.loads(self._filepath.read_text())
+        plain = load_tree(self._filepath)
         return {
             view: {name: Attack.from_dict(attack) for name, attack in of_view.items()}
             for view, of_view in plain.items()
@@ -131,14 +145,9 @@ class ArraysDataset(_PathDataset):
 
     def save(self, data: dict[str, Any]) -> None:
         """Write all arrays."""
-        from safetensors.numpy import save_file
-
         with writing(self._filepath) as partial:
-            save_file(data, partial)
+            save_arrays(partial, data)
 
     def load(self) -> dict[str, Any]:
         """Load all arrays."""
-        from safetensors.numpy import load_file
-
-        arrays: dict[str, Any] = load_file(self._filepath)
-        return arrays
+        return load_arrays(self._filepath, "numpy")

@@ -1,6 +1,9 @@
-"""Text, written through a temporary file."""
+"""Text and settings, written through a temporary file."""
+
+from typing import Any
 
 from kedro_datasets.text import TextDataset as KedroTextDataset
+from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
 from faceleak.datasets.whole import saving_whole
 
@@ -10,5 +13,14 @@ class TextDataset(KedroTextDataset):
 
     def save(self, data: str) -> None:
         """Write the text."""
+        with saving_whole(self):
+            super().save(data)
+
+
+class YAMLDataset(KedroYAMLDataset):
+    """Settings as YAML."""
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Write the settings."""
         with saving_whole(self):
             super().save(data)

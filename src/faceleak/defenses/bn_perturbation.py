@@ -22,7 +22,7 @@ UNDOINGS = ("bn_reestimation",)
 
 
 class Settings(Options):
-    """`strength`: σ, standard deviation of the noise in units of each channel's own scale."""
+    """`strength`: σ, standard deviation in units of each channel's own scale. `noise`: its distribution."""
 
     strength: float = Field(ge=0, allow_inf_nan=False)
     noise: Literal["gaussian", "laplace"] = "gaussian"

@@ -34,7 +34,10 @@ SMALLEST_VARIANCE = 0.1  # that noise may leave, relative to the public one
 
 
 class Settings(Options):
-    """`delta`: None is 1 / (10·people). `clipping`: largest L2 norm of a contribution; a channel's scale is 1."""
+    """`epsilon`, `delta`: for a person with all images; without delta it is 1 / (10·people).
+
+    `clipping`: largest L2 norm of a contribution; a channel's scale is 1.
+    """
 
     epsilon: float = Field(gt=0, allow_inf_nan=False)
     delta: float | None = Field(None, gt=0, lt=1)

@@ -12,10 +12,11 @@ from faceleak.options import Options
 
 
 class VariantOptions(Options):
-    """One variant: a defence, by the name of its file or the import path of your own module, and its settings.
+    """One variant: a defence and its settings.
 
-    The settings stand beside `defense` in the configuration. Without `name` the variant is called after the defence
-    and the settings that differ from their defaults.
+    `defense`: the name of its file, or the import path of your own module. `settings`: they stand beside `defense` in
+    the configuration. Without `name` the variant is called after the defence and the settings that differ from their
+    defaults. `seed`: of what the defence draws.
     """
 
     defense: str
@@ -67,7 +68,10 @@ def _problems(error: ValidationError, defense: str) -> str:
 
 
 class GoalOptions(Options):
-    """What a defence has to reach: `metric` of the strongest attacker at most `at_most`, at so much loss of utility."""
+    """What a defence has to reach: `metric` of the strongest attacker at most `at_most`.
+
+    `utility_loss`: verification AUC that it may cost.
+    """
 
     metric: Literal["tpr_at_fpr_1pct", "attack_auc"] = "tpr_at_fpr_1pct"
     at_most: float = Field(0.05, ge=0, le=1)
@@ -77,9 +81,10 @@ class GoalOptions(Options):
 class DefenseOptions(Options):
     """The whole `defense` block.
 
-    `threat_models`: with `shadow`, each of the attacker's reference backbones is defended and undone as each variant.
-    `undoing_images` is how many faces of its own the adaptive attacker uses. `reconstruction_attackers`: who draws
-    faces out of each variant, in a search of `reconstruction_rounds`, shorter than that of the undefended target alone.
+    `attackers`: who attacks each variant. `threat_models`: with `shadow`, each of the attacker's reference backbones is
+    defended and undone as each variant. `undoing_images` is how many faces of its own the adaptive attacker uses.
+    `reconstruction_attackers`: who draws faces out of each variant, in a search of `reconstruction_rounds`, shorter
+    than that of the undefended target alone.
     """
 
     variants: list[VariantOptions] = Field(min_length=1)

@@ -22,7 +22,12 @@ UNDOINGS = ("bn_insertion",)
 
 
 class Settings(Options):
-    """Training options in place of the target's; None leaves the target's own."""
+    """Training options in place of the target's; without one the target's own stays.
+
+    `epochs`: fewer are early stopping. `weight_decay`, `augmentation`: stronger ones. `normalisation`: `group` in place
+    of BN. `frozen_statistics`: BN keeps the statistics of a backbone trained on public faces, from which training
+    starts.
+    """
 
     epochs: int | None = Field(None, ge=0)
     weight_decay: float | None = Field(None, ge=0, allow_inf_nan=False)

@@ -16,6 +16,7 @@ SingleSource = Literal["folder", "recordio", "bin", "parquet", "csv", "lfw_downl
 class DemoOptions(Options):
     """Fictitious people drawn by the demo generator.
 
+    `people`, `images_per_person`: how many are drawn. `seed`: of the draws.
     An image of a person has the latent √(1−s²)·z_person + s·ε, s = `image_variation`; `nuisance` scales photometric
     and geometric noise (1: colours ±25 %, rotation ±8°), so that images do not lie exactly on the generator's range.
     """
@@ -28,25 +29,38 @@ class DemoOptions(Options):
 
 
 class FolderOptions(Options):
-    """A folder with one folder a person: `<path>/<identity>/<image>`."""
+    """A folder with one folder a person.
+
+    `path`: of the folder; images are `<path>/<identity>/<image>`.
+    """
 
     path: Path
 
 
 class RecordOptions(Options):
-    """InsightFace's RecordIO: the `.rec` file; its `.idx` file lies beside it."""
+    """InsightFace's RecordIO.
+
+    `path`: of the `.rec` file; its `.idx` file lies beside it.
+    """
 
     path: Path
 
 
 class BinOptions(Options):
-    """InsightFace's verification set: a `.bin` file. Each image is a person of its own."""
+    """InsightFace's verification set. Each image is a person of its own.
+
+    `path`: of the `.bin` file.
+    """
 
     path: Path
 
 
 class ParquetOptions(Options):
-    """A Parquet file or a folder with such files; encoded images are bytes or a struct with a field `bytes`."""
+    """A Parquet file or a folder with such files.
+
+    `path`: of the file or the folder. `image_column`: encoded images, bytes or a struct with a field `bytes`.
+    `identity_column`: who is on them.
+    """
 
     path: Path
     image_column: str = "image"
@@ -54,7 +68,10 @@ class ParquetOptions(Options):
 
 
 class CsvOptions(Options):
-    """A CSV list `path,identity` or `path,identity,role`; paths are relative to it."""
+    """A CSV list.
+
+    `path`: of the file, with `path,identity` or `path,identity,role`; paths in it are relative to it.
+    """
 
     path: Path
 
@@ -80,6 +97,7 @@ class SourceBlocks(Options):
 class SourceOptions(SourceBlocks):
     """One of several sources.
 
+    `source`: the block that describes it.
     `role`: what the user knows of its people. `member`: all images were trained on; `same_identity`: they show
     members (`people_of` names the source with their training images), but were not trained on; `non_member`: not
     trained on, and free to play any other role; `unseen_identity`, `auxiliary`, `public`: this role and no other.
@@ -107,9 +125,10 @@ class QuarantineOptions(Options):
 
 
 class RoleOptions(Options):
-    """How many people play a role (`all`: all that the other roles leave), and how many images each of them gives.
+    """How many people play a role, and how many images each of them gives.
 
-    Of people with more than `maximum_images`, some are left out.
+    `people`: a number, or `all` that the other roles leave. `minimum_images`: people with fewer do not play it.
+    `maximum_images`: of people with more, some images are left out.
     """
 
     people: Annotated[int, Field(ge=0)] | Literal["all"]
@@ -120,7 +139,8 @@ class RoleOptions(Options):
 class SplitOptions(Options):
     """Who is who. `training_share` of a member person's images are trained on, the rest are `same_identity`.
 
-    `known_share` of the member and of the unseen people are known to an attacker with partial knowledge.
+    `known_share` of the member and of the unseen people are known to an attacker with partial knowledge. `seed`: of the
+    draws.
     """
 
     roles: dict[PersonRole, RoleOptions]
@@ -143,7 +163,10 @@ class SplitOptions(Options):
 
 
 class ValidationOptions(Options):
-    """What the validation node accepts: height and width in pixels, images a person."""
+    """What the validation node accepts.
+
+    `minimum_size`, `maximum_size`: of height and width, in pixels. `minimum_images_per_identity`: images of a person.
+    """
 
     minimum_size: int = Field(32, ge=1)
     maximum_size: int = Field(4096, ge=1)

@@ -29,9 +29,12 @@ from faceleak.faces.store import (
     STATED_ROLE,
     Face,
     as_columns,
+    digest_of,
     is_made_from,
     metadata_of,
     sha256_of,
+    stated_digest,
+    write_sealed,
 )
 from faceleak.pieces import fingerprint, writing
 from faceleak.progress import track
@@ -215,7 +218,7 @@ class Parts:
         schema = self._schema.with_metadata(stated)
         path = self._path(len(self._files))
         with writing(path) as partial, pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-            writer.write_batch(pa.record_batch(columns, schema=schema))
+            write_sealed(writer, pa.record_batch(columns, schema=schema))
         self._files.append(path)
         self.broken += part.broken
 
@@ -233,7 +236,7 @@ class Parts:
                 with pa.memory_map(str(file)) as source:
                     batch = pa.ipc.open_file(source).get_batch(0)
                     if len(batch):
-                        writer.write_batch(batch.replace_schema_metadata(metadata))
+                        write_sealed(writer, batch.replace_schema_metadata(metadata))
         whole.replace(path)
         shutil.rmtree(self.folder)
 
@@ -247,7 +250,11 @@ class Parts:
             return None
         try:
             with pa.memory_map(str(path)) as file:
-                pa.ipc.open_file(file).get_batch(0).validate(full=True)
+                reader = pa.ipc.open_file(file)
+                batch = reader.get_batch(0)
+                batch.validate(full=True)
+                if stated_digest(reader, 0) != digest_of(batch):
+                    return None
         except (pa.ArrowInvalid, OSError):
             return None
         return int(metadata[STOP]), [Broken(*row) for row in json.loads(metadata[QUARANTINE])]

@@ -26,6 +26,7 @@ def check_images(store: FaceStore) -> Soundness:
 
     The bytes of a colour JPEG are kept as they came. Where they still have the sha256 of the source, they are those
     that were decoded, or encoded here, when they were packed, and are not decoded again. All others are.
+    Raises StoreError where a part was altered after it was packed.
     """
     with ThreadPoolExecutor(available_cores()) as threads:
         looks = threads.map(lambda number: np.array(list(_look_at(store, number)), bool), range(store.parts))
@@ -36,6 +37,7 @@ def check_images(store: FaceStore) -> Soundness:
 
 def _look_at(store: FaceStore, number: int) -> Iterator[tuple[bool, bool]]:
     """For each image of a part: whether it is sound, whether it was decoded."""
+    store.verify(number)
     hashes = store.part(number, ["sha256"])["sha256"]
     for row, expected in zip(hashes.index.tolist(), hashes, strict=True):
         jpeg = store.jpeg(row)

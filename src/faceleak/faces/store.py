@@ -1,8 +1,9 @@
 """The packed store: faces as JPEG bytes in one memory-mapped Arrow file, read image by image at any place.
 
 Columns: image_id, identity, sha256 (of the source bytes), width, height, source, jpeg, and stated_role where the user
-says which part each image plays. The schema's metadata carries the format's version, the fingerprint of what the store
-was made from, and the quarantine: what was left out and why.
+says which part each image plays. Each batch carries a SHA-256 of its rows; the first stores of version 1 have none. The
+schema's metadata carries the format's version, the fingerprint of what the store was made from, and the quarantine:
+what was left out and why.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -28,7 +30,7 @@ from faceleak.pieces import writing
 FORMAT_VERSION = "1"
 ROWS_PER_BATCH = 1024
 IDS_AT_ONCE = 1 << 20  # are looked for in one go
-STATED_ROLE, QUARANTINE = "stated_role", b"quarantine"
+STATED_ROLE, QUARANTINE, DIGEST = "stated_role", b"quarantine", b"sha256"
 SCHEMA = pa.schema(
     [
         ("image_id", pa.string()),
@@ -87,12 +89,33 @@ def pack(source: FaceSource, path: Path) -> None:
         pa.ipc.new_file(sink, schema) as writer,
     ):
         for rows in _chunks(source, ROWS_PER_BATCH):
-            writer.write_batch(pa.record_batch(as_columns(rows), schema=schema))
+            write_sealed(writer, pa.record_batch(as_columns(rows), schema=schema))
 
 
 def as_columns(faces: Sequence[Face]) -> "list[pa.Array]":
     """Columns of `SCHEMA` from faces, a row each."""
     return [pa.array([getattr(face, name) for face in faces], SCHEMA.field(name).type) for name in SCHEMA.names]
+
+
+def write_sealed(writer: "pa.RecordBatchWriter", batch: "pa.RecordBatch") -> None:
+    """Write a batch with the SHA-256 of its rows."""
+    writer.write_batch(batch, {DIGEST: digest_of(batch)})
+
+
+def digest_of(batch: "pa.RecordBatch") -> str:
+    """SHA-256 of all rows of a batch, in 64 hexadecimal digits."""
+    jpegs = [jpeg.as_buffer() for jpeg in batch.column("jpeg")]
+    others = [batch.column(name).to_pylist() for name in batch.schema.names if name != "jpeg"]
+    digest = hashlib.sha256(json.dumps([*others, [jpeg.size for jpeg in jpegs]]).encode())
+    for jpeg in jpegs:
+        digest.update(jpeg)
+    return digest.hexdigest()
+
+
+def stated_digest(reader: "pa.RecordBatchFileReader", number: int) -> str | None:
+    """The SHA-256 that a batch was written with, None where it has none."""
+    stated = (reader.get_batch_with_custom_metadata(number).custom_metadata or {}).get(DIGEST)
+    return None if stated is None else str(stated, "ascii", "replace")
 
 
 def is_made_from(path: Path, fingerprint: str) -> bool:
@@ -124,15 +147,19 @@ def metadata_of(path: Path) -> dict[bytes, bytes]:
 class FaceStore:
     """Read access to a packed store. Raises StoreError where it is missing, damaged or of another version.
 
-    Opening reads where each batch lies and no image; a batch is checked when it is first read from.
+    Opening reads where each batch lies and no image; a batch is checked when it is first read from, and each image by
+    its hash. Raises StoreError where something was altered.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._schema, self._batches = _open(path)
+        self._reader, self._batches = _open(path)
+        self._schema = self._reader.schema
         self._metadata = dict(self._schema.metadata)
         self._starts = np.cumsum([0, *(len(batch) for batch in self._batches)])
         self._checked = np.zeros(len(self._batches), bool)
+        self._reading = Lock()  # Arrow's readers are for one thread at a time
+        self._verified = np.zeros(len(self._batches), bool)
 
     @property
     def fingerprint(self) -> str:
@@ -189,8 +216,24 @@ class FaceStore:
     def jpeg(self, position: int) -> bytes:
         """Encoded bytes of the image in row `position`."""
         batch = int(np.searchsorted(self._starts, position, side="right")) - 1
-        column = self._checked_batch(batch).column(SCHEMA.names.index("jpeg"))
-        return bytes(column[position - int(self._starts[batch])].as_buffer())
+        rows, row = self._checked_batch(batch), position - int(self._starts[batch])
+        content = bytes(rows.column("jpeg")[row].as_buffer())
+        if not self._verified[batch] and sha256_of(content) != rows.column("sha256")[row].as_py():
+            self.verify(batch)  # it was altered, or encoded anew when it was packed
+        return content
+
+    def verify(self, number: int) -> None:
+        """Raise StoreError where a part has other rows than it was written with. Older parts do not say."""
+        batch = self._checked_batch(number)
+        with _naming_damage(self.path), self._reading:
+            stated = stated_digest(self._reader, number)
+        if stated is not None and stated != digest_of(batch):
+            first = int(self._starts[number])
+            raise StoreError(
+                f"{self.path} was altered after it was packed: images {first} to {first + len(batch) - 1} have another "
+                "SHA-256 than they were packed with. Delete it and run: kedro run --pipeline=faces"
+            )
+        self._verified[number] = True
 
     def _checked_batch(self, number: int) -> "pa.RecordBatch":
         batch = self._batches[number]
@@ -249,7 +292,7 @@ def _naming_damage(path: Path) -> Iterator[None]:
         raise StoreError(f"{path} is damaged ({error}). Delete it and run: kedro run --pipeline=faces") from error
 
 
-def _open(path: Path) -> "tuple[pa.Schema, list[pa.RecordBatch]]":
+def _open(path: Path) -> "tuple[pa.RecordBatchFileReader, list[pa.RecordBatch]]":
     if not path.exists():
         raise StoreError(f"There is no store at {path}. Make it: kedro run --pipeline=faces")
     with _naming_damage(path):
@@ -259,8 +302,9 @@ def _open(path: Path) -> "tuple[pa.Schema, list[pa.RecordBatch]]":
             batch.validate()
     version = (reader.schema.metadata or {}).get(b"version", b"none").decode()
     if version != FORMAT_VERSION:
+        newer = "Update faceleak to keep it. " if version.isdigit() and int(version) > int(FORMAT_VERSION) else ""
         raise StoreError(
-            f"{path} has format version {version}, this faceleak reads version {FORMAT_VERSION}. "
+            f"{path} has format version {version}, this faceleak reads version {FORMAT_VERSION}. {newer}"
             "Delete it and run: kedro run --pipeline=faces"
         )
-    return reader.schema, batches
+    return reader, batches

@@ -20,6 +20,7 @@ ONLINE_TARGETS = 3  # fewer leave no image with others that were trained on it a
 class AttackOptions(Options):
     """One attack: the signals it reads, the model that turns them into a score, and how references calibrate it.
 
+    `signals`: by their names. `model`: what turns them into a score.
     `layers`: of signals that are read at each BN layer, those of all layers or of a third of them, in the network's
     order. `regularisation`: inverse strength C of the logistic model. `score`: the column whose distribution `quantile`
     regresses on the signals. `calibration`: none; `features`, which gives the model each number beside its excess over
@@ -65,7 +66,11 @@ class AttackOptions(Options):
 
 
 class BlindOptions(Options):
-    """The blind baseline: signals of the image alone, and signals read off the attacker's own reference backbones."""
+    """The blind baseline, which never sees the target.
+
+    `signals`: of the image alone. `reference_signals`: read off `references` of the attacker's own reference backbones.
+    `regularisation`: inverse strength C of its logistic model.
+    """
 
     signals: list[SignalName] = Field(["pixel_statistics"])
     reference_signals: list[SignalName] = Field(["bn_distance"])
@@ -74,7 +79,11 @@ class BlindOptions(Options):
 
 
 class ReferenceOptions(Options):
-    """Reference backbones: each is trained on a random `member_share` of the auxiliary people."""
+    """Reference backbones, the attacker's own.
+
+    `count`: how many. `member_share`: of the auxiliary people, drawn for each, are trained on; `training_share`: of
+    their images. `seed`: of the draws.
+    """
 
     count: int = Field(ge=1)
     member_share: float = Field(0.5, gt=0, lt=1)
@@ -84,14 +93,20 @@ class ReferenceOptions(Options):
 
 
 class RiskOptions(Options):
-    """Whose risk is told record by record: the attack, calibrated by `bavaria`, that says it."""
+    """Whose risk is told record by record.
+
+    `attack`: by whose scores; its calibration is `bavaria`. `threat_model`: under which it was fitted.
+    """
 
     attack: str
     threat_model: ThreatModel
 
 
 class TrainingSetOptions(Options):
-    """The size of a training set: the user's own, to which the sweep is extrapolated."""
+    """The size of a training set: the user's own, to which the sweep is extrapolated.
+
+    `people`, `images_per_person`: how many there are.
+    """
 
     people: int = Field(ge=2)
     images_per_person: int = Field(ge=1)
@@ -100,6 +115,7 @@ class TrainingSetOptions(Options):
 class SweepOptions(Options):
     """Training sets of the `sweep` pipeline: all combinations, attacked by `attack` with partial knowledge.
 
+    `people`, `images_per_person`: the sizes that are combined.
     Sets so small that the target's epochs are fewer than `minimum_steps` steps are trained for more epochs.
     """
 
@@ -113,6 +129,7 @@ class SweepOptions(Options):
 class MembershipOptions(Options):
     """The whole `membership` block.
 
+    `threat_models`: what attackers have; each attack is fitted under every one.
     `aggregation`: how the scores of a person's images become the person's. `targets`: how many targets the `repeats`
     pipeline attacks, the audited one among them. `attributes`: a CSV file with `identity` or `image_id` and a column
     for each attribute, by which subgroups are compared.

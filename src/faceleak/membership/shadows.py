@@ -1,9 +1,9 @@
 """Attacks that shadows teach, where the shadows were defended, and undone, as the view is that the attack meets."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from faceleak.membership.attacks import Attack, fit_attack
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.strongest import can_be_made, own_auc_of_shadows
 from faceleak.named import files_of
-from faceleak.pieces import code_version, fingerprint, write_json
+from faceleak.pieces import code_version, fingerprint, remembered_json
 
 IMAGE = ("reference", "image_id", "identity", "role", "is_member")
 CODE = (
@@ -54,10 +54,12 @@ def _fit(
 ) -> Attack:
     piece = fingerprint(shadow_signals, reference_signals, options, several, code_version(*CODE))
     path = cache / "shadow_attacks" / f"{piece}.json"
-    if not path.exists():
+
+    def make() -> dict[str, Any]:
         shadows = evidence.of_references(reference_signals, shadow_signals=shadow_signals)
         attack = fit_attack(shadows, options)
         if several:
             attack = replace(attack, own_auc=own_auc_of_shadows(shadows, options))
-        write_json(path, attack.to_dict())
-    return Attack.from_dict(json.loads(path.read_text()))
+        return attack.to_dict()
+
+    return Attack.from_dict(remembered_json(path, make))

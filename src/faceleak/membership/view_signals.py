@@ -30,7 +30,7 @@ def read_views(pieces: Mapping[str, SignalsPiece], compute: ComputeOptions) -> d
 
     Workers leave in the cache what they read, so that tables need not travel between processes.
     """
-    if worker_count(compute, len(pieces)) > 1:
+    if compute.engine == "ray" or worker_count(compute, len(pieces)) > 1:
         run_pieces(partial(_fill_cache, compute=compute), list(pieces.values()), compute)
     return {view: _read(piece, compute) for view, piece in pieces.items()}
 

@@ -5,6 +5,7 @@ an interval is too narrow. Here a person is drawn with all of their images or no
 Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,17 @@ class Interval:
     def named(self, metric: str) -> dict[str, float]:
         """Key the value by the metric's name, the bounds by the name with `_ci_low` and `_ci_high` behind it."""
         return {metric: self.value, f"{metric}_ci_low": self.low, f"{metric}_ci_high": self.high}
+
+
+def independent_difference(first: Interval, second: Interval) -> Interval:
+    """`first` minus `second`, of independent samples, from their intervals alone (Zou and Donner, Stat. Med. 27, 2008).
+
+    Where the samples depend on each other in the same direction, the interval is too wide.
+    """
+    value = first.value - second.value
+    below = math.hypot(first.value - first.low, second.high - second.value)
+    above = math.hypot(first.high - first.value, second.value - second.low)
+    return Interval(value, value - below, value + above)
 
 
 def resampling_weights(identities: NDArray[Any], is_member: BoolArray, resamples: int, seed: int) -> NDArray[np.uint8]:

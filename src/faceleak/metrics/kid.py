@@ -6,6 +6,7 @@ unbiased: 0 on average where both sets come from one distribution, and then as o
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,15 +42,26 @@ def kid(
 
     Raises MetricError where a feature is not finite, the sides differ in d, or one has fewer than four people.
     """
-    _check(samples, reference)
-    random = np.random.default_rng(options.seed)
-    sides = [
-        _Side(samples, sample_people, options.resamples, random),
-        _Side(reference, reference_people, options.resamples, random),
-    ]
-    within = [_mean_within(side) for side in sides]
-    distances = within[0] + within[1] - 2 * _mean_between(*sides)
-    return percentile_interval(float(distances[0]), distances[1:], options.level)
+    return Reference(reference, options, reference_people).distance(samples, sample_people)
+
+
+class Reference:
+    """Real images that several sets are compared with, by `kid`: what is about them alone is computed once."""
+
+    def __init__(self, features: FloatArray, options: BootstrapOptions, people: NDArray[Any] | None = None) -> None:
+        self.features, self.options = features, options
+        self._side = _Side(features, people, options.resamples, np.random.default_rng([options.seed, 0]))
+
+    @cached_property
+    def _within(self) -> NDArray[np.float64]:
+        return _mean_within(self._side)
+
+    def distance(self, samples: FloatArray, people: NDArray[Any] | None = None) -> Interval:
+        """Measure the distance of `samples` (n, d), which show `people` (n,), from these images. Raises MetricError."""
+        _check(samples, self.features)
+        side = _Side(samples, people, self.options.resamples, np.random.default_rng([self.options.seed, 1]))
+        distances = self._within + _mean_within(side) - 2 * _mean_between(side, self._side)
+        return percentile_interval(float(distances[0]), distances[1:], self.options.level)
 
 
 def on_sphere(embeddings: FloatArray) -> NDArray[np.float64]:

@@ -25,6 +25,10 @@ class SearchOptions(Options):
     score of a person's images, which differ from each other by `variation` (share of the latent's standard deviation,
     0 for a single image); `images_per_person` of them decide who is kept. `objective`: the weight of each term that is
     climbed (`reconstruction/objectives`).
+
+    `attack`, `threat_model`: the attack of stage 1 that guides the search, and what its attacker has. `learning_rate`:
+    of Adam, in standard deviations of the latents. `batch_size`: latents that are optimised side by side. `seed`: of
+    the draws.
     """
 
     attack: str
@@ -90,7 +94,8 @@ class TargetedOptions(Options):
     """The `targeted` pipeline: templates of `people` members and of as many strangers, one each, are turned into faces.
 
     `candidates` random faces are embedded: to start from, and to learn the linear map from embeddings to latents, whose
-    squared weights cost `ridge`. The best start is optimised by `steps` steps of Adam.
+    squared weights cost `ridge`. The best start is optimised by `steps` steps of Adam. `learning_rate`: of Adam.
+    `batch_size`: templates that are inverted side by side. `seed`: of the draws.
     """
 
     people: int = Field(50, ge=2)
@@ -102,10 +107,22 @@ class TargetedOptions(Options):
     seed: int = 0
 
 
+class BlindSheetOptions(Options):
+    """The sheet on which a person judges `per_kind` faces of each kind, each beside `photographs` of a person.
+
+    answers: the file that the page saves, for the pipeline `judge_sheet`.
+    """
+
+    per_kind: int = Field(20, ge=1)
+    photographs: int = Field(3, ge=1)
+    seed: int = Field(0, ge=0)
+    answers: Path = Path("data/01_raw/blind_answers.json")
+
+
 class ReconstructionOptions(Options):
     """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
 
-    prior: as `PriorOptions`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
+    `prior`: a block, or `demo`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
     `evaluators`: the judges by name; all independent ones have to agree. `far`: of each one's threshold.
     """
 
@@ -114,6 +131,7 @@ class ReconstructionOptions(Options):
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
     search: SearchOptions
     targeted: TargetedOptions = TargetedOptions()
+    blind_sheet: BlindSheetOptions = BlindSheetOptions()
     far: float = Field(0.001, gt=0, lt=1)
     evaluators: dict[str, EvaluatorOptions] = Field(min_length=1)
 

@@ -47,7 +47,7 @@ class ReconstructionPiece:
 def reconstruct_all(
     pieces: list[ReconstructionPiece], untrained: ReconstructionPiece, compute: ComputeOptions
 ) -> dict[str, Any]:
-    """Reconstruct each piece that is not in the cache yet; return arrays `<piece>/<step>/<latents|pixels|scores>`.
+    """Reconstruct each piece that is not in the cache yet: arrays `<piece>/<step>/<latents|pixels|scores|climb>`.
 
     What the piece `untrained` optimises, guided by nothing of the target, is the step `untrained_guided` of each.
     """
@@ -78,6 +78,7 @@ def reconstruct_piece(piece: ReconstructionPiece) -> dict[str, Any]:
         objective = Objective(piece.guide.to(device), piece.search.objective)
         dtype = training_dtype(piece.compute, device)
         found = reconstruct(load_prior(piece.prior, device), objective, piece.search, device, dtype)
-        return {f"{step}/{part}": array for step, faces in found.items() for part, array in vars(faces).items()}
+        parts = {f"{step}/{part}": array for step, faces in found.items() for part, array in vars(faces).items()}
+        return {name: array for name, array in parts.items() if array.size}
 
     return remembered_arrays(piece.path, make)

@@ -42,7 +42,7 @@ STAGE_COLUMNS = 12
 LABEL_WIDTH = 1.9  # in faces, as all lengths here
 SAME_PERSON_GAP = 0.3
 HEADING = 0.6
-TRIPLE_STEP = 1.17
+TRIPLE_STEP = 1.24
 
 UNKNOWN_MEMBER = {"edgecolor": VERMILION, "linestyle": "-"}
 KNOWN_MEMBER = {"edgecolor": ORANGE, "linestyle": (0, (2, 0.8))}
@@ -146,7 +146,7 @@ def reconstruction_gallery(
     ranking = np.argsort(-table["score"].to_numpy(float), kind="stable")
     shown = ranking[_evenly(len(ranking), GROUPS_ACROSS * GROUPS_DOWN)]
     across = min(GROUPS_ACROSS, len(shown))
-    group_width, group_height = 2 * TRIPLE_STEP + 1.4, 1.55
+    group_width, group_height = 2 * TRIPLE_STEP + 1.45, 1.55
     top = 1.2 if len(shown) < len(table) else 0.85
     bottom = top + -(-len(shown) // across) * group_height
     title = (

@@ -15,8 +15,9 @@ class ReportOptions(Options):
 class PolicyOptions(Options):
     """What a number of the audit must not exceed, or must reach, before the model is released, and why.
 
-    metric: as in MLflow, `<stage>/<attack>/<population>/<metric>`; variant: which backbone is released. `at_most` and
-    `at_least` are limits that are themselves allowed; one of them at least.
+    metric: as in MLflow, `<stage>/<attack>/<population>/<metric>`. variant: which backbone is released. `at_most` and
+    `at_least` are limits that are themselves allowed; one of them at least. reason: what people read where it is
+    violated.
     """
 
     metric: str = Field(min_length=1)

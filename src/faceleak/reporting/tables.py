@@ -155,7 +155,15 @@ def _blind_baseline(metrics: Mapping[str, Tree]) -> Tree:
 
 
 def _reconstruction_table(variant: str, attack: str, steps: Tree) -> Table:
-    columns = ("member\nrate", "control\nrate", "advantage", "distinct\nmembers", "unknown\nmember rate")
+    columns = (
+        "member\nrate",
+        "control\nrate",
+        "advantage",
+        "distinct\nmembers",
+        "unknown\nmember rate",
+        "KID to\nmembers",
+        "KID to\ncontrols",
+    )
     table = empty_table(f"Reconstruction: {variant}, {attack}", "step", *columns)
     for step, numbers in steps.items():
         table.add_row(
@@ -165,6 +173,8 @@ def _reconstruction_table(variant: str, attack: str, steps: Tree) -> Table:
             interval_text(numbers, "match_advantage", "+.3f"),
             _cell(numbers, "distinct_members", ".0f"),
             _cell(numbers, "unknown_member_match_rate"),
+            _cell(numbers, "kid_to_members"),
+            _cell(numbers, "kid_to_controls"),
         )
     return table
 

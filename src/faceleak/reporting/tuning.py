@@ -1,6 +1,7 @@
 """Tuning as figures and a table: what was tried, which parameters mattered, what is left of it on fresh people."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -28,9 +29,50 @@ from faceleak.reporting.tables import empty_table
 from faceleak.reporting.verdict import interval_text
 
 COLUMNS = ("trial", "state", "own_auc")
-OVER, DIFFERENCE = "_over_", "fresh_auc_difference"
+OVER = "_over_"
 LEAST_MISSED = 1e-4
 Tree = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What was tuned: `own_<name>` on own data and `fresh_<name>` on people whom no trial saw; in words, and paired."""
+
+    name: str
+    heading: str
+    axis: str
+    own: str
+    compared: str
+
+    @property
+    def own_metric(self) -> str:
+        """On own data."""
+        return f"own_{self.name}"
+
+    @property
+    def fresh_metric(self) -> str:
+        """On fresh people."""
+        return f"fresh_{self.name}"
+
+    @property
+    def difference(self) -> str:
+        """Of the tuned and the default one, on fresh people."""
+        return f"{self.fresh_metric}_difference"
+
+
+AUC = Quantity(
+    "auc",
+    "AUC",
+    "AUC against the attacker's own mixture of non-members",
+    "own data, cross-validated",
+    ", pair by pair",
+)
+ADVANTAGE = Quantity("advantage", "advantage", "Match advantage: members minus controls", "own target", "")
+
+
+def quantity_of(measured: Tree) -> Quantity:
+    """What the two were tuned by and compared in."""
+    return next(each for each in (AUC, ADVANTAGE) if any(each.difference in values for values in measured.values()))
 
 
 def study_figure(trials: pd.DataFrame, importances: Mapping[str, float]) -> Figure:
@@ -44,7 +86,7 @@ def study_figure(trials: pd.DataFrame, importances: Mapping[str, float]) -> Figu
     history, bars = figure.subplots(1, 2, width_ratios=[3, 2])
     _draw_history(history, trials)
     figure.legend(loc="outside lower left", ncols=4, fontsize=SMALL, frameon=False)
-    _draw_importances(bars, importances)
+    draw_importances(bars, importances)
     entitle(figure, "Which attack is best on the attacker's own data?")
     return figure
 
@@ -76,7 +118,8 @@ def _missed(aucs: pd.Series) -> pd.Series:
     return (1 - aucs).clip(lower=LEAST_MISSED)
 
 
-def _draw_importances(axes: Axes, importances: Mapping[str, float]) -> None:
+def draw_importances(axes: Axes, importances: Mapping[str, float]) -> None:
+    """Draw, in its own panel, how much each parameter mattered: a share in 0…1 each."""
     axes.set_title("Share of the spread explained (fANOVA)", fontsize=LABEL, loc="left")
     tidy(axes)
     if not importances:
@@ -93,51 +136,63 @@ def _draw_importances(axes: Axes, importances: Mapping[str, float]) -> None:
 
 
 def fresh_figure(measured: Tree) -> Figure:
-    """Draw, for the default and the tuned attack, the AUC on the data it was chosen by and on fresh people.
+    """Draw, for the default and the tuned one, the value on the data it was chosen by and on fresh people.
 
-    measured: attack → own_auc and fresh_auc with its interval, and a last entry `<tuned>_over_<default>` with
-    `fresh_auc_difference`, as the `tuning` pipeline measures them.
+    measured: name → own and fresh value of one `Quantity` with its interval, and a last entry `<tuned>_over_<default>`
+    with their difference, as the pipelines `tuning` and `tuning_reconstruction` measure them.
     """
+    quantity = quantity_of(measured)
     figure = new_figure(7.2, 2.6)
     axes = figure.add_subplot()
-    attacks = [name for name, values in measured.items() if DIFFERENCE not in values]
-    for row, name in enumerate(attacks):
-        values = measured[name]
+    names = contenders(measured)
+    own, fresh = quantity.own_metric, quantity.fresh_metric
+    for row, values in enumerate(measured[name] for name in names):
         axes.axhspan(row - 0.5, row + 0.5, color=LIGHT_GREY, alpha=0.25 * (row % 2), linewidth=0)
-        axes.hlines(row, values["fresh_auc_ci_low"], values["fresh_auc_ci_high"], color=BLUE, linewidth=1.6)
-        axes.plot(values["fresh_auc"], row, "o", color=BLUE, label="fresh people, with interval" if not row else None)
-        own = "own data, cross-validated"
-        axes.plot(values["own_auc"], row, "D", color=VERMILION, fillstyle="none", label=None if row else own)
-    axes.set_yticks(range(len(attacks)), attacks, fontsize=LABEL)
-    axes.set_ylim(len(attacks) - 0.5, -0.5)
-    axes.set_xlabel("AUC against the attacker's own mixture of non-members", fontsize=LABEL)
+        axes.hlines(row, values[f"{fresh}_ci_low"], values[f"{fresh}_ci_high"], color=BLUE, linewidth=1.6)
+        axes.plot(values[fresh], row, "o", color=BLUE, label=None if row else "fresh people, with interval")
+        axes.plot(values[own], row, "D", color=VERMILION, fillstyle="none", label=None if row else quantity.own)
+    axes.set_yticks(range(len(names)), names, fontsize=LABEL)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel(quantity.axis, fontsize=LABEL)
     figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
     tidy(axes)
-    difference = next(values for values in measured.values() if DIFFERENCE in values)
-    paired = interval_text(difference, DIFFERENCE, "+.3f")
-    entitle(figure, f"What tuning is worth on fresh people: {paired}")
+    difference = interval_text(comparison_of(measured)[1], quantity.difference, "+.3f")
+    entitle(figure, f"What tuning is worth on fresh people: {difference}")
     return figure
+
+
+def contenders(measured: Tree) -> list[str]:
+    """Names of the default and the tuned one."""
+    return [name for name, values in measured.items() if quantity_of(measured).difference not in values]
+
+
+def comparison_of(measured: Tree) -> tuple[str, Mapping[str, Any]]:
+    """Name and values of their comparison."""
+    difference = quantity_of(measured).difference
+    return next((name, values) for name, values in measured.items() if difference in values)
 
 
 def tuning_table(measured: Tree) -> Table:
     """Make what a terminal shows of `measured` (see `fresh_figure`), and one line that reads it."""
-    columns = ("AUC on own data", "AUC on fresh people", "gap")
-    table = empty_table("Tuning: before and after", "attack", *columns)
-    for name, values in measured.items():
-        if DIFFERENCE not in values:
-            cells = (interval_text(values, "fresh_auc"), interval_text(values, "gap", "+.3f"))
-            table.add_row(Text(name), f"{values['own_auc']:.3f}", *cells)
+    quantity = quantity_of(measured)
+    columns = (f"{quantity.heading} on own data", f"{quantity.heading} on fresh people", "gap")
+    table = empty_table("Tuning: before and after", "attack" if quantity is AUC else "search", *columns)
+    for name in contenders(measured):
+        values = measured[name]
+        cells = (interval_text(values, quantity.fresh_metric), interval_text(values, "gap", "+.3f"))
+        table.add_row(Text(name), f"{values[quantity.own_metric]:.3f}", *cells)
     table.caption = Text(tuning_reading(measured))
     return table
 
 
 def tuning_reading(measured: Tree) -> str:
-    """Say in one sentence whether the tuned attack beats the default one on people that neither was chosen by."""
-    name, values = next((name, values) for name, values in measured.items() if DIFFERENCE in values)
+    """Say in one sentence whether the tuned one beats the default one on people that neither was chosen by."""
+    quantity = quantity_of(measured)
+    name, values = comparison_of(measured)
     tuned, _, default = name.partition(OVER)
-    paired = interval_text(values, DIFFERENCE, "+.3f")
-    if values[f"{DIFFERENCE}_ci_low"] > 0:
-        return f"On fresh people {tuned} beats {default}: {paired}, pair by pair."
-    if values[f"{DIFFERENCE}_ci_high"] < 0:
-        return f"On fresh people {tuned} is worse than {default}: {paired}. Keep {default}."
-    return f"On fresh people {tuned} and {default} cannot be told apart: {paired}, pair by pair."
+    difference = interval_text(values, quantity.difference, "+.3f")
+    if values[f"{quantity.difference}_ci_low"] > 0:
+        return f"On fresh people {tuned} beats {default}: {difference}{quantity.compared}."
+    if values[f"{quantity.difference}_ci_high"] < 0:
+        return f"On fresh people {tuned} is worse than {default}: {difference}. Keep {default}."
+    return f"On fresh people {tuned} and {default} cannot be told apart: {difference}{quantity.compared}."

@@ -6,9 +6,10 @@ channels; the other reading, one norm over another (Σ‖v̄_i − u_i‖² / Σ
 alone. One departure: the layer's own eps is added to the variance, since dead channels have none.
 """
 
-from torch import Tensor, nn, stack
+from torch import Tensor, nn
 
-from faceleak.backbones.batch_norm import bn_layers, statistics
+from faceleak.backbones.batch_norm import bn_layers
+from faceleak.signals.moments import mean_of_each
 from faceleak.signals.observation import Observation
 
 ACCESS = "weights"
@@ -17,12 +18,9 @@ NEEDS = ("mean",)
 
 def compute(seen: Observation) -> Tensor:
     """Read (n, layers) distances ≥ 0, smaller for members; columns in the order of `bn_layers`."""
-    distances = []
-    for name, layer in seen.layers.items():
-        mean, variance = statistics(layer)
-        squares = (seen.inputs[name].mean - mean) ** 2  # (n, channels)
-        distances.append((squares / (variance + layer.eps)).mean(1))
-    return stack(distances, dim=1)
+    mean, _, usual_mean, usual_variance, eps = seen.channels
+    distances = (mean - usual_mean) ** 2 / (usual_variance + eps)
+    return mean_of_each(distances, [layer.num_features for layer in seen.layers.values()])
 
 
 def column_names(backbone: nn.Module) -> list[str]:

@@ -4,12 +4,11 @@ The second moment compares every single position, E[(v − u)²] / b, and the lo
 is more or less varied than usual.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from torch import Tensor, cat, segment_reduce, tensor
+from torch import Tensor, cat, segment_reduce, stack, tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from faceleak.backbones.batch_norm import statistics
 from faceleak.signals.observation import Observation
 
 MOMENTS = ("log_distance", "log_second_moment", "log_variance_ratio")
@@ -18,24 +17,24 @@ SMALLEST = 1e-9
 
 def log_moments(seen: Observation, groups: int) -> Tensor:
     """Read (n, 3·groups of all layers): distances, then second moments, then variance ratios, as logarithms."""
-    layers = list(seen.layers.values())
-    mean = cat([seen.inputs[name].mean for name in seen.layers], dim=1)  # (n, channels of all layers)
-    square = cat([seen.inputs[name].square for name in seen.layers], dim=1)
-    usual_mean, usual_variance = (cat(tensors) for tensors in zip(*map(statistics, layers), strict=True))
-    eps = cat([usual_mean.new_full((layer.num_features,), layer.eps) for layer in layers])
+    mean, square, usual_mean, usual_variance, eps = seen.channels
     variance = usual_variance + eps
     squared_distance = (mean - usual_mean) ** 2
     own_variance = (square - mean**2).clamp_min(0)  # rounding may leave less than nothing
     distance = squared_distance / variance
     second_moment = (own_variance + squared_distance) / variance
     ratio = ((own_variance + eps) / variance).log()
-    widths = tensor([width for layer in layers for width in group_widths(layer, groups)], device=mean.device)
+    widths = [width for layer in seen.layers.values() for width in group_widths(layer, groups)]
+    distance, second_moment, ratio = mean_of_each(stack([distance, second_moment, ratio]), widths)
+    return cat([(distance + SMALLEST).log(), (second_moment + SMALLEST).log(), ratio], dim=1)
 
-    def of_groups(values: Tensor) -> Tensor:
-        return segment_reduce(values.T.contiguous(), "mean", lengths=widths, axis=0).T
 
-    distances, second_moments = ((of_groups(values) + SMALLEST).log() for values in (distance, second_moment))
-    return cat([distances, second_moments, of_groups(ratio)], dim=1)
+def mean_of_each(values: Tensor, widths: Sequence[int]) -> Tensor:
+    """Means over contiguous groups of channels: (…, channels) → (…, groups); `widths` says how wide each group is."""
+    lengths = tensor(widths, device=values.device)
+    rows = values.flatten(0, -2).T.contiguous()
+    means = segment_reduce(rows, "mean", lengths=lengths, axis=0, unsafe=True)  # `lengths` fits: no need to look
+    return means.T.reshape(*values.shape[:-1], len(widths))
 
 
 def group_widths(layer: _BatchNorm, groups: int) -> list[int]:

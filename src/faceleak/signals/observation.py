@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, layer_inputs, reading
+from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, layer_inputs, reading, statistics
 from faceleak.signals.pooling import spatial_mean, spatial_moments
 
 Need = Literal["embedding", "mean", "square", "map"]
@@ -28,6 +29,19 @@ class LayerInput(NamedTuple):
     map: Tensor
 
 
+class Channels(NamedTuple):
+    """The channels of all BN layers side by side, in the order of `layers`: what enters them and what usually does.
+
+    mean, square: (n, channels), as in `LayerInput`. usual_mean, usual_variance, eps: (channels,).
+    """
+
+    mean: Tensor
+    square: Tensor
+    usual_mean: Tensor
+    usual_variance: Tensor
+    eps: Tensor
+
+
 @dataclass(frozen=True)
 class Observation:
     """What a batch of faces (n, 3, height, width) in 0…1 shows in a backbone; `embedding` is (n, size), as it comes.
@@ -40,6 +54,21 @@ class Observation:
     embedding: Tensor
     layers: Mapping[str, _BatchNorm]
     inputs: Mapping[str, LayerInput]
+
+    @cached_property
+    def channels(self) -> Channels:
+        """All BN layers at once, for few operations: many small ones cost more than their arithmetic."""
+        layers, inputs = list(self.layers.values()), [self.inputs[name] for name in self.layers]
+        usual_mean, usual_variance = (torch.cat(tensors) for tensors in zip(*map(statistics, layers), strict=True))
+        eps = usual_mean.new_tensor([layer.eps for layer in layers])
+        widths = torch.tensor([layer.num_features for layer in layers], device=eps.device)
+        return Channels(
+            torch.cat([summary.mean for summary in inputs], dim=1),
+            torch.cat([summary.square for summary in inputs], dim=-1),
+            usual_mean,
+            usual_variance,
+            eps.repeat_interleave(widths, output_size=len(usual_mean)),
+        )
 
     def embed(self, faces: Tensor) -> Tensor:
         """Pass other faces (n, 3, height, width) through the backbone, in eval mode like these: (n, size)."""

@@ -16,6 +16,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.pieces import code_version, fingerprint, writing
+from faceleak.sealed import load_table, save_table
 from faceleak.signals import registry
 from faceleak.signals.gathering import Gathering
 from faceleak.signals.observation import Need, observe
@@ -105,8 +106,8 @@ def _read_together(
     if missing:
         for signal, table in _read_missing(missing, backbone, store, images["image_id"], compute):
             with writing(paths[signal.name]) as partial:
-                table.to_parquet(partial)
-    return {name: pd.read_parquet(path) for name, path in paths.items()}
+                save_table(partial, table)
+    return {name: load_table(path) for name, path in paths.items()}
 
 
 def signal_paths(

@@ -10,7 +10,10 @@ from faceleak.signals.columns import Layers
 
 
 class SignalSpace(Options):
-    """Signals that every trial reads, and those that each trial takes or leaves."""
+    """Signals to choose from.
+
+    `always`: those that every trial reads. `optional`: those that each trial takes or leaves.
+    """
 
     always: list[SignalName] = Field(min_length=1)
     optional: list[SignalName] = Field(default_factory=list)
@@ -28,7 +31,11 @@ class SignalSpace(Options):
 
 
 class SearchSpace(Options):
-    """The attacks to choose from. `regularisation`: bounds of C, searched on a log scale; only `logistic` reads it."""
+    """The attacks to choose from.
+
+    `layers`, `model`, `calibration`: the values that a trial draws from. `regularisation`: bounds of C, searched on a
+    log scale; only `logistic` reads it.
+    """
 
     signals: SignalSpace
     layers: list[Layers] = Field(["all"], min_length=1)
@@ -63,21 +70,28 @@ class SearchSpace(Options):
         return [reason for reason, holds in reasons.items() if holds]
 
 
-class TuningOptions(Options):
-    """The whole `tuning` block.
+class StudyOptions(Options):
+    """What every study takes.
 
-    `trials`: how many, failed ones not counted; raising it goes on with the same study. `default`: the attack of
-    `membership.attacks` that is tried first and that the tuned one is compared with. `pruning`: whether a trial ends
-    early whose value, after some folds, is below the median of the others'. `workers`: processes on the study; with
-    more than one, which trials are drawn depends on their speed. `storage`: URL of a database for studies that several
-    machines work on; without one, a study is a file in `compute.cache`.
+    `trials`: how many, failed ones not counted; raising it goes on with the same study. `workers`: processes on the
+    study; with more than one, which trials are drawn depends on their speed. `storage`: URL of a database for studies
+    that several machines work on; without one, a study is a file in `compute.cache`. `seed`: of the draws.
     """
 
     trials: int = Field(30, ge=1)
+    workers: int = Field(1, ge=1)
+    storage: SecretStr | None = None
+    seed: int = Field(0, ge=0)
+
+
+class TuningOptions(StudyOptions):
+    """The whole `tuning` block.
+
+    `default`: the attack of `membership.attacks` that is tried first and that the tuned one is compared with.
+    `pruning`: whether a trial ends early whose value, after some folds, is below the median of the others'.
+    """
+
     threat_model: ThreatModel
     default: str
     space: SearchSpace
     pruning: bool = True
-    workers: int = Field(1, ge=1)
-    storage: SecretStr | None = None
-    seed: int = Field(0, ge=0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from faceleak.errors import FaceleakError
 from faceleak.lock import alone_at
-from faceleak.tuning.options import TuningOptions
+from faceleak.tuning.options import StudyOptions
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -17,14 +17,14 @@ PATIENCE = 60  # seconds that a worker waits for others to have written
 
 
 class StorageError(FaceleakError):
-    """The database of `tuning.storage` cannot be used."""
+    """The database of a study cannot be used."""
 
 
 class BusyStudyError(FaceleakError):
     """Another run is working on the same study."""
 
 
-def url_of(options: TuningOptions, name: str, cache: Path) -> str:
+def url_of(options: StudyOptions, name: str, cache: Path) -> str:
     """Where the study of this name is kept."""
     if options.storage is not None:
         return options.storage.get_secret_value()
@@ -40,7 +40,7 @@ def working_alone(file: Path) -> AbstractContextManager[None]:
     """Keep other runs from this study inside the block. Raises BusyStudyError where one is at it."""
     busy = BusyStudyError(
         "Another run is tuning with the same data and options at this moment. Wait until it has ended and run the "
-        "same command again, which finds its trials; raise tuning.workers to have several processes on a study."
+        "same command again, which finds its trials; raise `workers` to have several processes on a study."
     )
     return alone_at(file, busy)
 
@@ -61,7 +61,7 @@ def open_storage(url: str) -> "RDBStorage":
             return RDBStorage(url, engine_kwargs=waiting, heartbeat_interval=HEARTBEAT, grace_period=GRACE)
     except (SQLAlchemyError, StorageInternalError, RuntimeError, ValueError, ImportError) as error:
         raise StorageError(
-            f"The database of the study cannot be used ({type(error).__name__}). Check the URL in tuning.storage, that "
-            "its server answers and that its driver is installed; where tuning.storage is empty, remove the folder "
+            f"The database of the study cannot be used ({type(error).__name__}). Check the URL in `storage`, that "
+            "its server answers and that its driver is installed; where `storage` is empty, remove the folder "
             "`studies` of compute.cache."
         ) from error

@@ -1,84 +1,69 @@
 """A study: trials that are kept as soon as they end, by one process or several, and gone on with after a kill."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from faceleak.compute import ComputeOptions, run_pieces
-from faceleak.membership import calibration, models
-from faceleak.named import files_of
-from faceleak.pieces import code_version, fingerprint
 from faceleak.progress import track
-from faceleak.tuning.objective import Objective, OwnData
-from faceleak.tuning.options import TuningOptions
-from faceleak.tuning.space import parameters_of
+from faceleak.tuning.options import StudyOptions
 from faceleak.tuning.storage import open_storage, study_file, url_of, working_alone
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-    from faceleak.membership.options import AttackOptions
-
-CODE = (
-    *(f"faceleak.membership.{module}" for module in ("attacks", "evidence", "strongest")),
-    *(f"faceleak.membership.models.{module}" for module in files_of(models, ())),
-    *(f"faceleak.membership.calibration.{module}" for module in files_of(calibration, ())),
-    *(f"faceleak.tuning.{module}" for module in ("objective", "sampling", "space", "study")),
-)
 LIBRARIES = ("numpy", "optuna", "scikit-learn", "scipy", "torch")
+SHARED_CODE = ("faceleak.tuning.sampling", "faceleak.tuning.study")
 WITHOUT_EFFECT = {"trials", "storage"}  # on which trials there are
 
 
 @dataclass(frozen=True, eq=False)
-class Share:
-    """What one worker needs to take part in a study; `first` are the parameters of the first trial."""
+class Plan:
+    """What one worker needs to take part in a study.
 
-    objective: Objective
-    first: dict[str, Any]
-    options: TuningOptions
+    name: says all that the study depends on. objective: a trial → its value, or one for each of `directions`. first:
+    the parameters of the first trial. pruning: whether a trial ends early that reports less than the median of others.
+    """
+
     name: str
-    url: str
+    objective: Callable[[Any], Any]
+    first: Mapping[str, Any]
+    options: StudyOptions
+    directions: tuple[Literal["maximize", "minimize"], ...] = ("maximize",)
+    pruning: bool = False
 
 
-def run_study(
-    data: OwnData, default: "AttackOptions", options: TuningOptions, compute: ComputeOptions
-) -> "list[FrozenTrial]":
+def versions() -> list[str]:
+    """Versions of the libraries on which a trial's value depends."""
+    from importlib.metadata import version
+
+    return [version(library) for library in LIBRARIES]
+
+
+def run_plan(plan: Plan, compute: ComputeOptions) -> "list[FrozenTrial]":
     """Run what is missing of the study's trials, and return the first `options.trials` that ended, in their order.
 
-    The study's name says all that it depends on, so that a study of the same name is gone on with, and one that is
-    finished is only read. With one worker and a file of its own, which trials there are does not depend on kills.
-    Raises AttackFitError, StorageError, BusyStudyError, WorkerError.
+    A study of the same name is gone on with, and one that is finished is only read. With one worker and a file of its
+    own, which trials there are does not depend on kills. Raises StorageError, BusyStudyError, WorkerError and whatever
+    the objective raises.
     """
-    name = name_of(data, default, options)
-    url = url_of(options, name, compute.cache)
-    share = Share(Objective(data, options.space), parameters_of(default, options.space), options, name, url)
+    options = plan.options
+    url = url_of(options, plan.name, compute.cache)
     own = options.storage is None
-    with working_alone(study_file(compute.cache, name)) if own else nullcontext():
-        study = open_study(share)
+    with working_alone(study_file(compute.cache, plan.name)) if own else nullcontext():
+        study = open_study(plan, url)
         if own:
             _fail_interrupted(study)
         missing = options.trials - len(ended(study))
-        shares = [share] * min(options.workers, max(missing, 1))
-        run_pieces(_take_part, shares, compute.model_copy(update={"workers": options.workers}))
+        plans = [plan] * min(options.workers, max(missing, 1))
+        run_pieces(partial(_take_part, url=url), plans, compute.model_copy(update={"workers": options.workers}))
         return ended(study)[: options.trials]
 
 
-def name_of(data: OwnData, default: "AttackOptions", options: TuningOptions) -> str:
-    """Name the study by the hash of all that decides which trials there are."""
-    from importlib.metadata import version
-
-    tables = [table for part in data.evidence for table in (part.images, part.own, *part.references)]
-    strangers = [pd.DataFrame(part.stranger) for part in data.evidence]
-    chosen = options.model_dump(mode="json", exclude=WITHOUT_EFFECT)
-    versions = [version(library) for library in LIBRARIES]
-    return fingerprint(chosen, default, *tables, *strangers, code_version(*CODE), versions)
-
-
-def open_study(share: Share) -> "Study":
+def open_study(plan: Plan, url: str) -> "Study":
     """Open the study, which is made if it is not there. Raises StorageError."""
     import optuna
 
@@ -86,12 +71,12 @@ def open_study(share: Share) -> "Study":
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(
-        study_name=share.name,
-        storage=open_storage(share.url),
-        direction="maximize",
+        study_name=plan.name,
+        storage=open_storage(url),
+        directions=list(plan.directions),
         load_if_exists=True,
-        sampler=RepeatableSampler(share.options.seed, share.first),
-        pruner=optuna.pruners.MedianPruner() if share.options.pruning else optuna.pruners.NopPruner(),
+        sampler=RepeatableSampler(plan.options.seed, plan.first),
+        pruner=optuna.pruners.MedianPruner() if plan.pruning else optuna.pruners.NopPruner(),
     )
 
 
@@ -102,12 +87,13 @@ def ended(study: "Study") -> "list[FrozenTrial]":
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
-def _take_part(share: Share) -> None:
-    """Try one attack after the other until the study has its trials."""
-    study = open_study(share)
-    missing = -(-(share.options.trials - len(ended(study))) // share.options.workers)
-    for _ in track(_while_trials_are_missing(study, share.options.trials), "Tuning", missing, "trials"):
-        study.optimize(share.objective, n_trials=1)
+def _take_part(plan: Plan, url: str) -> None:
+    """Run one trial after the other until the study has all."""
+    study = open_study(plan, url)
+    options = plan.options
+    missing = -(-(options.trials - len(ended(study))) // options.workers)
+    for _ in track(_while_trials_are_missing(study, options.trials), "Tuning", missing, "trials"):
+        study.optimize(plan.objective, n_trials=1)
 
 
 def _while_trials_are_missing(study: "Study", trials: int) -> Iterator[None]:

@@ -17,6 +17,7 @@ from faceleak.reconstruction.prior_training.trained import (
 )
 from faceleak.reconstruction.priors.opening import load_prior
 from faceleak.reconstruction.priors.options import PriorOptions
+from faceleak.sealed import SealError
 
 CPU = torch.device("cpu")
 
@@ -78,9 +79,13 @@ def test_what_is_no_prior_is_an_error_that_says_what_to_run(prior, tmp_path):
         load_trained_prior(tmp_path, CPU)
     (tmp_path / CARD).write_text(json.dumps(card))
     (tmp_path / WEIGHTS).write_bytes(b"nothing")
-    with pytest.raises(TrainedPriorError, match=r"does not hold the weights"):
+    with pytest.raises(SealError, match=rf"{WEIGHTS} is damaged .*Delete {tmp_path} and run the same command"):
         load_trained_prior(tmp_path, CPU)
     (tmp_path / WEIGHTS).unlink()
-    for function in (lambda: load_trained_prior(tmp_path, CPU), lambda: trained_prior_hash(tmp_path)):
-        with pytest.raises(TrainedPriorError, match=r"kedro run --pipelines=prior"):
-            function()
+    with pytest.raises(SealError, match=rf"{WEIGHTS} is missing"):
+        load_trained_prior(tmp_path, CPU)
+    with pytest.raises(TrainedPriorError, match=r"kedro run --pipelines=prior"):
+        trained_prior_hash(tmp_path)
+    (tmp_path / CARD).write_text(json.dumps(card | {"version": 2}))
+    with pytest.raises(SealError, match=r"format version 2, .*Update faceleak"):
+        load_trained_prior(tmp_path, CPU)

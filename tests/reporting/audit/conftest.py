@@ -81,6 +81,17 @@ def attacked(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def tuned(quantity: str, default: str, value: float, **more: float) -> dict[str, dict[str, float]]:
+    """The default on own and on fresh people, and a tuned one that is better on own people only."""
+
+    def measured(own: float) -> dict[str, float]:
+        fresh = with_bounds(f"fresh_{quantity}", value) | with_bounds("gap", own - value)
+        return {f"own_{quantity}": own} | fresh | more
+
+    difference = with_bounds(f"fresh_{quantity}_difference", 0.0)
+    return {default: measured(value), "tuned": measured(value + 0.05), f"tuned_over_{default}": difference}
+
+
 def write_everything(folder: Path) -> None:
     """All results that a report reads, with names that try to be markup."""
     reports = folder / "08_reporting"
@@ -89,6 +100,9 @@ def write_everything(folder: Path) -> None:
     write_json(reports, "utility_metrics.json", {"undefended": {"utility": with_bounds("verification_auc", 0.9)}})
     compared = {"undefended_repeated": {"membership": LEAKING["undefended"]["membership"]}}
     write_json(reports, "comparison_metrics.json", compared)
+    write_json(reports, "tuning_metrics.json", {"undefended": {"tuning": tuned("auc", "fused_shadow", 0.9)}})
+    search = {"undefended": {"tuning_reconstruction": tuned("advantage", "default", 0.2, steps_per_face=150.0)}}
+    write_json(reports, "tuning_reconstruction_metrics.json", search)
     write_json(reports, "new_metrics.json", {EVIL: {"tuning": {"anything": {"score_of_trials": 0.123}}}})
     write_json(reports, "prior_metrics.json", {**with_bounds("kid", 0.456), "images": 40})
     defended = {"undefended": {}, "noise_1": reconstruction(0.1, 0.1)["undefended"]}
@@ -100,7 +114,10 @@ def write_everything(folder: Path) -> None:
     write_json(folder / "06_models/target", "backbone.json", {"architecture": "iresnet_demo", "training": {"seed": 0}})
     (folder / "06_models/target/backbone.safetensors").write_bytes(b"weights")
     write_tables(folder)
-    for name in ("people", "roc", "bn_distances", "gallery", "reconstruction_steps", "comparison", "risks", "surprise"):
+    write_json(reports, "blind_sheet_metrics.json", {"undefended": {"blind_sheet": blind_sheet()}})
+    faces = ("people", "gallery", "untrained_gallery", "reconstruction_steps", "film_strips", "embedding_map")
+    of_tuning = ("tuning", "tuning_study", "tuning_front", "tuning_reconstruction")
+    for name in (*faces, *of_tuning, "roc", "bn_distances", "comparison", "risks", "surprise"):
         Image.new("RGB", (20, 10)).save(reports / f"{name}.png")
     Image.new("RGB", (20, 10)).save(reports / "risk_calibration.png")
 
@@ -130,6 +147,15 @@ def write_tables(folder: Path) -> None:
     splits |= {"role": ["member", "member", "unseen_identity", "auxiliary"], "decided_by": ["draw"] * 3 + ["user"]}
     (folder / "03_primary").mkdir()
     pd.DataFrame(splits).to_parquet(folder / "03_primary/splits.parquet")
+
+
+def blind_sheet() -> dict[str, Any]:
+    kinds = {
+        kind: {**with_bounds("yes_rate", rate), "answered": 20} for kind, rate in (("member", 0.5), ("random", 0.1))
+    }
+    undefined = {"kappa": None, "kappa_ci_low": None, "kappa_ci_high": None, "answered": 35}
+    agreement = {**with_bounds("kappa", 0.7), "answered": 35, "evaluators": {"first": undefined}}
+    return {"answers": kinds, "agreement": agreement}
 
 
 def policy(passed: bool) -> dict[str, Any]:

@@ -32,8 +32,8 @@ def test_the_report_follows_its_schema_and_can_be_read_back(report):
 
 def test_every_section_has_results_where_all_are_there(report):
     assert [section.id for section in report.sections] == [
-        *("target", "data", "threat-models", "membership", "reconstruction", "several-targets", "defences", "gate"),
-        *("further", "limits", "reproduce"),
+        *("target", "data", "threat-models", "membership", "reconstruction", "tuning", "several-targets", "defences"),
+        *("gate", "further", "limits", "reproduce"),
     ]
     missing = [block.what for section in report.sections for block in section.blocks if block.kind == "missing"]
     assert missing == []
@@ -93,6 +93,26 @@ def test_evaluators_below_a_step_are_rows_of_its_table(report):
     assert [row[0] for row in table.rows] == ["random", "best_random", "optimised", "optimised, evaluators, second"]
 
 
+def test_what_a_person_saw_is_told_beside_the_evaluators(report):
+    (reconstruction,) = [section for section in report.sections if section.id == "reconstruction"]
+    tables = {block.caption: block for block in reconstruction.blocks if block.kind == "table"}
+    judged = tables["Judged by a person, blind"]
+    assert [row[0] for row in judged.rows] == ["member", "random"]
+    assert judged.rows[0][1].value == 0.5
+    agreement = next(table for caption, table in tables.items() if "kappa" in caption)
+    assert [(row[0], row[1].value) for row in agreement.rows] == [
+        ("all independent ones together", 0.7),
+        ("first", None),
+    ]
+
+
+def test_every_picture_of_a_reconstruction_has_words_of_its_own(report):
+    (reconstruction,) = [section for section in report.sections if section.id == "reconstruction"]
+    figures = {block.file: block.alt for block in reconstruction.blocks if block.kind == "figure"}
+    assert {file for file in MADE_BY["reconstruction"] if file.endswith(".png")} == set(figures)
+    assert len(set(figures.values())) == len(figures)
+
+
 def test_results_that_contradict_each_other_are_told(tmp_path, evidence_of):
     write_everything(tmp_path)
     other = {"undefended": {"utility": {"verification_auc": 0.5}}}
@@ -119,7 +139,8 @@ def test_without_people_no_name_and_no_face_is_left(tmp_path, evidence_of, param
     assert "Example" not in texts(audit)
     assert "Example" not in page
     shown = [block.file for section in audit.sections for block in section.blocks if block.kind == "figure"]
-    assert shown == ["roc.png", "bn_distances.png", "comparison.png", "risk_calibration.png"]
+    of_tuning = ("tuning_study.png", "tuning.png", "tuning_front.png", "tuning_reconstruction.png")
+    assert shown == ["roc.png", "bn_distances.png", *of_tuning, "comparison.png", "risk_calibration.png"]
 
 
 def test_the_model_card_holds_answers_and_no_person(report):
@@ -134,3 +155,26 @@ def test_files_are_listed_with_their_hashes(report):
     assert {"03_primary/splits.parquet", "08_reporting/membership_metrics.json", "06_models/target/backbone.json"} <= {
         used.file for used in report.files
     }
+
+
+def test_tuning_stands_with_its_gap_and_what_it_is_worth(report):
+    (tuning,) = [section for section in report.sections if section.id == "tuning"]
+    attack, search = (block for block in tuning.blocks if block.kind == "table")
+    assert [row[0] for row in attack.rows] == ["fused_shadow", "tuned", "tuned minus fused_shadow"]
+    assert attack.columns == ("attack", "own data", "fresh people", "gap")
+    assert [cell.value for cell in attack.rows[1][1:]] == pytest.approx([0.95, 0.9, 0.05])
+    assert (search.columns[-1], search.rows[1][-1].value) == ("steps per face", 150.0)
+    assert (search.rows[2][1], search.rows[2][2].value) == (None, 0.0)
+    said = [block.text for block in tuning.blocks if block.kind == "paragraph"]
+    assert "tuned and default cannot be told apart" in said[2]
+    (further,) = [section for section in report.sections if section.id == "further"]
+    assert "fresh auc" not in texts(report.model_copy(update={"sections": (further,)}))
+
+
+def test_where_nothing_was_tuned_the_commands_are_named(tmp_path, evidence_of):
+    write_json(tmp_path / "08_reporting", "inventory.json", inventory())
+    (tuning,) = [section for section in make_audit(evidence_of(tmp_path)).sections if section.id == "tuning"]
+    assert [block.command for block in tuning.blocks] == [
+        "kedro run --pipelines=tuning --env=lfw",
+        "kedro run --pipelines=tuning_reconstruction --env=lfw",
+    ]

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from faceleak.compute import ComputeOptions
+from faceleak.faces.canvas import Canvas
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED, AttackerName
@@ -116,7 +117,7 @@ def reconstruct_faces(
     rounds: int,
     compute: ComputeOptions,
 ) -> dict[str, Any]:
-    """Reconstruct faces in every encounter: arrays `<encounter>/<step>/<latents|pixels|scores>`.
+    """Reconstruct faces in every encounter: arrays `<encounter>/<step>/<latents|pixels|scores|climb>`.
 
     rounds: of the search, in the place of `options.search.rounds`.
 
@@ -163,13 +164,14 @@ def embed_reconstructions(
 ) -> dict[str, Any]:
     """Embed the reconstructed faces with every evaluator: `<evaluator>/<encounter>/<step>` → embeddings."""
     from faceleak.backbones.embedding import embed_pixels
+    from faceleak.reconstruction.search import FILM
 
-    suffix = "/pixels"
+    suffix, film = "/pixels", f"/{FILM}/pixels"
     return {
         f"{evaluator}/{name.removesuffix(suffix)}": embed_pixels(backbone, pixels, compute)
         for evaluator, backbone in evaluators.items()
         for name, pixels in reconstructions.items()
-        if name.endswith(suffix)
+        if name.endswith(suffix) and not name.endswith(film)
     }
 
 
@@ -179,20 +181,26 @@ def measure_reconstruction(
     options: ReconstructionOptions,
     bootstrap: BootstrapOptions,
 ) -> dict[str, dict[str, Any]]:
-    """Judge every step of every encounter: variant → reconstruction → attack → step → metric."""
+    """Judge every step of every encounter: variant → reconstruction → attack → step → metric.
+
+    KID is by the first independent evaluator.
+    """
     from faceleak.membership.attackers import parse_encounter, suffix_of
     from faceleak.membership.scoring import model_name
+    from faceleak.metrics.face_sets import measure_kid, photograph_sets
     from faceleak.metrics.identity_match import measure_panel
     from faceleak.metrics.judge import make_panel
 
-    panel = make_panel(parts(people, "evaluator"), options.independent, options.far)
+    shown, first = parts(people, "evaluator"), options.independent[0]
+    panel, sets = make_panel(shown, options.independent, options.far), photograph_sets(shown[first], bootstrap)
     attack = model_name(options.search.attack, options.search.threat_model)
     metrics: dict[str, dict[str, Any]] = {}
     for name, of_step in _by_step(embeddings).items():
         meeting_name, _, step = name.rpartition("/")
         variant, attacker = parse_encounter(meeting_name)
         measured = metrics.setdefault(variant, {"reconstruction": {}})["reconstruction"]
-        measured.setdefault(f"{attack}{suffix_of(attacker)}", {})[step] = measure_panel(of_step, panel, bootstrap)
+        judged = measure_panel(of_step, panel, bootstrap) | measure_kid(of_step[first], sets)
+        measured.setdefault(f"{attack}{suffix_of(attacker)}", {})[step] = judged
     return metrics
 
 
@@ -276,16 +284,28 @@ def _gallery(
 
     name, evaluator = f"{UNDEFENDED}/{step}", options.independent[0]
     pixels, own = reconstructions[f"{name}/pixels"], embeddings[f"{evaluator}/{name}"]
-    table = findings[(findings["encounter"] == UNDEFENDED) & (findings["step"] == step)].reset_index(drop=True)
+    table = _found(findings, step)
     table = table.assign(
         member_similarity=table[f"member_similarity.{evaluator}"],
         control_similarity=table[f"control_similarity.{evaluator}"],
     )
     shown = parts(people, "evaluator")[evaluator]
-    members = nearest_images(store, shown, "member", table["member_identity"], own, pixels.shape[1])
-    controls = nearest_images(store, shown, "unseen_identity", table["control_identity"], own, pixels.shape[1])
+    size = _undistorted(pixels)
+    members = nearest_images(store, shown, "member", table["member_identity"], own, size)
+    controls = nearest_images(store, shown, "unseen_identity", table["control_identity"], own, size)
     subject = "reconstructions" if step == "optimised" else "faces found without the target"
     return reconstruction_gallery(pixels, members, controls, table, subject)
+
+
+def _found(findings: pd.DataFrame, step: str) -> pd.DataFrame:
+    """Whom the faces of one step of the undefended target show, a row a face."""
+    of_step = (findings["encounter"] == UNDEFENDED) & (findings["step"] == step)
+    return findings[of_step].reset_index(drop=True)
+
+
+def _undistorted(pixels: Any) -> Canvas:
+    """The size of these faces, for photographs of any shape."""
+    return Canvas(pixels.shape[1], pixels.shape[2], "pad")
 
 
 def draw_steps(reconstructions: dict[str, Any]) -> Any:
@@ -294,3 +314,66 @@ def draw_steps(reconstructions: dict[str, Any]) -> Any:
     from faceleak.reporting.galleries import reconstruction_stages
 
     return reconstruction_stages({step: reconstructions[f"{UNDEFENDED}/{step}/pixels"] for step in STEPS})
+
+
+def draw_film_strips(
+    reconstructions: dict[str, Any],
+    embeddings: dict[str, Any],
+    findings: pd.DataFrame,
+    people: pd.DataFrame,
+    store: FaceStore,
+    options: ReconstructionOptions,
+) -> Any:
+    """How some reconstructions of the undefended target came about, from the start to the end."""
+    from faceleak.reconstruction.search import FILM, filmed
+    from faceleak.reporting.film_strips import film_strips
+    from faceleak.reporting.nearest_images import nearest_images
+
+    name, evaluator = f"{UNDEFENDED}/optimised", options.independent[0]
+    frames, scores = (reconstructions[f"{UNDEFENDED}/{FILM}/{part}"] for part in ("pixels", "scores"))
+    table = _found(findings, "optimised")
+    places = filmed(len(table))
+    of_films, own = table.iloc[places], embeddings[f"{evaluator}/{name}"][places]
+    shown = parts(people, "evaluator")[evaluator]
+    size = _undistorted(reconstructions[f"{name}/pixels"])
+    members = nearest_images(store, shown, "member", of_films["member_identity"], own, size)
+    return film_strips(frames, scores, members, of_films)
+
+
+def draw_embedding_map(
+    embeddings: dict[str, Any], findings: pd.DataFrame, people: pd.DataFrame, options: ReconstructionOptions
+) -> Any:
+    """Where the undefended target's reconstructions lie among people, by the first independent evaluator."""
+    from faceleak.metrics.judge import make_judge
+    from faceleak.reporting.embedding_map import embedding_map
+
+    evaluator = options.independent[0]
+    judge = make_judge(parts(people, "evaluator")[evaluator], options.far)
+    own = embeddings[f"{evaluator}/{UNDEFENDED}/optimised"]
+    return embedding_map(own, judge.members, judge.controls, _found(findings, "optimised"), evaluator)
+
+
+def make_blind_sheet(
+    reconstructions: dict[str, Any],
+    embeddings: dict[str, Any],
+    findings: pd.DataFrame,
+    people: pd.DataFrame,
+    store: FaceStore,
+    options: ReconstructionOptions,
+) -> tuple[str, dict[str, Any]]:
+    """A page on which a person judges faces drawn from the undefended target, and the key to it."""
+    from faceleak.metrics.blind_key import BlindKey, choose_questions
+    from faceleak.metrics.judge import make_panel
+    from faceleak.reporting.blind_sheet import beside_photographs, blind_sheet_page, sheet_name
+
+    asked, first, shown = options.blind_sheet, options.independent[0], parts(people, "evaluator")
+    panel = make_panel(shown, options.independent, options.far)
+    thresholds = {name: judge.threshold for name, judge in panel.judges.items()}
+    of_target = findings[findings["encounter"] == UNDEFENDED]
+    questions = choose_questions(of_target, thresholds, asked.per_kind, asked.seed)
+    steps = {question.step for question in questions.values()}
+    faces = {step: reconstructions[f"{UNDEFENDED}/{step}/pixels"] for step in steps}
+    own = {step: embeddings[f"{first}/{UNDEFENDED}/{step}"] for step in steps}
+    pairs = beside_photographs(questions, faces, own, shown[first], store, asked.photographs)
+    key = BlindKey(sheet=sheet_name(questions, pairs), seed=asked.seed, questions=questions)
+    return blind_sheet_page(pairs, key.sheet), key.model_dump(mode="json")

@@ -80,8 +80,9 @@ def reconstruct_views() -> Pipeline:
 
 
 def create_pipeline() -> Pipeline:
-    """Evaluators, reconstructions of the target, match rates and galleries."""
+    """Evaluators, reconstructions of the target, match rates, pictures, and the sheet to judge blind."""
     options = "params:reconstruction"
+    judged = ["reconstructions", "reconstruction_embeddings", "findings", "people_embeddings"]
     figures = Pipeline(
         [
             Node(
@@ -93,18 +94,29 @@ def create_pipeline() -> Pipeline:
             Node(nodes.count_hits, "findings", "hits", name="count_hits"),
             Node(
                 nodes.draw_gallery,
-                [
-                    "reconstructions",
-                    "reconstruction_embeddings",
-                    "findings",
-                    "people_embeddings",
-                    "face_store",
-                    options,
-                ],
+                [*judged, "face_store", options],
                 ["gallery_figure", "untrained_gallery_figure"],
                 name="draw_gallery",
             ),
             Node(nodes.draw_steps, "reconstructions", "steps_figure", name="draw_steps"),
+            Node(
+                nodes.draw_film_strips,
+                [*judged, "face_store", options],
+                "film_strips_figure",
+                name="draw_film_strips",
+            ),
+            Node(
+                nodes.draw_embedding_map,
+                ["reconstruction_embeddings", "findings", "people_embeddings", options],
+                "embedding_map_figure",
+                name="draw_embedding_map",
+            ),
+            Node(
+                nodes.make_blind_sheet,
+                [*judged, "face_store", options],
+                ["blind_sheet", "blind_key"],
+                name="make_blind_sheet",
+            ),
         ]
     )
     return Pipeline([VIEW_TARGET]) + prepare_judge() + reconstruct_views() + figures

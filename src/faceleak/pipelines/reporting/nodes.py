@@ -5,6 +5,13 @@ from typing import Any
 import pandas as pd
 
 
+def summarise(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Few numbers a variant, the same for every run: variant → `summary` → name → value."""
+    from faceleak.reporting import run_summary
+
+    return run_summary.summarise(results)
+
+
 def tabulate(results: dict[str, dict[str, Any]]) -> pd.DataFrame:
     """Long table of all metrics: variant, stage, attack, population_or_step, metric, value, ci_low, ci_high."""
     from faceleak.reporting.tables import results_table

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.reporting.nodes import tabulate
+from faceleak.pipelines.reporting.nodes import summarise, tabulate
 from faceleak.trees import merge_metrics
 
 
@@ -12,6 +12,7 @@ def report_views() -> Pipeline:
     return Pipeline(
         [
             Node(merge_metrics, metrics, "results", name="merge_results"),
+            Node(summarise, "results", "summary", name="summarise_results"),
             Node(tabulate, "results", "results_table", name="tabulate_results"),
         ]
     )

@@ -34,12 +34,12 @@ def run_study(
 ) -> tuple[pd.DataFrame, dict[str, float], dict[str, Any], Any]:
     """Try attacks on the attacker's own data: the trials, what mattered, the best attack as `--config` takes it."""
     from faceleak.reporting.tuning import study_figure
-    from faceleak.tuning import study
+    from faceleak.tuning.attack_study import try_attacks
     from faceleak.tuning.objective import own_data
     from faceleak.tuning.trials import best_attack, importances, trials_table
 
     data = own_data(signals, reference_signals, calibration_signals, splits, tuning.threat_model)
-    trials = study.run_study(data, membership.attacks[tuning.default], tuning, compute)
+    trials = try_attacks(data, membership.attacks[tuning.default], tuning, compute)
     table, shares = trials_table(trials), importances(trials, tuning.seed)
     best = best_attack(trials, tuning.space).model_dump(mode="json", exclude_defaults=True)
     config = {"run": {"params": {"membership": {"attacks": {TUNED: best}}}}}

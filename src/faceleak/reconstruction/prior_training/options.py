@@ -24,8 +24,10 @@ class GanOptions(Options):
     """A lightweight GAN for small sets (FastGAN, arXiv 2101.04775), trained by the hinge loss and Adam.
 
     images: how many are shown in all; training goes on where this is raised later. After `images_per_round` of them the
-    generator is kept and judged. Widths are channels at 64 pixels. `average_images`: the half-life of the generator's
-    running average.
+    generator is kept and judged. `image_size`: pixels. `latent_size`: numbers in a latent. `generator_width`,
+    `discriminator_width`: channels at 64 pixels. `batch_size`: images in a step. `learning_rate`: of Adam.
+    `average_images`: the half-life of the generator's running average. `horizontal_flip`: mirrors half of the images.
+    `seed`: of initial weights, latents and order of images.
     """
 
     image_size: Literal[64, 128, 256] = 64

@@ -16,8 +16,10 @@ from faceleak.pieces import fingerprint, writing
 from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.prior_training.generator import FaceGenerator
 from faceleak.reconstruction.priors.errors import PriorError
+from faceleak.sealed import SealError, check_version, load_arrays, save_arrays
 
 WEIGHTS, CARD = "prior.safetensors", "prior.json"
+CARD_VERSION = 1
 
 
 class TrainedPriorError(PriorError):
@@ -70,26 +72,20 @@ class TrainedPrior:
 
 def save_trained_prior(prior: TrainedPrior, folder: Path) -> None:
     """Write weights and card into `folder`, each whole or not at all, the card last."""
-    from safetensors.torch import save_file
-
-    weights = {name: tensor.cpu().contiguous() for name, tensor in prior.generator.state_dict().items()}
     with writing(folder / WEIGHTS) as partial:
-        save_file(weights, partial)
+        save_arrays(partial, prior.generator.state_dict())
     with writing(folder / CARD) as partial:
         partial.write_text(prior.card.model_dump_json(indent=2) + "\n")
 
 
 def load_trained_prior(folder: Path, device: torch.device) -> TrainedPrior:
     """Load what `save_trained_prior` wrote. Raises TrainedPriorError."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     card = read_prior_card(folder)
     with seeded(0):  # the initial weights are overwritten, and the global generator is not to notice
         generator = FaceGenerator(card.image_size, card.latent_size, card.width)
     try:
-        generator.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, RuntimeError, SafetensorError) as error:
+        generator.load_state_dict(load_arrays(folder / WEIGHTS, "pt", delete=folder))
+    except RuntimeError as error:
         raise TrainedPriorError(
             f"{folder / WEIGHTS} does not hold the weights that {CARD} beside it describes: {error}. Train the prior "
             "again: kedro run --pipelines=prior"
@@ -105,8 +101,12 @@ def read_prior_card(folder: Path) -> PriorCard:
             f"There is no trained prior in {folder} ({CARD} is missing). Train one: kedro run --pipelines=prior"
         )
     try:
-        return PriorCard.model_validate(json.loads(path.read_text()))
-    except ValueError as error:  # no text, no JSON, or not the fields of a card
+        content = json.loads(path.read_text())
+        check_version(path, content.get("version"), CARD_VERSION, f"Delete {folder} and train the prior again.")
+        return PriorCard.model_validate(content)
+    except SealError:
+        raise
+    except (AttributeError, ValueError) as error:  # no text, no JSON, or not the fields of a card
         raise TrainedPriorError(f"{path} is not the card of a prior: {error}") from error
 
 

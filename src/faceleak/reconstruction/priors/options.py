@@ -16,7 +16,10 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 
 
 class Crop(Options):
-    """The part of a generated face that is kept, as fractions of its width and height from the left and the top."""
+    """The part of a generated face that is kept.
+
+    `left`, `right`: fractions of its width. `top`, `bottom`: fractions of its height, from the top.
+    """
 
     left: Fraction
     top: Fraction
@@ -63,7 +66,7 @@ class PriorOptions(Options):
 
     trained: the folder with what the `prior` pipeline has trained.
     factory: `package.module:Class`, a torch.nn.Module that is built with `arguments` and maps standard normal latents
-    (n, latent_size) to RGB images (n, 3, height, width), black and white being the two numbers of `output_range`.
+    (n, `latent_size`) to RGB images (n, 3, height, width), black and white being the two numbers of `output_range`.
     weights: its state dict, where it does not come with it; sha256: what that file has to have.
     crop: the part of a face that is kept: a name of CROPS or fractions. image_size: pixels, the side that faces are
     then scaled to; without it they keep theirs, and each backbone scales them to its own.

@@ -21,6 +21,7 @@ from faceleak.reporting.audit.sections import (
     reproduce,
     target,
     threat_models,
+    tuning,
 )
 from faceleak.reporting.audit.summary import Summary
 from faceleak.reporting.checks import ReportingError
@@ -32,6 +33,7 @@ SECTIONS = (
     threat_models,
     membership,
     reconstruction,
+    tuning,
     repeats,
     defences,
     gate,

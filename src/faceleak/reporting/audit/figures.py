@@ -12,6 +12,10 @@ WITHOUT_FACES = (
     "risk_calibration.png",
     "roc.png",
     "sweep.png",
+    "tuning.png",
+    "tuning_front.png",
+    "tuning_reconstruction.png",
+    "tuning_study.png",
 )
 NAMED = frozenset(name for names in MADE_BY.values() for name in names if name.endswith(".png"))
 

@@ -25,7 +25,16 @@ MADE_BY = {
     "faces": ("faces_validation.json", "quarantine.csv", "people.png"),
     "target": ("inventory.json", "preprocessing_check.csv", "utility_metrics.json"),
     "membership": ("membership_metrics.json", "roc.png", "bn_distances.png", "roc_curves.csv", "subgroups.csv"),
-    "reconstruction": ("reconstruction_metrics.json", "hits.csv", "gallery.png", "reconstruction_steps.png"),
+    "reconstruction": (
+        "reconstruction_metrics.json",
+        "hits.csv",
+        "gallery.png",
+        "untrained_gallery.png",
+        "reconstruction_steps.png",
+        "film_strips.png",
+        "embedding_map.png",
+    ),
+    "judge_sheet": ("blind_sheet_metrics.json",),
     "repeats": (
         "comparison_metrics.json",
         "comparison.png",
@@ -44,6 +53,12 @@ MADE_BY = {
         "privacy_utility.png",
         "privacy_claims.csv",
         "recommendation.md",
+    ),
+    "tuning": ("tuning_metrics.json", "tuning.png", "tuning_study.png"),
+    "tuning_reconstruction": (
+        "tuning_reconstruction_metrics.json",
+        "tuning_front.png",
+        "tuning_reconstruction.png",
     ),
     "gate": ("gate.json",),
 }

@@ -21,6 +21,9 @@ HEADINGS = {
     "verification_auc": "verification AUC",
     "tar_at_far_0.1pct": "TAR at 0.1 % FAR",
     "lfw_accuracy": "LFW accuracy",
+    "kid_to_members": "KID to members",
+    "kid_to_controls": "KID to controls",
+    "kid_to_public": "KID to public faces",
 }
 
 

@@ -5,12 +5,14 @@ from typing import Any
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.figures import figure
 from faceleak.reporting.audit.formats import percent
-from faceleak.reporting.audit.metric_tables import measured, tables_by
+from faceleak.reporting.audit.metric_tables import measured, metric_table, tables_by
 from faceleak.reporting.audit.parts import Block, Section, Table
 from faceleak.reporting.audit.people import hits_of_target
 from faceleak.reporting.style import words
 
 FIRST_STEPS = ("random", "best_random")
+KID = "KID is the distance of all faces of a step from photographs, as sets: 0 where nothing tells them apart."
+BLIND = "How often a person who did not know what a face was saw in it the person beside it."
 FAR = "A match is a cosine that only the configured share of strangers' comparisons reaches."
 
 
@@ -23,17 +25,46 @@ def _blocks(evidence: Evidence) -> list[Block]:
     if not evidence.reconstruction:
         return [evidence.missing("Reconstruction from the target", "reconstruction_metrics.json")]
     tables = [
-        table.model_copy(update={"note": f"{FAR} Controls were not trained on and match by chance."})
+        table.model_copy(update={"note": f"{FAR} Controls were not trained on and match by chance. {KID}"})
         for table in tables_by(_in_order(evidence), 0, "step", "Reconstruction by the attack {}, step by step")
     ]
-    shown = _in_words(evidence)
-    return [
-        *tables,
-        *_hits(evidence),
-        figure(
-            evidence, "gallery.png", "Reconstructions beside the nearest people", f"Gallery of drawn faces. {shown}"
+    return [*tables, *_hits(evidence), *_blind_sheet(evidence), *_figures(evidence)]
+
+
+def _figures(evidence: Evidence) -> list[Block]:
+    shown, judge = _in_words(evidence), evidence.configuration.reconstruction.independent[0]
+    beside = "each beside a photograph of the nearest member and of the nearest control person; matches are framed"
+    figures = {
+        "gallery.png": ("Reconstructions beside the nearest people", f"Gallery of drawn faces, {beside}. {shown}"),
+        "untrained_gallery.png": (
+            "The same search without the target",
+            f"Gallery of faces that the search finds when a network that learnt nothing guides it, {beside}.",
         ),
-        figure(evidence, "reconstruction_steps.png", "From random to optimised", f"Faces step by step. {shown}"),
+        "reconstruction_steps.png": ("From random to optimised", f"Faces step by step, a row a step. {shown}"),
+        "film_strips.png": (
+            "How single reconstructions came about",
+            "A row a reconstruction: the face at the start and after each round of the search, its membership score "
+            "below, and at the right a photograph of the member whom it resembles in the end, framed where it matches.",
+        ),
+        "embedding_map.png": (
+            "Where reconstructions lie among people",
+            f"A plane with members, control people and reconstructions as the evaluator {judge} tells them apart, "
+            "neighbours alike; reconstructions are coloured by whom they match.",
+        ),
+    }
+    return [figure(evidence, file, title, alt) for file, (title, alt) in figures.items()]
+
+
+def _blind_sheet(evidence: Evidence) -> list[Block]:
+    """What a person saw, where one was asked: by kind of face, and agreement with the evaluators."""
+    counted = evidence.stage("blind_sheet_metrics.json", "blind_sheet")
+    if not counted:
+        return []
+    together = {name: value for name, value in counted["agreement"].items() if name != "evaluators"}
+    agreement = {"all independent ones together": together, **counted["agreement"]["evaluators"]}
+    return [
+        metric_table(counted["answers"], "face", "Judged by a person, blind", BLIND),
+        metric_table(agreement, "evaluators", "Agreement of this person with the evaluators (Cohen's kappa)"),
     ]
 
 

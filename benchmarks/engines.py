@@ -1,0 +1,179 @@
+"""Engines beside each other on this machine, a Ray cluster of two nodes among them: `python -m benchmarks.engines`.
+
+Same metrics of the smoke audit, rate of training, overhead a piece, and what is trained again after a SIGKILL.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+
+from faceleak.backbones.loading import WEIGHTS
+from faceleak.backbones.training import CHECKPOINT, TrainingPiece, train
+from faceleak.backbones.training_options import TrainingOptions
+from faceleak.compute import ComputeOptions, run_pieces
+from faceleak.engines.ray import LOOPBACK, SETTINGS
+from faceleak.faces.splits import with_role
+from faceleak.faces.store import FaceStore
+
+FOLDER, SMOKE = Path("data/engines"), Path("data/smoke")
+STORE = SMOKE / "02_intermediate/faces.arrow"
+STAGES = "target,membership"
+PIECES, EPOCHS, EMPTY = 4, 6, 500
+NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
+COMPUTE = {"device": "cpu", "precision": "float32", "threads": 1}
+
+
+def run() -> bool:
+    """Print a line for each measurement; return whether metrics and weights agree and no more was trained than lost."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    if not STORE.exists():
+        _kedro("faces")
+    with _cluster() as cluster:
+        engines: dict[str, dict[str, Any]] = {
+            "local, 1 worker": {"workers": 1},
+            "local, 2 workers": {"workers": 2},
+            "ray, 2 nodes": {"engine": "ray", "address": cluster.address, "workers": 2},
+        }
+        for name, options in engines.items():
+            _overhead(name, options)
+        weights = {name: _training(name, options) for name, options in engines.items()}
+        on_ray = engines["ray, 2 nodes"]
+        lost = [_killed("worker", on_ray, _kill_worker), _killed("node", on_ray, partial(_kill_node, cluster))]
+        cluster.add_node(**NODE)
+        metrics = {name: _audit(name, options) for name, options in engines.items()}
+    same = len(set(metrics.values())) == len(set(weights.values())) == 1
+    print(f"metrics and weights {'are the same to the bit' if same else f'differ: {metrics} {weights}'}")
+    return same and all(again == [0] * (PIECES - 1) + [1] for again in lost)
+
+
+@contextmanager
+def _cluster() -> Iterator[Any]:
+    os.environ.update(LOOPBACK | SETTINGS)
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args=NODE | {"include_dashboard": False})
+    cluster.add_node(**NODE)
+    try:
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def _kedro(pipelines: str, **params: Any) -> None:
+    given = ",".join(f"compute.{key}={value}" for key, value in (COMPUTE | params).items())
+    command = [sys.executable, "-m", "kedro", "run", "--env=smoke", f"--pipelines={pipelines}", f"--params={given}"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _audit(name: str, options: dict[str, Any]) -> str:
+    """Run target and membership with a cache of their own; return a hash of their metrics."""
+    with _timed(f"{name}: target and membership of the smoke audit"):
+        _kedro(STAGES, **options, cache=FOLDER / name.replace(", ", "-").replace(" ", "-") / "cache")
+    digest = hashlib.sha256()
+    for file in sorted((SMOKE / "08_reporting").glob("*_metrics.json")):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _overhead(name: str, options: dict[str, Any]) -> None:
+    compute = ComputeOptions(**COMPUTE, **options, cache=FOLDER)
+    run_pieces(abs, [0, 1], compute)  # so that a cluster's processes are up, as they are within a run
+    started = time.perf_counter()
+    run_pieces(abs, range(2), compute)
+    few = time.perf_counter() - started
+    started = time.perf_counter()
+    run_pieces(abs, range(EMPTY), compute)
+    each = (time.perf_counter() - started - few) / (EMPTY - 2)
+    print(f"{name}: {few:.2f} s to start, {1000 * each:.2f} ms an empty piece", flush=True)
+
+
+def _references(folder: Path, compute: ComputeOptions) -> list[TrainingPiece]:
+    store = FaceStore(STORE)
+    images = with_role(pd.read_parquet(SMOKE / "03_primary/splits.parquet"), "auxiliary")
+    options = TrainingOptions(
+        architecture="iresnet_tiny", image_size=32, embedding_size=32, epochs=EPOCHS, batch_size=16
+    )
+    return [
+        TrainingPiece(f"reference_{seed}", store, images, options.model_copy(update={"seed": seed}), compute, folder)
+        for seed in range(PIECES)
+    ]
+
+
+def _training(name: str, options: dict[str, Any]) -> str:
+    """Train references; return a hash of all their weights."""
+    compute = ComputeOptions(**COMPUTE, **options, cache=FOLDER)
+    pieces = _references(FOLDER / f"trained {name}", compute)
+    with _timed(f"{name}: {PIECES} references of {EPOCHS} epochs"):
+        run_pieces(train, pieces, compute)
+    return _hash_of(pieces)
+
+
+def _hash_of(pieces: list[TrainingPiece]) -> str:
+    files = [piece.folder / WEIGHTS for piece in pieces]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _killed(what: str, options: dict[str, Any], kill: Callable[[], None]) -> list[int]:
+    """Kill once a checkpoint is there; return how many times each reference was begun again, sorted."""
+    compute = ComputeOptions(**COMPUTE, **options, cache=FOLDER)
+    folder = FOLDER / f"killed {what}"
+    pieces = _references(folder, compute)
+    killer = threading.Thread(target=_when_checkpointed, args=(pieces, kill), daemon=True)
+    killer.start()
+    with _timed(f"SIGKILL of a {what}"):
+        run_pieces(partial(_train_and_note, folder), pieces, compute)
+    killer.join()
+    again = sorted(len((folder / piece.name).read_text().splitlines()) - 1 for piece in pieces)
+    print(f"SIGKILL of a {what}: references begun again {again}, weights {_hash_of(pieces)[:8]}", flush=True)
+    return again
+
+
+def _train_and_note(folder: Path, piece: TrainingPiece) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / piece.name).open("a") as notes:
+        notes.write(f"{os.getpid()}\n")
+    train(piece)
+
+
+def _when_checkpointed(pieces: list[TrainingPiece], kill: Callable[[], None]) -> None:
+    while sum((piece.folder / CHECKPOINT).exists() for piece in pieces) < 2:
+        time.sleep(0.05)
+    kill()
+
+
+def _kill_worker() -> None:
+    working = [process for process in psutil.process_iter(["cmdline"]) if _is_working(process)]
+    working[0].kill()
+
+
+def _is_working(process: psutil.Process) -> bool:
+    return "ray::_work" in " ".join(process.info["cmdline"] or []) and Path(process.cwd()) == Path.cwd()
+
+
+def _kill_node(cluster: Any) -> None:
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+
+
+@contextmanager
+def _timed(what: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    print(f"{what}: {time.perf_counter() - started:.1f} s, load {os.getloadavg()[0]:.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(0 if run() else 1)

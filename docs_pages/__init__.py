@@ -1,0 +1,1 @@
+"""Pages of the site that are generated: nobody writes by hand what code and configuration say."""

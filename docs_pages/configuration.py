@@ -1,0 +1,114 @@
+"""Configuration reference: every block, from the pydantic models, their docstrings and what `conf/base` says."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+
+from docs_pages.meanings import meanings
+from docs_pages.types import Schema, code, describe, models_in
+from faceleak.configuration import Parameters
+from faceleak.defenses import registry as defenses
+from faceleak.settings import CONFIG_LOADER_ARGS
+
+LOG = logging.getLogger("mkdocs.hooks.configuration")
+MISSING = object()
+INTRODUCTION = """# Configuration
+
+All parameters are in `conf/<env>/parameters*.yml`. `kedro run --env=NAME` lays `conf/NAME` over `conf/base`, and
+`--params=target.train.epochs=20` lays single values over both. Everything is checked before any work: an unknown key
+or a wrong value stops the run with the key, the value, and what is allowed.
+
+Keys that are *required* have no default; beside the default stands what `conf/base` says, where it does. Names of
+signals, models and calibrations are in [attacks.md](attacks.md), of defences in [defences.md](defences.md), of
+architectures in [your-own.md](your-own.md#architectures), of terms of the objective in
+[reconstruction-judgement.md](reconstruction-judgement.md#terms-of-the-objective). This page is made from the models
+that check the configuration.
+"""
+
+
+def page(conf: Path) -> str:
+    """The whole page in Markdown."""
+    given = OmegaConfigLoader(str(conf), env="base", **CONFIG_LOADER_ARGS)["parameters"]
+    return "\n".join([INTRODUCTION, *Reference(Parameters.model_json_schema()).all_blocks(given), *_settings()])
+
+
+class Reference:
+    """A section for each model, at the first place in the configuration that holds one; later places link there."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema, self._models = schema, schema.get("$defs", {})
+        self._places: dict[str, str] = {}
+
+    def all_blocks(self, given: dict[str, Any]) -> Iterator[str]:
+        """Every key at the top, each a block of its own."""
+        explained = meanings(self._schema["description"], self._schema["properties"])[1]
+        for key, field in self._schema["properties"].items():
+            if not models_in(field, key):
+                yield f"\n## {key}\n"
+                yield from self.table({key: field}, [], explained, given, "Parameters")
+            yield from self._sections({key: field}, "", given)
+
+    def _sections(self, fields: Schema, above: str, given: Any) -> Iterator[str]:
+        places = [(key, models_in(field, f"{above}.{key}".lstrip("."))) for key, field in fields.items()]
+        new = [(key, *found) for key, models in places for found in models.items() if self._take(*found)]
+        for key, model, place in new:
+            yield from self._section(model, place, _value(given, key))
+
+    def _take(self, model: str, place: str) -> bool:
+        return "properties" in self._models[model] and self._places.setdefault(model, place) == place
+
+    def _section(self, model: str, place: str, given: Any) -> Iterator[str]:
+        schema = self._models[model]
+        introduction, explained = meanings(schema.get("description", ""), schema["properties"])
+        yield f"\n{'##' if place.count('.') == 0 else '###'} {place} {{#{_anchor(place)}}}\n\n{introduction}\n"
+        below = list(self._sections(schema["properties"], place, given))  # first, so that the table knows the places
+        yield from self.table(schema["properties"], schema.get("required", []), explained, given, model)
+        yield from below
+
+    def table(
+        self, fields: Schema, required: list[str], explained: dict[str, str], given: Any, model: str = ""
+    ) -> Iterator[str]:
+        """A row for each key. What has neither description nor a section of its own is a warning."""
+        yield "| key | meaning | takes | default | conf/base |\n|---|---|---|---|---|"
+        for key, field in fields.items():
+            meaning = field.get("description") or explained.get(key, "")
+            if not (meaning or models_in(field, key)):
+                LOG.warning("%s.%s has no description: give it one in the docstring of its class", model, key)
+            default = "*required*" if key in required else _shown(field.get("default", MISSING))
+            takes, in_base = describe(field, self._link), _shown(_value(given, key))
+            yield f"| `{key}` | {meaning} | {takes} | {default} | {in_base} |"
+
+    def _link(self, model: str) -> str:
+        place = self._places.get(model)
+        return f"[{place}](#{_anchor(place)})" if place else "any value"
+
+
+def _settings() -> Iterator[str]:
+    """Settings of every defence: keys of its rows in `defense.variants`."""
+    yield "\n## Settings of defences\n\nThey stand beside `defense` in a row of `defense.variants`."
+    for name in defenses.names():
+        schema = defenses.get(name).Settings.model_json_schema()
+        fields = schema.get("properties", {})
+        introduction, explained = meanings(schema.get("description", ""), fields)
+        yield f"\n### {name} {{#settings-{name}}}\n\n{introduction}\n"
+        if fields:
+            yield from Reference(schema).table(fields, schema.get("required", []), explained, {}, name)
+
+
+def _anchor(place: str) -> str:
+    return place.replace("[]", ".one").replace(".", "-").lower()
+
+
+def _value(given: Any, key: str) -> Any:
+    return given.get(key, MISSING) if isinstance(given, dict) else MISSING
+
+
+def _shown(value: Any) -> str:
+    """A value that fits in a cell; blocks have sections of their own."""
+    blocks = value if isinstance(value, list) else [value]
+    if value is MISSING or any(isinstance(block, dict) for block in blocks):
+        return ""
+    return code(value)

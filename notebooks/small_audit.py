@@ -1,0 +1,52 @@
+"""Something to try things on: fictitious people, and a small target that learnt half of them by heart in seconds."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from faceleak.backbones.training import TrainingPiece, train_backbones
+from faceleak.backbones.training_options import TrainingOptions
+from faceleak.compute import ComputeOptions
+from faceleak.defenses.owner import Owner
+from faceleak.faces.demo import DemoFaces
+from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
+from faceleak.faces.splits import split, with_role
+from faceleak.faces.store import FaceStore, pack
+from faceleak.membership import fitting, scoring
+from faceleak.membership.options import AttackOptions
+
+ROLES = {"member": RoleOptions(people=24), "unseen_identity": RoleOptions(people=24), "public": RoleOptions(people=12)}
+NOTHING = pd.DataFrame(columns=["reference", "image_id"])
+
+
+def make_faces(folder: Path) -> tuple[FaceStore, pd.DataFrame, ComputeOptions]:
+    """Draw 60 people with 8 images each and give them roles."""
+    compute = ComputeOptions(device="cpu", precision="float32", workers=1, cache=folder / "cache")
+    pack(DemoFaces(DemoOptions(people=60, images_per_person=8), compute), folder / "faces.arrow")
+    store = FaceStore(folder / "faces.arrow")
+    return store, split(store.manifest(), SplitOptions(roles=ROLES)), compute
+
+
+def train_target(store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions, epochs: int = 12) -> Owner:
+    """Train a target on the members. The owner holds it as `backbone`, beside the faces and how it was trained."""
+    columns = ["image_id", "identity", "sha256"]
+    options = TrainingOptions(
+        architecture="iresnet_tiny",
+        image_size=32,
+        embedding_size=32,
+        epochs=epochs,
+        batch_size=16,
+        learning_rate=0.05,
+        margin=0.3,
+        scale=16,
+    )
+    members = with_role(splits, "member")[columns]
+    piece = TrainingPiece("the target", store, members, options, compute, compute.cache / "backbones")
+    public = with_role(splits, "public")[columns]
+    return Owner(train_backbones([piece], compute)[0], piece, store, public, compute)
+
+
+def attack(signals: pd.DataFrame, splits: pd.DataFrame, attacks: dict[str, AttackOptions]) -> pd.DataFrame:
+    """Fit attacks on what an attacker with partial knowledge has, and score the images that nobody told it about."""
+    fitted = fitting.fit_attacks(signals, NOTHING, NOTHING, splits, attacks, ["partial_knowledge"])
+    return scoring.score_images(signals, NOTHING, fitted, splits, ["static", "refitted", "adaptive"])

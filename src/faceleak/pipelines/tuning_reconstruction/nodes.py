@@ -1,0 +1,143 @@
+"""Tuning of stage 2: target and judges of the attacker's own, a study on them, the chosen search on the target."""
+
+from typing import Any
+
+import pandas as pd
+
+from faceleak.compute import ComputeOptions
+from faceleak.faces.store import FaceStore
+from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.options import MembershipOptions
+from faceleak.membership.stacking import parts
+from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines.reconstruction.nodes import calibrating, train_evaluators
+from faceleak.reconstruction.options import ReconstructionOptions
+from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions
+
+DEFAULT, TUNED = "default", "tuned"
+
+
+def gather_own_people(
+    splits: pd.DataFrame,
+    reference_splits: pd.DataFrame,
+    reconstruction: ReconstructionOptions,
+    tuning: ReconstructionTuningOptions,
+) -> pd.DataFrame:
+    """Let the first reference be the target: who is its member, its control, and known.
+
+    Raises OutsideSpaceError, ShadowSearchError.
+    """
+    from faceleak.tuning.reconstruction.checks import check_search
+    from faceleak.tuning.reconstruction.own_people import own_people
+
+    check_search(reconstruction, tuning)
+    return own_people(splits, reference_splits, str(reference_splits["reference"].iloc[0]))
+
+
+def train_own_evaluators(
+    store: FaceStore, own_splits: pd.DataFrame, reconstruction: ReconstructionOptions, compute: ComputeOptions
+) -> dict[str, Any]:
+    """Train the independent judges anew, on the attacker's own people; loaded ones are the same."""
+    judges = {name: reconstruction.evaluators[name] for name in reconstruction.independent}
+    return train_evaluators(store, own_splits, reconstruction.model_copy(update={"evaluators": judges}), compute)
+
+
+def run_study(
+    references: dict[str, Any],
+    store: FaceStore,
+    reference_splits: pd.DataFrame,
+    own_splits: pd.DataFrame,
+    own_evaluators: dict[str, Any],
+    own_people_embeddings: pd.DataFrame,
+    membership: MembershipOptions,
+    reconstruction: ReconstructionOptions,
+    tuning: ReconstructionTuningOptions,
+    bootstrap: BootstrapOptions,
+    compute: ComputeOptions,
+) -> tuple[pd.DataFrame, dict[str, float], dict[str, Any], Any]:
+    """Try searches on the attacker's own target: the trials, what mattered, the chosen one as `--config` takes it."""
+    from faceleak.membership.knowledge import known_images
+    from faceleak.metrics.judge import make_judge
+    from faceleak.reconstruction.untrained import fit_guide
+    from faceleak.reporting.tuning_front import front_figure
+    from faceleak.tuning.reconstruction.front import CHOSEN, importances, trials_table
+    from faceleak.tuning.reconstruction.objective import OwnTarget
+    from faceleak.tuning.reconstruction.space import block_of, search_of
+    from faceleak.tuning.reconstruction.study import try_searches
+
+    own = str(reference_splits["reference"].iloc[0])
+    others = {name: reference for name, reference in references.items() if name != own}
+    attack = membership.attacks[reconstruction.search.attack]
+    known = known_images(own_splits)
+    guide = fit_guide(references[own], calibrating(others, attack), store, known, attack, compute)
+    people = parts(own_people_embeddings, "evaluator")
+    judges = {name: make_judge(table, reconstruction.far) for name, table in people.items()}
+    target = OwnTarget(guide, own_evaluators, judges, bootstrap, compute)
+    search, prior = reconstruction.search, reconstruction.prior
+    trials = try_searches(target, own_splits, search, prior, tuning)
+    table, shares = trials_table(trials, tuning.standard_errors), importances(trials, tuning.seed)
+    chosen = trials[int(table.index[table[CHOSEN]][0])]
+    block = block_of(*search_of(chosen.params, tuning.space, search, prior), tuning.space)
+    return table, shares, {"run": {"params": {"reconstruction": block}}}, front_figure(table, shares)
+
+
+def reconstruct_by_both(
+    views: dict[str, Any],
+    references: dict[str, Any],
+    attack_models: Any,
+    tuned_search: dict[str, Any],
+    membership: MembershipOptions,
+    reconstruction: ReconstructionOptions,
+    compute: ComputeOptions,
+) -> dict[str, Any]:
+    """Reconstruct faces from the audited target by the default and by the tuned search: `<search>/<step>/<part>`."""
+    from faceleak.compute import run_pieces
+    from faceleak.membership.scoring import model_name
+    from faceleak.reconstruction.guide import Guide
+    from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_piece
+    from faceleak.tuning.reconstruction.space import with_block
+
+    search, prior = reconstruction.search, reconstruction.prior
+    attack = membership.attacks[search.attack]
+    model = attack_models[UNDEFENDED][model_name(search.attack, search.threat_model)].model
+    guide = Guide(views[UNDEFENDED], tuple(attack.signals), model, tuple(calibrating(references, attack)))
+    tuned, its_prior = with_block(tuned_search["run"]["params"]["reconstruction"], search, prior)
+    pieces = [
+        ReconstructionPiece(DEFAULT, guide, prior, search, compute),
+        ReconstructionPiece(TUNED, guide, its_prior, tuned, compute),
+    ]
+    run_pieces(reconstruct_piece, [piece for piece in pieces if not piece.path.exists()], compute)
+    return {f"{piece.name}/{key}": array for piece in pieces for key, array in reconstruct_piece(piece).items()}
+
+
+def compare_with_default(
+    reconstructions: dict[str, Any],
+    trials: pd.DataFrame,
+    evaluators: dict[str, Any],
+    people: pd.DataFrame,
+    reconstruction: ReconstructionOptions,
+    bootstrap: BootstrapOptions,
+    compute: ComputeOptions,
+) -> tuple[dict[str, Any], Any]:
+    """Judge both on the audited target: variant → tuning_reconstruction → search → metrics, and the figure."""
+    from faceleak.backbones.embedding import embed_pixels
+    from faceleak.metrics.judge import make_judge
+    from faceleak.reporting.tuning import fresh_figure
+    from faceleak.tuning.reconstruction.comparison import Contender, compare
+    from faceleak.tuning.reconstruction.front import CHOSEN
+
+    names = reconstruction.independent
+    tables = parts(people, "evaluator")
+
+    def contender(name: str, trial: pd.Series) -> Contender:
+        pixels = reconstructions[f"{name}/optimised/pixels"]
+        embeddings = [embed_pixels(evaluators[judge], pixels, compute) for judge in names]
+        return Contender(float(trial["own_advantage"]), float(trial["steps_per_face"]), embeddings)
+
+    measured = compare(
+        contender(DEFAULT, trials.iloc[0]),
+        contender(TUNED, trials[trials[CHOSEN]].iloc[0]),
+        [make_judge(tables[name], reconstruction.far) for name in names],
+        bootstrap,
+    )
+    return {UNDEFENDED: {"tuning_reconstruction": measured}}, fresh_figure(measured)

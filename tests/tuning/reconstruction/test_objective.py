@@ -1,0 +1,78 @@
+"""A trial's values: what judges say of a real search, and what it costs."""
+
+from dataclasses import replace
+
+import pytest
+from optuna.trial import FixedTrial
+
+from faceleak.backbones.embedding import embed, embed_pixels
+from faceleak.faces.splits import with_role
+from faceleak.metrics.identity_match import measure_match
+from faceleak.metrics.intervals import Interval
+from faceleak.metrics.judge import make_judge
+from faceleak.metrics.options import BootstrapOptions
+from faceleak.reconstruction import search as searching
+from faceleak.reconstruction.guide import Guide
+from faceleak.reconstruction.objectives.objective import Objective
+from faceleak.reconstruction.priors import load_prior
+from faceleak.tuning.reconstruction.objective import OwnTarget, SearchObjective, standard_error, steps_per_face
+from faceleak.tuning.reconstruction.space import parameters_of
+from tests.reconstruction.conftest import tiny_attack  # noqa: F401
+from tests.tuning.reconstruction.conftest import DEMO, SEARCH
+
+SMALL = SEARCH.model_copy(update={"candidates": 12, "selected": 4, "rounds": 2, "steps": 2, "images_per_person": 1})
+
+
+@pytest.fixture
+def own_target(tiny_backbone, tiny_attack, demo_store, demo_splits, compute) -> OwnTarget:  # noqa: F811
+    people = with_role(demo_splits, "same_identity", "unseen_identity", "auxiliary")
+    people = people.assign(role=people["role"].replace({"auxiliary": "public"}))
+    people["embedding"] = list(embed(tiny_backbone, demo_store, people["image_id"], compute))
+    judges = {"only": make_judge(people, 0.2)}
+    guide = Guide(tiny_backbone, ("bn_distance",), tiny_attack)
+    return OwnTarget(guide, {"only": tiny_backbone}, judges, BootstrapOptions(resamples=100), compute)
+
+
+def test_a_trial_is_worth_what_judges_say_of_the_optimised_faces(own_target: OwnTarget, space, compute) -> None:
+    trial = FixedTrial(parameters_of(SMALL, DEMO, space))
+    advantage, steps = SearchObjective(own_target, space, SMALL, DEMO)(trial)
+    objective = Objective(own_target.guide, {"membership": 1.0})
+    import torch
+
+    device = torch.device("cpu")
+    found = searching.reconstruct(load_prior(DEMO, device), objective, SMALL, device)["optimised"]
+    embeddings = embed_pixels(own_target.evaluators["only"], found.pixels, compute)
+    measured = measure_match([embeddings], [own_target.judges["only"]], own_target.bootstrap)
+    assert advantage == measured["match_advantage"]
+    assert steps == steps_per_face(SMALL) == 2 * (8 + 4) / 4
+    assert trial.user_attrs["distinct_members"] == measured["distinct_members"]
+    assert trial.user_attrs["own_advantage_error"] > 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"rounds": 1},
+        {"rounds": 4},
+        {"rounds": 3, "candidates": 10},
+        {"steps": 0},
+        {"objective": {"membership": 1.0, "consistency": 10.0}},
+    ],
+)
+def test_steps_are_counted_as_the_search_takes_them(own_target, monkeypatch, changes: dict) -> None:
+    taken, gradient = [], searching.gradient
+
+    def counted(prior, climbed, latents, noise, *arguments):
+        taken.append(len(noise))
+        return gradient(prior, climbed, latents, noise, *arguments)
+
+    monkeypatch.setattr(searching, "gradient", counted)
+    search = SMALL.model_copy(update={"steps": 1} | changes)
+    replace(own_target).measure(search, DEMO)
+    assert steps_per_face(search) == sum(taken) / search.selected
+
+
+def test_the_standard_error_is_that_of_a_normal_interval() -> None:
+    interval = Interval(0.3, 0.3 - 1.96 * 0.05, 0.3 + 1.96 * 0.05).named("match_advantage")
+    assert standard_error(interval, "match_advantage", 0.95) == pytest.approx(0.05, rel=1e-4)

@@ -1,0 +1,44 @@
+"""Parameters of trials, searches and blocks of the configuration are names of one thing."""
+
+import optuna
+import pytest
+
+from faceleak.tuning.reconstruction.options import SearchSpace
+from faceleak.tuning.reconstruction.space import block_of, parameters_of, search_of, suggest_search, with_block
+from tests.tuning.reconstruction.conftest import DEMO, SEARCH, SPACE, stylegan2
+
+WITH_SPACES = SearchSpace(**SPACE, latent_space=["z", "w_plus"])
+
+
+def test_what_trials_draw_lies_in_the_space_and_comes_back(space: SearchSpace) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    for _ in range(20):
+        trial = study.ask()
+        search, prior = suggest_search(trial, space, SEARCH, DEMO)
+        assert not space.outside(search, prior)
+        assert parameters_of(search, prior, space) == trial.params
+        assert search_of(trial.params, space, SEARCH, DEMO) == (search, prior)
+        assert with_block(block_of(search, prior, space), SEARCH, DEMO) == (search, prior)
+        unchanged = {"attack", "threat_model", "candidates", "selected", "images_per_person", "batch_size", "seed"}
+        assert search.model_dump(include=unchanged) == SEARCH.model_dump(include=unchanged)
+
+
+def test_the_latent_space_is_a_parameter_where_the_prior_has_several() -> None:
+    chosen = parameters_of(SEARCH, stylegan2("z"), WITH_SPACES) | {"latent_space": "w_plus"}
+    search, prior = search_of(chosen, WITH_SPACES, SEARCH, stylegan2("z"))
+    assert prior == stylegan2("w_plus")
+    block = block_of(search, prior, WITH_SPACES)
+    assert block["prior"] == {"stylegan2": {"latent_space": "w_plus"}}
+    assert with_block(block, SEARCH, stylegan2("z")) == (search, prior)
+
+
+def test_a_block_names_terms_that_are_left_out_so_that_it_turns_off_those_of_the_configuration(space) -> None:
+    block = block_of(*search_of(parameters_of(SEARCH, DEMO, space), space, SEARCH, DEMO), space)
+    assert block["search"]["objective"] == {"membership": 1.0, "consistency": 0.0, "diversity": 0.0}
+    assert "prior" not in block
+
+
+def test_parameters_outside_the_space_are_refused(space: SearchSpace) -> None:
+    outside = parameters_of(SEARCH, DEMO, space) | {"objective.diversity": 0.5}
+    with pytest.raises(ValueError, match=r"0\.5"):
+        search_of(outside, space, SEARCH, DEMO)
