@@ -1,9 +1,10 @@
 """The smoke audit, killed at random moments and run again, ends as an undisturbed one: `python -m benchmarks.chaos`.
 
-Each start is killed with SIGKILL, the driver or one of its workers; where a run gets through, its data folder is
-compared with that of an undisturbed run, emptied, and the next one starts from nothing. With `--warm`, a start is a
-fork that has imported its libraries already, so that more kills fall into the work. Prints a line a start and counts at
-the end; exit 1 where anything differs, or anything is left behind.
+Each start is killed with SIGKILL, the driver or one of its workers, a random while after a random number of files has
+been written, so that kills fall anywhere in the work, however fast the machine is. Where a run gets through, its data
+folder is compared with that of an undisturbed run and emptied, and the next one starts from nothing. With `--warm`, a
+start is a fork that has imported its libraries already. Prints a line a start and counts at the end; exit 1 where
+anything differs, or anything is left behind.
 """
 
 import argparse
@@ -30,13 +31,13 @@ KEDRO = Path(sys.executable).with_name("kedro")
 MARK = "FACELEAK_CHAOS"  # in the environment of all processes that a start has made
 GRACE = 10.0  # seconds after which no process of a killed run may be left
 UNTIL_A_WORKER = 120.0  # seconds
-POLL = 0.05
+POLL = 0.1
+LONGEST_PAUSE = 0.2  # of an undisturbed run, between the last file that is waited for and the kill
 WORKER = "multiprocessing.spawn"
 Process = multiprocessing.context.ForkProcess
 MOMENT = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|\+00:00)?")
 HASH = re.compile(rb"\b[0-9a-f]{64}\b")
 TELLS_WHEN = ("audit.html", "audit.json", "model_card.md")  # and hash files that do: compared without both
-TELLS_HOW_LONG = ("defense_utility_metrics.json", "defense.results.json", "privacy_utility.csv", "privacy_utility.html")
 
 
 @dataclass
@@ -87,6 +88,14 @@ class Project:
         bootstrap_project(self.folder)
         KedroCLI(self.folder).main(command)
 
+    def written_since(self, moment: float) -> int:
+        """Files that were written after `moment`, in seconds since 1970."""
+        count = 0
+        for path in self.data.rglob("*"):
+            with suppress(OSError):  # renamed or removed meanwhile
+                count += path.is_file() and path.stat().st_mtime > moment
+        return count
+
     def log(self) -> str:
         """What the last run has printed."""
         return (self.folder / "log").read_text(errors="replace")
@@ -114,7 +123,7 @@ class Project:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Hash of every file, without what may differ from run to run: moments, and how long a defence took."""
+    """Hash of every file; of those that tell when they were made, without dates and hashes of other files."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(_comparable(path)).hexdigest() for path in files}
 
@@ -130,6 +139,15 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
     """Files that are missing, too many, or different."""
     names = sorted(expected.keys() | found.keys())
     return [name for name in names if expected.get(name) != found.get(name)]
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Whom to kill: the driver or a worker; after how many files, and how many seconds more."""
+
+    victim: str
+    files: int
+    seconds: float
 
 
 @dataclass
@@ -151,12 +169,15 @@ class Tally:
         print(f"  PROBLEM: {problem}", flush=True)
 
 
-def disturb(process: Process, moment: float, victim: str) -> bool:
-    """Kill the run or a worker of it once `moment` seconds have passed; False where it has ended before."""
-    process.join(moment)
+def disturb(project: Project, process: Process, kill: Kill) -> bool:
+    """Kill the run or a worker of it; False where it has ended before."""
+    started = time.time()
+    while process.exitcode is None and project.written_since(started) < kill.files:
+        process.join(POLL)
+    process.join(kill.seconds)
     if process.exitcode is not None:
         return False
-    if victim == "driver":
+    if kill.victim == "driver":
         process.kill()
         return True
     return _kill_worker(process)
@@ -194,32 +215,34 @@ def run(given: argparse.Namespace, folder: Path) -> Tally:
     print(f"undisturbed: {whole:.0f} s, {len(expected)} files", flush=True)
     project, tally = Project(folder / "killed", arguments, given.warm), Tally()
     end = time.monotonic() + 60 * given.minutes
-    moments = _moments(random.Random(given.seed), given.longest or whole)
-    for number, (moment, victim) in enumerate(moments, start=1):
+    results = sum(not name.startswith("cache/") for name in expected)  # which every run writes anew
+    for number, kill in enumerate(_kills(random.Random(given.seed), results, whole), start=1):
         last = tally.kills >= given.kills or time.monotonic() > end
-        outcome = _once(project, tally, None if last else (moment, victim), expected)
+        outcome = _once(project, tally, None if last else kill, expected)
         print(f"{number}: {outcome} ({tally.kills} kills, {tally.finished} runs finished)", flush=True)
         if last:
             return tally
     raise AssertionError
 
 
-def _moments(draw: random.Random, longest: float) -> Iterator[tuple[float, str]]:
-    return ((draw.uniform(0, longest), draw.choice(("driver", "driver", "worker"))) for _ in itertools.count())
+def _kills(draw: random.Random, results: int, whole: float) -> Iterator[Kill]:
+    for _ in itertools.count():
+        victim = draw.choice(("driver", "driver", "worker"))
+        yield Kill(victim, draw.randrange(results), draw.uniform(0, LONGEST_PAUSE * whole))
 
 
-def _once(project: Project, tally: Tally, kill: tuple[float, str] | None, expected: dict[str, str]) -> str:
+def _once(project: Project, tally: Tally, kill: Kill | None, expected: dict[str, str]) -> str:
     """Start once, kill or not, and look at what is left; return what happened."""
     process = project.start()
-    killed = kill is not None and disturb(process, *kill)
+    killed = kill is not None and disturb(project, process, kill)
     process.join()
     code = process.exitcode or 0
     _no_orphans(project, tally)
     if killed and kill is not None and code != 0:
-        tally.killed[kill[1]] += 1
-        if kill[1] == "worker" and code < 0:
+        tally.killed[kill.victim] += 1
+        if kill.victim == "worker" and code < 0:
             tally.note(f"the driver died of its worker's death ({code})")
-        return f"{kill[1]} killed after {kill[0]:.1f} s"
+        return f"{kill.victim} killed {kill.seconds:.1f} s after {kill.files} files"
     if code != 0:
         tally.note(f"a run failed that nobody had killed:\n{project.log()[-3000:]}")
         return "failed"
@@ -251,7 +274,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--longest", type=float, help="latest moment of a kill, in seconds; default: a whole run")
     parser.add_argument("--minutes", type=float, default=1440.0, help="no more kills after that")
     parser.add_argument("--warm", action="store_true", help="fork a process that has imported its libraries")
     parser.add_argument("--pipelines", help="of the smoke environment; default: the whole audit")
