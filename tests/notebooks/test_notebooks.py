@@ -37,7 +37,9 @@ def test_a_notebook_runs_and_draws(name: str, tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv(variable, str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(NOTEBOOKS.parent / "src"))
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    NotebookClient(
+        notebook, timeout=300, startup_timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}
+    ).execute()
     data = [output.data for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
     figures, words = PROMISED[name]
     pictures = [Image.open(io.BytesIO(base64.b64decode(shown["image/png"]))) for shown in data if "image/png" in shown]
