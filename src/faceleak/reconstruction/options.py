@@ -132,7 +132,7 @@ class PersonImageOptions(TargetedOptions):
 class BlindSheetOptions(Options):
     """The sheet on which a person judges `per_kind` faces of each kind, each beside `photographs` of a person.
 
-    answers: the file that the page saves, for the pipeline `judge_sheet`.
+    `answers`: the file that the page saves, for the pipeline `judge_sheet`. `seed`: of which faces and in which order.
     """
 
     per_kind: int = Field(20, ge=1)
