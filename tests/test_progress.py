@@ -56,7 +56,7 @@ def test_a_worker_reports_instead_of_showing(terminal, monkeypatch):
 
 
 def test_what_several_workers_do_under_one_name_is_added_up(terminal):
-    with collecting(multiprocessing.get_context("spawn")) as queue:
+    with collecting(multiprocessing.get_context("spawn").Queue()) as queue:
         for message in (
             *((("first", 0), "Drawing", 10, 25, "people"), (("second", 0), "Drawing", 3, 5, "people")),
             (("first", 0), "Drawing", 25, 25, "people"),
@@ -67,6 +67,6 @@ def test_what_several_workers_do_under_one_name_is_added_up(terminal):
 
 def test_an_error_ends_the_listener():
     threads = set(threading.enumerate())
-    with pytest.raises(RuntimeError), collecting(multiprocessing.get_context("spawn")):
+    with pytest.raises(RuntimeError), collecting(multiprocessing.get_context("spawn").Queue()):
         raise RuntimeError
     assert not set(threading.enumerate()) - threads

@@ -22,7 +22,7 @@ from faceleak.sealed import load_arrays, load_table, load_tree, save_arrays, sav
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
 SPARE_BYTES = 1 << 20
-LEFT = re.compile(rf"\.(?P<name>.+)\.(?P<process>{re.escape(HOST)}-\d+-[\d.]+)\.(?P<kind>partial|old)")
+LEFT = re.compile(rf"\.(?P<name>.+)\.(?P<process>{re.escape(HOST)}-\d+-[\d.]+)\.(?P<kind>partial(-journal)?|old)")
 ROWS_AT_ONCE = 1 << 18  # of a table are hashed in one go, whatever its length
 
 

@@ -6,7 +6,7 @@ def test_faces_of_a_search_are_counted_round_by_round():
     search = SearchOptions(attack="a", candidates=100, selected=4, rounds=3, steps=5, images_per_person=2)
     # rounds start from 16, 8 and 4 latents
     assert faces_climbed(search) == 5 * (16 + 8 + 4)
-    assert faces_ranked(search) == 100 + 2 * (16 + 8 + 4) + 3 * 4
+    assert faces_ranked(search) == 100 + 2 * (16 + 8 + 4) + 3 * 4 + 4 * 4
 
 
 def test_what_is_counted_is_what_a_search_does():

@@ -6,6 +6,7 @@ from typing import Any
 from faceleak.defenses import registry
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.undoing import averaging, finetuning
+from faceleak.defenses.undoing import registry as undoings
 from faceleak.planning.attack_work import COPIES
 from faceleak.planning.configured import ID_BYTES, Audit, reading_cost, training_cost
 from faceleak.planning.networks import BYTES
@@ -82,7 +83,8 @@ def _views(audit: Audit) -> list[Work]:
         costs = [reading_cost(audit.of_target, own)]
         if undoing == "finetuning":
             costs.append(Cost(f"training {audit.of_target.name}", finetuning.EPOCHS * own))
-        works.append(Work("defense", f"views by {undoing}", number, tuple(costs), "views", disk=disk))
+        kept = undoings.get(undoing).IS_A_BACKBONE
+        works.append(Work("defense", f"views by {undoing}", number, tuple(costs), "views", kept=kept, disk=disk * kept))
     return works
 
 

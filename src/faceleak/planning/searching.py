@@ -3,14 +3,17 @@
 from faceleak.planning.configured import Audit
 from faceleak.planning.work import Cost
 from faceleak.reconstruction.objectives.consistency import IMAGES
-from faceleak.reconstruction.options import SearchOptions
+from faceleak.reconstruction.options import FILMED, SearchOptions
 
 STEPS_SHOWN = 3  # sets of faces that are drawn and scored at the end
 
 
 def faces_ranked(search: SearchOptions) -> int:
     """Faces that are drawn and scored without gradients."""
-    return search.candidates + search.images_per_person * sum(_climbers(search)) + STEPS_SHOWN * search.selected
+    filmed = min(search.selected, FILMED) * (search.rounds + 1)
+    return (
+        search.candidates + search.images_per_person * sum(_climbers(search)) + STEPS_SHOWN * search.selected + filmed
+    )
 
 
 def faces_climbed(search: SearchOptions) -> int:

@@ -14,6 +14,7 @@ from faceleak.reconstruction.objectives.registry import check_term
 from faceleak.reconstruction.optimisers.registry import check_optimiser
 from faceleak.reconstruction.priors.options import PriorOptions
 
+FILMED = 8  # of the optimised faces are shown on their way
 TermName = Annotated[str, AfterValidator(check_term)]
 OptimiserName = Annotated[str, AfterValidator(check_optimiser)]
 Weight = Annotated[float, Field(ge=0)]

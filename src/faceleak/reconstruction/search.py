@@ -18,12 +18,11 @@ from faceleak.reconstruction.drawing import Score, draw_faces, rate_people, scor
 from faceleak.reconstruction.keeping import best
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.optimisers import registry as optimisers
-from faceleak.reconstruction.options import SearchOptions
+from faceleak.reconstruction.options import FILMED, SearchOptions
 from faceleak.reconstruction.priors import Prior
 
 SEARCH_STEPS = ("random", "best_random", "optimised")
 FILM = "film"
-FILMED = 8  # of the optimised faces
 
 Arrays = dict[str, NDArray[Any]]
 Remember = Callable[[str, Callable[[], Arrays]], Arrays]
