@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import bn_layers, statistics
 from faceleak.backbones.loading import CARD, HEAD, WEIGHTS, load_backbone
 from faceleak.backbones.training import CHECKPOINT, TrainingError, train
 
@@ -26,18 +28,22 @@ def together(piece, compute, tmp_path):
     return make
 
 
-def assert_the_same_but_for_rounding(found, expected) -> None:
+def assert_the_same_but_for_rounding(found: Backbone, expected: Backbone) -> None:
+    """Losses within 0.1 %; weights within 1 % of the length of each; statistics within 1 % of a standard deviation."""
     losses = [backbone.card.training["losses"] for backbone in (found, expected)]
     np.testing.assert_allclose(*losses, rtol=1e-3)
-    state = expected.net.state_dict()
-    assert list(found.net.state_dict()) == list(state)
-    for name, tensor in found.net.state_dict().items():
-        difference = (tensor - state[name]).float().norm()
-        assert float(difference) <= 5e-3 * float(state[name].float().norm()) + 1e-5, name
+    for name, weight in expected.net.named_parameters():
+        assert (found.net.get_parameter(name) - weight).norm() <= 0.01 * weight.norm() + 1e-4, name
+    layers = bn_layers(found.net)
+    for name, layer in bn_layers(expected.net).items():
+        (mean, variance), (found_mean, found_variance) = statistics(layer), statistics(layers[name])
+        assert float(((found_mean - mean) / variance.sqrt()).abs().max()) < 0.01, name
+        torch.testing.assert_close(found_variance, variance, rtol=0.01, atol=0)
+        assert int(layers[name].num_batches_tracked) == int(layer.num_batches_tracked)
 
 
 def test_two_processes_train_what_one_does_and_leave_the_same_files(piece, together):
-    options = {"epochs": 2, "learning_rate": 0.005, "augmentation": "strong"}
+    options = {"epochs": 2, "learning_rate": 0.001}
     one, two = piece(**options), together(**options)
     assert one.folder.name == two.folder.name
     train(one)
@@ -47,9 +53,8 @@ def test_two_processes_train_what_one_does_and_leave_the_same_files(piece, toget
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_a_killed_process_ends_the_others_and_all_go_on_after_the_last_epoch(piece, together):
-    options = {"epochs": 40, "learning_rate": 0.005}
-    part = together(**options)
+def test_a_killed_process_ends_the_others_and_all_go_on_after_the_last_epoch(together):
+    part = together(epochs=12)
     checkpoint = part.folder / CHECKPOINT
     killed = []
 
@@ -69,15 +74,12 @@ def test_a_killed_process_ends_the_others_and_all_go_on_after_the_last_epoch(pie
     assert killed
     assert multiprocessing.active_children() == []
     assert not (part.folder / CARD).exists()
-    epoch = torch.load(checkpoint)["epoch"]
-    assert epoch < 39
+    before = torch.load(checkpoint)["losses"]
     train(part)
     losses = load_backbone(part.folder).card.training["losses"]
-    assert len(losses) == 40
-    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-    one = piece(**options)
-    train(one)
-    np.testing.assert_allclose(losses, load_backbone(one.folder).card.training["losses"], rtol=0.02)
+    assert len(before) < len(losses) == 12
+    assert losses[: len(before)] == before
+    assert np.mean(losses[-4:]) < np.mean(losses[:4])
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_an_error_before_anything_is_written(together):
