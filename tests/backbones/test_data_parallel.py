@@ -6,15 +6,17 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers, statistics
 from faceleak.backbones.loading import CARD, HEAD, WEIGHTS, load_backbone
-from faceleak.backbones.training import CHECKPOINT, TrainingError, train
+from faceleak.backbones.training import CHECKPOINT, TrainingError, train, train_backbones
 
 
 @pytest.fixture
@@ -28,12 +30,16 @@ def together(piece, compute, tmp_path):
     return make
 
 
-def assert_the_same_but_for_rounding(found: Backbone, expected: Backbone) -> None:
-    """Losses within 0.1 %; weights within 1 % of the length of each; statistics within 1 % of a standard deviation."""
+def weights(backbone: Backbone) -> torch.Tensor:
+    return nn.utils.parameters_to_vector(backbone.net.parameters()).detach()
+
+
+def assert_the_same_but_for_rounding(found: Backbone, expected: Backbone, untrained: Backbone) -> None:
+    """Losses within 0.2 %; weights within 1 % of their way; statistics within 1 % of a standard deviation."""
     losses = [backbone.card.training["losses"] for backbone in (found, expected)]
-    np.testing.assert_allclose(*losses, rtol=1e-3)
-    for name, weight in expected.net.named_parameters():
-        assert (found.net.get_parameter(name) - weight).norm() <= 0.01 * weight.norm() + 1e-4, name
+    np.testing.assert_allclose(*losses, rtol=2e-3)
+    way = (weights(expected) - weights(untrained)).norm()
+    assert (weights(found) - weights(expected)).norm() < 0.01 * way
     layers = bn_layers(found.net)
     for name, layer in bn_layers(expected.net).items():
         (mean, variance), (found_mean, found_variance) = statistics(layer), statistics(layers[name])
@@ -42,44 +48,34 @@ def assert_the_same_but_for_rounding(found: Backbone, expected: Backbone) -> Non
         assert int(layers[name].num_batches_tracked) == int(layer.num_batches_tracked)
 
 
-def test_two_processes_train_what_one_does_and_leave_the_same_files(piece, together):
-    options = {"epochs": 2, "learning_rate": 0.001}
-    one, two = piece(**options), together(**options)
-    assert one.folder.name == two.folder.name
-    train(one)
-    train(two)
-    assert_the_same_but_for_rounding(load_backbone(two.folder), load_backbone(one.folder))
-    assert sorted(path.name for path in two.folder.iterdir()) == [CARD, WEIGHTS, HEAD]
+def kill_one_once_there_is(checkpoint: Path) -> None:
+    while not checkpoint.exists():
+        time.sleep(0.002)
+    os.kill(multiprocessing.active_children()[-1].pid, signal.SIGKILL)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_a_killed_process_ends_the_others_and_all_go_on_after_the_last_epoch(together):
-    part = together(epochs=12)
-    checkpoint = part.folder / CHECKPOINT
-    killed = []
+def test_two_processes_train_what_one_does_even_if_one_of_them_is_killed(piece, together):
+    options = {"epochs": 10, "learning_rate": 0.0003}
+    one, two = piece(**options), together(**options)
+    assert one.folder.name == two.folder.name
+    trained, untrained = train_backbones([one, piece(**options | {"epochs": 0})], one.compute)
 
-    def kill_one() -> None:
-        while not checkpoint.exists():
-            time.sleep(0.01)
-        killed.append(multiprocessing.active_children()[-1].pid)
-        os.kill(killed[0], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill_one, daemon=True)
+    killer = threading.Thread(target=kill_one_once_there_is, args=(two.folder / CHECKPOINT,), daemon=True)
     killer.start()
-    with pytest.raises(
-        TrainingError, match=r"One of the 2 processes that train piece died.*run the same command again"
-    ):
-        train(part)
+    with pytest.raises(TrainingError, match=r"One of the 2 processes that train piece died.*run the same command"):
+        train(two)
     killer.join()
-    assert killed
     assert multiprocessing.active_children() == []
-    assert not (part.folder / CARD).exists()
-    before = torch.load(checkpoint)["losses"]
-    train(part)
-    losses = load_backbone(part.folder).card.training["losses"]
-    assert len(before) < len(losses) == 12
-    assert losses[: len(before)] == before
-    assert np.mean(losses[-4:]) < np.mean(losses[:4])
+    assert not (two.folder / CARD).exists()
+    before = torch.load(two.folder / CHECKPOINT)["losses"]
+
+    train(two)
+    backbone = load_backbone(two.folder)
+    assert 1 <= len(before) < 10
+    assert backbone.card.training["losses"][: len(before)] == before  # they are not trained again
+    assert_the_same_but_for_rounding(backbone, trained, untrained)
+    assert sorted(path.name for path in two.folder.iterdir()) == [CARD, WEIGHTS, HEAD]
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_an_error_before_anything_is_written(together):
