@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers, statistics
@@ -31,15 +30,19 @@ def together(piece, compute, tmp_path):
 
 
 def weights(backbone: Backbone) -> torch.Tensor:
-    return nn.utils.parameters_to_vector(backbone.net.parameters()).detach()
+    return torch.cat([weight.detach().flatten() for weight in backbone.net.parameters()])
 
 
 def assert_the_same_but_for_rounding(found: Backbone, expected: Backbone, untrained: Backbone) -> None:
-    """Losses within 0.2 %; weights within 1 % of their way; statistics within 1 % of a standard deviation."""
-    losses = [backbone.card.training["losses"] for backbone in (found, expected)]
-    np.testing.assert_allclose(*losses, rtol=2e-3)
+    """Losses within 0.1 % of the first; weights within 2 % of their way; statistics within 1 % of a deviation.
+
+    The first two losses, before rounding has grown, are the same to 1 in 100,000.
+    """
+    losses, expected_losses = (np.array(backbone.card.training["losses"]) for backbone in (found, expected))
+    np.testing.assert_allclose(losses[:2], expected_losses[:2], rtol=1e-5)
+    np.testing.assert_allclose(losses, expected_losses, rtol=0, atol=1e-3 * expected_losses[0])
     way = (weights(expected) - weights(untrained)).norm()
-    assert (weights(found) - weights(expected)).norm() < 0.01 * way
+    assert (weights(found) - weights(expected)).norm() < 0.02 * way
     layers = bn_layers(found.net)
     for name, layer in bn_layers(expected.net).items():
         (mean, variance), (found_mean, found_variance) = statistics(layer), statistics(layers[name])
