@@ -200,6 +200,7 @@ def test_workers_are_as_many_as_asked_for_but_no_more_than_pieces(monkeypatch):
     assert worker_count(ComputeOptions(device="cpu", workers=3), pieces=2) == 2
     assert worker_count(ComputeOptions(device="cpu", workers=3), pieces=0) == 1
     assert worker_count(ComputeOptions(device="cpu"), pieces=1000) == available_cores()
+    assert worker_count(ComputeOptions(device="cpu"), pieces=1000, processes=2) == max(1, available_cores() // 2)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for found in (1, 4):
         monkeypatch.setattr(torch.cuda, "device_count", lambda found=found: found)

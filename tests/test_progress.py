@@ -65,6 +65,15 @@ def test_what_several_workers_do_under_one_name_is_added_up(terminal):
     assert "28/30" in terminal.getvalue()
 
 
+def test_workers_of_a_worker_report_to_its_parent(terminal, monkeypatch):
+    parent, report = Listed(), (("first", 0), "Drawing", 1, 2, "people")
+    monkeypatch.setattr(progress, "_parent_queue", parent)
+    with collecting(multiprocessing.get_context("spawn").Queue()) as queue:
+        queue.put(report)
+    assert parent == [report]
+    assert "Drawing" not in terminal.getvalue()
+
+
 def test_an_error_ends_the_listener():
     threads = set(threading.enumerate())
     with pytest.raises(RuntimeError), collecting(multiprocessing.get_context("spawn").Queue()):

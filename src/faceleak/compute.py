@@ -33,6 +33,8 @@ class ComputeOptions(Options):
     pieces at a time; `auto` is one a GPU or one a core, and with `ray` as many as there is room for. `threads`: of a
     piece; `auto` shares the cores out, and with `ray` is 1; the same number gives the same bits on whichever engine.
     `batch_size`: images in a forward pass without gradients. `cache`: folder of what was expensive to make.
+    `training_processes`: how many train one backbone together, on a GPU each or sharing the cores; `threads` are then
+    those of each process, and a piece to train takes so many workers.
 
     Only with `local`: `devices` are the numbers of the GPUs to use, a process on each; `auto` takes all.
 
@@ -49,6 +51,7 @@ class ComputeOptions(Options):
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     gpu_share: float = Field(1.0, gt=0, le=1)
     retries: int = Field(3, ge=0)
+    training_processes: int = Field(1, ge=1)
     batch_size: int = Field(64, ge=1)
     cache: Path = Path("data/cache")
 
@@ -114,13 +117,13 @@ def _cpu_computes_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def worker_count(options: ComputeOptions, pieces: int) -> int:
-    """Number of pieces at a time: one a GPU, or one a core; on Ray, all that there are."""
+def worker_count(options: ComputeOptions, pieces: int, processes: int = 1) -> int:
+    """Number of pieces at a time: one a GPU, or one a core, for each of its processes; on Ray, all that there are."""
     if options.workers != "auto":
         return max(1, min(options.workers, pieces))
     if options.engine == "ray":
         return max(1, pieces)
-    return max(1, min(len(gpus(options)) or available_cores(), pieces))
+    return max(1, min((len(gpus(options)) or available_cores()) // processes, pieces))
 
 
 def gpus(options: ComputeOptions) -> list[int]:
@@ -134,7 +137,7 @@ def gpus(options: ComputeOptions) -> list[int]:
     if device.type != "cuda":
         return []
     found = list(range(torch.cuda.device_count()))
-    if isinstance(options.devices, list):
+    if isinstance(options.devices, list) and not is_worker():
         if missing := sorted(set(options.devices) - set(found)):
             raise DeviceError(f"compute.devices has {missing}, but the GPUs that torch finds here are {found}.")
         return options.devices
@@ -164,8 +167,12 @@ def keep_freed_memory() -> None:
         libc.mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-def run_pieces(function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions) -> list[Result]:
+def run_pieces(
+    function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions, processes: int = 1
+) -> list[Result]:
     """Apply `function` to every piece and return the results in order; pieces must not depend on each other.
+
+    processes: that a piece starts by `run_together`: it gets GPUs and cores for so many.
 
     Where they run is up to `options.engine`; pieces of a piece run where it runs. The first error, or an interrupt,
     ends all others at once and is raised. Raises WorkerError where a process dies for good, and what the engine raises.
@@ -175,10 +182,21 @@ def run_pieces(function: Callable[[Piece], Result], pieces: Sequence[Piece], opt
     if options.engine == "ray" and not is_worker():
         from faceleak.engines import ray
 
-        return ray.run(function, pieces, options)
+        return ray.run(function, pieces, options, processes)
     from faceleak.engines import local
 
-    return local.run(function, pieces, options)
+    return local.run(function, pieces, options, processes)
+
+
+def run_together(function: Callable[[int], Result], options: ComputeOptions) -> list[Result]:
+    """Apply `function` to 0, 1, … in `options.training_processes` at the same time, which may wait for each other.
+
+    They run on this machine, each with a GPU of its own where there is one. The first error ends all at once.
+    Raises DeviceError where GPUs are too few, WorkerError where a process dies.
+    """
+    from faceleak.engines import local
+
+    return local.run_together(function, options)
 
 
 def stream_pieces(

@@ -3,7 +3,7 @@
 import itertools
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from queue import Empty
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.text import Text
 
 Item = TypeVar("Item")
+_Report = tuple[Any, str, int, int, str]  # call, description, done, total, unit
 
 POLL_SECONDS = 0.1
 
@@ -75,10 +76,14 @@ def is_shown() -> bool:
 
 @contextmanager
 def collecting(queue: Any) -> Iterator[Any]:
-    """Show the progress that workers put into `queue`, one of `multiprocessing` or of Ray; gives the queue."""
+    """Show the progress that workers put into `queue`, one of `multiprocessing` or of Ray; gives the queue.
+
+    In a worker it is passed on to the parent.
+    """
     ended = threading.Event()
-    with _bars() as bars:
-        listener = threading.Thread(target=_listen, args=(queue, bars, ended), daemon=True)
+    with _bars() as bars:  # nothing is shown before there is a bar
+        receive = _Collected(bars).receive if _parent_queue is None else _pass_on
+        listener = threading.Thread(target=_listen, args=(queue, receive, ended), daemon=True)
         listener.start()
         try:
             yield queue
@@ -87,19 +92,32 @@ def collecting(queue: Any) -> Iterator[Any]:
             listener.join(timeout=5)
 
 
-def _listen(queue: Any, bars: Progress, ended: threading.Event) -> None:
-    tasks: dict[str, TaskID] = {}
-    calls: dict[str, dict[Any, tuple[int, int]]] = {}
+def _listen(queue: Any, receive: Callable[[_Report], None], ended: threading.Event) -> None:
     while True:
         try:
-            call, description, done, total, unit = queue.get(timeout=POLL_SECONDS)
+            receive(queue.get(timeout=POLL_SECONDS))
         except Empty:
             if ended.is_set():
                 return
-            continue
-        if description not in tasks:
-            tasks[description] = bars.add_task(description, total=total, unit=unit)
-        of_description = calls.setdefault(description, {})
+
+
+def _pass_on(report: _Report) -> None:
+    _parent_queue.put(report)
+
+
+class _Collected:
+    """One bar a description, for all calls of `track` that have it."""
+
+    def __init__(self, bars: Progress) -> None:
+        self.bars = bars
+        self.tasks: dict[str, TaskID] = {}
+        self.calls: dict[str, dict[Any, tuple[int, int]]] = {}
+
+    def receive(self, report: _Report) -> None:
+        call, description, done, total, unit = report
+        if description not in self.tasks:
+            self.tasks[description] = self.bars.add_task(description, total=total, unit=unit)
+        of_description = self.calls.setdefault(description, {})
         of_description[call] = (done, total)
         completed, totals = (sum(column) for column in zip(*of_description.values(), strict=True))
-        bars.update(tasks[description], completed=completed, total=totals)
+        self.bars.update(self.tasks[description], completed=completed, total=totals)

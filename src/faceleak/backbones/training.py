@@ -1,11 +1,15 @@
 """Training a backbone with ArcFace or CosFace on the images of a set of people, resumable after any epoch.
 
 Same images, options and precision → same weights on the same kind of machine, interrupted or not: every epoch draws
-its order and its augmentation from the seed and its own number.
+its order and its augmentation from the seed and its own number. Several processes may train it together
+(`compute.training_processes`); it is then the same but for rounding.
 """
 
+import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -17,11 +21,22 @@ from faceleak.backbones.architectures import build
 from faceleak.backbones.augmentation import augment
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers
+from faceleak.backbones.data_parallel import data_parallel, joined, mean_of_shares
 from faceleak.backbones.faces_input import face_batches
 from faceleak.backbones.head import Head
 from faceleak.backbones.loading import CARD, load_backbone, save_backbone
+from faceleak.backbones.share import WHOLE, Share
 from faceleak.backbones.training_piece import HASHED, TrainingError, TrainingPiece
-from faceleak.compute import ComputeOptions, keep_freed_memory, pick_device, run_pieces, seeded, training_dtype
+from faceleak.compute import (
+    ComputeOptions,
+    WorkerError,
+    keep_freed_memory,
+    pick_device,
+    run_pieces,
+    run_together,
+    seeded,
+    training_dtype,
+)
 from faceleak.pieces import writing
 from faceleak.progress import track
 
@@ -32,7 +47,7 @@ __all__ = ["CHECKPOINT", "TrainingError", "TrainingPiece", "train", "train_backb
 def train_backbones(pieces: list[TrainingPiece], compute: ComputeOptions) -> list[Backbone]:
     """Train each piece that is not in the cache yet, in parallel where there are cores; return all, in order."""
     missing = {piece.folder: piece for piece in pieces if not (piece.folder / CARD).exists()}
-    run_pieces(train, list(missing.values()), compute)
+    run_pieces(train, list(missing.values()), compute, compute.training_processes)
     return [load_backbone(piece.folder) for piece in pieces]
 
 
@@ -42,36 +57,72 @@ def train(piece: TrainingPiece) -> None:
     Raises TrainingError where there are fewer than two people, fewer images than one batch, or a start that misfits.
     """
     piece.check()
+    processes = piece.compute.training_processes
+    if processes == 1:
+        _train(piece, WHOLE)
+        return
+    with TemporaryDirectory() as folder:
+        try:
+            run_together(partial(_train_share, piece, Path(folder) / "meeting"), piece.compute)
+        except WorkerError as error:
+            raise TrainingError(
+                f"One of the {processes} processes that train {piece.name} died, most often because memory ran out. "
+                "Finished epochs are kept: lower compute.training_processes or batch_size and run the same command "
+                "again."
+            ) from error
+
+
+def _train_share(piece: TrainingPiece, meeting: Path, rank: int) -> None:
+    share = Share(rank, piece.compute.training_processes)
+    with joined(share, meeting, pick_device(piece.compute)):
+        _train(piece, share)
+
+
+def _train(piece: TrainingPiece, share: Share) -> None:
     keep_freed_memory()
-    run = _begin(piece)
+    run = _begin(piece, share)
     epochs = range(run.next_epoch, piece.options.epochs)
-    for epoch in track(epochs, f"Training {piece.name}", len(epochs), "epochs"):
+    for epoch in track(epochs, f"Training {piece.name}", len(epochs), "epochs") if share.writes else epochs:
         run.train_epoch(epoch)
-        run.save_checkpoint(epoch)
-    save_backbone(run.result(), piece.folder)
-    (piece.folder / CHECKPOINT).unlink(missing_ok=True)
+        if share.writes:
+            run.save_checkpoint(epoch)
+    if share.writes:
+        save_backbone(run.result(), piece.folder)
+        (piece.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _begin(piece: TrainingPiece) -> "_Run":
+def _begin(piece: TrainingPiece, share: Share) -> "_Run":
     """Go on from the checkpoint; start anew without one, or with one that cannot be read."""
-    run, path = _Run(piece), piece.folder / CHECKPOINT
+    run, path = _Run(piece, share), piece.folder / CHECKPOINT
     if not path.exists():
         return run
     try:
         run.restore(path)
     except Exception:  # readers of damaged files raise whatever they stumble on, when a part is restored already
-        path.unlink()
-        return _Run(piece)
+        return _Run(piece, share)
     return run
+
+
+class _Step(nn.Module):
+    """Faces (n, 3, height, width) and class numbers (n,) → loss (scalar)."""
+
+    def __init__(self, backbone: Backbone, head: ArcFaceHead, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.backbone, self.head, self.dtype = backbone, head, dtype
+
+    def forward(self, faces: Tensor, classes: Tensor) -> Tensor:
+        with torch.autocast(faces.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            embeddings = self.backbone(faces)
+        loss: Tensor = self.head(embeddings, classes)
+        return loss
 
 
 class _Run:
     """The state that training carries from step to step."""
 
-    def __init__(self, piece: TrainingPiece) -> None:
-        self.piece, options = piece, piece.options
+    def __init__(self, piece: TrainingPiece, share: Share) -> None:
+        self.piece, self.share, options = piece, share, piece.options
         self.device = pick_device(piece.compute)
-        self.dtype = training_dtype(piece.compute, self.device)
         images = piece.images.sort_values(HASHED)  # as in `data_hash`, so that the order of the rows changes nothing
         self.positions = piece.store.positions(images["image_id"])
         codes, self.people = pd.factorize(images["identity"], sort=True)
@@ -84,6 +135,8 @@ class _Run:
         if piece.start is not None:
             self.backbone.net.load_state_dict(load_backbone(piece.start).net.state_dict())
         self.backbone, self.head = self.backbone.to(self.device), head.to(self.device)
+        step = _Step(self.backbone, self.head, training_dtype(piece.compute, self.device))
+        self.loss_of = data_parallel(step, share, self.device)
         self.steps = len(self.positions) // options.batch_size  # an incomplete last batch is left out
         parameters = [p for p in (*self.backbone.parameters(), *self.head.parameters()) if p.requires_grad]
         self.optimizer = torch.optim.SGD(
@@ -107,28 +160,28 @@ class _Run:
             for layer in bn_layers(self.backbone.net).values():
                 layer.eval()
         total = torch.zeros((), device=self.device)
-        with seeded(int(random.integers(2**31))):
+        with seeded(int(random.integers(2**31)) + self.share.rank):
             for faces, classes in self._batches(order, random):
-                with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                    embeddings = self.backbone(faces)
-                loss = self.head(embeddings, classes)
+                loss = self.loss_of(faces, classes)
                 total += loss.detach()
                 self.optimizer.zero_grad()
                 loss.backward()
                 self.optimizer.step()
                 self.schedule.step()
-        if not torch.isfinite(loss):
+        last, total_of_all = mean_of_shares(torch.stack([loss.detach(), total]), self.share).tolist()
+        if not math.isfinite(last):
             raise TrainingError(
-                f"The loss of {self.piece.name} is {loss.item()} after epoch {epoch + 1}. Lower its learning_rate."
+                f"The loss of {self.piece.name} is {last} after epoch {epoch + 1}. Lower its learning_rate."
             )
-        self.losses.append(total.item() / self.steps)
+        self.losses.append(total_of_all / self.steps)
 
     def _batches(self, order: "np.ndarray", random: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        canvas, batch_size = self.backbone.canvas, self.piece.options.batch_size
-        batches = face_batches(self.piece.store, self.positions[order], canvas, batch_size, self.device)
+        canvas, options, share = self.backbone.canvas, self.piece.options, self.share
+        own, images = share.positions(order, options.batch_size), options.batch_size // share.processes
+        batches = face_batches(self.piece.store, self.positions[own], canvas, images, self.device)
         for number, faces in enumerate(batches):
-            classes = self.classes[order[number * batch_size : (number + 1) * batch_size]]
-            yield augment(faces, self.piece.options, random), classes
+            classes = self.classes[own[number * images : (number + 1) * images]]
+            yield augment(faces, options, random, share), classes
 
     def result(self) -> Backbone:
         weight = self.head.weight.detach().cpu()

@@ -27,8 +27,11 @@ CODE = tuple(
         "augmentation",
         "iresnet",
         "normalisation",
+        "data_parallel",
         "placing",
         "renormalising",
+        "share",
+        "synchronised",
         "backbone",
         "batch_norm",
         "faces_input",
@@ -62,7 +65,10 @@ class TrainingPiece:
 
     @cached_property
     def folder(self) -> Path:
-        """Where the result lies once it is there: named by everything that it depends on. Raises BackboneError."""
+        """Where the result lies once it is there: named by everything that it depends on. Raises BackboneError.
+
+        Threads and processes are no part of it: with other numbers of them the result differs by rounding alone.
+        """
         precision = str(training_dtype(self.compute, pick_device(self.compute)))
         code = code_version(*CODE, *source_modules(self.options.architecture))
         return self.cache / fingerprint(self.data_hash, self.options, precision, code, *self._start_parts())
@@ -101,12 +107,17 @@ class TrainingPiece:
         )
 
     def check(self) -> None:
-        """Raise TrainingError where there is too little to train on, or the start is of another kind."""
+        """Raise TrainingError where there is too little to train on, or processes or start do not fit."""
         people, images = self.images["identity"].nunique(), len(self.images)
         if people < 2 or images < self.options.batch_size:
             raise TrainingError(
                 f"{self.name} cannot be trained on {images} images of {people} people: it takes at least two people "
                 f"and one batch of {self.options.batch_size} images. Give it more people, or lower its batch_size."
+            )
+        if self.options.batch_size % self.compute.training_processes:
+            raise TrainingError(
+                f"{self.name} has a batch_size of {self.options.batch_size}, which {self.compute.training_processes} "
+                "processes cannot share equally. Change compute.training_processes or its batch_size."
             )
         if self.start is not None:
             self._check_start(self.start)

@@ -107,7 +107,7 @@ def make_views(
 def undo_all(pieces: Mapping[Key, ViewPiece], compute: ComputeOptions) -> dict[Key, Backbone]:
     """Undo what is not in the cache yet, in parallel where there are cores; what cannot be kept is undone each time."""
     kept = {key: piece for key, piece in pieces.items() if undoings.get(piece.undoing).IS_A_BACKBONE}
-    run_pieces(make_view, missing(kept.values()), compute)
+    run_pieces(make_view, missing(kept.values()), compute, compute.training_processes)  # some train
     return {
         key: load_backbone(piece.folder) if key in kept else undoings.get(piece.undoing).undo(piece.released, piece.own)
         for key, piece in pieces.items()

@@ -7,7 +7,7 @@ import platform
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
@@ -15,38 +15,75 @@ from typing import Any
 from faceleak import progress
 from faceleak.compute import (
     ComputeOptions,
+    DeviceError,
     Piece,
     Result,
     WorkerError,
     available_cores,
     gpus,
     keep_freed_memory,
+    pick_device,
     worker_count,
 )
 from faceleak.engines.worker import become_worker, is_worker
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+SECONDS_TO_NOTICE_A_DEATH = 5.0
 PIECES_AHEAD = 4  # for each worker, so that none waits
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 
-def run(function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions) -> list[Result]:
+def run(
+    function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions, processes: int = 1
+) -> list[Result]:
     """Apply `function` to every piece and return the results in order.
 
     One worker runs them here, several in processes of their own; a script that calls this needs the usual
     `if __name__ == "__main__":`. The first error, or an interrupt, ends the processes at once and is raised.
     Raises WorkerError where a process dies.
     """
-    workers = 1 if is_worker() else worker_count(options, len(pieces))
+    workers = 1 if is_worker() else worker_count(options, len(pieces), processes)
     if workers == 1:
         return [function(piece) for piece in pieces]
     threads = None if options.threads == "auto" else options.threads
     devices = gpus(options) if options.device in ("auto", "cuda") else []
-    with _workers(workers, threads, devices) as executor:
+    of_workers = [devices[first : first + processes] for first in range(0, len(devices) - processes + 1, processes)]
+    with _workers(workers, threads, of_workers) as executor:
         futures = [executor.submit(function, piece) for piece in pieces]
         for future in as_completed(futures):
             future.result()
         return [future.result() for future in futures]
+
+
+def run_together(function: Callable[[int], Result], options: ComputeOptions) -> list[Result]:
+    """Apply `function` to the number of each of `options.training_processes`, all at the same time.
+
+    Raises DeviceError where there are too few GPUs, and else as `run`.
+    """
+    import torch
+
+    count, devices = options.training_processes, gpus(options)
+    if pick_device(options).type == "cuda" and len(devices) < count:
+        raise DeviceError(
+            f"compute.training_processes is {count}, each with a GPU of its own, and there are {len(devices)} here. "
+            "Lower it, or change compute.devices."
+        )
+    threads = max(1, torch.get_num_threads() // count) if options.threads == "auto" else options.threads
+    with _workers(count, threads, [[device] for device in devices]) as executor:
+        futures = [executor.submit(function, number) for number in range(count)]
+        for future in as_completed(futures):
+            _raise_cause(future, futures)
+        return [future.result() for future in futures]
+
+
+def _raise_cause(ended: "Future[Any]", together: "list[Future[Any]]") -> None:
+    """Raise the error of `ended`, or that of a process which died: what waits for it may have failed before."""
+    if isinstance(ended.exception(), RuntimeError):  # as torch says that it lost its connection
+        wait(together, SECONDS_TO_NOTICE_A_DEATH)
+        for future in together:
+            if future.done() and isinstance(future.exception(), BrokenProcessPool):
+                future.result()
+    ended.result()
 
 
 def stream(
@@ -67,13 +104,15 @@ def stream(
 
 
 @contextmanager
-def _workers(count: int, threads: int | None = None, devices: Sequence[int] = ()) -> Iterator[ProcessPoolExecutor]:
+def _workers(
+    count: int, threads: int | None = None, devices: Sequence[Sequence[int]] = ()
+) -> Iterator[ProcessPoolExecutor]:
     """Processes that share cores and GPUs; they are ended at once where the block ends by an error or an interrupt."""
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     visible: Any = context.Queue()
     for worker in range(count if devices else 0):
-        visible.put(_name_of_gpu(devices[worker % len(devices)]))
+        visible.put(",".join(map(_name_of_gpu, devices[worker % len(devices)])))
     with (
         # before they start, so that torch and BLAS both obey
         _exported("OMP_NUM_THREADS", str(threads or max(1, available_cores() // count))),

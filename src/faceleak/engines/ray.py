@@ -61,7 +61,9 @@ class _Reporter:
         self.queue.put_nowait.remote(progress)
 
 
-def run(function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions) -> list[Result]:
+def run(
+    function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions, processes: int = 1
+) -> list[Result]:
     """Apply `function` to every piece on the cluster and return the results in order.
 
     The first error of a piece is raised as it is and ends all others at once, as an interrupt does.
@@ -72,7 +74,7 @@ def run(function: Callable[[Piece], Result], pieces: Sequence[Piece], options: C
     running: dict[Any, int] = {}
     driver = _describe(options)
     with _progress() as queue, _ending(running):
-        submit = _remote(options, driver)
+        submit = _remote(options, driver, processes)
         limit = len(pieces) if options.workers == "auto" else options.workers
         for number, piece in enumerate(pieces):
             if len(running) == limit:
@@ -163,16 +165,17 @@ def _ending(running: dict[Any, int]) -> Iterator[None]:
         raise
 
 
-def _remote(options: ComputeOptions, driver: _Driver) -> Any:
+def _remote(options: ComputeOptions, driver: _Driver, processes: int) -> Any:
     import ray
 
-    threads = 1 if options.threads == "auto" else options.threads
-    gpus = options.gpu_share if driver.computes[0] == "cuda" else 0
+    threads = (1 if options.threads == "auto" else options.threads) * processes
+    gpu_share = options.gpu_share if processes == 1 else processes
+    gpus = gpu_share if driver.computes[0] == "cuda" else 0
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     if not any(node.get("CPU", 0) >= threads and node.get("GPU", 0) >= gpus for node in nodes):
         raise ClusterError(
             f"A piece takes {threads} cores and {gpus} GPUs, and no node of the Ray cluster has that many. Lower "
-            "compute.threads or compute.gpu_share, or set compute.device to `cpu`."
+            "compute.threads, compute.training_processes or compute.gpu_share, or set compute.device to `cpu`."
         )
     return ray.remote(_work).options(num_cpus=threads, num_gpus=gpus, max_retries=options.retries)
 

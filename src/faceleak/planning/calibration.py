@@ -71,7 +71,7 @@ def _measure_and_time(calibration: _Calibration) -> tuple[dict[str, Rate], float
 def _measure(calibration: _Calibration) -> dict[str, Rate]:
     audit = calibration.audit
     with TemporaryDirectory() as folder:
-        compute = audit.compute.model_copy(update={"cache": Path(folder), "workers": 1})
+        compute = audit.compute.model_copy(update={"cache": Path(folder), "workers": 1, "training_processes": 1})
         sample = Sample(calibration.store, calibration.images, compute)
         known = {**measurements_of_workers(audit, sample), **measurements_here(audit, sample)}
         return {name: known[name]() for name in calibration.quantities}
