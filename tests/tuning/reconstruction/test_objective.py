@@ -11,9 +11,9 @@ from faceleak.metrics.identity_match import measure_match
 from faceleak.metrics.intervals import Interval
 from faceleak.metrics.judge import make_judge
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.reconstruction import search as searching
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives.objective import Objective
+from faceleak.reconstruction.optimisers import adam
 from faceleak.reconstruction.priors import load_prior
 from faceleak.tuning.reconstruction.objective import OwnTarget, SearchObjective, standard_error, steps_per_face
 from faceleak.tuning.reconstruction.space import parameters_of
@@ -61,13 +61,13 @@ def test_a_trial_is_worth_what_judges_say_of_the_optimised_faces(own_target: Own
     ],
 )
 def test_steps_are_counted_as_the_search_takes_them(own_target, monkeypatch, changes: dict) -> None:
-    taken, gradient = [], searching.gradient
+    taken, gradient = [], adam.gradient
 
     def counted(prior, climbed, latents, noise, *arguments):
         taken.append(len(noise))
         return gradient(prior, climbed, latents, noise, *arguments)
 
-    monkeypatch.setattr(searching, "gradient", counted)
+    monkeypatch.setattr(adam, "gradient", counted)
     search = SMALL.model_copy(update={"steps": 1} | changes)
     replace(own_target).measure(search, DEMO)
     assert steps_per_face(search) == sum(taken) / search.selected
