@@ -11,6 +11,7 @@ from faceleak.metrics.identity_match import measure_match
 from faceleak.metrics.intervals import Interval
 from faceleak.metrics.judge import make_judge
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.reconstruction import search as searching
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.optimisers import adam
