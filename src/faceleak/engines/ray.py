@@ -31,6 +31,7 @@ from faceleak.engines.worker import become_worker
 from faceleak.errors import FaceleakError
 from faceleak.pieces import remembered_json
 
+GRACE = 1.0  # seconds
 OBJECT_STORE = 256 << 20  # bytes of shared memory for pieces on their way, of a cluster of our own; more goes to disk
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # what makes Ray listen on 127.0.0.1 alone, on any system
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}  # a busy machine takes its time
@@ -154,14 +155,20 @@ def _progress() -> Iterator[Any]:
 
 @contextmanager
 def _ending(running: dict[Any, int]) -> Iterator[None]:
-    """End all that runs where the block ends by an error or an interrupt."""
+    """End all that runs where the block ends by an error or an interrupt.
+
+    What is about to end by itself may: Ray's own process breaks down where a piece ends while it is being cancelled
+    (its pull request 54798 mends some of these cases).
+    """
     import ray
 
     try:
         yield
     except BaseException:
-        for reference in running:
-            ray.cancel(reference, force=True)
+        if running:
+            _, unfinished = ray.wait(list(running), num_returns=len(running), timeout=GRACE)
+            for reference in unfinished:
+                ray.cancel(reference, force=True)
         raise
 
 
