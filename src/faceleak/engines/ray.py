@@ -192,8 +192,9 @@ def _collect(running: dict[Any, int], results: dict[int, Any]) -> None:
     import ray
 
     (done,), _ = ray.wait(list(running), num_returns=1)
+    number = running.pop(done)  # before an error of it could end the others: it has ended itself
     try:
-        results[running.pop(done)] = ray.get(done)
+        results[number] = ray.get(done)
     except ray.exceptions.RayTaskError as error:
         raise (error.cause if isinstance(error.cause, Exception) else error) from None
     except ray.exceptions.RayError as error:
