@@ -105,18 +105,19 @@ def tag_origin(run_params: dict[str, Any]) -> None:
     pipelines = " + ".join(run_params.get("pipeline_names") or ["audit"])
     name = pipelines if environment == "base" else f"{pipelines} ({environment})"
     changed = changed_parameters(run_params)
+    origin = {"commit": commit() or "none", "uncommitted_changes": str(has_uncommitted_changes())}
     mlflow.set_tags(
         {
             "mlflow.runName": f"{name}: {changed}" if changed else name,
             PROCESS_TAG: this_process(),
             "faceleak.environment": environment,
             "faceleak.command": command(run_params),
-            "mlflow.source.git.commit": commit() or "none",
-            "faceleak.uncommitted_changes": str(has_uncommitted_changes()),
+            "mlflow.source.git.commit": origin["commit"],
+            "faceleak.uncommitted_changes": origin["uncommitted_changes"],
             **({CHANGED_TAG: changed} if changed else {}),
         }
     )
-    mlflow.log_params({"origin.commit": commit() or "none", "origin.uncommitted_changes": has_uncommitted_changes()})
+    mlflow.log_params({f"origin.{name}": value for name, value in origin.items()})
     for tag in SAID_TWICE & {name for name, value in run_params.items() if value}:
         mlflow.delete_tag(tag)
     mlflow.delete_tag("kedro_command")  # without environment and parameters

@@ -58,7 +58,7 @@ def embed_pixels(backbone: Backbone, pixels: NDArray[np.uint8], compute: Compute
     starts = range(0, len(pixels), compute.batch_size)
     with torch.inference_mode(), reading(backbone):
         batches = (to_tensor(pixels[start : start + compute.batch_size], device) for start in starts)
-        rows = [backbone(faces).float().cpu().numpy() for faces in batches]
+        rows = list(_fetched(backbone(faces).float() for faces in batches))
     return _finite(np.concatenate(rows), "Embedding")
 
 
