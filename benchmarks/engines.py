@@ -1,10 +1,12 @@
 """Engines beside each other on this machine, a Ray cluster of two nodes among them: `python -m benchmarks.engines`.
 
-Same metrics of the smoke audit, rate of training, overhead a piece, and what is trained again after a SIGKILL.
+Same metrics of the smoke audit's stage 1, rates of training and of reading, overhead a piece, and what is trained again
+after a SIGKILL. `… demo` then runs both stages of the demo audit on each engine, with times of every node.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,29 +23,51 @@ import pandas as pd
 import psutil
 import torch
 
+from faceleak.backbones.architectures import build
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.card import BackboneCard
 from faceleak.backbones.loading import WEIGHTS
 from faceleak.backbones.training import CHECKPOINT, TrainingPiece, train
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import ComputeOptions, run_pieces
+from faceleak.compute import ComputeOptions, run_pieces, seeded
 from faceleak.engines.ray import LOOPBACK, SETTINGS
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
+from faceleak.signals.reading import read_signals
 
 FOLDER, SMOKE = Path("data/engines"), Path("data/smoke")
 STORE = SMOKE / "02_intermediate/faces.arrow"
-STAGES = "target,membership"
+READ = BackboneCard(architecture="iresnet18", embedding_size=512)
+SHARD = 50  # images of a piece
 PIECES, EPOCHS, EMPTY = 4, 6, 500
+NODE_TIME = re.compile(r"^\[ *\d+/\d+\] (?P<name>\w+)  (?P<seconds>[\d.]+) s$", re.MULTILINE)
+LONG_NODE = 5.0  # seconds
 TIMED_EPOCHS = 60  # long enough that what a worker takes to start counts for little
 NODE = {"num_cpus": 1, "object_store_memory": 100 << 20}
 COMPUTE: dict[str, Any] = {"device": "cpu", "precision": "float32", "threads": 1}
 
 
-def run() -> bool:
+@dataclass(frozen=True)
+class Run:
+    """What is run on each engine: pipelines of an environment, whose results lie in a folder."""
+
+    name: str
+    env: str
+    pipelines: str
+    data: Path
+    shard_images: int
+
+
+STAGE_1_OF_SMOKE = Run("target and membership of the smoke audit", "smoke", "target,membership", SMOKE, SHARD)
+DEMO = Run("both stages of the demo audit", "local", "attack", Path("data"), 500)
+
+
+def run(audits: list[Run]) -> bool:
     """Print a line for each measurement; return whether metrics and weights agree and no more was trained than lost."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     torch.set_num_threads(COMPUTE["threads"])  # of this process, which is the one worker; `kedro run` sees to it
     if not STORE.exists():
-        _kedro("faces")
+        _kedro("smoke", "faces")
     with _cluster() as cluster:
         engines: dict[str, dict[str, Any]] = {
             "local, 1 worker": {"workers": 1},
@@ -52,12 +77,14 @@ def run() -> bool:
         for name, options in engines.items():
             _overhead(name, options)
         weights = {name: _training(name, options) for name, options in engines.items()}
+        signals = {name: _reading(name, options) for name, options in engines.items()}
         on_ray = engines["ray, 2 nodes"]
         lost = [_killed("worker", on_ray, _kill_worker), _killed("node", on_ray, partial(_kill_node, cluster))]
         cluster.add_node(**NODE)
-        metrics = {name: _audit(name, options) for name, options in engines.items()}
-    same = len(set(metrics.values())) == len(set(weights.values())) == 1
-    print(f"metrics and weights {'are the same to the bit' if same else f'differ: {metrics} {weights}'}")
+        results = [weights, signals]
+        results += [{name: _audit(name, options, audit) for name, options in engines.items()} for audit in audits]
+    same = all(len(set(of_engines.values())) == 1 for of_engines in results)
+    print(f"weights, signals and metrics {'are the same to the bit' if same else f'differ: {results}'}")
     return same and all(again == [0] * (PIECES - 1) + [1] for again in lost)
 
 
@@ -76,18 +103,23 @@ def _cluster() -> Iterator[Any]:
         cluster.shutdown()
 
 
-def _kedro(pipelines: str, **params: Any) -> None:
+def _kedro(env: str, pipelines: str, **params: Any) -> str:
+    """What `kedro run` says."""
     given = ",".join(f"compute.{key}={value}" for key, value in (COMPUTE | params).items())
-    command = [sys.executable, "-m", "kedro", "run", "--env=smoke", f"--pipelines={pipelines}", f"--params={given}"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "kedro", "run", f"--env={env}", f"--pipelines={pipelines}", f"--params={given}"]
+    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
-def _audit(name: str, options: dict[str, Any]) -> str:
-    """Run target and membership with a cache of their own; return a hash of their metrics."""
-    with _timed(f"{name}: target and membership of the smoke audit"):
-        _kedro(STAGES, **options, cache=FOLDER / name.replace(", ", "-").replace(" ", "-") / "cache")
+def _audit(name: str, options: dict[str, Any], audit: Run) -> str:
+    """Run it with a cache of its own; return a hash of its metrics."""
+    cache = FOLDER / f"{audit.env} {name}".replace(", ", "-").replace(" ", "-") / "cache"
+    with _timed(f"{name}: {audit.name}"):
+        said = _kedro(audit.env, audit.pipelines, **options, cache=cache, shard_images=audit.shard_images)
+    for node in NODE_TIME.finditer(said):
+        if float(node["seconds"]) >= LONG_NODE:
+            print(f"    {node['name']} {node['seconds']} s", flush=True)
     digest = hashlib.sha256()
-    for file in sorted((SMOKE / "08_reporting").glob("*_metrics.json")):
+    for file in sorted((audit.data / "08_reporting").glob("*_metrics.json")):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
 
@@ -123,6 +155,17 @@ def _training(name: str, options: dict[str, Any]) -> str:
     with _timed(f"{name}: {PIECES} references of {TIMED_EPOCHS} epochs"):
         run_pieces(train, pieces, compute)
     return _hash_of(pieces)
+
+
+def _reading(name: str, options: dict[str, Any]) -> str:
+    """Read one backbone's signals of many images in shards; return a hash of their table."""
+    compute = ComputeOptions(**COMPUTE, **options, cache=FOLDER / f"read {name}", shard_images=SHARD)
+    store = FaceStore(STORE)
+    with seeded(0):
+        backbone = Backbone(build(READ), READ).eval()
+    with _timed(f"{name}: signals of an iResNet-18, {len(store)} images in shards of {SHARD}"):
+        table = read_signals(["bn_moments", "bn_distance", "embedding"], backbone, store, store.manifest(), compute)
+    return hashlib.sha256(table.iloc[:, 1:].to_numpy().tobytes()).hexdigest()
 
 
 def _hash_of(pieces: list[TrainingPiece]) -> str:
@@ -179,4 +222,5 @@ def _timed(what: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if run() else 1)
+    audits = [STAGE_1_OF_SMOKE, DEMO] if "demo" in sys.argv[1:] else [STAGE_1_OF_SMOKE]
+    sys.exit(0 if run(audits) else 1)

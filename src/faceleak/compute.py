@@ -32,7 +32,8 @@ class ComputeOptions(Options):
     one. `precision`: of training and optimisation; `auto` is bfloat16 where the hardware computes in it. `workers`:
     pieces at a time; `auto` is one a GPU or one a core, and with `ray` as many as there is room for. `threads`: of a
     piece; `auto` shares the cores out, and with `ray` is 1; the same number gives the same bits on whichever engine.
-    `batch_size`: images in a forward pass without gradients. `cache`: folder of what was expensive to make.
+    `batch_size`: images in a forward pass without gradients. `shard_images`: so many images of one backbone are read as
+    one piece; with another number they are read anew. `cache`: folder of what was expensive to make.
     `training_processes`: how many train one backbone together, on a GPU each or sharing the cores; `threads` are then
     those of each process, and a piece to train takes so many workers.
 
@@ -53,6 +54,7 @@ class ComputeOptions(Options):
     retries: int = Field(3, ge=0)
     training_processes: int = Field(1, ge=1)
     batch_size: int = Field(64, ge=1)
+    shard_images: int = Field(65536, ge=1)
     cache: Path = Path("data/cache")
 
     @model_validator(mode="after")

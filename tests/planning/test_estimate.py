@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from faceleak.planning.calibration import Rates
@@ -45,3 +47,13 @@ def test_one_worker_starts_no_process():
     trained = Work("attack", "target", 1, (Cost("training", 10),), "pool")
     (line,) = lines([trained], RATES, workers=1)
     assert line.seconds == pytest.approx(21)
+
+
+def test_shards_of_one_piece_share_the_workers():
+    rates = replace(RATES, by_workers={**RATES.by_workers, "reading": Rate(2.0, 2.0, 0.0, 10.0, "measured")})
+    (whole,) = lines([Work("attack", "signals", 2, (Cost("reading", 12),))], rates, workers=2)
+    (shared,) = lines([Work("attack", "signals", 2, (Cost("reading", 12, shards=3),))], rates, workers=2)
+    assert whole.seconds == pytest.approx(2 * 12 * 0.5)
+    assert shared.seconds == pytest.approx(2 * (6 + 2 * 4 * 2))  # two of three shards by one worker, after the start
+    assert shared.cpu_seconds == pytest.approx(2 * 12 * 2)
+    assert (whole.memory, shared.memory) == (0, 2 * 10)

@@ -16,7 +16,7 @@ from faceleak.signals.anchor_similarity import NoAnchorsError
 from faceleak.signals.columns import columns_of
 from faceleak.signals.gathering import Gathering
 from faceleak.signals.head_loss import NoHeadError
-from faceleak.signals.reading import NotTogetherError, read_signals
+from faceleak.signals.reading import NotTogetherError, read_signals, signal_paths
 from faceleak.signals.registry import Signal, UnknownSignalError
 
 bn_distance, bn_moments = (registry.get_reader(name) for name in ("bn_distance", "bn_moments"))
@@ -130,6 +130,30 @@ def test_comparisons_start_from_unit_embeddings(tiny_backbone, demo_store, image
     for row in np.flatnonzero(mates.sum(1) > 1):
         others = np.flatnonzero(mates[row] & (np.arange(20) != row))
         assert table["reference_similarity.mean"][row] == pytest.approx(cosines[row, others].mean(), abs=1e-5)
+
+
+def test_shards_give_the_same_table_and_only_a_lost_one_is_read_again(
+    tiny_backbone, demo_store, images, anchors, fresh, reads
+):
+    names = ["bn_moments", "embedding", "reference_similarity", "anchor_similarity"]
+    whole = read_signals(names, tiny_backbone, demo_store, images, fresh, anchors)
+    sharded = fresh.model_copy(update={"cache": fresh.cache / "sharded", "shard_images": 8, "workers": 1})
+    number = len(reads)
+    read = read_signals(names, tiny_backbone, demo_store, images, sharded, anchors)
+    pd.testing.assert_frame_equal(read, whole, rtol=1e-5, atol=1e-6)
+    assert len(reads) - number == 3 + 2
+    of_signal = signal_paths([bn_moments], tiny_backbone, tiny_backbone.weights_hash(), demo_store, images, sharded)
+    of_signal["bn_moments"][1].unlink()
+    number = len(reads)
+    pd.testing.assert_frame_equal(read_signals(names, tiny_backbone, demo_store, images, sharded, anchors), read)
+    assert len(reads) - number == 1
+
+
+def test_shards_are_read_side_by_side(tiny_backbone, demo_store, images, fresh):
+    together = read_signals(["bn_moments"], tiny_backbone, demo_store, images, fresh)
+    two = fresh.model_copy(update={"cache": fresh.cache / "sharded", "shard_images": 10, "workers": 2})
+    read = read_signals(["bn_moments"], tiny_backbone, demo_store, images, two)
+    pd.testing.assert_frame_equal(read, together, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("none", [None, pd.DataFrame({"image_id": []})])

@@ -70,17 +70,20 @@ def run(
     The first error of a piece is raised as it is and ends all others at once, as an interrupt does.
     Raises ClusterError where the cluster cannot be used, WorkerError where a piece's processes died again and again.
     """
+    import ray
+
     _connect(options)
     results: dict[int, Result] = {}
     running: dict[Any, int] = {}
     driver = _describe(options)
     with _progress() as queue, _ending(running):
         submit = _remote(options, driver, processes)
+        shared = ray.put(function)  # once for all pieces: it may hold a backbone
         limit = len(pieces) if options.workers == "auto" else options.workers
         for number, piece in enumerate(pieces):
             if len(running) == limit:
                 _collect(running, results)
-            running[submit.remote(function, piece, driver, queue)] = number
+            running[submit.remote(shared, piece, driver, queue)] = number
         while running:
             _collect(running, results)
     return [results[number] for number in range(len(pieces))]

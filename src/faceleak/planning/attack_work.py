@@ -63,7 +63,7 @@ def _readings(audit: Audit) -> list[Work]:
     def reading(kind: str, network: Network, pieces: int, rows: int, names: list[str], more: int = 0) -> Work:
         table = rows * (audit.table_columns(network, names) * BYTES + ID_BYTES)
         cached = (rows + more) * audit.cached_columns(network, names) * BYTES
-        costs = (reading_cost(network, rows + more), Cost("comparing", rows))
+        costs = (reading_cost(network, rows + more, audit.shards(rows)), Cost("comparing", rows))
         return Work("attack", kind, pieces, costs, disk=table + cached, held=COPIES * pieces * table)
 
     people = counts.images("member", "same_identity", "unseen_identity", "public")
@@ -80,7 +80,7 @@ def _readings(audit: Audit) -> list[Work]:
             "attack",
             "blind baseline",
             1,
-            (reading_cost(theirs, evaluated), Cost("fitting blind", counts.known)),
+            (reading_cost(theirs, evaluated, audit.shards(evaluated)), Cost("fitting blind", counts.known)),
             kept=False,
         ),
         *judges,

@@ -62,6 +62,10 @@ class Audit:
         names = [signal.name for signal in readers_of(signals)]
         return sum(map(len, network.columns(names).values()))
 
+    def shards(self, images: int) -> int:
+        """Pieces that so many images of one backbone are read as."""
+        return max(1, -(-images // self.compute.shard_images))
+
     def table_columns(self, network: Network, signals: list[str]) -> int:
         """Numbers an image in a table of these signals; comparisons are read among other images too."""
         widths = {name: len(columns) for name, columns in network.columns(signals).items()}
@@ -75,6 +79,6 @@ def training_cost(network: Network, options: TrainingOptions, images: int, epoch
     return Cost(f"training {network.name}", (options.epochs if epochs is None else epochs) * steps * options.batch_size)
 
 
-def reading_cost(network: Network, images: float) -> Cost:
+def reading_cost(network: Network, images: float, shards: int = 1) -> Cost:
     """Forward passes with all that signals read on the way; a plain embedding is counted as one too."""
-    return Cost(f"reading {network.name}", images)
+    return Cost(f"reading {network.name}", images, shards)

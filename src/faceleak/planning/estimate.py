@@ -7,7 +7,7 @@ from typing import Any
 
 from faceleak.planning.calibration import Rates
 from faceleak.planning.rates import Rate
-from faceleak.planning.work import Work
+from faceleak.planning.work import Cost, Work
 
 SCOPES = {"attack": ("faces", "attack"), "audit": ("faces", "attack", "repeats", "defense")}
 
@@ -68,9 +68,9 @@ def as_tree(found: Sequence[Line], total: Mapping[str, Total]) -> dict[str, Any]
     return {"lines": [asdict(line) for line in found], "totals": {name: asdict(one) for name, one in total.items()}}
 
 
-def rate_for(work: Work, quantity: str, rates: Rates) -> Rate:
-    """The rate of those who do this work."""
-    return (rates.by_workers if work.pool else rates.by_driver)[quantity]
+def is_of_workers(work: Work, cost: Cost) -> bool:
+    """Whether workers do this part of the work side by side, and not the driver."""
+    return bool(work.pool) or cost.shards > 1
 
 
 def _pools(works: Sequence[Work]) -> dict[tuple[str, str], list[Work]]:
@@ -81,9 +81,19 @@ def _pools(works: Sequence[Work]) -> dict[tuple[str, str], list[Work]]:
     return pools
 
 
-def _seconds(work: Work, rates: Rates) -> float:
-    """Of one piece."""
-    return sum(_of(rate_for(work, cost.quantity, rates), cost.units) for cost in work.costs)
+def _rate(work: Work, cost: Cost, rates: Rates) -> Rate:
+    return (rates.by_workers if is_of_workers(work, cost) else rates.by_driver)[cost.quantity]
+
+
+def _seconds(work: Work, rates: Rates, workers: int) -> float:
+    """Of one piece, by the clock."""
+    return sum(_clock(cost, _of(_rate(work, cost, rates), cost.units), rates, workers) for cost in work.costs)
+
+
+def _clock(cost: Cost, alone: float, rates: Rates, workers: int) -> float:
+    """Seconds for what one worker alone would take so long for."""
+    used = min(workers, cost.shards)
+    return alone if used == 1 else rates.start_of_workers + makespan([alone / cost.shards] * cost.shards, used)
 
 
 def _of(rate: Rate, units: float) -> float:
@@ -91,7 +101,7 @@ def _of(rate: Rate, units: float) -> float:
 
 
 def _cpu_seconds(work: Work, rates: Rates) -> float:
-    found = ((rate_for(work, cost.quantity, rates), cost.units) for cost in work.costs)
+    found = ((_rate(work, cost, rates), cost.units) for cost in work.costs)
     return sum(_of(rate, units) * rate.cpu_seconds / rate.seconds for rate, units in found)
 
 
@@ -108,7 +118,7 @@ class _Span:
 
 
 def _span(works: Sequence[Work], rates: Rates, workers: int) -> _Span:
-    durations = [_seconds(work, rates) for work in works for _ in range(work.missing)]
+    durations = [_seconds(work, rates, 1) for work in works for _ in range(work.missing)]
     used = min(workers, len(durations))
     share = makespan(durations, used) / max(sum(durations), 1e-9)
     if used == 1:
@@ -120,16 +130,14 @@ def _line(alike: Sequence[Work], spans: Mapping[tuple[str, str], _Span], rates: 
     seconds = cpu_seconds = memory = 0.0
     units: dict[str, float] = {}
     for work in alike:
-        alone = work.missing * _seconds(work, rates)
+        taken = work.missing * _seconds(work, rates, 1 if work.pool else workers)
         if work.pool and work.missing:
             span = spans[work.pipeline, work.pool]
-            alone = span.share * alone + span.start
+            taken = span.share * taken + span.start
             cpu_seconds += span.cpu
-        seconds += alone
+        seconds += taken
         cpu_seconds += work.missing * _cpu_seconds(work, rates)
-        used = min(workers, max(1, work.missing)) if work.pool else 0
-        of_one = max((rate_for(work, cost.quantity, rates).memory for cost in work.costs), default=0.0)
-        memory = max(memory, used * of_one) + work.held
+        memory = max(memory, _memory_of_workers(work, rates, workers)) + work.held
         for cost in work.costs:
             units[cost.quantity] = units.get(cost.quantity, 0.0) + work.missing * cost.units
     first = alike[0]
@@ -145,6 +153,15 @@ def _line(alike: Sequence[Work], spans: Mapping[tuple[str, str], _Span], rates: 
         memory,
         units,
     )
+
+
+def _memory_of_workers(work: Work, rates: Rates, workers: int) -> float:
+    sizes = [0.0]
+    for cost in work.costs:
+        if is_of_workers(work, cost):
+            together = max(1, work.missing) if work.pool else cost.shards
+            sizes.append(min(workers, together) * _rate(work, cost, rates).memory)
+    return max(sizes)
 
 
 def _total(found: Sequence[Line], memory_of_driver: float) -> Total:

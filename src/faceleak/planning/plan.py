@@ -75,18 +75,18 @@ def with_found(works: Sequence[Work], found: Found) -> list[Work]:
 
 def rates_for(works: Sequence[Work], audit: Audit, plan: PlanOptions, store: FaceStore, images: Any) -> Rates:
     """Measure what the missing pieces take, but for what is stated. Raises PlanError for a rate of nothing."""
-    needed = [(work, cost.quantity) for work in works for cost in work.costs]
-    known = sorted({quantity for _, quantity in needed})
+    needed = [(work, cost) for work in works for cost in work.costs]
+    known = sorted({cost.quantity for _, cost in needed})
     if unknown := sorted(set(plan.rates) - set(known)):
         raise PlanError(f"plan.rates has {', '.join(unknown)}; this audit takes {', '.join(known)}.")
     given = {name: stated(options) for name, options in plan.rates.items()}
-    measured = [(work, name) for work, name in needed if name not in given and work.missing]
+    measured = [(work, cost) for work, cost in needed if cost.quantity not in given and work.missing]
     rates = calibrate(
         audit,
         store,
         images,
-        [name for work, name in measured if not work.pool],
-        [name for work, name in measured if work.pool],
+        [cost.quantity for work, cost in measured if not estimate.is_of_workers(work, cost)],
+        [cost.quantity for work, cost in measured if estimate.is_of_workers(work, cost)],
     )
     nothing = dict.fromkeys(known, Rate(1.0, 1.0, 0.0, 0.0, "not needed: all pieces are there"))
     return replace(

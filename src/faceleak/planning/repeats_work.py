@@ -36,7 +36,7 @@ def repeats_work(audit: Audit) -> list[Work]:
             "repeats",
             "signals of repeated targets",
             others,
-            (reading_cost(own, evaluated + anchors), Cost("comparing", evaluated)),
+            (reading_cost(own, evaluated + anchors, audit.shards(evaluated)), Cost("comparing", evaluated)),
             disk=table + cached,
             held=COPIES * options.targets * table,
         ),
@@ -44,13 +44,13 @@ def repeats_work(audit: Audit) -> list[Work]:
             "repeats",
             "references on repeated targets' images",
             references,
-            (reading_cost(audit.of_references, everybody), each),
+            (reading_cost(audit.of_references, everybody, audit.shards(everybody)), each),
             disk=cached_of_references + options.targets * of_references,
             held=COPIES * references * options.targets * of_references,
         ),
     ]
     if online:
-        costs = (reading_cost(own, everybody), each)
+        costs = (reading_cost(own, everybody, audit.shards(everybody)), each)
         works.append(Work("repeats", "targets on each other's images", options.targets, costs))
     return [*works, *_fits(audit)]
 

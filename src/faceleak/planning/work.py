@@ -8,10 +8,11 @@ PipelineName = Literal["faces", "attack", "repeats", "defense"]
 
 @dataclass(frozen=True)
 class Cost:
-    """So many `units` of `quantity`, whose rate is measured or stated."""
+    """So many `units` of `quantity`, whose rate is measured or stated; all workers share its `shards`."""
 
     quantity: str
     units: float
+    shards: int = 1
 
 
 @dataclass(frozen=True)

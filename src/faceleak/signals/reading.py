@@ -1,6 +1,8 @@
 """Reading signals off a backbone for many images: one table, one row an image, one forward pass for all signals."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from torch import Tensor
 from faceleak.backbones.architectures import source_modules
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import read_faces
-from faceleak.compute import ComputeOptions
+from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.pieces import code_version, fingerprint, writing
@@ -106,14 +108,36 @@ def _read_together(
     images: pd.DataFrame,
     compute: ComputeOptions,
 ) -> dict[str, pd.DataFrame]:
-    """Read all signals that are not in the cache in one pass, and load the others; `weights` is the backbone's hash."""
+    """Read what is not in the cache, all signals of a shard in one pass; `weights` is the backbone's hash."""
     paths = signal_paths(signals, backbone, weights, store, images, compute)
-    missing = [signal for signal in signals if not paths[signal.name].exists()]
-    if missing:
-        for signal, table in _read_missing(missing, backbone, store, images["image_id"], compute):
-            with writing(paths[signal.name]) as partial:
-                save_table(partial, table)
-    return {name: load_table(path) for name, path in paths.items()}
+    ids = images["image_id"].to_numpy()
+    shards = [
+        Shard(tuple(ids[start : start + compute.shard_images]), missing)
+        for number, start in enumerate(range(0, len(ids), compute.shard_images))
+        if (missing := {name: of_shards[number] for name, of_shards in paths.items() if not of_shards[number].exists()})
+    ]
+    read = partial(read_shard, backbone=backbone, store=store, compute=compute)
+    if len(shards) > 1:
+        run_pieces(read, shards, compute)
+    else:
+        list(map(read, shards))
+    return {name: pd.concat(map(load_table, of_shards), ignore_index=True) for name, of_shards in paths.items()}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Images to read together, and where each signal of them goes, by its name."""
+
+    image_ids: tuple[str, ...]
+    paths: dict[str, Path]
+
+
+def read_shard(shard: Shard, backbone: Backbone, store: FaceStore, compute: ComputeOptions) -> None:
+    """Read all signals of a shard in one pass and write their tables."""
+    signals = [registry.get_reader(name) for name in shard.paths]
+    for signal, table in _read(signals, backbone, store, shard.image_ids, compute):
+        with writing(shard.paths[signal.name]) as unfinished:
+            save_table(unfinished, table)
 
 
 def signal_paths(
@@ -123,18 +147,21 @@ def signal_paths(
     store: FaceStore,
     images: pd.DataFrame,
     compute: ComputeOptions,
-) -> dict[str, Path]:
-    """Where each signal of these images lies once it is there, by its name; `weights` is the backbone's hash."""
+) -> dict[str, list[Path]]:
+    """Where each signal of these images lies once it is there, shard by shard; `weights` is the backbone's hash."""
     card = backbone.card
     known = store.rows(store.positions(images["image_id"]), ["image_id", "sha256"])
     asked = (card.arguments, card.preprocessing, card.normalisation, card.release)
 
-    def path(signal: Signal) -> Path:
+    starts = range(0, len(known), compute.shard_images)
+    shards = [known.iloc[start : start + compute.shard_images] for start in starts]
+
+    def path(signal: Signal, shard: pd.DataFrame) -> Path:
         code = code_version(f"faceleak.signals.{signal.name}", *CODE, *source_modules(card.architecture))
-        piece = fingerprint(signal.name, code, known, *asked, weights)
+        piece = fingerprint(signal.name, code, shard, *asked, weights)
         return compute.cache / "signals" / f"{piece}.parquet"
 
-    return {signal.name: path(signal) for signal in signals}
+    return {signal.name: [path(signal, shard) for shard in shards] for signal in signals}
 
 
 def readers_of(names: Sequence[str]) -> list[Signal]:
@@ -146,8 +173,8 @@ def readers_of(names: Sequence[str]) -> list[Signal]:
     return readers
 
 
-def _read_missing(
-    signals: Sequence[Signal], backbone: Backbone, store: FaceStore, ids: pd.Series, compute: ComputeOptions
+def _read(
+    signals: Sequence[Signal], backbone: Backbone, store: FaceStore, ids: Sequence[str], compute: ComputeOptions
 ) -> Iterator[tuple[Signal, pd.DataFrame]]:
     needs = frozenset[Need]().union(*(signal.needs for signal in signals))
     widths: list[int] = []

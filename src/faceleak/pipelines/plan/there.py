@@ -1,7 +1,6 @@
 """Which pieces of the configured audit are in the cache, by the very names under which the pipelines keep them."""
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +68,8 @@ def are_read(audit: Audit, backbone: Backbone, store: FaceStore, images: pd.Data
 
 def _paths_exist(audit: Audit, names: list[str], backbone: Backbone, store: FaceStore, images: pd.DataFrame) -> bool:
     weights = backbone.weights_hash()
-    paths: Iterable[Path] = signal_paths(readers_of(names), backbone, weights, store, images, audit.compute).values()
-    return all(path.exists() for path in paths)
+    paths: dict[str, list[Path]] = signal_paths(readers_of(names), backbone, weights, store, images, audit.compute)
+    return all(path.exists() for of_shards in paths.values() for path in of_shards)
 
 
 def _there(pieces: list[Any]) -> dict[str, Backbone]:

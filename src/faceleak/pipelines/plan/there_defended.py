@@ -77,4 +77,4 @@ def _is_read(audit: Audit, backbone: Backbone, store: FaceStore, splits: pd.Data
     names = readable(audit.membership.signals(), backbone)
     images, weights = with_role(splits, *EVALUATED_ROLES), backbone.weights_hash()
     paths = signal_paths(readers_of(names), backbone, weights, store, images, audit.compute)
-    return all(path.exists() for path in paths.values())
+    return all(path.exists() for of_shards in paths.values() for path in of_shards)
