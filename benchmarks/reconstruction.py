@@ -2,7 +2,8 @@
 
 `python -m benchmarks.reconstruction` judges the audited target by 5 seeds. `… terms` compares objectives there, and
 `… optimisers` Adam and CMA-ES at equal numbers of images. With `own` all of them take the attacker's own people: a
-reference backbone is the target there, so that nobody chooses on those who are judged.
+reference backbone is the target there, so that nobody chooses on those who are judged. The search that is guided by
+nothing is made only where no objectives are compared, on the audited target.
 Options: `seeds=5`, `env=attacks`, `only=<setting>,<setting>`, `judges=<folder of backbones>` in place of the configured
 evaluators, and any number of `search.<field>=<value>`, as `search.rounds=2`.
 """
@@ -62,7 +63,7 @@ OPTIMISERS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class World:
-    """A target with people of all roles, and who judges; own: the attacker's, without the search by nothing."""
+    """A target with people of all roles, and who judges; guided_by_nothing: whether to search by nothing as well."""
 
     parameters: Parameters
     store: FaceStore
@@ -70,12 +71,12 @@ class World:
     references: dict[str, Backbone]
     splits: pd.DataFrame
     evaluators: dict[str, Backbone]
-    own: bool
+    guided_by_nothing: bool
 
     @property
     def steps(self) -> tuple[str, ...]:
         """What is judged."""
-        return SEARCH_STEPS if self.own else STEPS
+        return STEPS if self.guided_by_nothing else SEARCH_STEPS
 
     def panel(self) -> Panel:
         """The judges of this world's people."""
@@ -92,7 +93,7 @@ class World:
             guide = fit_guide(backbone, compared, self.store, known, attack, compute, search.optimiser)
             return ReconstructionPiece("target", guide, self.parameters.reconstruction.prior, search, compute)
 
-        if self.own:
+        if not self.guided_by_nothing:
             return {f"target/{key}": array for key, array in reconstruct_piece(piece(self.target)).items()}
         public = with_role(self.splits, "public")["image_id"]
         fresh = untrained(self.target, self.store, public, search.seed, compute)
@@ -111,10 +112,11 @@ class World:
         return {step: measure_panel(embeddings[step], panel, self.parameters.bootstrap) for step in self.steps}
 
 
-def load_world(own: bool, env: str = "local", judges: Path | None = None) -> World:
+def load_world(own: bool, env: str = "local", judges: Path | None = None, terms: bool = False) -> World:
     """The audited target's world, or the one of the attacker's first reference backbone.
 
-    judges: a folder of backbones that judge together; without it, the configured evaluators do.
+    judges: a folder of backbones that judge together; without it, the configured evaluators do. terms: objectives are
+    compared, without a search by nothing.
     """
     loader = OmegaConfigLoader("conf", env=env, **CONFIG_LOADER_ARGS)
     parameters = check_parameters(dict(loader["parameters"]))
@@ -132,7 +134,7 @@ def load_world(own: bool, env: str = "local", judges: Path | None = None) -> Wor
         asked = parameters.reconstruction.model_copy(update={"evaluators": named})
         parameters = parameters.model_copy(update={"reconstruction": asked})
     store = FaceStore(DATA / "02_intermediate/faces.arrow")
-    return World(parameters, store, target, references, splits, evaluators, own)
+    return World(parameters, store, target, references, splits, evaluators, not own and not terms)
 
 
 def rows(measured: Mapping[str, list[dict[str, dict[str, Any]]]]) -> Iterator[str]:
@@ -162,7 +164,7 @@ def run(
 ) -> None:
     """Print the table, and what judges say alone."""
     keep_freed_memory()
-    world = load_world(own, env, judges)
+    world = load_world(own, env, judges, mode == "terms")
     search = SearchOptions.model_validate(world.parameters.reconstruction.search.model_dump() | changes)
     settings = settings_of(mode, search.objective)
     settings = {name: fields for name, fields in settings.items() if not only or name in only}
