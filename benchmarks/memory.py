@@ -13,12 +13,13 @@ EVERY = 0.05  # seconds
 def own_memory() -> float:
     """Memory of this process and its workers in MB, without pages of mapped files, which the system takes back."""
     process = psutil.Process()
-    return sum(_anonymous(one) for one in [process, *process.children(recursive=True)]) / 1e6
+    return sum(map(anonymous_memory, [process, *process.children(recursive=True)]))
 
 
-def _anonymous(process: psutil.Process) -> int:
+def anonymous_memory(process: psutil.Process) -> float:
+    """Memory of one process in MB, without pages of mapped files."""
     found = process.memory_info()
-    return int(found.rss - found.shared)
+    return float(found.rss - found.shared) / 1e6
 
 
 @dataclass
