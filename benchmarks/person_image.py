@@ -15,7 +15,7 @@ import yaml
 from benchmarks.latent_distance import guide_of
 from benchmarks.reconstruction import World, load_world
 from faceleak.compute import keep_freed_memory
-from faceleak.pipelines.reconstruction.nodes import embed_people
+from faceleak.pipelines.reconstruction.judges import embed_people
 from faceleak.pipelines.targeted.person_nodes import choose_person_images, measure_person_images, search_by_guide
 from faceleak.reconstruction.options import PersonImageOptions
 

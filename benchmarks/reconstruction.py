@@ -32,7 +32,8 @@ from faceleak.membership.knowledge import known_images
 from faceleak.membership.stacking import parts
 from faceleak.metrics.identity_match import measure_panel
 from faceleak.metrics.judge import Panel, make_panel
-from faceleak.pipelines.reconstruction.nodes import calibrating, embed_people
+from faceleak.pipelines.reconstruction.judges import embed_people
+from faceleak.pipelines.reconstruction.nodes import calibrating
 from faceleak.reconstruction.options import EvaluatorOptions, SearchOptions
 from faceleak.reconstruction.pieces import STEPS, ReconstructionPiece, reconstruct_all, reconstruct_piece
 from faceleak.reconstruction.search import SEARCH_STEPS

@@ -34,8 +34,8 @@ from faceleak.pieces import remembered_json
 GRACE = 1.0  # seconds
 OBJECT_STORE = 256 << 20  # bytes of shared memory for pieces on their way, of a cluster of our own; more goes to disk
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # what makes Ray listen on 127.0.0.1 alone, on any system
-TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # in the environment, else in a file that Ray makes for its user
-TOKEN_FILE = ".ray/auth_token"
+TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # in the environment; else a file that Ray makes for its user
+MADE_BY_RAY = ".ray/auth_token"
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}  # a busy machine takes its time
 
 
@@ -95,7 +95,7 @@ def _connect(options: ComputeOptions) -> None:
     """Join the cluster, or start one on this machine that ends with this process. Does nothing where it is joined."""
     local = options.address is None or options.address.startswith(("127.", "localhost:"))
     os.environ.update(SETTINGS | (LOOPBACK if local else {}))
-    if any(token in os.environ for token in TOKENS) or (Path.home() / TOKEN_FILE).exists():
+    if any(token in os.environ for token in TOKENS) or (Path.home() / MADE_BY_RAY).exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # as `ray start` does, but not who joins its cluster
     import ray
 

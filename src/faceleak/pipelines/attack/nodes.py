@@ -9,7 +9,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions
 from faceleak.pipelines.membership.nodes import reference_pieces, train_references
-from faceleak.pipelines.reconstruction.nodes import evaluator_pieces, train_evaluators
+from faceleak.pipelines.reconstruction.judges import evaluator_pieces, train_evaluators
 from faceleak.pipelines.target.nodes import get_target, target_pieces
 from faceleak.reconstruction.options import ReconstructionOptions
 

@@ -16,7 +16,7 @@ from faceleak.membership.stacking import parts
 from faceleak.pipelines.membership.nodes import anchors, reference_pieces, split_references
 from faceleak.pipelines.plan.there_defended import find_defended
 from faceleak.pipelines.plan.there_searched import search_is_there
-from faceleak.pipelines.reconstruction.nodes import evaluator_pieces
+from faceleak.pipelines.reconstruction.judges import evaluator_pieces
 from faceleak.pipelines.repeats.nodes import repeated_pieces
 from faceleak.pipelines.target.nodes import get_target, target_pieces
 from faceleak.planning.configured import Audit

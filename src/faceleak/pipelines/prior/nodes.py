@@ -35,7 +35,7 @@ def open_features(
 ) -> Any:
     """The backbone whose embeddings judge the samples: the first independent evaluator, or the given one."""
     from faceleak.backbones.loading import load_checkpoint
-    from faceleak.pipelines.reconstruction.nodes import get_evaluator
+    from faceleak.pipelines.reconstruction.judges import get_evaluator
 
     if isinstance(options.features, LoadOptions):
         load = options.features

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.reconstruction import nodes
+from faceleak.pipelines.reconstruction import judges, nodes, pictures
 from faceleak.pipelines.target.pipeline import VIEW_TARGET
 
 
@@ -12,13 +12,13 @@ def prepare_judge() -> Pipeline:
     return Pipeline(
         [
             Node(
-                nodes.train_evaluators,
+                judges.train_evaluators,
                 ["face_store", "splits", options, compute],
                 "evaluators",
                 name="train_evaluators",
             ),
             Node(
-                nodes.embed_people,
+                judges.embed_people,
                 ["evaluators", "face_store", "splits", compute],
                 "people_embeddings",
                 name="embed_people",
@@ -93,26 +93,26 @@ def create_pipeline() -> Pipeline:
             ),
             Node(nodes.count_hits, "findings", "hits", name="count_hits"),
             Node(
-                nodes.draw_gallery,
+                pictures.draw_gallery,
                 [*judged, "face_store", options],
                 ["gallery_figure", "untrained_gallery_figure"],
                 name="draw_gallery",
             ),
-            Node(nodes.draw_steps, "reconstructions", "steps_figure", name="draw_steps"),
+            Node(pictures.draw_steps, "reconstructions", "steps_figure", name="draw_steps"),
             Node(
-                nodes.draw_film_strips,
+                pictures.draw_film_strips,
                 [*judged, "face_store", options],
                 "film_strips_figure",
                 name="draw_film_strips",
             ),
             Node(
-                nodes.draw_embedding_map,
+                pictures.draw_embedding_map,
                 ["reconstruction_embeddings", "findings", "people_embeddings", options],
                 "embedding_map_figure",
                 name="draw_embedding_map",
             ),
             Node(
-                nodes.make_blind_sheet,
+                pictures.make_blind_sheet,
                 [*judged, "face_store", options],
                 ["blind_sheet", "blind_key"],
                 name="make_blind_sheet",

@@ -10,7 +10,8 @@ from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.reconstruction.nodes import calibrating, train_evaluators
+from faceleak.pipelines.reconstruction.judges import train_evaluators
+from faceleak.pipelines.reconstruction.nodes import calibrating
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions
 

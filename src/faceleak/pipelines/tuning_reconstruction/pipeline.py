@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.reconstruction.nodes import embed_people
+from faceleak.pipelines.reconstruction.judges import embed_people
 from faceleak.pipelines.target.pipeline import VIEW_TARGET
 from faceleak.pipelines.tuning_reconstruction import nodes
 

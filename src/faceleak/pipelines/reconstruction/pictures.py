@@ -1,0 +1,136 @@
+"""What people look at of reconstructions: galleries, film strips, a map, a sheet to judge blind."""
+
+from typing import Any
+
+import pandas as pd
+
+from faceleak.faces.canvas import Canvas
+from faceleak.faces.store import FaceStore
+from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.stacking import parts
+from faceleak.reconstruction.options import ReconstructionOptions
+
+
+def draw_gallery(
+    reconstructions: dict[str, Any],
+    embeddings: dict[str, Any],
+    findings: pd.DataFrame,
+    people: pd.DataFrame,
+    store: FaceStore,
+    options: ReconstructionOptions,
+) -> tuple[Any, Any]:
+    """Reconstructions of the undefended target beside the nearest member's and control's images; then the same search
+    without the target."""
+    return tuple(
+        _gallery(step, reconstructions, embeddings, findings, people, store, options)
+        for step in ("optimised", "untrained_guided")
+    )
+
+
+def _gallery(
+    step: str,
+    reconstructions: dict[str, Any],
+    embeddings: dict[str, Any],
+    findings: pd.DataFrame,
+    people: pd.DataFrame,
+    store: FaceStore,
+    options: ReconstructionOptions,
+) -> Any:
+    from faceleak.reporting.galleries import reconstruction_gallery
+    from faceleak.reporting.nearest_images import nearest_images
+
+    name, evaluator = f"{UNDEFENDED}/{step}", options.independent[0]
+    pixels, own = reconstructions[f"{name}/pixels"], embeddings[f"{evaluator}/{name}"]
+    table = _found(findings, step)
+    table = table.assign(
+        member_similarity=table[f"member_similarity.{evaluator}"],
+        control_similarity=table[f"control_similarity.{evaluator}"],
+    )
+    shown = parts(people, "evaluator")[evaluator]
+    size = _undistorted(pixels)
+    members = nearest_images(store, shown, "member", table["member_identity"], own, size)
+    controls = nearest_images(store, shown, "unseen_identity", table["control_identity"], own, size)
+    subject = "reconstructions" if step == "optimised" else "faces found without the target"
+    return reconstruction_gallery(pixels, members, controls, table, subject)
+
+
+def _found(findings: pd.DataFrame, step: str) -> pd.DataFrame:
+    """Whom the faces of one step of the undefended target show, a row a face."""
+    of_step = (findings["encounter"] == UNDEFENDED) & (findings["step"] == step)
+    return findings[of_step].reset_index(drop=True)
+
+
+def _undistorted(pixels: Any) -> Canvas:
+    """The size of these faces, for photographs of any shape."""
+    return Canvas(pixels.shape[1], pixels.shape[2], "pad")
+
+
+def draw_steps(reconstructions: dict[str, Any]) -> Any:
+    """What ranking and optimising change, with and without the target: not the same seed in a column."""
+    from faceleak.reconstruction.pieces import STEPS
+    from faceleak.reporting.galleries import reconstruction_stages
+
+    return reconstruction_stages({step: reconstructions[f"{UNDEFENDED}/{step}/pixels"] for step in STEPS})
+
+
+def draw_film_strips(
+    reconstructions: dict[str, Any],
+    embeddings: dict[str, Any],
+    findings: pd.DataFrame,
+    people: pd.DataFrame,
+    store: FaceStore,
+    options: ReconstructionOptions,
+) -> Any:
+    """How some reconstructions of the undefended target came about, from the start to the end."""
+    from faceleak.reconstruction.search import FILM, filmed
+    from faceleak.reporting.film_strips import film_strips
+    from faceleak.reporting.nearest_images import nearest_images
+
+    name, evaluator = f"{UNDEFENDED}/optimised", options.independent[0]
+    frames, scores = (reconstructions[f"{UNDEFENDED}/{FILM}/{part}"] for part in ("pixels", "scores"))
+    table = _found(findings, "optimised")
+    places = filmed(len(table))
+    of_films, own = table.iloc[places], embeddings[f"{evaluator}/{name}"][places]
+    shown = parts(people, "evaluator")[evaluator]
+    size = _undistorted(reconstructions[f"{name}/pixels"])
+    members = nearest_images(store, shown, "member", of_films["member_identity"], own, size)
+    return film_strips(frames, scores, members, of_films)
+
+
+def draw_embedding_map(
+    embeddings: dict[str, Any], findings: pd.DataFrame, people: pd.DataFrame, options: ReconstructionOptions
+) -> Any:
+    """Where the undefended target's reconstructions lie among people, by the first independent evaluator."""
+    from faceleak.metrics.judge import make_judge
+    from faceleak.reporting.embedding_map import embedding_map
+
+    evaluator = options.independent[0]
+    judge = make_judge(parts(people, "evaluator")[evaluator], options.far)
+    own = embeddings[f"{evaluator}/{UNDEFENDED}/optimised"]
+    return embedding_map(own, judge.members, judge.controls, _found(findings, "optimised"), evaluator)
+
+
+def make_blind_sheet(
+    reconstructions: dict[str, Any],
+    embeddings: dict[str, Any],
+    findings: pd.DataFrame,
+    people: pd.DataFrame,
+    store: FaceStore,
+    options: ReconstructionOptions,
+) -> tuple[str, dict[str, Any]]:
+    """A page on which a person judges faces drawn from the undefended target, and the key to it."""
+    from faceleak.metrics.blind_key import BlindKey, choose_questions
+    from faceleak.metrics.judge import make_panel
+    from faceleak.reporting.blind_sheet import beside_photographs, blind_sheet_page, sheet_name
+
+    asked, first, shown = options.blind_sheet, options.independent[0], parts(people, "evaluator")
+    panel = make_panel(shown, options.independent, options.far)
+    thresholds = {name: judge.threshold for name, judge in panel.judges.items()}
+    of_target = findings[findings["encounter"] == UNDEFENDED]
+    questions = choose_questions(of_target, thresholds, asked.per_kind, asked.seed)
+    steps = {question.step for question in questions.values()}
+    faces = {step: reconstructions[f"{UNDEFENDED}/{step}/pixels"] for step in steps}
+    own = {step: embeddings[f"{first}/{UNDEFENDED}/{step}"] for step in steps}
+    pairs = beside_photographs(questions, faces, own, shown[first], store, asked.photographs)
+    key = BlindKey(sheet=sheet_name(questions, pairs), seed=asked.seed, questions=questions)
+    return blind_sheet_page(pairs, key.sheet), key.model_dump(mode="json")
