@@ -1,7 +1,8 @@
 """The smoke audit, killed at random moments and run again, ends as an undisturbed one: `python -m benchmarks.chaos`.
 
-Each start is killed with SIGKILL, the driver or one of its workers, a random while after a random number of files has
-been written, so that kills fall anywhere in the work, however fast the machine is. Where a run gets through, its data
+Each start is killed with SIGKILL, the driver or one of its workers, with `--engine ray` also the node: a random while
+after a random number of files has been written, so that kills fall anywhere in the work, however fast the machine is. A
+kill that a run survives, as Ray does the work of a dead worker again, counts as well. Where a run gets through, its data
 folder is compared with that of an undisturbed run and emptied, and the next one starts from nothing. With `--warm`, a
 start is a fork that has imported its libraries already. Prints a line a start and counts at the end; exit 1 where
 anything differs, or anything is left behind.
@@ -29,11 +30,13 @@ import psutil
 
 KEDRO = Path(sys.executable).with_name("kedro")
 MARK = "FACELEAK_CHAOS"  # in the environment of all processes that a start has made
-GRACE = 10.0  # seconds after which no process of a killed run may be left
+GRACE = 30.0  # seconds after which no process of a killed run may be left
 UNTIL_A_WORKER = 120.0  # seconds
 POLL = 0.1
 LONGEST_PAUSE = 0.2  # of an undisturbed run, between the last file that is waited for and the kill
-WORKER = "multiprocessing.spawn"
+VICTIMS = {"local": ("driver", "driver", "worker"), "ray": ("driver", "worker", "node")}
+WORDS = {"worker": ("multiprocessing.spawn", "ray::_work"), "node": ("raylet/raylet",)}  # in their command lines
+OF_THE_CLUSTER = ".cluster.json"  # names the cache for the nodes of one cluster
 Process = multiprocessing.context.ForkProcess
 MOMENT = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|\+00:00)?")
 HASH = re.compile(rb"\b[0-9a-f]{64}\b")
@@ -124,7 +127,7 @@ class Project:
 
 def digests(folder: Path) -> dict[str, str]:
     """Hash of every file; of those that tell when they were made, without dates and hashes of other files."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != OF_THE_CLUSTER)
     return {str(path.relative_to(folder)): hashlib.sha256(_comparable(path)).hexdigest() for path in files}
 
 
@@ -143,7 +146,7 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Kill:
-    """Whom to kill: the driver or a worker; after how many files, and how many seconds more."""
+    """Whom to kill: the driver, a worker or a node; after how many files, and how many seconds more."""
 
     victim: str
     files: int
@@ -154,7 +157,8 @@ class Kill:
 class Tally:
     """What has happened so far."""
 
-    killed: dict[str, int] = field(default_factory=lambda: {"driver": 0, "worker": 0})
+    killed: dict[str, int] = field(default_factory=lambda: {"driver": 0, "worker": 0, "node": 0})
+    survived: int = 0
     finished: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -170,7 +174,7 @@ class Tally:
 
 
 def disturb(project: Project, process: Process, kill: Kill) -> bool:
-    """Kill the run or a worker of it; False where it has ended before."""
+    """Kill the run or a process of it; False where it has ended before."""
     started = time.time()
     while process.exitcode is None and project.written_since(started) < kill.files:
         process.join(POLL)
@@ -180,16 +184,16 @@ def disturb(project: Project, process: Process, kill: Kill) -> bool:
     if kill.victim == "driver":
         process.kill()
         return True
-    return _kill_worker(process)
+    return _kill_one_of(project, process, WORDS[kill.victim])
 
 
-def _kill_worker(process: Process) -> bool:
+def _kill_one_of(project: Project, process: Process, words: tuple[str, ...]) -> bool:
     deadline = time.monotonic() + UNTIL_A_WORKER
     while process.exitcode is None and time.monotonic() < deadline:
-        for child in psutil.Process(process.pid).children():
+        for other in project.processes():
             with suppress(psutil.Error):
-                if WORKER in " ".join(child.cmdline()):
-                    child.kill()
+                if any(word in " ".join(other.cmdline()) for word in words):
+                    other.kill()
                     return True
         process.join(POLL)
     return False
@@ -204,6 +208,7 @@ def run(given: argparse.Namespace, folder: Path) -> Tally:
 
         import faceleak.settings  # noqa: F401
     arguments = [f"--pipelines={given.pipelines}"] if given.pipelines else []
+    arguments += [f"--params=compute.engine={given.engine},compute.threads=1"]
     reference = Project(folder / "undisturbed", arguments, given.warm)
     started = time.monotonic()
     process = reference.start()
@@ -216,7 +221,8 @@ def run(given: argparse.Namespace, folder: Path) -> Tally:
     project, tally = Project(folder / "killed", arguments, given.warm), Tally()
     end = time.monotonic() + 60 * given.minutes
     results = sum(not name.startswith("cache/") for name in expected)  # which every run writes anew
-    for number, kill in enumerate(_kills(random.Random(given.seed), results, whole), start=1):
+    kills = _kills(random.Random(given.seed), VICTIMS[given.engine], results, whole)
+    for number, kill in enumerate(kills, start=1):
         last = tally.kills >= given.kills or time.monotonic() > end
         outcome = _once(project, tally, None if last else kill, expected)
         print(f"{number}: {outcome} ({tally.kills} kills, {tally.finished} runs finished)", flush=True)
@@ -225,9 +231,9 @@ def run(given: argparse.Namespace, folder: Path) -> Tally:
     raise AssertionError
 
 
-def _kills(draw: random.Random, results: int, whole: float) -> Iterator[Kill]:
+def _kills(draw: random.Random, victims: tuple[str, ...], results: int, whole: float) -> Iterator[Kill]:
     for _ in itertools.count():
-        victim = draw.choice(("driver", "driver", "worker"))
+        victim = draw.choice(victims)
         yield Kill(victim, draw.randrange(results), draw.uniform(0, LONGEST_PAUSE * whole))
 
 
@@ -238,8 +244,10 @@ def _once(project: Project, tally: Tally, kill: Kill | None, expected: dict[str,
     process.join()
     code = process.exitcode or 0
     _no_orphans(project, tally)
-    if killed and kill is not None and code != 0:
+    if killed and kill is not None:
         tally.killed[kill.victim] += 1
+        tally.survived += code == 0
+    if killed and kill is not None and code != 0:
         if kill.victim == "worker" and code < 0:
             tally.note(f"the driver died of its worker's death ({code})")
         return f"{kill.victim} killed {kill.seconds:.1f} s after {kill.files} files"
@@ -249,7 +257,7 @@ def _once(project: Project, tally: Tally, kill: Kill | None, expected: dict[str,
     tally.finished += 1
     _as_undisturbed(project, tally, expected)
     project.empty()
-    return "finished"
+    return f"finished, though a {kill.victim} was killed" if killed and kill is not None else "finished"
 
 
 def _no_orphans(project: Project, tally: Tally) -> None:
@@ -277,12 +285,14 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=1440.0, help="no more kills after that")
     parser.add_argument("--warm", action="store_true", help="fork a process that has imported its libraries")
     parser.add_argument("--pipelines", help="of the smoke environment; default: the whole audit")
+    parser.add_argument("--engine", choices=VICTIMS, default="local")
     parser.add_argument("--folder", type=Path, help="where to work, kept at the end; default: a temporary folder")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary) / "chaos"
         tally = run(given, folder.absolute())
-    counted = {**{f"{victim} killed": count for victim, count in tally.killed.items()}, "runs finished": tally.finished}
+    counted = {**{f"{victim} killed": count for victim, count in tally.killed.items()}, "survived": tally.survived}
+    counted["runs finished"] = tally.finished
     print(json.dumps({**counted, "problems": len(tally.problems)}))
     return 1 if tally.problems else 0
 
