@@ -1,11 +1,11 @@
 """The smoke audit, killed at random moments and run again, ends as an undisturbed one: `python -m benchmarks.chaos`.
 
 Each start is killed with SIGKILL, the driver or one of its workers, with `--engine ray` also the node: a random while
-after a random number of files has been written, so that kills fall anywhere in the work, however fast the machine is. A
-kill that a run survives, as Ray does the work of a dead worker again, counts as well. Where a run gets through, its data
-folder is compared with that of an undisturbed run and emptied, and the next one starts from nothing. With `--warm`, a
-start is a fork that has imported its libraries already. Prints a line a start and counts at the end; exit 1 where
-anything differs, or anything is left behind.
+after a random number of files has been written, so that kills fall anywhere in the work, however fast the machine is.
+A kill that a run survives, as Ray does the work of a dead worker again, counts as well. Where a run gets through, its
+data folder is compared with that of an undisturbed run and emptied, and the next one starts from nothing. With
+`--warm`, a start is a fork that has imported its libraries already. Prints a line a start and counts at the end; exit 1
+where anything differs, or anything is left behind.
 """
 
 import argparse

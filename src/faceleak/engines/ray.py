@@ -72,9 +72,9 @@ def run(
     The first error of a piece is raised as it is and ends all others at once, as an interrupt does.
     Raises ClusterError where the cluster cannot be used, WorkerError where a piece's processes died again and again.
     """
+    _connect(options)
     import ray
 
-    _connect(options)
     results: dict[int, Result] = {}
     running: dict[Any, int] = {}
     driver = _describe(options)
@@ -95,8 +95,8 @@ def _connect(options: ComputeOptions) -> None:
     """Join the cluster, or start one on this machine that ends with this process. Does nothing where it is joined."""
     local = options.address is None or options.address.startswith(("127.", "localhost:"))
     os.environ.update(SETTINGS | (LOOPBACK if local else {}))
-    if any(token in os.environ for token in TOKENS) or (Path.home() / MADE_BY_RAY).exists():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # as `ray start` does, but not who joins its cluster
+    if options.address and (any(map(os.environ.get, TOKENS)) or (Path.home() / MADE_BY_RAY).exists()):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # before the import; as `ray start` does, but not who joins it
     import ray
 
     if ray.is_initialized():
