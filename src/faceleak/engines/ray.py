@@ -188,7 +188,7 @@ def _remote(options: ComputeOptions, driver: _Driver, processes: int) -> Any:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     if not any(node.get("CPU", 0) >= threads and node.get("GPU", 0) >= gpus for node in nodes):
         raise ClusterError(
-            f"A piece takes {threads} cores and {gpus} GPUs, and no living node of the Ray cluster has that many. Lower "
+            f"A piece takes {threads} cores and {gpus} GPUs, and no living node of the cluster has that many. Lower "
             "compute.threads, compute.training_processes or compute.gpu_share, or set compute.device to `cpu`."
         )
     return ray.remote(_work).options(num_cpus=threads, num_gpus=gpus, max_retries=options.retries)
