@@ -29,8 +29,9 @@ from pathlib import Path
 import psutil
 
 KEDRO = Path(sys.executable).with_name("kedro")
-MARK = "FACELEAK_CHAOS"  # in the environment of all processes that a start has made
 GRACE = 30.0  # seconds after which no process of a killed run may be left
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")  # of a node; they end a minute or two after it
+GRACE_OF_AGENTS = 180.0  # seconds
 UNTIL_A_WORKER = 120.0  # seconds
 POLL = 0.1
 LONGEST_PAUSE = 0.2  # of an undisturbed run, between the last file that is waited for and the kill
@@ -78,7 +79,7 @@ class Project:
     def _run(self) -> None:
         """Be `kedro run`."""
         os.chdir(self.folder)
-        os.environ |= {"MLFLOW_TRACKING_URI": f"sqlite:///{self.runs}", "PYTHONPATH": "src", MARK: str(self.folder)}
+        os.environ |= {"MLFLOW_TRACKING_URI": f"sqlite:///{self.runs}", "PYTHONPATH": "src"}
         log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -111,11 +112,11 @@ class Project:
             path.unlink()
 
     def processes(self) -> list[psutil.Process]:
-        """Those that runs of this project have left."""
+        """Those that runs of this project have left: they work in its folder."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
-                if process.environ().get(MARK) == str(self.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                if process.cwd() == str(self.folder) and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
 
@@ -227,6 +228,7 @@ def run(given: argparse.Namespace, folder: Path) -> Tally:
         outcome = _once(project, tally, None if last else kill, expected)
         print(f"{number}: {outcome} ({tally.kills} kills, {tally.finished} runs finished)", flush=True)
         if last:
+            _no_orphans(project, tally, (), GRACE_OF_AGENTS)
             return tally
     raise AssertionError
 
@@ -260,14 +262,25 @@ def _once(project: Project, tally: Tally, kill: Kill | None, expected: dict[str,
     return f"finished, though a {kill.victim} was killed" if killed and kill is not None else "finished"
 
 
-def _no_orphans(project: Project, tally: Tally) -> None:
-    deadline = time.monotonic() + GRACE
-    while (left := project.processes()) and time.monotonic() < deadline:
+def _no_orphans(project: Project, tally: Tally, late: tuple[str, ...] = AGENTS, grace: float = GRACE) -> None:
+    """Note and end what is still there after so many seconds, but for the processes that may end later."""
+
+    def left() -> list[psutil.Process]:
+        return [process for process in project.processes() if _title(process) not in late]
+
+    deadline = time.monotonic() + grace
+    while left() and time.monotonic() < deadline:
         time.sleep(POLL)
-    for process in left:
+    for process in left():
         with suppress(psutil.Error):
             tally.note(f"a process is left: {' '.join(process.cmdline())}")
             process.kill()
+
+
+def _title(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline()).strip()
+    return ""
 
 
 def _as_undisturbed(project: Project, tally: Tally, expected: dict[str, str]) -> None:
