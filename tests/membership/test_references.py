@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.faces.splits import SplitError
 from faceleak.membership.options import ReferenceOptions
-from faceleak.membership.references import reference_name, split_references
+from faceleak.membership.references import images_to_read, reference_name, split_references
 
 TRAINING = TrainingOptions(architecture="iresnet_tiny", epochs=1)
 
@@ -117,3 +117,29 @@ def test_people_of_other_roles_change_nothing():
 def test_without_two_auxiliary_people_there_is_no_reference(counts, found):
     with pytest.raises(SplitError, match=rf"there are {found}\. Raise faces\.splits\.roles\.auxiliary\.people"):
         split_references(splits_of(counts), ReferenceOptions(count=1, training=TRAINING))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(2, 40), st.integers(0, 100))
+def test_signals_are_read_of_the_same_whole_people_in_every_reference(read_people, seed):
+    options = ReferenceOptions(count=4, read_people=read_people, training=TRAINING, seed=seed)
+    table = split_references(splits_of([3] * 30), options)
+    if read_people >= 30:
+        assert images_to_read(table, options) is table
+        return
+    try:
+        read = images_to_read(table, options)
+    except SplitError:
+        assert read_people < 10
+        return
+    people = {frozenset(images["identity"]) for _, images in read.groupby("reference")}
+    assert {len(of_one) for of_one in people} == {read_people}
+    assert len(people) == 1
+    assert (read.groupby(["reference", "identity"]).size() == 3).all()
+    assert (read.groupby("reference")["is_member"].nunique() == 2).all()
+
+
+def test_people_who_are_all_strangers_to_a_reference_teach_nothing():
+    few = ReferenceOptions(count=2, read_people=2, training=TRAINING, member_share=0.1)
+    with pytest.raises(SplitError, match=r"read_people is 2, and 2 references.*Raise it"):
+        images_to_read(split_references(splits_of([2] * 40), few), few)

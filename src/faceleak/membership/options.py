@@ -86,12 +86,14 @@ class ReferenceOptions(Options):
     """Reference backbones, the attacker's own.
 
     `count`: how many. `member_share`: of the auxiliary people, drawn for each, are trained on; `training_share`: of
-    their images. `seed`: of the draws.
+    their images. `read_people`: of how many auxiliary people, drawn once, signals of references are read and shadow
+    attacks learn; none for all. `seed`: of the draws.
     """
 
     count: int = Field(ge=1)
     member_share: float = Field(0.5, gt=0, lt=1)
     training_share: float = Field(0.5, gt=0, lt=1)
+    read_people: Annotated[int, Field(ge=2)] | None = None
     training: TrainingOptions
     seed: int = 0
 

@@ -6,6 +6,8 @@ import pandas as pd
 from faceleak.faces.splits import SplitError, halve, with_role
 from faceleak.membership.options import ReferenceOptions
 
+READ = 2  # apart from the seeds by which references are drawn
+
 
 def split_references(splits: pd.DataFrame, options: ReferenceOptions) -> pd.DataFrame:
     """Give each auxiliary image a role for each reference: reference, image_id, identity, sha256, role, is_member.
@@ -34,6 +36,26 @@ def _one_reference(images: pd.DataFrame, number: int, options: ReferenceOptions)
     halves = halve(shuffled, options.training_share, "member", "same_identity").reindex(images.index)
     role = halves.where(trained_on, "unseen_identity")
     return images.assign(reference=reference_name(number), role=role, is_member=role == "member")
+
+
+def images_to_read(reference_splits: pd.DataFrame, options: ReferenceOptions) -> pd.DataFrame:
+    """Take from `split_references` what signals are read for: all images of `options.read_people`, by all references.
+
+    Raises SplitError where a reference was trained on all of them, or on none.
+    """
+    people = np.sort(reference_splits["identity"].unique())
+    if options.read_people is None or options.read_people >= len(people):
+        return reference_splits
+    drawn = np.random.default_rng([options.seed, 0, READ]).permutation(people)[: options.read_people]
+    read = reference_splits[reference_splits["identity"].isin(drawn)]
+    one_kind = read.groupby("reference")["is_member"].nunique() < 2
+    if one_kind.any():
+        raise SplitError(
+            f"membership.references.read_people is {options.read_people}, and {one_kind.sum()} references were trained "
+            "on all or none of the people that were drawn, so that nothing is learnt from them. Raise it, or change "
+            "membership.references.seed."
+        )
+    return read
 
 
 def reference_name(number: int) -> str:

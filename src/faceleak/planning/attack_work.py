@@ -56,7 +56,7 @@ def _trainings(audit: Audit) -> list[Work]:
 
 def _readings(audit: Audit) -> list[Work]:
     counts, options, references = audit.counts, audit.membership, audit.membership.references.count
-    anchors, auxiliary = counts.images("public"), counts.images("auxiliary")
+    anchors, auxiliary = counts.images("public"), audit.images_read_of_references
     evaluated, signals, calibrating = counts.evaluated, options.signals(), options.signals_of_references()
     own, theirs = audit.of_target, audit.of_references
 
@@ -92,7 +92,7 @@ def _fits(audit: Audit) -> list[Work]:
     counts, options = audit.counts, audit.membership
     rows = {
         "partial_knowledge": counts.known,
-        "shadow": options.references.count * counts.images("auxiliary"),
+        "shadow": options.references.count * audit.images_read_of_references,
     }
     return [
         Work("attack", "attacks fitted", 1, (Cost(f"fitting {name}", rows[threat_model]),), kept=False)

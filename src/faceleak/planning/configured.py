@@ -53,6 +53,13 @@ class Audit:
         options = self.membership.references
         return round(options.member_share * options.training_share * self.counts.images("auxiliary"))
 
+    @property
+    def images_read_of_references(self) -> int:
+        """Images that signals of each reference are read for."""
+        people, images = self.counts.people("auxiliary"), self.counts.images("auxiliary")
+        read = self.membership.references.read_people
+        return images if read is None or read >= people else round(images * read / people)
+
     def backbone_bytes(self, network: Network, people: int) -> float:
         """Bytes of a trained backbone on disk, in the cache and under 06_models, with its head for so many people."""
         return 2 * (network.weight_bytes + people * network.card.embedding_size * BYTES)

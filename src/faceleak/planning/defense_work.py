@@ -114,7 +114,7 @@ def _shadows(audit: Audit) -> list[Work]:
     options = audit.membership.references
     if "shadow" not in audit.defense.threat_models or set(audit.defense.attackers) == {"static"}:
         return []
-    network, auxiliary = audit.of_references, audit.counts.images("auxiliary")
+    network, auxiliary = audit.of_references, audit.images_read_of_references
     trained = sum(bool(_training(audit, variant)) for variant in audit.defense.variants)
     views = len(audit.defense.variants) + _undoings(audit).total()
     cost = training_cost(network, options.training, audit.images_of_a_reference)

@@ -62,7 +62,7 @@ def _fits(audit: Audit) -> list[Work]:
         costs = tuple(Cost(f"fitting {name}", counts.known) for name in options.attacks)
         works.append(Work("repeats", "attacks fitted", targets, costs, kept=False))
     if "shadow" in options.threat_models:
-        rows = options.references.count * counts.images("auxiliary")
+        rows = options.references.count * audit.images_read_of_references
         costs = tuple(Cost(f"fitting {name}", rows) for name in options.attacks)
         works.append(Work("repeats", "attacks fitted", 1, costs, kept=False))
     measured = 1 + len(options.threat_models) * len(options.attacks)

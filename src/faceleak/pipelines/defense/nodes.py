@@ -81,6 +81,7 @@ def fit_shadows(
     Nothing is defended, and nothing fitted, without the threat model `shadow` or an attacker who knows of the defence.
     """
     from faceleak.defenses.shadows import shadow_views
+    from faceleak.membership.references import images_to_read
     from faceleak.membership.shadows import fit_on_shadows
     from faceleak.signals.readable import readable
     from faceleak.signals.reading import read_signals
@@ -88,7 +89,8 @@ def fit_shadows(
     if "shadow" not in options.threat_models or set(options.attackers) == {"static"}:
         return {}
     owners = _owners_of_references(references, store, splits, reference_splits, membership, compute)
-    images = {str(name): rows for name, rows in reference_splits.groupby("reference", sort=False)}
+    read = images_to_read(reference_splits, membership.references)
+    images = {str(name): rows for name, rows in read.groupby("reference", sort=False)}
     tried, own = undoings_tried(options), own_faces(store, with_role(splits, "public"), options, compute)
     attacks, names = membership.offline_attacks(), membership.signals()
     fitted = {}

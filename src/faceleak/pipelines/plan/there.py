@@ -12,6 +12,7 @@ from faceleak.backbones.training_piece import TrainingPiece
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership import repeats
+from faceleak.membership.references import images_to_read
 from faceleak.membership.stacking import parts
 from faceleak.pipelines.membership.nodes import anchors, reference_pieces, split_references
 from faceleak.pipelines.plan.there_defended import find_defended
@@ -34,8 +35,9 @@ def find_pieces(audit: Audit, store: FaceStore, splits: pd.DataFrame) -> Found:
     for piece in evaluator_pieces(store, splits, audit.reconstruction, audit.compute):
         found["attack", f"evaluator {piece.name}"] += is_there(piece)
     found["attack", "reference backbones"] = len(references)
+    read = images_to_read(reference_splits, audit.membership.references)
     found["attack", "signals of references"] = sum(
-        are_read(audit, backbone, store, reference_splits[reference_splits["reference"] == name], splits)
+        are_read(audit, backbone, store, read[read["reference"] == name], splits)
         for name, backbone in references.items()
     )
     evaluated, calibrating = with_role(splits, *EVALUATED_ROLES), audit.membership.signals_of_references()
