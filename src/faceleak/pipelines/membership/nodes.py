@@ -65,9 +65,8 @@ def read_reference_signals(
     from faceleak.signals.reading import read_signals
 
     tables = []
-    for name, images in references.images_to_read(reference_splits, options.references).groupby(
-        "reference", sort=False
-    ):
+    read = references.images_to_read(reference_splits, options.references)
+    for name, images in read.groupby("reference", sort=False):
         signals = read_signals(options.signals(), trained[str(name)], store, images, compute, anchors(splits))
         tables.append(images.merge(signals, on="image_id", validate="one_to_one"))
     return pd.concat(tables, ignore_index=True)
