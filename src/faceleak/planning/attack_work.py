@@ -2,10 +2,11 @@
 
 from faceleak.faces.demo import PEOPLE_PER_PIECE
 from faceleak.faces.store import ROWS_PER_BATCH
+from faceleak.metrics.attackers import is_much
 from faceleak.planning.configured import ID_BYTES, Audit, reading_cost, training_cost
 from faceleak.planning.networks import BYTES, Network
 from faceleak.planning.searching import searching_costs
-from faceleak.planning.work import Cost, Work
+from faceleak.planning.work import Cost, PipelineName, Work
 
 TRAINED_TOGETHER = "train_backbones"
 COPIES = 3  # of a table in memory while it is put together: its parts, the whole, what is taken out of it
@@ -101,14 +102,21 @@ def _fits(audit: Audit) -> list[Work]:
     ]
 
 
+def measuring(pipeline: PipelineName, attacks: int, audit: Audit) -> Work:
+    """Metrics and intervals of so many attacks, side by side where that pays."""
+    judged = audit.counts.judged
+    pool = "measuring" if is_much(attacks * judged, audit.bootstrap) else ""
+    cost = Cost("measuring", judged * audit.bootstrap.resamples)
+    return Work(pipeline, "attacks measured", attacks, (cost,), pool, kept=False)
+
+
 def _judgement(audit: Audit) -> list[Work]:
     options = audit.membership
     measured = 1 + len(options.threat_models) * len(options.offline_attacks())
     costs = searching_costs(audit, audit.reconstruction.search.rounds)
     attackers = len(audit.reconstruction.attackers)
-    judged = Cost("measuring", audit.counts.judged * audit.bootstrap.resamples)
     return [
-        Work("attack", "attacks measured", measured, (judged,), kept=False),
+        measuring("attack", measured, audit),
         Work("attack", "reconstruction searches", attackers + 1, costs, "search", disk=4e6),
         Work("attack", "tables and figures", NODES["attack"], (Cost("a node", 1),), kept=False),
     ]

@@ -7,7 +7,7 @@ from faceleak.defenses import registry
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.undoing import averaging, finetuning
 from faceleak.defenses.undoing import registry as undoings
-from faceleak.planning.attack_work import COPIES
+from faceleak.planning.attack_work import COPIES, measuring
 from faceleak.planning.configured import ID_BYTES, Audit, reading_cost, training_cost
 from faceleak.planning.networks import BYTES
 from faceleak.planning.searching import searching_costs
@@ -135,11 +135,10 @@ def _judgement(audit: Audit) -> list[Work]:
     fits = tuple(Cost(f"fitting {name}", FIVE_FOLDS * audit.counts.known) for name in attacks)
     encounters = variants * len(options.attackers)
     measured = 1 + encounters * len(options.threat_models) * len(attacks)
-    judged = Cost("measuring", audit.counts.judged * audit.bootstrap.resamples)
     searches = variants * len(options.reconstruction_attackers)
     costs = searching_costs(audit, options.reconstruction_rounds)
     works = [
-        Work("defense", "attacks measured", measured, (judged,), kept=False),
+        measuring("defense", measured, audit),
         Work("defense", "reconstruction searches", searches + 1, costs, "search", disk=4e6),
         Work("defense", "tables and figures", NODES, (Cost("a node", 1),), kept=False),
     ]

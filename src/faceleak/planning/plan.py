@@ -118,7 +118,8 @@ def warnings_about(
 ADVICE = {
     "disk": "Free some space, or put compute.cache and `data` (conf/base/globals.yml) on a larger disk.",
     "memory": "Lower compute.workers or compute.batch_size, evaluate fewer images (maximum_images of faces.splits.roles"
-    ") or read fewer signals of references (membership.attacks with a calibration).",
+    "), or read fewer people off references (membership.references.read_people) or fewer signals (membership.attacks "
+    "with a calibration).",
 }
 
 

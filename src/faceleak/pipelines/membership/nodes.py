@@ -1,11 +1,12 @@
 """Membership inference: reference backbones, signals, attacks, scores, metrics and figures."""
 
 import logging
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
+from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership import references
@@ -181,33 +182,27 @@ def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: Memb
 
 
 def measure_membership(
-    scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions
+    scores: pd.DataFrame,
+    blind_scores: pd.DataFrame,
+    options: MembershipOptions,
+    bootstrap: BootstrapOptions,
+    compute: ComputeOptions,
 ) -> dict[str, dict[str, Any]]:
     """Measure every attack, and the blind baseline once for each variant: variant → membership → attack → …"""
     from faceleak.membership.attackers import suffix_of
     from faceleak.membership.scoring import BLIND, model_name
-    from faceleak.metrics.epsilon import clopper_pearson_epsilon
-    from faceleak.metrics.identity_level import measure_identities
-    from faceleak.metrics.membership import measure_membership
+    from faceleak.metrics.attackers import is_much, measure_attacker
 
-    def measure(rows: pd.DataFrame, blind: pd.DataFrame | None) -> dict[str, Any]:
-        images = measure_membership(rows, blind, bootstrap)
-        unseen = rows[rows["population"] != "same_identity"]
-        images["unseen_identity"]["epsilon_lower_bound"] = clopper_pearson_epsilon(
-            unseen["score"].to_numpy(float),
-            unseen["is_member"].to_numpy(bool),
-            identities=unseen["identity"].to_numpy(),
-        )
-        return images | measure_identities(rows, blind, options.aggregation, bootstrap)
-
-    blind = measure(blind_scores, None)
-    metrics: dict[str, dict[str, Any]] = {}
     keys = ["variant", "attacker", "threat_model", "attack"]
     groups: dict[Any, pd.DataFrame] = dict(tuple(scores.groupby(keys, sort=False)))
-    for (variant, attacker, threat_model, attack), rows in groups.items():
-        measured = metrics.setdefault(variant, {"membership": {model_name(BLIND, "partial_knowledge"): blind}})
-        name = model_name(attack, threat_model) + suffix_of(attacker)
-        measured["membership"][name] = measure(rows, blind_scores)
+    blind = measure_attacker(blind_scores, None, options.aggregation, bootstrap)
+    measure = partial(measure_attacker, blind=blind_scores, aggregation=options.aggregation, bootstrap=bootstrap)
+    tables = list(groups.values())
+    measured = run_pieces(measure, tables, compute) if is_much(len(scores), bootstrap) else map(measure, tables)
+    metrics: dict[str, dict[str, Any]] = {}
+    for (variant, attacker, threat_model, attack), of_attack in zip(groups, measured, strict=True):
+        of_variant = metrics.setdefault(variant, {"membership": {model_name(BLIND, "partial_knowledge"): blind}})
+        of_variant["membership"][model_name(attack, threat_model) + suffix_of(attacker)] = of_attack
     return metrics
 
 

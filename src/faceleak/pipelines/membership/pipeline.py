@@ -88,7 +88,7 @@ def attack_views(*shadow_models: str) -> Pipeline:
             ),
             Node(
                 nodes.measure_membership,
-                ["scores", "blind_scores", options, "params:bootstrap"],
+                ["scores", "blind_scores", options, "params:bootstrap", compute],
                 "membership_metrics",
                 name="measure_membership",
             ),
