@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from faceleak.errors import FaceleakError
 from faceleak.signals import anchor_similarity
-from faceleak.signals.anchor_similarity import COLUMNS, NoAnchorsError, compare
+from faceleak.signals.anchor_similarity import COLUMNS, QUANTILES, NoAnchorsError, compare
 from faceleak.signals.gathering import Gathering
 
 
@@ -44,3 +46,12 @@ def test_without_anchors_there_is_no_distribution():
     with pytest.raises(NoAnchorsError, match="role `public`, and there are none") as error:
         compare(Gathering(unit(3, 5, seed=0), np.arange(3), np.empty((0, 5), np.float32)))
     assert isinstance(error.value, FaceleakError)
+
+
+@given(st.integers(1, 60), st.integers(0, 1000))
+def test_quantiles_are_those_of_numpy(anchors, seed):
+    random = np.random.default_rng(seed)
+    embeddings, strangers = (random.normal(size=(n, 4)).astype(np.float32) for n in (5, anchors))
+    found = compare(Gathering(embeddings, np.arange(5), strangers))
+    expected = np.quantile(embeddings @ strangers.T, QUANTILES, axis=1).T
+    np.testing.assert_allclose(found[:, 2:], expected, rtol=1e-5, atol=1e-6)

@@ -36,6 +36,14 @@ def compare(gathering: Gathering) -> NDArray[np.float32]:
 
 
 def _summarise(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
-    quantiles = np.quantile(cosines, QUANTILES, axis=1)
-    summaries: NDArray[np.float32] = np.column_stack([cosines.mean(1), cosines.std(1), *quantiles]).astype(np.float32)
-    return summaries
+    summaries = np.column_stack([cosines.mean(1), cosines.std(1), _quantiles(cosines)])
+    return summaries.astype(np.float32)
+
+
+def _quantiles(cosines: NDArray[np.float32]) -> NDArray[np.float64]:
+    """As `np.quantile` by rows, which takes 2 to 15 times as long."""
+    ordered = np.sort(cosines, axis=1)
+    places = np.array(QUANTILES) * (cosines.shape[1] - 1)
+    below, above = np.floor(places).astype(int), np.ceil(places).astype(int)
+    quantiles: NDArray[np.float64] = ordered[:, below] + (ordered[:, above] - ordered[:, below]) * (places - below)
+    return quantiles
