@@ -140,6 +140,16 @@ def test_where_all_show_the_same_person_the_interval_claims_nothing():
     assert (measured["match_advantage_ci_low"], measured["match_advantage_ci_high"]) == (-1.0, 1.0)
 
 
+def test_none_of_a_few_is_not_certainty():
+    nobody = faces({0: 0.4}, {1: 0.4}, {2: 0.4, 3: 0.3}, {4: 0.4})
+    measured = measure_match(np.tile(nobody, (8, 1)), MEMBERS, CONTROLS, {"m0"}, 0.5, OPTIONS)
+    assert measured["member_match_rate"] == measured["match_advantage"] == 0.0
+    assert measured["member_match_rate_ci_low"] == 0.0
+    assert measured["member_match_rate_ci_high"] == pytest.approx(3.8415 / (32 + 3.8415), abs=1e-4)  # Wilson by hand
+    assert measured["match_advantage_ci_low"] == pytest.approx(-measured["control_match_rate_ci_high"])
+    assert measured["match_advantage_ci_high"] == pytest.approx(measured["member_match_rate_ci_high"])
+
+
 def test_the_seed_decides():
     reconstructions = next(worlds(1))
     members = Gallery(np.eye(81)[:40], np.arange(40))

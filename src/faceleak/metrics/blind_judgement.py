@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from faceleak.metrics.blind_answers import Answer, BlindAnswers
 from faceleak.metrics.blind_key import BlindKey, Kind, Question
-from faceleak.metrics.intervals import Interval, percentile_interval, resampling_weights
+from faceleak.metrics.intervals import (
+    Interval,
+    enclosing,
+    percentile_interval,
+    resampling_weights,
+    wilson_interval,
+)
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray
 
@@ -54,16 +60,10 @@ def _count(given: Given, options: BootstrapOptions) -> dict[str, float]:
 
 
 def _rate_interval(said: BoolArray, people: NDArray[Any], options: BootstrapOptions) -> Interval:
-    """A share and its interval: people are resampled, and it is at least as wide as Wilson's for independent faces.
-
-    Resampling alone gives a width of 0 where all answers are the same, however few they are.
-    """
-    from scipy.stats import binomtest
-
+    """A share and its interval: people are resampled, and it is at least as wide as Wilson's for independent faces."""
     means = (weights := _weights(people, options)) @ said.astype(float) / weights.sum(axis=1)
     resampled = percentile_interval(float(said.mean()), means, options.level)
-    wilson = binomtest(int(said.sum()), len(said)).proportion_ci(options.level, method="wilson")
-    return Interval(resampled.value, min(resampled.low, float(wilson.low)), max(resampled.high, float(wilson.high)))
+    return enclosing(resampled, wilson_interval(said, options.level))
 
 
 def _agreement(decided: Given, accepted: BoolArray, options: BootstrapOptions) -> dict[str, Any]:

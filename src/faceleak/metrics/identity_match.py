@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from faceleak.metrics.agreement import Findings, find_people
 from faceleak.metrics.gallery import Gallery
-from faceleak.metrics.intervals import Interval, percentile_interval, resampling_weights
+from faceleak.metrics.intervals import (
+    Interval,
+    enclosing,
+    independent_difference,
+    percentile_interval,
+    resampling_weights,
+    wilson_interval,
+)
 from faceleak.metrics.judge import Judge, Panel
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import FloatArray, MetricError
@@ -83,7 +90,9 @@ def measure_match(
     For the difference the members are drawn, then the controls, and the deviations from the value add up; the part that
     is due to chance in the reconstructions is counted twice, so this interval is somewhat wide (cover 95 to 98 %).
     Where all reconstructions have the same nearest person, one finding shows no spread: the bounds are those of the
-    range. With fewer than about ten nearest people intervals are too narrow.
+    range. No interval is narrower than Wilson's for as many independent faces, nor that of the difference than
+    Newcombe's (Stat. Med. 17, 1998, method 10): 0 of 32 is not certainty. With fewer than about ten nearest people
+    intervals are too narrow.
 
     Raises MetricError where the galleries differ in size or share people, every member is known, no known member is
     in the gallery, or an embedding has no direction.
@@ -103,7 +112,8 @@ def measure_match(
 
 
 def _rate_interval(found: Findings, options: BootstrapOptions) -> Interval:
-    return _mean_interval(found.matches.astype(float), found.person, options, 0.0)
+    resampled = _mean_interval(found.matches.astype(float), found.person, options, 0.0)
+    return enclosing(resampled, wilson_interval(found.matches, options.level))
 
 
 def _mean_interval(values: FloatArray, people: IndexArray, options: BootstrapOptions, lowest: float) -> Interval:
@@ -120,7 +130,9 @@ def _difference_interval(member: Findings, control: Findings, options: Bootstrap
         return Interval(value, -1.0, 1.0)
     by_member = _resampled_means(differences, member.person, options, 0)
     by_control = _resampled_means(differences, control.person, options, 1)
-    return percentile_interval(value, np.clip(by_member + by_control - value, -1, 1), options.level)
+    resampled = percentile_interval(value, np.clip(by_member + by_control - value, -1, 1), options.level)
+    rates = (wilson_interval(found.matches, options.level) for found in (member, control))
+    return enclosing(resampled, independent_difference(*rates))
 
 
 def _resampled_means(values: NDArray[Any], people: IndexArray, options: BootstrapOptions, stream: int) -> FloatArray:

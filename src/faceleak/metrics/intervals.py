@@ -34,6 +34,22 @@ class Interval:
         return {metric: self.value, f"{metric}_ci_low": self.low, f"{metric}_ci_high": self.high}
 
 
+def wilson_interval(found: BoolArray, level: float) -> Interval:
+    """The share of `found` (n,) with Wilson's score interval, for trials that do not depend on each other."""
+    from scipy.stats import binomtest
+
+    bounds = binomtest(int(found.sum()), len(found)).proportion_ci(level, method="wilson")
+    return Interval(float(found.mean()), float(bounds.low), float(bounds.high))
+
+
+def enclosing(interval: Interval, other: Interval) -> Interval:
+    """`interval`, at least as wide as `other`.
+
+    Resampling gives a width of 0 where all outcomes are the same, however few there are: it needs this for shares.
+    """
+    return Interval(interval.value, min(interval.low, other.low), max(interval.high, other.high))
+
+
 def independent_difference(first: Interval, second: Interval) -> Interval:
     """`first` minus `second`, of independent samples, from their intervals alone (Zou and Donner, Stat. Med. 27, 2008).
 
