@@ -66,8 +66,9 @@ def run(audits: list[Run]) -> bool:
     """Print a line for each measurement; return whether metrics and weights agree and no more was trained than lost."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     torch.set_num_threads(COMPUTE["threads"])  # of this process, which is the one worker; `kedro run` sees to it
-    if not STORE.exists():
-        _kedro("smoke", "faces")
+    for audit in [STAGE_1_OF_SMOKE, *audits]:
+        if not (audit.data / "02_intermediate/faces.arrow").exists():
+            _kedro(audit.env, "faces")
     with _cluster() as cluster:
         engines: dict[str, dict[str, Any]] = {
             "local, 1 worker": {"workers": 1},
