@@ -203,15 +203,17 @@ def _kill_one_of(project: Project, process: Process, words: tuple[str, ...]) -> 
 
 def run(given: argparse.Namespace, folder: Path) -> Tally:
     """Kill until there were `given.kills`, or time is up, and let the last run get through."""
+    arguments = [f"--pipelines={given.pipelines}"] if given.pipelines else []
+    arguments += [f"--params=compute.engine={given.engine},compute.threads=1"]
+    reference = Project(folder / "undisturbed", arguments, given.warm)
     if given.warm:
+        sys.path.insert(0, str(reference.folder / "src"))  # a copy: the code may be changed meanwhile
         import kedro.framework.cli.cli  # noqa: F401
         import mlflow  # noqa: F401
         import torch  # noqa: F401
 
         import faceleak.settings  # noqa: F401
-    arguments = [f"--pipelines={given.pipelines}"] if given.pipelines else []
-    arguments += [f"--params=compute.engine={given.engine},compute.threads=1"]
-    reference = Project(folder / "undisturbed", arguments, given.warm)
+
     started = time.monotonic()
     process = reference.start()
     process.join()
