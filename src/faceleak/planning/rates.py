@@ -58,7 +58,7 @@ def memory_so_far() -> float:
 def stated(options: RateOptions) -> Rate:
     """The rate as the configuration states it; of the cores it says nothing, so that they count as busy."""
     seconds = 1 / options.per_second
-    return Rate(seconds, seconds, 0.0, options.memory_gb * GIGABYTE, f"assumed: {options.source}")
+    return Rate(seconds, seconds, 0.0, options.memory_gb * GIGABYTE, f"stated: {options.source}")
 
 
 def mean(rates: "list[Mapping[str, Rate]]") -> dict[str, Rate]:
