@@ -34,8 +34,6 @@ from faceleak.pieces import remembered_json
 GRACE = 1.0  # seconds
 OBJECT_STORE = 256 << 20  # bytes of shared memory for pieces on their way, of a cluster of our own; more goes to disk
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # what makes Ray listen on 127.0.0.1 alone, on any system
-TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")  # in the environment; else a file that Ray makes for its user
-MADE_BY_RAY = ".ray/auth_token"
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}  # a busy machine takes its time
 
 
@@ -95,8 +93,6 @@ def _connect(options: ComputeOptions) -> None:
     """Join the cluster, or start one on this machine that ends with this process. Does nothing where it is joined."""
     local = options.address is None or options.address.startswith(("127.", "localhost:"))
     os.environ.update(SETTINGS | (LOOPBACK if local else {}))
-    if options.address and (any(map(os.environ.get, TOKENS)) or (Path.home() / MADE_BY_RAY).exists()):
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # before the import; as `ray start` does, but not who joins it
     import ray
 
     if ray.is_initialized():
@@ -113,7 +109,8 @@ def _connect(options: ComputeOptions) -> None:
             raise ClusterError(
                 f"The Ray cluster of compute.address ({options.address or 'none: started here'}) cannot be used: "
                 f"{error} Check the address, that `ray start` runs there, and that all nodes have the same Ray and "
-                "Python."
+                "Python. Where the cluster has a token, as `ray start` makes it have where one is found, export "
+                "RAY_AUTH_MODE=token here too."
             ) from error
 
 
