@@ -112,8 +112,8 @@ def _read_together(
     paths = signal_paths(signals, backbone, weights, store, images, compute)
     ids = images["image_id"].to_numpy()
     shards = [
-        Shard(tuple(ids[start : start + compute.shard_images]), missing)
-        for number, start in enumerate(range(0, len(ids), compute.shard_images))
+        Shard(tuple(ids[rows]), missing)
+        for number, rows in enumerate(_rows_of_shards(len(ids), compute))
         if (missing := {name: of_shards[number] for name, of_shards in paths.items() if not of_shards[number].exists()})
     ]
     read = partial(read_shard, backbone=backbone, store=store, compute=compute)
@@ -152,9 +152,7 @@ def signal_paths(
     card = backbone.card
     known = store.rows(store.positions(images["image_id"]), ["image_id", "sha256"])
     asked = (card.arguments, card.preprocessing, card.normalisation, card.release)
-
-    starts = range(0, len(known), compute.shard_images)
-    shards = [known.iloc[start : start + compute.shard_images] for start in starts]
+    shards = [known.iloc[rows] for rows in _rows_of_shards(len(known), compute)]
 
     def path(signal: Signal, shard: pd.DataFrame) -> Path:
         code = code_version(f"faceleak.signals.{signal.name}", *CODE, *source_modules(card.architecture))
@@ -162,6 +160,10 @@ def signal_paths(
         return compute.cache / "signals" / f"{piece}.parquet"
 
     return {signal.name: [path(signal, shard) for shard in shards] for signal in signals}
+
+
+def _rows_of_shards(images: int, compute: ComputeOptions) -> list[slice]:
+    return [slice(start, start + compute.shard_images) for start in range(0, images, compute.shard_images)]
 
 
 def readers_of(names: Sequence[str]) -> list[Signal]:
