@@ -64,7 +64,7 @@ def run() -> bool:
 def reading_share(architecture: str, store: FaceStore, _folder: Path) -> float:
     """Read all signals of one pass from the store, against plain passes in the same type."""
     backbone, compute = _backbone(architecture), ComputeOptions(batch_size=READING_BATCH)
-    signals = [signal for signal in in_one_pass() if signal.name != "head_loss"]
+    signals = [signal for signal in in_one_pass() if signal.access != "head"]
     needs = frozenset[Need]().union(*(signal.needs for signal in signals))
     image_ids = store.manifest()["image_id"]
     faces = torch.rand(READING_BATCH, 3, SIZE, SIZE, device="cuda").to(memory_format=torch.channels_last)

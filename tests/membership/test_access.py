@@ -1,6 +1,6 @@
 import pytest
 
-from faceleak.membership.access import access_of, may_look_at
+from faceleak.membership.access import access_of, may_look_at, stage_of, upper_bounds
 from faceleak.membership.options import AttackOptions
 
 
@@ -11,6 +11,8 @@ from faceleak.membership.options import AttackOptions
         (["bn_moments", "reference_similarity"], "weights"),
         (["reference_similarity", "anchor_similarity", "embedding_norm"], "embeddings"),
         (["pixel_statistics"], "embeddings"),
+        (["head_loss"], "head"),
+        (["bn_distance", "embedding_norm", "head_loss"], "head"),
     ],
 )
 def test_an_attack_takes_the_access_of_the_signal_that_takes_most(names, access):
@@ -27,3 +29,11 @@ def test_who_has_embeddings_only_undoes_nothing_that_takes_weights():
     assert may_look_at(by_embeddings, "noisy")
     assert not may_look_at(by_embeddings, "noisy+bn_reestimation")
     assert may_look_at(by_weights, "noisy+bn_reestimation")
+
+
+def test_attacks_that_take_the_head_are_upper_bounds():
+    attacks = {name: AttackOptions(signals=[name]) for name in ("bn_distance", "reference_similarity", "head_loss")}
+    assert upper_bounds(attacks) == ["head_loss"]
+    assert stage_of(attacks["head_loss"]) == "upper_bound"
+    assert stage_of(attacks["bn_distance"]) == "membership"
+    assert may_look_at(attacks["head_loss"], "noisy+bn_reestimation")

@@ -3,6 +3,7 @@
 import logging
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,8 +15,10 @@ from faceleak.membership import fitting
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.other_images import other_images
 from faceleak.membership.stacking import parts, stack
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.membership import nodes as membership
 from faceleak.pipelines.repeats import nodes as repeats
+from faceleak.reporting.run_summary import summary_words
 
 ONLINE = {"signals": ["embedding_norm", "reference_similarity"], "calibration": "bavaria", "online": True}
 OPTIONS = MembershipOptions(
@@ -105,3 +108,73 @@ def test_online_attacks_are_left_to_the_repeats_pipeline_and_a_line_says_so(
     assert [record.message for record in caplog.records if "bavaria_online" in record.message] == [
         "Left to the repeats pipeline, whose targets are online references: bavaria_online"
     ]
+
+
+WITH_HEAD = OPTIONS.model_copy(
+    update={
+        "attacks": MembershipOptions(
+            threat_models=["shadow"],
+            attacks={
+                "norm": {"signals": ["embedding_norm"]},
+                "bound": {"signals": ["head_loss"]},
+                "both": {"signals": ["embedding_norm", "head_loss"]},
+            },
+            blind={"reference_signals": []},
+            references=OPTIONS.references,
+        ).attacks
+    }
+)
+
+
+def scores_of_attacks() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores by which only attacks that take the head tell members from others; and the blind baseline's."""
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(40), 3)
+    images = pd.DataFrame(
+        {
+            "image_id": [f"image_{number}" for number in range(len(people))],
+            "identity": [f"person_{person}" for person in people],
+            "is_member": people < 20,
+            "population": np.where(people < 20, "member", "unseen_identity"),
+            "variant": "undefended",
+            "attacker": "plain",
+            "threat_model": "shadow",
+        }
+    )
+    noise = {name: rng.normal(size=len(people)) for name in ("norm", "blind")}
+    told = images["is_member"] + 0.1 * noise["norm"]
+    scores = {"norm": noise["norm"], "bound": told, "both": told}
+    tables = [images.assign(attack=name, score=score, says_member=score > 0.5) for name, score in scores.items()]
+    blind = images.assign(score=noise["blind"], says_member=noise["blind"] > 0, threat_model="partial_knowledge")
+    return pd.concat(tables, ignore_index=True), blind.assign(attack="blind")
+
+
+def test_what_takes_the_head_stands_apart_and_decides_no_verdict(compute: ComputeOptions) -> None:
+    scores, blind = scores_of_attacks()
+    (of_variant,) = membership.measure_membership(
+        scores, blind, WITH_HEAD, BootstrapOptions(resamples=100), compute
+    ).values()
+    assert set(of_variant["membership"]) == {"blind_partial_knowledge", "norm_shadow"}
+    assert set(of_variant["upper_bound"]) == {"bound_shadow", "both_shadow"}
+    assert of_variant["upper_bound"]["bound_shadow"]["unseen_identity"]["auc"] == 1
+    words = summary_words(of_variant)
+    assert words["strongest_attack"] == "norm_shadow"
+    assert words["verdict"] != "leaks"
+
+
+def test_over_several_targets_what_takes_the_head_stands_apart() -> None:
+    scores, blind = scores_of_attacks()
+    papers = scores[scores["attack"] == "norm"].assign(attack="bn_distance")
+    tables = [pd.concat([scores, papers]).assign(target="target_0"), blind.assign(target="target_0")]
+    attacks = WITH_HEAD.attacks | {"bn_distance": WITH_HEAD.attacks["norm"]}
+    options = WITH_HEAD.model_copy(update={"attacks": attacks})
+    measured = repeats.measure_targets(*tables, options, BootstrapOptions(resamples=100))
+    (of_variant,) = measured.values()
+    assert set(of_variant["upper_bound"]) == {"bound_shadow", "both_shadow"}
+    text, table, figure = repeats.write_comparison(measured)
+    rows = [line for line in text.split("### ")[1].splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0] for row in rows[-2:]] == ["| bound (upper bound)", "| both (upper bound)"]
+    assert "Reading: leaks" not in text
+    assert set(table["attack"]) == {"norm", "bound", "both", "bn_distance", "blind"}
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names[-2:] == ["bound (upper bound)", "both (upper bound)"]

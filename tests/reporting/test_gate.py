@@ -101,3 +101,8 @@ def test_files_that_contradict_each_other_are_refused():
     }
     with pytest.raises(ReportingError, match=r"two.json says that utility/verification_auc of undefended is 0.8"):
         join_numbers(files)
+
+
+def test_no_policy_is_about_an_upper_bound() -> None:
+    with pytest.raises(ValidationError, match="an upper bound takes the classification head and decides nothing"):
+        policy(metric="upper_bound/head_loss_shadow/unseen_identity/auc", at_most=0.6)

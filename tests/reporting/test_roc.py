@@ -72,6 +72,12 @@ def test_the_legend_has_a_line_an_attack_and_threat_model_with_its_auc():
     assert blind_line.get_linestyle() == "--"
 
 
+def test_the_legend_says_which_line_is_an_upper_bound():
+    scores = pd.concat([score_table(COUNTS), score_table(COUNTS, attack="head_loss")])
+    told = [label for label in labels(roc_figure(scores, BLIND, ["head_loss"]).axes[1]) if "upper bound" in label]
+    assert [label.split("  ")[1] for label in told] == ["head_loss, partial knowledge (upper bound)"]
+
+
 def test_a_curve_is_made_of_steps_and_a_rate_of_zero_lies_on_the_edge():
     counts = {"member": 2, "unseen_identity": 2}
     (axes,) = roc_figure(score_table(counts, scores=[4.0, 2.0, 3.0, 1.0]), BLIND.iloc[[0, 90]]).axes

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.tables import RESULT_COLUMNS, headline_tables, markdown, results_table
+from faceleak.reporting.verdict import UPPER_BOUND_NOTE
 
 
 def interval(metric, value, half_width=0.05):
@@ -143,6 +144,16 @@ def test_headlines_end_with_a_reading_a_population():
     assert "same_identity" not in defended
     confounded = {**METRICS, "undefended": {"membership": {"blind_shadow": {"unseen_identity": interval("auc", 0.6)}}}}
     assert "unseen_identity: cannot conclude: the blind baseline" in printed(confounded).split("noise_0.4")[-1]
+
+
+def test_an_upper_bound_is_a_table_of_its_own_without_a_verdict():
+    bound = {"head_loss_shadow": {"unseen_identity": interval("auc", 0.99) | interval("advantage_over_blind", 0.49)}}
+    text = printed({"undefended": METRICS["undefended"] | {"upper_bound": bound}})
+    attacks, apart = text.split("Upper bound, with the classification head in hand: undefended")
+    assert "head_loss" not in attacks
+    assert row_of(apart, "", "unseen_identity", "head_loss_shadow")[0] == "0.990"
+    assert "leaks: " not in apart.split("Reconstruction")[0]
+    assert UPPER_BOUND_NOTE in " ".join(apart.split())
 
 
 def test_a_small_sample_is_named_in_its_reading():

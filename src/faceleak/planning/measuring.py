@@ -85,7 +85,7 @@ def measure_comparing(audit: Audit) -> Rate:
     from faceleak.signals.registry import Comparison
 
     signals = [registry.get(name) for name in audit.membership.signals()]
-    compared = [signal for signal in signals if isinstance(signal, Comparison) and signal.name != "head_loss"]
+    compared = [signal for signal in signals if isinstance(signal, Comparison) and signal.access != "head"]
     width, anchors = audit.of_target.card.embedding_size, min(ANCHORS, max(1, audit.counts.images("public")))
     strangers = _embeddings(anchors, width)
 

@@ -1,6 +1,6 @@
 """Attacks side by side over repeated targets: a table for programs, one for readers, and a forest plot."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -61,24 +61,25 @@ def comparison_table(tree: Tree) -> pd.DataFrame:
     )
 
 
-def comparison_markdown(tree: Tree) -> str:
-    """Write a Markdown table a population, the highest AUC first and the blind baseline last, and what it says.
+def comparison_markdown(tree: Tree, upper_bounds: Collection[str] = ()) -> str:
+    """Write a Markdown table a population, the highest AUC first, and what it says of the attacks.
 
-    tree: as for `comparison_table`. Raises ReportingError where no attack was measured or a name does not end with a
-    threat model.
+    The blind baseline stands below the attacks, and below it the upper bounds, of which nothing is said.
+    tree: as for `comparison_table`. upper_bounds: which of its names take more than a headless release gives away.
+    Raises ReportingError where no attack was measured or a name does not end with a threat model.
     """
-    return "\n".join(_markdown_of(tree, population) for population in _populations(tree))
+    return "\n".join(_markdown_of(tree, population, upper_bounds) for population in _populations(tree))
 
 
-def comparison_figure(tree: Tree) -> Figure:
+def comparison_figure(tree: Tree, upper_bounds: Collection[str] = ()) -> Figure:
     """Draw a panel a population: the AUC of every attack with its interval, beside chance and the blind baseline's.
 
-    tree: as for `comparison_table`. Attacks are rows, in every panel in the order of their highest AUC against unseen
-    people; each threat model has a mark of its own.
+    tree and upper_bounds: as for `comparison_markdown`. Attacks are rows, in every panel in the order of their highest
+    AUC against unseen people, upper bounds last; each threat model has a mark of its own.
     Raises ReportingError where no attack was measured or a name does not end with a threat model.
     """
     populations = _populations(tree)
-    attacks = _in_order(tree, next(population for population in SORTED_BY if population in populations))
+    attacks = _in_order(tree, next(population for population in SORTED_BY if population in populations), upper_bounds)
     threat_models = sorted({_attack_and_threat_model(name)[1] for name in tree if not is_blind(name)})
     looks: dict[str, dict[str, Any]] = {
         threat_model: {"color": in_turn(PALETTE, place), "marker": in_turn(MARKERS, place)}
@@ -87,9 +88,11 @@ def comparison_figure(tree: Tree) -> Figure:
     figure = new_figure(3 + 3.1 * len(populations), 1.9 + 0.42 * len(attacks))
     panels = figure.subplots(1, len(populations), squeeze=False, sharex=True, sharey=True)[0]
     for axes, population in zip(panels, populations, strict=True):
-        _draw_panel(axes, tree, population, attacks, looks)
+        _draw_panel(axes, tree, population, attacks, looks, upper_bounds)
     papers = {_attack_and_threat_model(name)[0] for name in tree if _is_papers(tree, name)}
-    names = [shortened(attack, 32) + (" (the paper's)" if attack in papers else "") for attack in attacks]
+    bounds = {_attack_and_threat_model(name)[0] for name in upper_bounds}
+    remarks = dict.fromkeys(bounds, " (upper bound)") | dict.fromkeys(papers, " (the paper's)")
+    names = [shortened(attack, 32) + remarks.get(attack, "") for attack in attacks]
     panels[0].set_yticks(range(len(attacks)), names, fontsize=LABEL)
     panels[0].set_ylim(len(attacks) - 0.5, -0.5)
     figure.legend(handles=_legend(looks), loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False)
@@ -114,16 +117,16 @@ def _populations(tree: Tree) -> list[str]:
     return populations
 
 
-def _ranked(tree: Tree, population: str) -> list[str]:
-    """Names of who was measured on a population, the highest AUC first and the blind baseline last."""
+def _ranked(tree: Tree, population: str, upper_bounds: Collection[str]) -> list[str]:
+    """Names of who was measured on a population: the highest AUC first, then the blind baseline, then upper bounds."""
     names = [name for name, populations in tree.items() if population in populations]
-    return sorted(names, key=lambda name: (is_blind(name), -tree[name][population]["auc"]))
+    return sorted(names, key=lambda name: (name in upper_bounds, is_blind(name), -tree[name][population]["auc"]))
 
 
-def _in_order(tree: Tree, population: str) -> list[str]:
+def _in_order(tree: Tree, population: str, upper_bounds: Collection[str]) -> list[str]:
     """Attacks by their highest AUC under any threat model; those without this population are last."""
     others = [name for name in tree if population not in tree[name]]
-    names = [name for name in (*_ranked(tree, population), *others) if not is_blind(name)]
+    names = [name for name in (*_ranked(tree, population, upper_bounds), *others) if not is_blind(name)]
     return list(dict.fromkeys(_attack_and_threat_model(name)[0] for name in names))
 
 
@@ -138,11 +141,11 @@ def _is_papers(tree: Tree, name: str) -> bool:
     return not compared.get(name, True) and any(compared.values())
 
 
-def _markdown_of(tree: Tree, population: str) -> str:
-    ranked = _ranked(tree, population)
+def _markdown_of(tree: Tree, population: str, upper_bounds: Collection[str]) -> str:
+    ranked = _ranked(tree, population, upper_bounds)
     header = ("attack", "threat model", "AUC", "TPR at FPR 1 %", "over the paper's attack", "over blind")
-    rows = [header, ("---", "---", *4 * ["---:"]), *(_row(tree, name, population) for name in ranked)]
-    reading = read_membership(tree, population)
+    rows = [header, ("---", "---", *4 * ["---:"]), *(_row(tree, name, population, upper_bounds) for name in ranked)]
+    reading = read_membership({name: tree[name] for name in tree if name not in upper_bounds}, population)
     return "\n".join(
         [
             f"### {population}: {POPULATION_MEANINGS[population]}",
@@ -155,12 +158,12 @@ def _markdown_of(tree: Tree, population: str) -> str:
     )
 
 
-def _row(tree: Tree, name: str, population: str) -> tuple[str, ...]:
+def _row(tree: Tree, name: str, population: str, upper_bounds: Collection[str]) -> tuple[str, ...]:
     attack, threat_model = _attack_and_threat_model(name)
     metrics = tree[name][population]
     over_paper = "the paper's" if _is_papers(tree, name) else interval_text(metrics, OVER_PAPER, "+.3f")
     return (
-        attack.replace("|", "\\|"),
+        attack.replace("|", "\\|") + (" (upper bound)" if name in upper_bounds else ""),
         words(threat_model),
         interval_text(metrics, "auc"),
         interval_text(metrics, "tpr_at_fpr_1pct"),
@@ -179,13 +182,18 @@ def _counted(metrics: Metrics, population: str) -> str:
 
 
 def _draw_panel(
-    axes: Axes, tree: Tree, population: str, attacks: list[str], looks: Mapping[str, Mapping[str, Any]]
+    axes: Axes,
+    tree: Tree,
+    population: str,
+    attacks: list[str],
+    looks: Mapping[str, Mapping[str, Any]],
+    upper_bounds: Collection[str],
 ) -> None:
     for row in range(1, len(attacks), 2):
         axes.axhspan(row - 0.5, row + 0.5, color=LIGHT_GREY, alpha=0.25, linewidth=0, zorder=0)
     axes.axvline(0.5, color=GREY, linewidth=0.9, linestyle=":", zorder=1)
     steps = 0.44 / max(1, len(looks) - 1)
-    for name in _ranked(tree, population):
+    for name in _ranked(tree, population, upper_bounds):
         metrics = tree[name][population]
         value, low, high = (metrics.get(f"auc{end}", float("nan")) for end in ("", "_ci_low", "_ci_high"))
         if is_blind(name):

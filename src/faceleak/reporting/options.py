@@ -1,6 +1,6 @@
 """Configuration of the `report` and `gate` pipelines."""
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.options import Options
@@ -25,6 +25,13 @@ class PolicyOptions(Options):
     at_most: float | None = None
     at_least: float | None = None
     reason: str = Field(min_length=1)
+
+    @field_validator("metric")
+    @classmethod
+    def _be_of_a_headless_release(cls, metric: str) -> str:
+        if metric.startswith("upper_bound/"):
+            raise ValueError("an upper bound takes the classification head and decides nothing: name another metric")
+        return metric
 
     @model_validator(mode="after")
     def _set_a_limit(self) -> "PolicyOptions":

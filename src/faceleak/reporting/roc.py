@@ -4,6 +4,7 @@ Carlini et al., Membership Inference Attacks From First Principles (arXiv 2112.0
 members without a false alarm does harm, however close its AUC is to one half.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,13 @@ THREAT_MODEL_DASHES = ("-", (0, (5, 1.5, 1, 1.5)), (0, (1, 1)))
 BLIND_DASHES = (0, (4, 3))
 
 
-def roc_figure(scores: pd.DataFrame, blind: pd.DataFrame) -> Figure:
+def roc_figure(scores: pd.DataFrame, blind: pd.DataFrame, upper_bounds: Collection[str] = ()) -> Figure:
     """Draw a panel a population and, in each, a line an attack and threat model, beside the blind baseline.
 
     scores: image_id, variant, attacker, attack, threat_model, population (`member`, `same_identity`,
     `unseen_identity`), is_member and score (higher says member), one row an image and attack, of one attacker against
-    one variant. blind: the same columns, as the blind baseline scores the same images.
+    one variant. blind: the same columns, as the blind baseline scores the same images. upper_bounds: attacks that the
+    legend calls so, since they take more than a headless release gives away.
 
     Curves are steps: nothing is interpolated. Axes begin at half of the rate that one image makes; what lies on that
     edge is a rate of 0. False-positive rates of 1 % and 0.1 % are marked where there are non-members enough to
@@ -62,7 +64,7 @@ def roc_figure(scores: pd.DataFrame, blind: pd.DataFrame) -> Figure:
     figure = new_figure(max(6.5, 5.4 * len(populations)), 5.4 + 0.2 * lines)
     for place, population in enumerate(populations):
         axes = figure.add_subplot(1, len(populations), place + 1)
-        _draw_panel(axes, _of_population(scores, population), _of_population(blind, population))
+        _draw_panel(axes, _of_population(scores, population), _of_population(blind, population), upper_bounds)
         title = f"{population}: {ROLE_MEANINGS[population]}\n{_counts(scores, population)}"
         axes.set_title(title, fontsize=LABEL, loc="left")
     by_whom = "" if attacker == "plain" else f", {attacker} attacker"
@@ -82,7 +84,7 @@ def _counts(scores: pd.DataFrame, population: str) -> str:
     return f"{_images(scores, MEMBER):,} member images, {_images(scores, population):,} of non-members"
 
 
-def _draw_panel(axes: Axes, scores: pd.DataFrame, blind: pd.DataFrame) -> None:
+def _draw_panel(axes: Axes, scores: pd.DataFrame, blind: pd.DataFrame, upper_bounds: Collection[str]) -> None:
     images = scores.drop_duplicates("image_id")["is_member"]
     members, non_members = int(images.sum()), int((~images).sum())
     corner = 1 / (2 * non_members), 1 / (2 * max(members, 1))
@@ -101,7 +103,8 @@ def _draw_panel(axes: Axes, scores: pd.DataFrame, blind: pd.DataFrame) -> None:
     for (attack, threat_model), rows in scores.groupby(["attack", "threat_model"], sort=False):
         colour = in_turn(PALETTE, attacks.index(attack))
         dashes = in_turn(THREAT_MODEL_DASHES, threat_models.index(threat_model))
-        _draw_curve(axes, rows, f"{attack}, {words(str(threat_model))}", corner, color=colour, linestyle=dashes)
+        name = f"{attack}, {words(str(threat_model))}" + (" (upper bound)" if attack in upper_bounds else "")
+        _draw_curve(axes, rows, name, corner, color=colour, linestyle=dashes)
     _draw_curve(axes, blind, "blind baseline, without the target", corner, color=GREY, linestyle=BLIND_DASHES)
     axes.plot([min(corner), 1], [min(corner), 1], color=GREY, linewidth=0.8, linestyle=":", label="0.50  chance")
     axes.legend(

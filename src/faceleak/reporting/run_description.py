@@ -9,7 +9,7 @@ from faceleak.metrics.membership import POPULATIONS
 from faceleak.reporting.privacy_points import ACCESSES, by_access, checked, strongest_attackers
 from faceleak.reporting.style import words
 from faceleak.reporting.tables import markdown
-from faceleak.reporting.verdict import interval_text, read_membership
+from faceleak.reporting.verdict import UPPER_BOUND_NOTE, interval_text, read_membership
 
 Tree = Mapping[str, Any]
 
@@ -57,6 +57,10 @@ def _of_variant(variant: str, stages: Tree) -> str:
     for population, measured in populations.items():
         if measured:
             lines += [f"**membership, {words(population)}**", _table(measured, MEMBERSHIP)]
+    for population in reversed(POPULATIONS):
+        bounds = {a: found[population] for a, found in stages.get("upper_bound", {}).items() if population in found}
+        if bounds:
+            lines += [f"**upper bound, {words(population)}**: {UPPER_BOUND_NOTE}", _table(bounds, MEMBERSHIP)]
     for attack, steps in stages.get("reconstruction", {}).items():
         lines += [f"**reconstruction by {attack}**", _table(steps, RECONSTRUCTION)]
     return "\n\n".join(lines)

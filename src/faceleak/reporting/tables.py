@@ -13,7 +13,7 @@ from faceleak.metrics.identity_level import SETTINGS
 from faceleak.metrics.membership import POPULATIONS
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.style import words
-from faceleak.reporting.verdict import interval_text, is_blind, read_membership
+from faceleak.reporting.verdict import UPPER_BOUND_NOTE, interval_text, is_blind, read_membership
 
 Tree = Mapping[str, Any]
 
@@ -73,6 +73,8 @@ def headline_tables(metrics: Mapping[str, Tree]) -> list[Table]:
     for variant, stages in metrics.items():
         if "membership" in stages:
             tables.append(_membership_table(variant, stages["membership"], blind))
+        if "upper_bound" in stages:
+            tables.append(_upper_bound_table(variant, stages["upper_bound"]))
     for variant, stages in metrics.items():
         for attack, steps in stages.get("reconstruction", {}).items():
             tables.append(_reconstruction_table(variant, attack, steps))
@@ -129,9 +131,21 @@ def _add_attacks(table: Table, population: str, measured: Mapping[str, Tree]) ->
         )
 
 
+def _attacks_table(title: str) -> Table:
+    return empty_table(title, "non-members, attack", "AUC", "ASR", "TPR at\nFPR 1 %", "over\nblind")
+
+
+def _upper_bound_table(variant: str, attacks: Tree) -> Table:
+    table = _attacks_table(f"Upper bound, with the classification head in hand: {variant}")
+    for population in POPULATIONS:
+        if measured := {attack: parts[population] for attack, parts in attacks.items() if population in parts}:
+            _add_attacks(table, population, measured)
+    table.caption = UPPER_BOUND_NOTE
+    return table
+
+
 def _membership_table(variant: str, membership: Tree, blind: Tree) -> Table:
-    title = f"Membership inference: {variant}"
-    table = empty_table(title, "non-members, attack", "AUC", "ASR", "TPR at\nFPR 1 %", "over\nblind")
+    table = _attacks_table(f"Membership inference: {variant}")
     readings = []
     for population in (*POPULATIONS, *SETTINGS):
         measured = {attack: parts[population] for attack, parts in membership.items() if population in parts}

@@ -11,6 +11,9 @@ from faceleak.metrics.intervals import Interval
 Metrics = Mapping[str, Any]
 
 BLIND_PREFIX = "blind_"
+UPPER_BOUND_NOTE = (
+    "These attacks take the classification head, which a headless release keeps back: no part of a verdict."
+)
 LARGEST_UNNOTICED_AUC = 0.7  # a sample that may well miss more than this is too small to speak of no evidence
 
 

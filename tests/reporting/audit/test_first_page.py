@@ -3,8 +3,10 @@
 import pytest
 
 from faceleak.membership.options import MembershipOptions
+from faceleak.reporting.audit.document import make_audit
 from faceleak.reporting.audit.first_page import summarise
 from faceleak.reporting.audit.parts import Missing
+from faceleak.reporting.verdict import UPPER_BOUND_NOTE
 from tests.reporting.audit.conftest import NOTHING_FOUND, attack, membership, reconstruction, step, write_json
 
 
@@ -27,6 +29,22 @@ def test_a_leak_from_weights_alone_says_nothing_of_queries(evidence_of, tmp_path
     assert page.answers[0].average[0].attack == "bn_distance_shadow"
     assert page.answers[0].average[0].answer.replace("\u00a0", " ") == "20 % [18–22 %] found"
     assert page.answers[1].average[0].attack == "reference_similarity_shadow"
+
+
+def test_what_the_head_gives_away_decides_nothing_and_stands_apart(evidence_of, tmp_path, parameters):
+    found = {"undefended": {**NOTHING_FOUND["undefended"], "upper_bound": {"head_loss_shadow": attack(1.0, 1.0, 0.5)}}}
+    block = parameters.membership.model_dump()
+    block["attacks"]["head_loss"] = {"signals": ["head_loss"]}
+    page = summary(evidence_of, tmp_path, found, membership=MembershipOptions(**block))
+    assert verdicts(page) == ["no evidence", "no evidence"]
+    assert "head_loss" not in page.model_dump_json()
+    audit = make_audit(evidence_of(tmp_path, membership=MembershipOptions(**block)))
+    (section,) = (section for section in audit.sections if section.id == "membership")
+    (table,) = (
+        b for b in section.blocks if getattr(b, "caption", "").startswith("Upper bound") and "unseen" in b.caption
+    )
+    assert table.rows[0][0] == "head_loss_shadow"
+    assert UPPER_BOUND_NOTE in [getattr(block, "text", "") for block in section.blocks]
 
 
 def test_nothing_found_is_no_certificate(evidence_of, tmp_path):
@@ -87,7 +105,10 @@ def test_the_worst_person_is_told_by_records_and_hits(evidence_of, complete):
         "1 of 2 people stand out significantly (q ≤ 0.05); the most exposed by p = 1.0·10⁻⁹, over up to 3 targets"
     )
     assert told[2] == ("1 training person was recognised, 1 of whom the attacker had no image; one of them in 5 faces")
-    assert queries.worst[1].answer == "Not measured: membership.risk names bavaria, which takes the weights."
+    assert (
+        queries.worst[1].answer
+        == "Not measured: membership.risk names bavaria, which takes the weights of the backbone."
+    )
 
 
 def test_risks_by_an_attack_on_embeddings_count_for_queries(evidence_of, complete, parameters):

@@ -188,7 +188,11 @@ def measure_membership(
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
 ) -> dict[str, dict[str, Any]]:
-    """Measure every attack, and the blind baseline once for each variant: variant → membership → attack → …"""
+    """Measure every attack, and the blind baseline once for each variant: variant → stage → attack → …
+
+    The stage is `membership`, or `upper_bound` for attacks that take the classification head.
+    """
+    from faceleak.membership.access import MEMBERSHIP, stage_of
     from faceleak.membership.attackers import suffix_of
     from faceleak.membership.scoring import BLIND, model_name
     from faceleak.metrics.attackers import is_much, measure_attacker
@@ -201,8 +205,9 @@ def measure_membership(
     measured = run_pieces(measure, tables, compute) if is_much(len(scores), bootstrap) else map(measure, tables)
     metrics: dict[str, dict[str, Any]] = {}
     for (variant, attacker, threat_model, attack), of_attack in zip(groups, measured, strict=True):
-        of_variant = metrics.setdefault(variant, {"membership": {model_name(BLIND, "partial_knowledge"): blind}})
-        of_variant["membership"][model_name(attack, threat_model) + suffix_of(attacker)] = of_attack
+        of_variant = metrics.setdefault(variant, {MEMBERSHIP: {model_name(BLIND, "partial_knowledge"): blind}})
+        of_stage = of_variant.setdefault(stage_of(options.attacks[attack]), {})
+        of_stage[model_name(attack, threat_model) + suffix_of(attacker)] = of_attack
     return metrics
 
 
@@ -224,11 +229,12 @@ def measure_subgroups(scores: pd.DataFrame, options: MembershipOptions, bootstra
     return pd.concat(tables, ignore_index=True)
 
 
-def draw_roc(scores: pd.DataFrame, blind_scores: pd.DataFrame) -> Any:
+def draw_roc(scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions) -> Any:
     """ROC curves on log-log axes."""
+    from faceleak.membership.access import upper_bounds
     from faceleak.reporting.roc import roc_figure
 
-    return roc_figure(scores, blind_scores)
+    return roc_figure(scores, blind_scores, upper_bounds(options.attacks))
 
 
 def draw_histograms(signals: pd.DataFrame, splits: pd.DataFrame) -> Any:

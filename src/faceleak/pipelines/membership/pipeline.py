@@ -100,7 +100,7 @@ def create_pipeline() -> Pipeline:
     """References, signals, attacks, scores, metrics and figures for the target."""
     figures = Pipeline(
         [
-            Node(nodes.draw_roc, ["scores", "blind_scores"], "roc_figure", name="draw_roc"),
+            Node(nodes.draw_roc, ["scores", "blind_scores", "params:membership"], "roc_figure", name="draw_roc"),
             Node(nodes.list_roc_points, ["scores", "blind_scores"], "roc_points", name="list_roc_points"),
             Node(
                 nodes.measure_subgroups,

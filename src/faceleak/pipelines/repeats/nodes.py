@@ -158,7 +158,11 @@ def attack_targets(
 def measure_targets(
     scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions
 ) -> dict[str, dict[str, Any]]:
-    """Measure every attack over all targets, and its lead over the paper's: variant → membership → attack → …"""
+    """Measure every attack over all targets, and its lead over the paper's: variant → stage → attack → …
+
+    The stage is `membership`, or `upper_bound` for attacks that take the classification head.
+    """
+    from faceleak.membership.access import MEMBERSHIP, stage_of
     from faceleak.membership.scoring import BLIND, model_name
     from faceleak.metrics.comparison import compare
 
@@ -169,7 +173,14 @@ def measure_targets(
     papers = {name: model_name(PAPER, str(rows["threat_model"].iloc[0])) for name, rows in tables.items()}
     blind_name = model_name(BLIND, "partial_knowledge")
     measured = compare(tables, papers, blind_scores, blind_name, options.aggregation, bootstrap)
-    return {REPEATED: {"membership": measured}}
+    stages = {
+        model_name(str(attack), str(threat_model)): stage_of(options.attacks[str(attack)])
+        for threat_model, attack in scores[["threat_model", "attack"]].drop_duplicates().itertuples(index=False)
+    }
+    of_stage: dict[str, dict[str, Any]] = {MEMBERSHIP: {}}
+    for name, metrics in measured.items():
+        of_stage.setdefault(stages.get(name, MEMBERSHIP), {})[name] = metrics
+    return {REPEATED: of_stage}
 
 
 def rank_risks(record_scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -181,10 +192,13 @@ def rank_risks(record_scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame,
 
 def write_comparison(metrics: dict[str, dict[str, Any]]) -> tuple[str, pd.DataFrame, Any]:
     """The comparison as Markdown, as a table and as a figure."""
+    from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND
     from faceleak.reporting.comparison import comparison_figure, comparison_markdown, comparison_table
 
-    attacks = metrics[REPEATED]["membership"]
-    return comparison_markdown(attacks), comparison_table(attacks), comparison_figure(attacks)
+    of_stage = metrics[REPEATED]
+    bounds = of_stage.get(UPPER_BOUND, {})
+    attacks = of_stage[MEMBERSHIP] | bounds
+    return comparison_markdown(attacks, bounds), comparison_table(attacks), comparison_figure(attacks, bounds)
 
 
 def draw_risks(image_risks: pd.DataFrame, record_scores: pd.DataFrame, store: FaceStore) -> tuple[Any, Any]:

@@ -15,10 +15,11 @@ TUNED = "tuned"
 def list_candidates(membership: MembershipOptions, tuning: TuningOptions) -> MembershipOptions:
     """What has to be read: the `membership` block with an attack that reads all that any attack of the space reads.
 
-    Raises OutsideSpaceError where the space does not hold the default.
+    Raises OutsideSpaceError where the space does not hold the default, HeadInSpaceError where an attack takes the head.
     """
-    from faceleak.tuning.checks import check_default
+    from faceleak.tuning.checks import check_access, check_default
 
+    check_access(tuning)
     check_default(membership.attacks[tuning.default], tuning)
     return membership.model_copy(update={"attacks": {"candidates": tuning.space.largest()}})
 

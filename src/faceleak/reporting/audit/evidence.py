@@ -8,7 +8,7 @@ from typing import Any, get_args
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
-from faceleak.membership.access import AttackAccess, access_of
+from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND, AttackAccess, access_of
 from faceleak.membership.attackers import UNDEFENDED, AttackerName, suffix_of
 from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.metrics.options import BootstrapOptions
@@ -80,12 +80,22 @@ class Evidence:
     @cached_property
     def membership(self) -> Tree:
         """What the attacks on the target itself found: attack → population → metrics."""
-        return self.stage("membership_metrics.json", "membership")
+        return self.stage("membership_metrics.json", MEMBERSHIP)
+
+    @cached_property
+    def upper_bound(self) -> Tree:
+        """What attacks that take the classification head found: attack → population → metrics."""
+        return self.stage("membership_metrics.json", UPPER_BOUND)
 
     @cached_property
     def blind(self) -> Tree:
         """The blind baseline: population → metrics."""
         return next((dict(found) for attack, found in self.membership.items() if is_blind(attack)), {})
+
+    @cached_property
+    def measured_attacks(self) -> set[str]:
+        """The attacks of the configuration of which there are results, upper bounds among them."""
+        return {self.attacks[name].name for name in {**self.membership, **self.upper_bound} if name in self.attacks}
 
     def membership_by(self, *accesses: AttackAccess) -> dict[str, Any]:
         """The same for attackers who have one of these accesses, without the blind baseline.

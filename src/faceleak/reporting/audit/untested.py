@@ -47,8 +47,7 @@ def _membership(evidence: Evidence) -> Iterator[str]:
         found = {population for populations in evidence.membership.values() for population in populations}
         if absent := _without([*POPULATIONS, *SETTINGS], found):
             yield f"Members against {_names(absent)}."
-        made = {attack.name for name, attack in evidence.attacks.items() if name in evidence.membership}
-        if absent := _without(options.offline_attacks(), made):
+        if absent := _without(options.offline_attacks(), evidence.measured_attacks):
             yield f"The configured {'attack' if len(absent) == 1 else 'attacks'} {_names(absent)}: no results."
     subgroups = evidence.files.table("subgroups.csv")
     if subgroups is None or subgroups.empty:

@@ -9,6 +9,7 @@ from faceleak.reporting.audit.formats import counted, number, percent
 from faceleak.reporting.audit.metric_tables import measured
 from faceleak.reporting.audit.parts import Missing
 from faceleak.reporting.audit.people import hits_of_target, people_at_risk
+from faceleak.reporting.audit.sections.threat_models import HOLDS
 from faceleak.reporting.audit.strongest import strongest
 from faceleak.reporting.audit.summary import Finding
 from faceleak.reporting.risk import SIGNIFICANT
@@ -45,8 +46,8 @@ def _by_record(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> Findin
     risks, risk = people_at_risk(evidence), evidence.configuration.membership.risk
     if risks is None or risk is None:
         return Missing(what=asked, command=evidence.command("repeats"))
-    if access_of(evidence.configuration.membership.attacks[risk.attack]) not in accesses:
-        needs = f"Not measured: membership.risk names {risk.attack}, which takes the weights."
+    if (access := access_of(evidence.configuration.membership.attacks[risk.attack])) not in accesses:
+        needs = f"Not measured: membership.risk names {risk.attack}, which takes {HOLDS[access]}."
         return Finding(asked=asked, answer=needs)
     significant = int((risks["q_value"] <= SIGNIFICANT).sum())
     targets = int(risks["targets"].max())

@@ -2,11 +2,12 @@
 
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.figures import figure
+from faceleak.reporting.audit.files import Tree
 from faceleak.reporting.audit.metric_tables import tables_by
 from faceleak.reporting.audit.parts import Block, Paragraph, Section, Table
 from faceleak.reporting.audit.strongest import strongest, why_blind_matters
 from faceleak.reporting.style import words
-from faceleak.reporting.verdict import interval_text, read_membership
+from faceleak.reporting.verdict import UPPER_BOUND_NOTE, interval_text, read_membership
 
 LEVEL = 1  # of the populations in the tree of metrics
 
@@ -23,10 +24,18 @@ def _blocks(evidence: Evidence) -> list[Block]:
         Paragraph(text=why_blind_matters(evidence)),
         _readings(evidence),
         *tables_by(evidence.membership, LEVEL, "attack", "Members against: {}"),
+        *upper_bounds(evidence.upper_bound, "Upper bound, with the classification head in hand, members against: {}"),
         figure(evidence, "roc.png", "ROC curves", _roc_words(evidence)),
         figure(evidence, "bn_distances.png", "BN distances of members and non-members", _distance_words(evidence)),
         *_subgroups(evidence),
     ]
+
+
+def upper_bounds(attacks: Tree, caption: str) -> list[Block]:
+    """What attacks that take the classification head found, apart from the others."""
+    if not attacks:
+        return []
+    return [*tables_by(attacks, LEVEL, "attack", caption, folded=True), Paragraph(text=UPPER_BOUND_NOTE)]
 
 
 def _populations(evidence: Evidence) -> list[str]:

@@ -1,11 +1,13 @@
 """Several targets: attacks side by side, and the risk of each person."""
 
+from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.figures import figure
 from faceleak.reporting.audit.formats import PER_CENT, counted
 from faceleak.reporting.audit.metric_tables import measured, tables_by
 from faceleak.reporting.audit.parts import Block, Section, Table
 from faceleak.reporting.audit.people import people_at_risk
+from faceleak.reporting.audit.sections.membership import upper_bounds
 from faceleak.reporting.audit.strongest import strongest
 from faceleak.reporting.privacy_points import records
 from faceleak.reporting.risk import SIGNIFICANT
@@ -23,13 +25,15 @@ def section(evidence: Evidence) -> Section:
 
 
 def _blocks(evidence: Evidence) -> list[Block]:
-    compared = evidence.stage("comparison_metrics.json", "membership", REPEATED)
+    compared = evidence.stage("comparison_metrics.json", MEMBERSHIP, REPEATED)
+    bounds = evidence.stage("comparison_metrics.json", UPPER_BOUND, REPEATED)
     if not compared:
         return [evidence.missing("Several targets, and the risk of each person", "comparison_metrics.json")]
     best = strongest(compared, "unseen_identity")
     told = f" The strongest is {best[0]}, AUC {interval_text(best[1], 'auc')}." if best else ""
     return [
         *tables_by(compared, POPULATION_LEVEL, "attack", "Mean over targets, members against: {}"),
+        *upper_bounds(bounds, "Upper bound, with the classification head in hand, mean over targets: {}"),
         figure(evidence, "comparison.png", "Attacks side by side", f"AUC and TPR of every attack over targets.{told}"),
         _people_at_risk(evidence),
         _calibration(evidence),

@@ -11,7 +11,11 @@ KNOWLEDGE = {
     "partial_knowledge": "knows some images that were trained on and some that were not, never of the judged people",
     "shadow": "has faces of its own only, on which it trains backbones of its own",
 }
-HOLDS = {"weights": "the weights of the backbone", "embeddings": "what the backbone answers to images"}
+HOLDS = {
+    "head": "the classification head too, which a headless release keeps back: an upper bound",
+    "weights": "the weights of the backbone",
+    "embeddings": "what the backbone answers to images",
+}
 DOES = {
     "plain": "attacks the target as it is",
     "static": "does not know of a defence: fitted on the undefended target",
@@ -37,7 +41,7 @@ def _knowledge(evidence: Evidence) -> Block:
 def _attacks(evidence: Evidence) -> Block:
     rows: list[tuple[Cell, ...]] = []
     for name, attack in evidence.configuration.membership.attacks.items():
-        measured = any(known.startswith(f"{name}_") for known in evidence.membership)
+        measured = name in evidence.measured_attacks
         access = HOLDS[access_of(attack)]
         rows.append((name, listed(attack.signals), attack.model, attack.calibration or "none", access, measured))
     columns = ("attack", "signals", "model", "calibration", "attacker holds", "results are there")
