@@ -1,12 +1,17 @@
 """Fixtures for every room: a tiny demo store with its splits, and a tiny backbone."""
 
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 
+from faceleak import closure, pieces
 from faceleak.compute import ComputeOptions
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import split
@@ -84,3 +89,53 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED.name}/ with real faces is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture
+def edited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], None]]:
+    """Let one module look as if its code were another: edited("faceleak.x"); None undoes it."""
+    read = closure._read
+
+    def edit(module: str | None) -> None:
+        def changed(found: closure._Module) -> tuple[str, tuple[closure._Module, ...]]:
+            code, imported = read(found)
+            return (code + " edited" if found.name == module else code), imported
+
+        monkeypatch.setattr(closure, "_read", changed)
+        pieces.code_version.cache_clear()
+
+    yield edit
+    pieces.code_version.cache_clear()
+
+
+@pytest.fixture
+def not_in_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], object]], set[str]]]:
+    """Run what names a piece and makes it; return the modules of ours whose code ran and that no key held."""
+
+    def run(make: Callable[[], object]) -> set[str]:
+        held, ran = set[str](), set[str]()
+
+        def noted(*entries: str) -> dict[str, str]:
+            found = closure.closure(*entries)
+            held.update(found)
+            return found
+
+        def note(frame: FrameType, event: str, argument: object) -> None:  # noqa: ARG001
+            if event == "call" and frame.f_code.co_name != "<module>":
+                ran.add(frame.f_globals.get("__name__") or "")
+
+        monkeypatch.setattr(pieces, "closure", noted)
+        pieces.code_version.cache_clear()
+        threading.setprofile(note)
+        sys.setprofile(note)
+        try:
+            make()
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
+        ours = {module for module in ran if module.startswith("faceleak.")}
+        assert ours & held
+        return {module for module in ours - held if not closure._is_infrastructure(module)}
+
+    yield run
+    pieces.code_version.cache_clear()

@@ -9,13 +9,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel
 
+from faceleak.closure import closure
 from faceleak.errors import FaceleakError
 from faceleak.processes import HOST, is_gone, this_process
 from faceleak.sealed import load_arrays, load_table, load_tree, save_arrays, save_table, save_tree
@@ -54,15 +54,11 @@ def _canonical(part: Any) -> bytes:
 
 @cache
 def code_version(*modules: str) -> str:
-    """Hash the source of the named modules, so that a piece made by older code is not taken for a new one."""
-    return fingerprint(*(_source(module) for module in modules))
+    """Hash the code of modules and of all that they import, so that a piece made by older code is not taken for new.
 
-
-def _source(module: str) -> Path:
-    spec = find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"{module!r} has no source file", name=module)
-    return Path(spec.origin)
+    See `closure`: what is looked up by name has to be named here too. Raises ModuleNotFoundError.
+    """
+    return fingerprint(closure(*modules))
 
 
 @contextmanager

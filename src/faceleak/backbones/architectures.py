@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,13 +89,13 @@ def check_architecture(name: str) -> str:
     return check_name(name, "architecture", ARCHITECTURES, UnknownArchitectureError)
 
 
-def source_modules(architecture: str) -> tuple[str, ...]:
-    """Names of the modules that say what a network computes, for the names of pieces in the cache."""
+def source_module(architecture: str) -> str:
+    """Name of the module from which the network of an architecture comes: looked up by name, it names pieces too."""
     if architecture == ONNX:
-        return tuple(f"{ROOM}.onnx_import.{module}" for module in ("functions", "importer", "layers", "network"))
+        return f"{ROOM}.onnx_import.loading"
     if is_factory(architecture):
-        return (architecture.partition(":")[0],)
-    return (ARCHITECTURES[check_architecture(architecture)].module,)
+        return architecture.partition(":")[0]
+    return ARCHITECTURES[check_architecture(architecture)].module
 
 
 def build(card: BackboneCard) -> "nn.Module":
@@ -118,8 +119,8 @@ def build(card: BackboneCard) -> "nn.Module":
 
 def _from_onnx(card: BackboneCard) -> "nn.Module":
     from faceleak.backbones.checkpoint import check_sha256
-    from faceleak.backbones.onnx_import.loading import load_onnx
 
     path = Path(str(card.arguments["path"]))
     check_sha256(path, str(card.arguments["sha256"]))
-    return load_onnx(path, image_size=card.preprocessing.canvas.height)
+    net: nn.Module = import_module(source_module(ONNX)).load_onnx(path, image_size=card.preprocessing.canvas.height)
+    return net

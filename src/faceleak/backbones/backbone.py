@@ -1,6 +1,7 @@
 """A backbone as faceleak handles it: a network together with the card that says how to feed it."""
 
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -51,8 +52,24 @@ class Backbone(nn.Module):
         return embeddings if release is None else release.answer(embeddings)
 
     def weights_hash(self) -> str:
-        """Hash of all weights and statistics: two backbones with the same hash are the same."""
+        """Hash of all weights and statistics. What is made of them is not told by these alone: see `network_hash`."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.net.state_dict().items()):
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    def network_hash(self) -> str:
+        """Hash of all that an embedding depends on besides the face: what is read off a backbone is kept by it.
+
+        Weights, the card without its training, the classes of all layers with what they say of themselves, and the
+        source of those that belong to no installed library.
+        """
+        from faceleak.backbones.architectures import source_module
+        from faceleak.closure import own
+        from faceleak.pieces import code_version, fingerprint
+
+        classes = {type(module) for module in self.modules()}
+        names = sorted(f"{found.__module__}:{found.__qualname__}" for found in classes)
+        layers = re.sub(r" at 0x[0-9a-f]+", "", repr(self.net))  # addresses of functions are chance
+        code = code_version(source_module(self.card.architecture), *own({found.__module__ for found in classes}))
+        return fingerprint(self.weights_hash(), self.card.of_forward_pass(), names, layers, code)

@@ -55,3 +55,7 @@ class BackboneCard(Options):
     normalisation: Normalisation = "batch"
     release: Release | None = None
     training: dict[str, Any] = Field(default_factory=dict)
+
+    def of_forward_pass(self) -> dict[str, Any]:
+        """All that an embedding depends on: the card without `training`, as plain data."""
+        return self.model_dump(mode="json", exclude={"training"})

@@ -1,5 +1,6 @@
 """The classification head that a backbone was trained with; a headless release leaves it out."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from faceleak.backbones.checkpoint import BackboneError, read_weights
-from faceleak.pieces import writing
+from faceleak.pieces import fingerprint, writing
 from faceleak.sealed import load_arrays, load_more, save_arrays
 
 
@@ -24,6 +25,11 @@ class Head:
         """Write one safetensors file, whole or not at all: the weight, and the rest as its metadata."""
         with writing(path) as partial:
             save_arrays(partial, {"weight": self.weight}, {"identities": self.identities, "scale": self.scale})
+
+    def hash(self) -> str:
+        """Hash of all that it holds, for the names of backbones that are kept with it."""
+        weight = hashlib.sha256(self.weight.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+        return fingerprint(list(self.weight.shape), weight, self.identities, self.scale)
 
     @classmethod
     def load(cls, path: Path, embedding_size: int) -> "Head":

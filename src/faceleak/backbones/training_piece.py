@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.backbones.architectures import source_modules
+from faceleak.backbones.architectures import source_module
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.loading import WEIGHTS, read_card
 from faceleak.backbones.training_options import TrainingOptions
@@ -17,26 +17,6 @@ from faceleak.faces.store import FaceStore
 from faceleak.pieces import code_version, fingerprint
 
 HASHED = ["sha256", "identity"]
-CODE = tuple(
-    f"faceleak.backbones.{module}"
-    for module in (
-        "training",
-        "training_piece",
-        "arcface",
-        "architectures",
-        "augmentation",
-        "iresnet",
-        "normalisation",
-        "data_parallel",
-        "placing",
-        "renormalising",
-        "share",
-        "synchronised",
-        "backbone",
-        "batch_norm",
-        "faces_input",
-    )
-)
 
 
 class TrainingError(FaceleakError):
@@ -60,8 +40,8 @@ class TrainingPiece:
 
     @cached_property
     def data_hash(self) -> str:
-        """Which images, and who is on them."""
-        return fingerprint(self.images[HASHED].sort_values(HASHED))
+        """Which images, as they are stored, in the order of training, and who is on them."""
+        return fingerprint(self.store.as_stored(self.images.sort_values(HASHED))[HASHED])
 
     @cached_property
     def folder(self) -> Path:
@@ -70,7 +50,7 @@ class TrainingPiece:
         Threads and processes are no part of it: with other numbers of them the result differs by rounding alone.
         """
         precision = str(training_dtype(self.compute, pick_device(self.compute)))
-        code = code_version(*CODE, *source_modules(self.options.architecture))
+        code = code_version("faceleak.backbones.training", source_module(self.options.architecture))
         return self.cache / fingerprint(self.data_hash, self.options, precision, code, *self._start_parts())
 
     def _start_parts(self) -> list[Any]:
@@ -82,7 +62,7 @@ class TrainingPiece:
                 f"{self.name} cannot start from {self.start}: {WEIGHTS} is missing. Train that backbone again, or give "
                 "another start."
             )
-        return [self.start / WEIGHTS, card.arguments, card.preprocessing]
+        return [self.start / WEIGHTS, card.of_forward_pass()]
 
     def card(self) -> BackboneCard:
         """The card of the backbone to be trained; `training` holds that of the start too."""

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from faceleak.defenses.owner import Owner
 
 UNDOINGS = ("bn_insertion",)
-CODE = ("faceleak.backbones.folding", "faceleak.backbones.normalisation")
 
 
 class Settings(Options):

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from faceleak.defenses.owner import Owner
 
 UNDOINGS = ("bn_reestimation",)
-CODE = ("faceleak.defenses.undoing.bn_reestimation",)
 
 
 class Settings(Options):

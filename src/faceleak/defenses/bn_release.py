@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from faceleak.faces.store import FaceStore
 
 UNDOINGS = ("bn_reestimation",)
-CODE = ("faceleak.defenses.undoing.bn_reestimation", "faceleak.signals.pooling")
 PEOPLE_AT_ONCE = 64
 SMALLEST_VARIANCE = 0.1  # that noise may leave, relative to the public one
 

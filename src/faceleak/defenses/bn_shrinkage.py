@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from faceleak.defenses.owner import Owner
 
 UNDOINGS = ("bn_reestimation",)
-CODE = ("faceleak.defenses.undoing.bn_reestimation",)
 
 
 class Settings(Options):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from faceleak.defenses.owner import Owner
 
 UNDOINGS = ("finetuning",)
-CODE = ("faceleak.backbones.augmentation",)
 BATCH_SIZE = 64
 LEARNING_RATE = 3e-3
 

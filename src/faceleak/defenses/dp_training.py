@@ -18,14 +18,9 @@ if TYPE_CHECKING:
     from faceleak.backbones.training import TrainingPiece
     from faceleak.defenses.owner import Owner
 
-__all__ = ["CODE", "UNDOINGS", "Settings", "defend", "pieces"]
+__all__ = ["UNDOINGS", "Settings", "defend", "pieces"]
 
 UNDOINGS = ("bn_reestimation",)
-PRIVATE = (
-    "accounting", "checkpoint", "checks", "claim", "clipping", "frozen_norm", "head", "sampling", "settings",
-    "trainable", "training", "units", "views",
-)  # fmt: skip
-CODE = ("faceleak.defenses.public_start", *(f"faceleak.defenses.private.{module}" for module in PRIVATE))
 
 
 def pieces(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingPiece]":  # noqa: ARG001
@@ -72,5 +67,5 @@ def _folder(owner: "Owner", start: "Backbone", settings: Settings, seed: int) ->
 
     target = owner.trained_here()
     loss = [target.options.margin, target.options.scale]
-    parts = (target.data_hash, start.weights_hash(), loss, settings, seed, code_version(__name__, *CODE))
+    parts = (target.data_hash, start.network_hash(), loss, settings, seed, code_version(__name__))
     return owner.compute.cache / "private" / fingerprint(*parts)

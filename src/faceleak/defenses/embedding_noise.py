@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from faceleak.defenses.owner import Owner
 
 UNDOINGS = ("averaging", "unwrapping")
-CODE = ("faceleak.backbones.release",)
 
 
 class Settings(Options):

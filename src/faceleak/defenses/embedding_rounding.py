@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from faceleak.defenses.owner import Owner
 
 UNDOINGS = ("averaging", "unwrapping")
-CODE = ("faceleak.backbones.release",)
 
 
 class Settings(Options):

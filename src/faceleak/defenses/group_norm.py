@@ -52,8 +52,8 @@ def _start(owner: "Owner") -> Path:
     from faceleak.pieces import code_version, fingerprint
 
     target = owner.backbone
-    version = code_version(__name__, "faceleak.backbones.normalisation")
-    folder = owner.compute.cache / "group_norm" / fingerprint(target.weights_hash(), target.card, version)
+    name = fingerprint(target.network_hash(), target.card, code_version(__name__))
+    folder = owner.compute.cache / "group_norm" / name
     if not (folder / CARD).exists():
         save_backbone(with_group_norm(target), folder)
     return folder

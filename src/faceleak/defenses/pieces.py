@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.loading import CARD, load_backbone, save_backbone
 from faceleak.backbones.training import TrainingPiece, train_backbones
-from faceleak.backbones.training_piece import CODE as TRAINING
 from faceleak.backbones.training_piece import HASHED
 from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.defenses import registry
@@ -32,11 +31,11 @@ class VariantPiece:
         """Where the variant lies once it is there."""
         owner, options = self.owner, self.options
         training = None if owner.training is None else [owner.training.data_hash, owner.training.options.model_dump()]
-        code = _code_of(registry.get(options.defense))
-        parts = (options.defense, options.checked_settings(), options.seed, owner.public[HASHED], training, code)
-        return (
-            owner.compute.cache / "variants" / fingerprint(owner.backbone.weights_hash(), owner.backbone.card, *parts)
-        )
+        module: Any = registry.get(options.defense)
+        public = owner.store.as_stored(owner.public)[HASHED]
+        code = code_version(module.__name__)
+        parts = (options.defense, options.checked_settings(), options.seed, public, training, code)
+        return owner.compute.cache / "variants" / fingerprint(*_which(owner.backbone), *parts)
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,15 @@ class ViewPiece:
     @cached_property
     def folder(self) -> Path:
         """Where the view lies once it is there."""
-        code = _code_of(undoings.get(self.undoing))
-        parts = (self.released.weights_hash(), self.released.card, self.undoing, code, self.own.images[HASHED])
-        return self.own.compute.cache / "views" / fingerprint(*parts)
+        module: Any = undoings.get(self.undoing)
+        own = self.own.store.as_stored(self.own.images)[HASHED]
+        code = code_version(module.__name__)
+        return self.own.compute.cache / "views" / fingerprint(*_which(self.released), self.undoing, code, own)
+
+
+def _which(backbone: Backbone) -> tuple[Any, ...]:
+    """What is saved of a backbone or made of it follows from these."""
+    return backbone.network_hash(), backbone.card, backbone.head and backbone.head.hash()
 
 
 AnyPiece = TypeVar("AnyPiece", VariantPiece, ViewPiece)
@@ -117,9 +122,3 @@ def undo_all(pieces: Mapping[Key, ViewPiece], compute: ComputeOptions) -> dict[K
 def make_view(piece: ViewPiece) -> None:
     """Undo a defence and keep the result."""
     save_backbone(undoings.get(piece.undoing).undo(piece.released, piece.own), piece.folder)
-
-
-def _code_of(module: Any) -> str:
-    """Version of a defence's or undoing's code: its own file, what it names in `CODE`, and training."""
-    training = TRAINING if hasattr(module, "pieces") else ()
-    return code_version(module.__name__, *getattr(module, "CODE", ()), *training)

@@ -25,7 +25,8 @@ class DefenseModule(Protocol):
     Settings: its parameters, each under its name in `defense.variants`. UNDOINGS: the files of `undoing/` that an
     adaptive attacker tries against it. A defence that trains backbones may also define
     `pieces(owner, settings, seed) → list[TrainingPiece]`: all variants' pieces are trained side by side before any
-    `defend` is called, which then finds them in the cache. `CODE` may name further modules on which the result depends.
+    `defend` is called, which then finds them in the cache. A variant is made anew once the
+    module has changed, or what it imports of faceleak, of its own package or of files beside it.
     """
 
     Settings: type[Options]

@@ -33,8 +33,7 @@ class DemoFaces:
     compute: ComputeOptions
 
     def fingerprint(self) -> str:
-        code = code_version("faceleak.faces.demo", "faceleak.faces.demo_generator", "faceleak.faces.images")
-        return fingerprint(self.options, WEIGHTS_SHA256, code)
+        return fingerprint(self.options, WEIGHTS_SHA256, code_version(__name__))
 
     def __len__(self) -> int:
         return self.options.people * self.options.images_per_person

@@ -39,7 +39,7 @@ from faceleak.faces.store import (
 from faceleak.pieces import fingerprint, writing
 from faceleak.progress import track
 
-PACKING_VERSION = 1  # raise it where the same source would be packed into another store
+PACKING_VERSION = 2  # raise it where the same source would be packed into another store
 IMAGES_PER_TASK = 32
 FEW_IMAGES = 2 * ROWS_PER_BATCH  # are decoded here: processes take longer to start
 BYTES_PER_PART = 64 << 20

@@ -1,7 +1,8 @@
 """The packed store: faces as JPEG bytes in one memory-mapped Arrow file, read image by image at any place.
 
-Columns: image_id, identity, sha256 (of the source bytes), width, height, source, jpeg, and stated_role where the user
-says which part each image plays. Each batch carries a SHA-256 of its rows; the first stores of version 1 have none. The
+Columns: image_id, identity, sha256 (of the source bytes), stored_sha256 (of the JPEG bytes, which differ where an image
+was encoded anew), width, height, source, jpeg, and stated_role where the user says which part each image plays. Each
+batch carries a SHA-256 of its rows. The first stores of version 1 have neither that nor `stored_sha256`. The
 schema's metadata carries the format's version, the fingerprint of what the store was made from, and the quarantine:
 what was left out and why.
 """
@@ -30,12 +31,13 @@ from faceleak.pieces import writing
 FORMAT_VERSION = "1"
 ROWS_PER_BATCH = 1024
 IDS_AT_ONCE = 1 << 20  # are looked for in one go
-STATED_ROLE, QUARANTINE, DIGEST = "stated_role", b"quarantine", b"sha256"
+STATED_ROLE, STORED, QUARANTINE, DIGEST = "stated_role", "stored_sha256", b"quarantine", b"sha256"
 SCHEMA = pa.schema(
     [
         ("image_id", pa.string()),
         ("identity", pa.string()),
         ("sha256", pa.string()),
+        (STORED, pa.string()),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("source", pa.string()),
@@ -59,6 +61,11 @@ class Face:
     width: int
     height: int
     sha256: str
+
+    @property
+    def stored_sha256(self) -> str:
+        """Hash of what is stored: of another image than the source's where that was encoded anew."""
+        return sha256_of(self.jpeg)
 
 
 def sha256_of(content: bytes) -> str:
@@ -177,7 +184,7 @@ class FaceStore:
 
         Takes about 150 bytes an image.
         """
-        names = [name for name in self._schema.names if name != "jpeg"]
+        names = [name for name in self._schema.names if name not in ("jpeg", STORED)]
         manifest: pd.DataFrame = self._table(names).to_pandas(split_blocks=True)
         return manifest
 
@@ -195,6 +202,17 @@ class FaceStore:
         """Some columns of the manifest for the images in rows `positions`."""
         rows: pd.DataFrame = self._table(list(columns)).take(positions).to_pandas()
         return rows
+
+    def as_stored(self, images: pd.DataFrame) -> pd.DataFrame:
+        """The same images (image_id) with `sha256` of the bytes that are stored: what is made of them is kept by it.
+
+        `sha256` in the manifest and in splits is that of the source, which may have been encoded anew at any quality.
+        """
+        positions = self.positions(images["image_id"])
+        if STORED in self._schema.names:
+            return images.assign(sha256=self.rows(positions, [STORED])[STORED].array)
+        hashes = [sha256_of(self.jpeg(int(position))) for position in positions]  # packed by an earlier version
+        return images.assign(sha256=pd.array(hashes, "str"))
 
     def quarantine(self) -> pd.DataFrame:
         """What was left out when the store was packed: image_id, identity, reason."""

@@ -22,6 +22,7 @@ from faceleak.membership.options import AttackOptions
 from faceleak.signals.columns import columns_of, columns_of_layers
 
 BEYOND = " beyond references"
+ROOMS = ("faceleak.membership.models.*", "faceleak.membership.calibration.*")  # where an attack looks up its parts
 
 
 class AttackModel(Protocol):

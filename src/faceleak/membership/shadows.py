@@ -7,19 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.membership import calibration, evidence, models
-from faceleak.membership.attacks import Attack, fit_attack
+from faceleak.membership import evidence
+from faceleak.membership.attacks import ROOMS, Attack, fit_attack
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.strongest import can_be_made, own_auc_of_shadows
-from faceleak.named import files_of
 from faceleak.pieces import code_version, fingerprint, remembered_json
 
 IMAGE = ("reference", "image_id", "identity", "role", "is_member")
-CODE = (
-    *(f"faceleak.membership.{module}" for module in ("attacks", "evidence", "shadows", "strongest")),
-    *(f"faceleak.membership.models.{module}" for module in files_of(models, ())),
-    *(f"faceleak.membership.calibration.{module}" for module in files_of(calibration, ())),
-)
 
 
 def fit_on_shadows(
@@ -52,7 +46,7 @@ def _read(table: pd.DataFrame, options: AttackOptions) -> pd.DataFrame:
 def _fit(
     shadow_signals: pd.DataFrame, reference_signals: pd.DataFrame, options: AttackOptions, several: bool, cache: Path
 ) -> Attack:
-    piece = fingerprint(shadow_signals, reference_signals, options, several, code_version(*CODE))
+    piece = fingerprint(shadow_signals, reference_signals, options, several, code_version(__name__, *ROOMS))
     path = cache / "shadow_attacks" / f"{piece}.json"
 
     def make() -> dict[str, Any]:

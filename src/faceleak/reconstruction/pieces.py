@@ -7,21 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from faceleak.compute import ComputeOptions, pick_device, run_pieces, training_dtype
-from faceleak.named import files_of
+from faceleak.membership.attacks import ROOMS
 from faceleak.pieces import code_version, fingerprint, remembered_arrays
-from faceleak.reconstruction import objectives, optimisers
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.options import SearchOptions
-from faceleak.reconstruction.priors.opening import code_of, identity_of
+from faceleak.reconstruction.priors.opening import identity_of
 from faceleak.reconstruction.priors.options import PriorOptions
 
-CODE = (
-    *(
-        f"faceleak.reconstruction.{module}"
-        for module in ("drawing", "guide", "keeping", "latents", "objective", "score_guide", "search")
-    ),
-    *(f"faceleak.reconstruction.objectives.{module}" for module in files_of(objectives, ())),
-    *(f"faceleak.reconstruction.optimisers.{module}" for module in files_of(optimisers, ())),
+LOOKED_UP = (  # by name, or given with the guide
+    "faceleak.reconstruction.objectives.*",
+    "faceleak.reconstruction.optimisers.*",
+    "faceleak.reconstruction.score_guide",
+    *ROOMS,
 )
 STEPS = ("random", "best_random", "untrained_guided", "optimised")
 
@@ -40,11 +37,8 @@ class ReconstructionPiece:
     def path(self) -> Path:
         """Where the result lies once it is there: named by everything that it depends on."""
         guide = self.guide
-        code = code_version(*CODE, *code_of(self.prior), *(f"faceleak.signals.{name}" for name in guide.signals))
-        backbones = [
-            (backbone.weights_hash(), backbone.card.model_dump(mode="json", exclude={"training"}))
-            for backbone in (guide.backbone, *guide.references)
-        ]
+        code = code_version(__name__, *LOOKED_UP, *(f"faceleak.signals.{name}" for name in guide.signals))
+        backbones = [backbone.network_hash() for backbone in (guide.backbone, *guide.references)]
         parts = (backbones, guide.signals, guide.model.to_dict(), identity_of(self.prior), self.search)
         dtype = str(training_dtype(self.compute, pick_device(self.compute)))
         return self.compute.cache / "reconstructions" / f"{fingerprint(code, dtype, *parts)}.safetensors"

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceleak.backbones.architectures import source_modules
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import read_faces
 from faceleak.compute import ComputeOptions, run_pieces
@@ -25,14 +24,6 @@ from faceleak.signals.observation import Need, observe
 from faceleak.signals.registry import Comparison, Signal
 
 EMBEDDING = "embedding"
-CODE = (
-    *(f"faceleak.signals.{module}" for module in ("moments", "pooling", "observation")),
-    *(
-        f"faceleak.backbones.{module}"
-        for module in ("backbone", "batch_norm", "embedding", "faces_input", "normalisation", "placing", "release")
-    ),
-    "faceleak.faces.canvas",
-)
 
 
 class NotTogetherError(FaceleakError):
@@ -65,15 +56,15 @@ def read_signals(
             f"{missing} of {len(images)} images are not among the {len(read)} that are read together, so that there is "
             "nothing to take for them: `within` has to hold all of `images`."
         )
-    weights = backbone.weights_hash()
-    whole = _read_together(readers, backbone, weights, store, read, compute)
+    network = backbone.network_hash()
+    whole = _read_together(readers, backbone, network, store, read, compute)
     tables = {name: table.iloc[rows].reset_index(drop=True) for name, table in whole.items()}
     if compares:
         unit = _unit(tables[EMBEDDING])
         strangers = np.empty((0, unit.shape[1]), np.float32)
         if anchors is not None and len(anchors):
             embedder = [registry.get_reader(EMBEDDING)]
-            strangers = _unit(_read_together(embedder, backbone, weights, store, anchors, compute)[EMBEDDING])
+            strangers = _unit(_read_together(embedder, backbone, network, store, anchors, compute)[EMBEDDING])
         gathering = Gathering(unit, images["identity"].to_numpy(), strangers, backbone.head)
         for signal in signals:
             if isinstance(signal, Comparison):
@@ -103,13 +94,13 @@ def _named(signal: str, values: NDArray[np.float32], columns: Sequence[str]) -> 
 def _read_together(
     signals: Sequence[Signal],
     backbone: Backbone,
-    weights: str,
+    network: str,
     store: FaceStore,
     images: pd.DataFrame,
     compute: ComputeOptions,
 ) -> dict[str, pd.DataFrame]:
-    """Read what is not in the cache, all signals of a shard in one pass; `weights` is the backbone's hash."""
-    paths = signal_paths(signals, backbone, weights, store, images, compute)
+    """Read what is not in the cache, all signals of a shard in one pass; `network` is the backbone's hash."""
+    paths = signal_paths(signals, network, store, images, compute)
     ids = images["image_id"].to_numpy()
     shards = [
         Shard(tuple(ids[rows]), missing)
@@ -142,21 +133,18 @@ def read_shard(shard: Shard, backbone: Backbone, store: FaceStore, compute: Comp
 
 def signal_paths(
     signals: Sequence[Signal],
-    backbone: Backbone,
-    weights: str,
+    network: str,
     store: FaceStore,
     images: pd.DataFrame,
     compute: ComputeOptions,
 ) -> dict[str, list[Path]]:
-    """Where each signal of these images lies once it is there, shard by shard; `weights` is the backbone's hash."""
-    card = backbone.card
-    known = store.rows(store.positions(images["image_id"]), ["image_id", "sha256"])
-    asked = (card.arguments, card.preprocessing, card.normalisation, card.release)
+    """Where each signal of these images lies once it is there, shard by shard; `network` is the backbone's hash."""
+    known = store.as_stored(images)[["image_id", "sha256"]]
     shards = [known.iloc[rows] for rows in _rows_of_shards(len(known), compute)]
 
     def path(signal: Signal, shard: pd.DataFrame) -> Path:
-        code = code_version(f"faceleak.signals.{signal.name}", *CODE, *source_modules(card.architecture))
-        piece = fingerprint(signal.name, code, shard, *asked, weights)
+        code = code_version(__name__, f"faceleak.signals.{signal.name}")
+        piece = fingerprint(signal.name, code, shard, network)
         return compute.cache / "signals" / f"{piece}.parquet"
 
     return {signal.name: [path(signal, shard) for shard in shards] for signal in signals}

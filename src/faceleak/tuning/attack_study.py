@@ -5,26 +5,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from faceleak.compute import ComputeOptions
-from faceleak.membership import calibration, models
-from faceleak.named import files_of
+from faceleak.membership.attacks import ROOMS
 from faceleak.pieces import code_version, fingerprint
 from faceleak.tuning.objective import Objective, OwnData
 from faceleak.tuning.options import TuningOptions
 from faceleak.tuning.space import parameters_of
-from faceleak.tuning.study import SHARED_CODE, WITHOUT_EFFECT, Plan, run_plan, versions
+from faceleak.tuning.study import WITHOUT_EFFECT, Plan, run_plan, versions
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from faceleak.membership.options import AttackOptions
-
-CODE = (
-    *SHARED_CODE,
-    *(f"faceleak.membership.{module}" for module in ("attacks", "evidence", "strongest")),
-    *(f"faceleak.membership.models.{module}" for module in files_of(models, ())),
-    *(f"faceleak.membership.calibration.{module}" for module in files_of(calibration, ())),
-    *(f"faceleak.tuning.{module}" for module in ("objective", "space")),
-)
 
 
 def try_attacks(
@@ -46,4 +37,4 @@ def name_of(data: OwnData, default: "AttackOptions", options: TuningOptions) -> 
     tables = [table for part in data.evidence for table in (part.images, part.own, *part.references)]
     strangers = [pd.DataFrame(part.stranger) for part in data.evidence]
     chosen = options.model_dump(mode="json", exclude=WITHOUT_EFFECT)
-    return fingerprint(chosen, default, *tables, *strangers, code_version(*CODE), versions())
+    return fingerprint(chosen, default, *tables, *strangers, code_version(__name__, *ROOMS), versions())

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 LIBRARIES = ("numpy", "optuna", "scikit-learn", "scipy", "torch")
-SHARED_CODE = ("faceleak.tuning.sampling", "faceleak.tuning.study")
 WITHOUT_EFFECT = {"trials", "storage"}  # on which trials there are
 
 

@@ -22,7 +22,6 @@ from faceleak.defenses.undoing.bn_reestimation import reestimate
 
 ACCESS = "weights"
 IS_A_BACKBONE = False
-CODE = ("faceleak.defenses.undoing.bn_reestimation",)
 NORMALISATIONS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, ScaleAndShift, nn.Identity)
 LINEAR = (nn.Conv2d, nn.Linear)
 

@@ -12,13 +12,11 @@ from faceleak.backbones.batch_norm import NoBatchNormError
 from faceleak.backbones.loading import save_backbone
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.backbones.training_piece import CODE as TRAINING
 from faceleak.defenses.owner import OwnFaces
 from faceleak.defenses.undoing.bn_reestimation import reestimate
 
 ACCESS = "weights"
 IS_A_BACKBONE = True
-CODE = ("faceleak.defenses.undoing.bn_reestimation", *TRAINING)
 EPOCHS = 5
 LEARNING_RATE = 0.02  # a fifth of what training from the start takes
 BATCH_SIZE = 64

@@ -20,7 +20,7 @@ class UndoingModule(Protocol):
     """What a file of this room defines.
 
     ACCESS: what it takes, `weights` or (queries for) `embeddings`. IS_A_BACKBONE: whether the result can be saved and
-    loaded like any backbone, so that it is made only once. `CODE` may name further modules on which it depends.
+    loaded like any backbone, so that it is made only once, and anew once its file or what that imports has changed.
     """
 
     ACCESS: str

@@ -69,8 +69,8 @@ def are_read(audit: Audit, backbone: Backbone, store: FaceStore, images: pd.Data
 
 
 def _paths_exist(audit: Audit, names: list[str], backbone: Backbone, store: FaceStore, images: pd.DataFrame) -> bool:
-    weights = backbone.weights_hash()
-    paths: dict[str, list[Path]] = signal_paths(readers_of(names), backbone, weights, store, images, audit.compute)
+    network = backbone.network_hash()
+    paths: dict[str, list[Path]] = signal_paths(readers_of(names), network, store, images, audit.compute)
     return all(path.exists() for of_shards in paths.values() for path in of_shards)
 
 

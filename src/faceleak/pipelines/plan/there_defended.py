@@ -75,6 +75,6 @@ def _views(found: Found, released: dict[str, Backbone], tried: dict[str, Any], o
 
 def _is_read(audit: Audit, backbone: Backbone, store: FaceStore, splits: pd.DataFrame) -> bool:
     names = readable(audit.membership.signals(), backbone)
-    images, weights = with_role(splits, *EVALUATED_ROLES), backbone.weights_hash()
-    paths = signal_paths(readers_of(names), backbone, weights, store, images, audit.compute)
+    images, network = with_role(splits, *EVALUATED_ROLES), backbone.network_hash()
+    paths = signal_paths(readers_of(names), network, store, images, audit.compute)
     return all(path.exists() for of_shards in paths.values() for path in of_shards)

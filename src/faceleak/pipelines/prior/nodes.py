@@ -85,7 +85,7 @@ def train_prior(
     from faceleak.reconstruction.prior_training.training import rounds
 
     piece = PriorPiece(store, public[public["part"] == "training"], options.training, compute)
-    judgement = f"judged_{_judge_name(features, public, options, bootstrap)}.json"
+    judgement = f"judged_{_judge_name(features, store.as_stored(public), options, bootstrap)}.json"
     history: list[dict[str, float]] = []
     for number, prior in enumerate(rounds(piece)):
         judge = partial(judge_samples, prior, features, public, options, bootstrap, compute)
@@ -112,10 +112,10 @@ def _judge_name(features: Any, public: pd.DataFrame, options: PriorTrainingOptio
     """What a judgement depends on besides the prior."""
     from faceleak.pieces import code_version, fingerprint
 
-    code = code_version(*(f"faceleak.metrics.{module}" for module in ("copying", "intervals", "kid")), __name__)
     people = public[["sha256", "identity", "part"]]
     size = options.training.image_size
-    return fingerprint(code, features.weights_hash(), features.card, people, size, options.samples, bootstrap)
+    parts = (features.network_hash(), people, size, options.samples, bootstrap)
+    return fingerprint(code_version(__name__), *parts)
 
 
 def judge_samples(

@@ -12,15 +12,6 @@ from faceleak.faces.store import FaceStore
 from faceleak.pieces import code_version, fingerprint
 from faceleak.reconstruction.prior_training.options import GanOptions
 
-CODE = (
-    "faceleak.backbones.augmentation",
-    "faceleak.backbones.faces_input",
-    *(
-        f"faceleak.reconstruction.prior_training.{module}"
-        for module in ("augmentation", "discriminator", "gan", "generator", "layers", "piece", "training")
-    ),
-)
-
 
 class PriorTrainingError(FaceleakError):
     """A prior cannot be trained, or its training has failed."""
@@ -42,15 +33,16 @@ class PriorPiece:
 
     @cached_property
     def data_hash(self) -> str:
-        """Which images."""
-        return fingerprint(self.ordered[["sha256"]])
+        """Which images, as they are stored, in their order."""
+        return fingerprint(self.store.as_stored(self.ordered)[["sha256"]])
 
     @cached_property
     def folder(self) -> Path:
         """Where everything about this prior lies: named by all that it depends on but how long it is trained."""
         precision = str(training_dtype(self.compute, pick_device(self.compute)))
         options = self.options.model_dump(mode="json", exclude={"images"})
-        name = fingerprint(self.data_hash, options, precision, code_version(*CODE))
+        code = code_version("faceleak.reconstruction.prior_training.training")
+        name = fingerprint(self.data_hash, options, precision, code)
         return self.compute.cache / "priors" / name
 
     def after(self, round_number: int) -> Path:

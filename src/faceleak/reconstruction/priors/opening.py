@@ -12,17 +12,6 @@ if TYPE_CHECKING:
     from faceleak.reconstruction.priors.prior import Prior
 
 PLACES = {"weights", "sha256"}
-ROOM = "faceleak.reconstruction"
-# The modules whose code decides what a prior of each kind draws.
-CODE = {
-    "demo": ("priors.demo",),
-    "trained": ("prior_training.generator", "prior_training.layers", "prior_training.trained"),
-    "stylegan2": tuple(
-        f"priors.{name}"
-        for name in ("modulation", "resampling", "stylegan2", "stylegan2_file", "stylegan2_network", "w_spaces")
-    ),
-    "factory": ("priors.factory",),
-}
 
 
 def load_prior(options: PriorOptions, device: "torch.device") -> "Prior":
@@ -51,13 +40,6 @@ def _generator(options: PriorOptions, device: "torch.device") -> "Prior":
     from faceleak.reconstruction.priors.demo import DemoPrior
 
     return DemoPrior(device)
-
-
-def code_of(options: PriorOptions) -> tuple[str, ...]:
-    """Names of the modules that a result made with this prior depends on."""
-    names = CODE[options.kind]
-    framed = options.crop is not None or options.image_size is not None
-    return tuple(f"{ROOM}.{name}" for name in (*names, *(["priors.framing"] if framed else [])))
 
 
 def identity_of(options: PriorOptions) -> list[Any]:

@@ -4,26 +4,17 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from faceleak.named import files_of
 from faceleak.pieces import code_version, fingerprint
-from faceleak.reconstruction import objectives
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.pieces import ReconstructionPiece
 from faceleak.reconstruction.priors.options import PriorOptions
 from faceleak.tuning.reconstruction.objective import OwnTarget, SearchObjective
 from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions
 from faceleak.tuning.reconstruction.space import parameters_of
-from faceleak.tuning.study import SHARED_CODE, WITHOUT_EFFECT, Plan, run_plan, versions
+from faceleak.tuning.study import WITHOUT_EFFECT, Plan, run_plan, versions
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
-
-CODE = (
-    *SHARED_CODE,
-    *(f"faceleak.metrics.{module}" for module in ("agreement", "gallery", "identity_match", "intervals", "judge")),
-    *(f"faceleak.reconstruction.objectives.{module}" for module in files_of(objectives, ())),
-    *(f"faceleak.tuning.reconstruction.{module}" for module in ("objective", "own_people", "space")),
-)
 
 
 def try_searches(
@@ -57,8 +48,8 @@ def name_of(
 ) -> str:
     """Name the study by the hash of all that decides which trials there are."""
     guided = ReconstructionPiece("", target.guide, prior, search, target.compute).path.name
-    evaluators = {name: backbone.weights_hash() for name, backbone in target.evaluators.items()}
+    evaluators = {name: backbone.network_hash() for name, backbone in target.evaluators.items()}
     thresholds = {name: judge.threshold for name, judge in target.judges.items()}
     chosen = options.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"standard_errors"})
     parts = (guided, evaluators, thresholds, chosen, target.bootstrap, people)
-    return fingerprint(*parts, code_version(*CODE), versions())
+    return fingerprint(*parts, code_version(__name__), versions())
