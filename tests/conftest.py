@@ -120,7 +120,7 @@ def not_in_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[
             held.update(found)
             return found
 
-        def note(frame: FrameType, event: str, argument: object) -> None:  # noqa: ARG001
+        def note(frame: FrameType, event: str, argument: object) -> None:
             if event == "call" and frame.f_code.co_name != "<module>":
                 ran.add(frame.f_globals.get("__name__") or "")
 

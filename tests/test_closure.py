@@ -17,7 +17,8 @@ SOURCE = Path(faceleak.__file__).parent
 FILES = {
     "mine/__init__.py": "",
     "mine/nets/__init__.py": "from . import net\n",
-    "mine/nets/net.py": '"""A net."""\nfrom ..blocks import block\n\n\nclass Net:\n    """Doc."""\n    def run(self):\n        return block()\n',
+    "mine/nets/net.py": '"""A net."""\nfrom ..blocks import block\n\n\n'
+    'class Net:\n    """Doc."""\n    def run(self):\n        return block()\n',
     "mine/blocks.py": "def block():\n    from mine.deep import depth\n    return depth\n",
     "mine/deep.py": "import beside\nfrom faceleak.faces.canvas import Canvas\ndepth = beside.one\n",
     "mine/typed.py": "a = 1\n",

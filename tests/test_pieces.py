@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceleak import closure, pieces
+from faceleak import closure
 from faceleak.errors import FaceleakError
 from faceleak.lock import working_alone
 from faceleak.options import Options

@@ -1,9 +1,9 @@
 """The source that a result comes from: modules and all that they import, as far as it is ours or the user's own.
 
 Imports are read off the source: those inside functions too, and those for type checking, since code calls methods of
-what it is given. What is imported by a name that is put together (`import_module(f"…")`) cannot be seen there: who looks
-something up by name adds its module, or a whole package (`package.*`). Of installed libraries only those that are asked
-for are looked at.
+what it is given. What is imported by a name that is put together (`import_module(f"…")`) cannot be seen there: whoever
+looks something up by name adds its module, or a whole package (`package.*`). Of installed libraries only those that are
+asked for are looked at.
 """
 
 import ast

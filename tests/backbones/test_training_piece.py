@@ -1,14 +1,20 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from faceleak.backbones.card import Preprocessing
 from faceleak.backbones.loading import CARD, WEIGHTS, BackboneError, load_backbone, save_backbone
 from faceleak.backbones.training import train
 from faceleak.backbones.training_piece import TrainingError
+from faceleak.faces import images as reading_images
+from faceleak.faces.packing import Packing
+from faceleak.faces.sources.folder import FaceFolder
+from faceleak.faces.store import FaceStore
 
 
 @pytest.fixture
@@ -74,3 +80,52 @@ def test_a_start_that_is_not_there_is_an_error(piece, start, tmp_path):
     (start / WEIGHTS).unlink()
     with pytest.raises(TrainingError, match=f"piece cannot start from .*{WEIGHTS} is missing"):
         _ = piece(start=start).folder
+
+
+def test_the_same_png_packed_at_another_quality_is_trained_on_anew(piece, images, tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        folder = tmp_path / "people" / str(number // 4)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{number}.png")
+    folders, hashes = [], []
+    for quality in (95, 30, 95):
+        monkeypatch.setattr(reading_images, "JPEG_QUALITY", quality)
+        path = tmp_path / f"{len(folders)}.arrow"
+        Packing(FaceFolder(tmp_path / "people")).into(path)
+        store = FaceStore(path)
+        packed = replace(piece(images=store.manifest()), store=store)
+        folders.append(packed.folder)
+        hashes.append(packed.data_hash)
+    assert folders[0] == folders[2] != folders[1]
+    assert hashes[0] == hashes[2] != hashes[1]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("backbones.training", "backbones.iresnet", "backbones.card", "backbones.augmentation", "backbones.loading"),
+        *("faces.canvas", "faces.images", "faces.store"),
+    ],
+)
+def test_a_backbone_is_trained_anew_once_the_code_of_its_training_has_changed(module, piece, edited):
+    expected = piece().folder
+    edited(f"faceleak.{module}")
+    assert piece().folder != expected
+    edited(None)
+    assert piece().folder == expected
+
+
+@pytest.mark.parametrize(
+    "module", ["progress", "compute", "backbones.ir", "backbones.onnx_import.loading", "signals.reading"]
+)
+def test_a_backbone_is_not_trained_anew_for_what_does_not_change_it(module, piece, edited):
+    expected = piece().folder
+    edited(f"faceleak.{module}")
+    assert piece().folder == expected
+
+
+def test_no_code_runs_in_training_that_is_not_in_the_key(piece, start, not_in_keys):
+    assert not_in_keys(lambda: train(piece(epochs=1))) == set()
+    assert not_in_keys(lambda: train(piece(epochs=1, normalisation="group"))) == set()
+    assert not_in_keys(lambda: train(piece(epochs=1, seed=5, start=start, augmentation="strong"))) == set()

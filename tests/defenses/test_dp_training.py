@@ -8,11 +8,10 @@ from faceleak.backbones.training import TrainingPiece
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import ComputeOptions
 from faceleak.defenses import public_start
-from faceleak.defenses.dp_training import CODE, PRIVATE, Settings, defend, pieces
+from faceleak.defenses.dp_training import Settings, defend, pieces
 from faceleak.defenses.owner import DefenseError, Owner
 from faceleak.defenses.private import frozen_norm, training
 from faceleak.defenses.private.errors import BufferMovedError, PrivateStartError
-from faceleak.pieces import code_version
 
 OPTIONS = TrainingOptions(
     architecture="iresnet_tiny", image_size=32, embedding_size=16, epochs=1, batch_size=8, learning_rate=0.05, scale=16
@@ -88,9 +87,7 @@ def test_a_loaded_target_is_an_error(owner):
         defend(replace(owner, training=None), PRIVATE_SETTINGS, seed=0)
 
 
-def test_every_file_of_private_training_is_part_of_the_codes_version():
-    from importlib import resources
-
-    files = {path.name.removesuffix(".py") for path in resources.files("faceleak.defenses.private").iterdir()}
-    assert files - {"__init__", "errors", "__pycache__"} == set(PRIVATE)
-    assert code_version(*CODE)
+def test_no_code_runs_in_private_training_that_is_not_in_the_key(owner, tmp_path, not_in_keys):
+    compute = owner.compute.model_copy(update={"cache": tmp_path})
+    fresh = replace(owner, compute=compute, training=replace(owner.training, cache=tmp_path, compute=compute))
+    assert not_in_keys(lambda: defend(fresh, PRIVATE_SETTINGS, seed=0)) == set()

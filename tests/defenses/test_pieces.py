@@ -3,11 +3,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from faceleak import closure
+from faceleak.backbones.head import Head
 from faceleak.defenses import pieces, registry
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import DefenseError, Owner, OwnFaces
 from faceleak.defenses.undoing import registry as undoings
 from faceleak.faces.splits import with_role
+from faceleak.pieces import code_version
+from tests.defenses.test_every_defense import SETTINGS
 
 COLUMNS = ["image_id", "identity", "sha256"]
 
@@ -89,3 +93,63 @@ def test_an_undoing_is_not_repeated(loaded, own, monkeypatch):
 def test_a_loaded_target_cannot_be_trained_again(loaded):
     with pytest.raises(DefenseError, match="target was loaded"):
         loaded.trained_here()
+
+
+def test_the_same_weights_in_another_network_or_with_another_head_are_defended_anew(loaded, own, tiny_backbone):
+    def named() -> tuple[object, object]:
+        return (
+            pieces.VariantPiece(loaded, noisy(0.2)).folder,
+            pieces.ViewPiece(tiny_backbone, "bn_reestimation", own).folder,
+        )
+
+    seen = [named()]
+    tiny_backbone.net.bn1.eps = 2e-5
+    seen.append(named())
+    for scale in (8.0, 16.0):
+        tiny_backbone.head = Head(torch.zeros(2, 16), ("anna", "bert"), scale)
+        seen.append(named())
+    assert all(len(set(folders)) == 4 for folders in zip(*seen, strict=True))
+
+
+@pytest.mark.parametrize("module", ["defenses.bn_perturbation", "faces.images", "backbones.iresnet"])
+def test_a_variant_is_made_anew_once_its_code_has_changed(module, loaded, edited):
+    before = pieces.VariantPiece(loaded, noisy(0.2)).folder
+    edited(f"faceleak.{module}")
+    assert pieces.VariantPiece(loaded, noisy(0.2)).folder != before
+
+
+def test_a_defense_of_the_users_own_is_followed_into_its_package(loaded, tmp_path, monkeypatch):
+    folder = tmp_path / "my_defenses"
+    folder.mkdir()
+    (folder / "quiet.py").write_text(
+        "from faceleak.options import Options\nfrom my_defenses.helping import factor\nUNDOINGS = ()\n"
+        "class Settings(Options): pass\ndef defend(owner, settings, seed): return owner.backbone\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    folders = []
+    for text in ("factor = 1\n", "factor = 2\n", "factor = 1  # again\n"):
+        (folder / "helping.py").write_text(text)
+        closure._read.cache_clear()
+        code_version.cache_clear()
+        folders.append(pieces.VariantPiece(loaded, VariantOptions(defense="my_defenses.quiet")).folder)
+    assert folders[0] == folders[2] != folders[1]
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_no_code_runs_in_a_defence_that_is_not_in_the_key(name, owner, tmp_path, not_in_keys):
+    compute = owner.compute.model_copy(update={"cache": tmp_path})
+    training = replace(owner.training, cache=tmp_path / "backbones", compute=compute)
+    fresh = replace(owner, compute=compute, training=training)
+    options = VariantOptions(defense=name, **SETTINGS[name])
+    not_kept = {"faceleak.defenses.pieces", "faceleak.defenses.registry", "faceleak.defenses.options"}
+    assert not_in_keys(lambda: pieces.make_variants(fresh, [options], compute)) - not_kept == set()
+
+
+@pytest.mark.parametrize("name", [name for name in undoings.names() if undoings.get(name).IS_A_BACKBONE])
+def test_no_code_runs_in_an_undoing_that_is_not_in_the_key(name, owner, own, tmp_path, not_in_keys):
+    fresh = replace(own, compute=own.compute.model_copy(update={"cache": tmp_path}))
+    released = registry.get("embedding_noise" if name == "bn_insertion" else "bn_perturbation")
+    released = released.defend(owner, released.Settings(strength=0.1), 0)
+    not_kept = {"faceleak.defenses.pieces", "faceleak.defenses.undoing.registry"}
+    piece = pieces.ViewPiece(released, name, fresh)
+    assert not_in_keys(lambda: pieces.undo_all({"a": piece}, fresh.compute)) - not_kept == set()

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from faceleak.compute import ComputeOptions
-from faceleak.faces import packing
+from faceleak.faces import images, packing
 from faceleak.faces.images import MAXIMUM_BYTES, encode_jpeg
 from faceleak.faces.options import QuarantineOptions
 from faceleak.faces.packing import Packing
@@ -335,3 +335,21 @@ def test_the_loss_of_a_cut_file_stands_in_the_quarantine(tmp_path):
     store = FaceStore(tmp_path / "faces.arrow")
     assert 20 < len(store) < 26
     assert f"{len(store)} of the 50 images" in store.quarantine()["reason"].item()
+
+
+def test_pixels_encoded_anew_at_another_quality_are_other_images_and_source_bytes_are_not(tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    png = io.BytesIO()
+    Image.fromarray(pixels).save(png, "PNG")
+    contents, stores = [png.getvalue(), jpeg(1)], []
+    for quality in (95, 30):
+        monkeypatch.setattr(images, "JPEG_QUALITY", quality)
+        Packing(SomeImages(contents)).into(tmp_path / f"{quality}.arrow")
+        stores.append(FaceStore(tmp_path / f"{quality}.arrow"))
+    manifests = [store.manifest() for store in stores]
+    pd.testing.assert_frame_equal(*manifests)
+    assert manifests[0]["sha256"].tolist() == [sha256_of(content) for content in contents]
+    stored = [store.as_stored(manifest)["sha256"] for store, manifest in zip(stores, manifests, strict=True)]
+    assert (stored[0] == stored[1]).tolist() == [False, True]
+    for store, hashes in zip(stores, stored, strict=True):
+        assert hashes.tolist() == [sha256_of(store.jpeg(row)) for row in range(2)]

@@ -230,3 +230,13 @@ def test_ids_that_are_not_in_the_store_are_counted(faces, packed):
 
 def test_sha256_is_that_of_the_bytes():
     assert sha256_of(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_what_is_stored_has_a_hash_of_its_own_in_stores_of_every_version(packed, faces):
+    for store in (packed(faces), FaceStore(STORES / "version_1.arrow")):
+        manifest = store.manifest()
+        assert "stored_sha256" not in manifest
+        stored = store.as_stored(manifest[::-1])
+        assert stored.columns.tolist() == manifest.columns.tolist()
+        assert stored["image_id"].tolist() == manifest["image_id"].tolist()[::-1]
+        assert stored["sha256"].tolist() == [sha256_of(store.jpeg(row)) for row in reversed(range(len(store)))]

@@ -121,3 +121,15 @@ def test_own_auc_of_shadows_is_that_of_the_shift_and_takes_two_pairs(many_splits
 def test_a_shadow_without_some_image_is_an_error(shown, reference_signals, tmp_path):
     with pytest.raises(MissingSignalsError, match="1 of"):
         shadows.fit_on_shadows("noisy", shown["noisy"].iloc[1:], reference_signals, ATTACKS, False, tmp_path)
+
+
+def test_no_code_runs_in_fitting_that_is_not_in_the_key(shown, reference_signals, tmp_path, not_in_keys):
+    several = {
+        **ATTACKS,
+        **{name: AttackOptions(signals=["bn_distance"], calibration=name) for name in ("lira", "rmia", "student_t")},
+        "mlp": AttackOptions(signals=["bn_distance"], model="mlp"),
+    }
+    ran = not_in_keys(
+        lambda: shadows.fit_on_shadows("noisy", shown["noisy"], reference_signals, several, True, tmp_path)
+    )
+    assert ran == set()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,29 @@ def test_a_killed_search_goes_on_after_its_last_round_and_ends_as_if_nothing_had
     assert len(climbed) == 3  # the first round was not climbed again
     assert {key: array.tobytes() for key, array in again.items()} == {key: a.tobytes() for key, a in whole.items()}
     assert not piece.path.with_suffix(".rounds").exists()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("search", "objectives.membership", "optimisers.adam", "priors.demo", "latents", "score_guide"),
+        *(f"../{name}" for name in ("signals.bn_distance", "membership.models.logistic", "backbones.iresnet")),
+    ],
+)
+def test_a_search_is_made_anew_once_its_code_has_changed(module: str, make_piece, edited) -> None:
+    before = make_piece("demo").path
+    edited(f"faceleak.reconstruction.{module}".replace("reconstruction.../", ""))
+    assert make_piece("demo").path != before
+
+
+def test_a_search_of_another_network_with_the_same_weights_is_another(make_piece, tiny_backbone) -> None:
+    before = make_piece("demo").path
+    tiny_backbone.net.bn1.eps = 2e-5
+    assert make_piece("demo").path != before
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "cma_es"])
+def test_no_code_runs_in_a_search_that_is_not_in_the_key(optimiser: str, make_piece, not_in_keys) -> None:
+    piece = make_piece("demo")
+    piece = replace(piece, search=piece.search.model_copy(update={"optimiser": optimiser}))
+    assert not_in_keys(lambda: reconstruct_piece(piece)) == set()

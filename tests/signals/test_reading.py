@@ -1,16 +1,26 @@
+import sys
 from copy import deepcopy
+from importlib import invalidate_caches
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import simplejpeg
 import torch
 
+from faceleak import closure
+from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.embedding import NotFiniteError
 from faceleak.backbones.head import Head
+from faceleak.backbones.loading import load_backbone, save_backbone
 from faceleak.backbones.release import Release
-from faceleak.compute import ComputeOptions
+from faceleak.compute import ComputeOptions, seeded
+from faceleak.faces.store import Face, FaceStore, pack
+from faceleak.pieces import code_version
 from faceleak.signals import reading, registry
 from faceleak.signals.anchor_similarity import NoAnchorsError
 from faceleak.signals.columns import columns_of
@@ -142,7 +152,7 @@ def test_shards_give_the_same_table_and_only_a_lost_one_is_read_again(
     read = read_signals(names, tiny_backbone, demo_store, images, sharded, anchors)
     pd.testing.assert_frame_equal(read, whole, rtol=1e-5, atol=1e-6)
     assert len(reads) - number == 3 + 2
-    of_signal = signal_paths([bn_moments], tiny_backbone, tiny_backbone.weights_hash(), demo_store, images, sharded)
+    of_signal = signal_paths([bn_moments], tiny_backbone.network_hash(), demo_store, images, sharded)
     of_signal["bn_moments"][1].unlink()
     number = len(reads)
     pd.testing.assert_frame_equal(read_signals(names, tiny_backbone, demo_store, images, sharded, anchors), read)
@@ -249,3 +259,155 @@ def test_a_broken_target_is_an_error_that_names_the_signal(tiny_backbone, demo_s
     tiny_backbone.net.conv1.weight.data[0] = float("nan")
     with pytest.raises(NotFiniteError, match="Reading bn_distance: 20 of 20 faces"):
         read_signals(["bn_distance"], tiny_backbone, demo_store, images, fresh)
+
+
+NETS = """
+from torch import nn
+from torch.nn import functional
+
+from {package}.middle import changed
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 8, 3)
+
+    def forward(self, images):
+        return changed(functional.relu(self.layer(images))).mean((2, 3))
+
+class Flipped(Plain):
+    def forward(self, images):
+        return super().forward(images.flip(3))
+
+class Sloped(Plain):
+    def __init__(self, slope=0.1):
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, images):
+        return functional.leaky_relu(self.layer(images), self.slope).mean((2, 3))
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch) -> Path:
+    """A package of the user's own: `nets` imports `middle`, which imports `far`."""
+    folder = tmp_path / f"own_{tmp_path.name}"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "nets.py").write_text(NETS.format(package=folder.name))
+    (folder / "middle.py").write_text("def changed(x):\n    from . import far\n    return x * far.FACTOR\n")
+    (folder / "far.py").write_text("FACTOR = 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return folder
+
+
+def own_backbone(package: Path, name: str, **arguments) -> Backbone:
+    card = BackboneCard(
+        architecture=f"{package.name}.nets:{name}",
+        arguments=arguments,
+        embedding_size=8,
+        preprocessing=Preprocessing(image_size=32),
+    )
+    with seeded(0):
+        return Backbone(build(card), card).eval()
+
+
+def test_the_same_weights_in_another_class_or_with_other_arguments_are_read_anew(
+    package, demo_store, images, fresh, reads
+):
+    def read(name: str, **arguments) -> np.ndarray:
+        return read_signals(["embedding"], own_backbone(package, name, **arguments), demo_store, images, fresh)
+
+    backbones = [("Plain", {}), ("Flipped", {}), ("Sloped", {}), ("Sloped", {"slope": 0.5})]
+    assert len({own_backbone(package, name, **arguments).weights_hash() for name, arguments in backbones}) == 1
+    tables = [read(name, **arguments).iloc[:, 1:].to_numpy() for name, arguments in backbones]
+    assert len(reads) == 4
+    assert all((first != second).any() for first, second in combinations(tables, 2))
+    read("Plain")
+    assert len(reads) == 4
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "anew"),
+    [
+        ("far.py", "FACTOR = 2.0\n", True),
+        ("far.py", '"""A factor."""\nFACTOR = 1.0  # as it was\n', False),
+        ("unused.py", "a = 1\n", False),
+    ],
+)
+def test_what_a_factory_imports_however_far_away_is_part_of_the_network(
+    file, text, anew, package, demo_store, images, fresh, reads
+):
+    read_signals(["embedding"], own_backbone(package, "Plain"), demo_store, images, fresh)
+    (package / file).write_text(text)
+    closure._read.cache_clear()
+    code_version.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == package.name]:
+        del sys.modules[name]  # as in another process
+    invalidate_caches()
+    read_signals(["embedding"], own_backbone(package, "Plain"), demo_store, images, fresh)
+    assert len(reads) == 1 + anew
+
+
+def test_layers_that_say_where_a_function_lies_change_nothing(package, tiny_backbone):
+    class Named(torch.nn.Identity):
+        def extra_repr(self) -> str:
+            return f"{object()!r}"
+
+    tiny_backbone.net.named = Named()
+    assert tiny_backbone.network_hash() == tiny_backbone.network_hash()
+    before = tiny_backbone.network_hash()
+    tiny_backbone.net.bn1.eps = 2e-5
+    assert tiny_backbone.network_hash() != before
+
+
+def test_the_same_network_from_the_disk_is_the_same(tiny_backbone, tmp_path):
+    save_backbone(tiny_backbone, tmp_path)
+    assert load_backbone(tmp_path).network_hash() == tiny_backbone.network_hash()
+    assert deepcopy(tiny_backbone).train().network_hash() == tiny_backbone.network_hash()
+
+
+@pytest.mark.parametrize(
+    ("module", "anew"),
+    [
+        *(
+            (name, True)
+            for name in ("signals.bn_distance", "signals.pooling", "backbones.iresnet", "backbones.release")
+        ),
+        *((name, True) for name in ("faces.canvas", "faces.images", "backbones.card", "backbones.placing")),
+        *((name, False) for name in ("signals.bn_moments", "backbones.ir", "progress", "backbones.onnx_import.layers")),
+    ],
+)
+def test_signals_are_read_anew_once_the_code_that_reads_them_has_changed(
+    module, anew, tiny_backbone, demo_store, images, fresh, reads, edited
+):
+    for changed in (None, f"faceleak.{module}", None):
+        edited(changed)
+        read_signals(["bn_distance"], tiny_backbone, demo_store, images, fresh)
+    assert len(reads) == 1 + anew
+
+
+def test_images_that_are_stored_otherwise_are_read_anew(tiny_backbone, images, fresh, reads, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    for quality in (95, 30):
+        jpeg = simplejpeg.encode_jpeg(noise, quality)
+        faces = [Face("a", "anna", "test", jpeg, 32, 32, "hash of the same source")]
+        path = tmp_path / f"{quality}.arrow"
+        pack(Listed(faces), path)
+        read_signals(["bn_distance"], tiny_backbone, FaceStore(path), FaceStore(path).manifest(), fresh)
+    assert len(reads) == 2
+
+
+class Listed(list):
+    def fingerprint(self) -> str:
+        return "listed"
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_no_code_runs_in_reading_that_is_not_in_the_key(
+    name, tiny_backbone, demo_store, images, anchors, fresh, not_in_keys
+):
+    read = lambda: read_signals([name], tiny_backbone, demo_store, images, fresh, anchors)  # noqa: E731
+    comparisons = {f"faceleak.signals.{name}"} if name in registry.COMPARISONS else set()  # made anew each time
+    assert not_in_keys(read) - comparisons - {"faceleak.backbones.head"} == set()

@@ -196,3 +196,14 @@ def test_the_folder_is_named_by_all_that_the_result_depends_on(piece, images, co
     assert len({part.folder for part in different}) == len(different)
     assert piece(where=compute.model_copy(update={"batch_size": 3, "workers": 2})).folder == piece().folder
     assert piece(images=400).folder == piece().folder  # training goes on
+
+
+def test_no_code_runs_in_training_a_prior_that_is_not_in_the_key(piece, not_in_keys):
+    assert not_in_keys(lambda: list(training.rounds(piece()))) == set()
+
+
+@pytest.mark.parametrize("module", ["reconstruction.prior_training.layers", "faces.images", "backbones.augmentation"])
+def test_a_prior_is_trained_anew_once_its_code_has_changed(module, piece, edited):
+    before = piece().folder
+    edited(f"faceleak.{module}")
+    assert piece().folder != before
