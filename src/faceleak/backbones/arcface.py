@@ -17,7 +17,9 @@ class ArcFaceHead(nn.Module):
         self.margin, self.scale = margin, scale
 
     def forward(self, embeddings: Tensor, classes: Tensor) -> Tensor:
-        cosines = functional.linear(functional.normalize(embeddings.float()), functional.normalize(self.weight))
+        cosines = functional.linear(
+            functional.normalize(embeddings.to(self.weight.dtype)), functional.normalize(self.weight)
+        )
         return functional.cross_entropy(self.logits(cosines, classes), classes)
 
     def logits(self, cosines: Tensor, classes: Tensor) -> Tensor:

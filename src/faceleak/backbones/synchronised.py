@@ -31,7 +31,7 @@ class SynchronisedBatchNorm(_BatchNorm):
             return super().forward(x)
         others, shape = [0, *range(2, x.dim())], (1, -1, *[1] * (x.dim() - 2))
         count = x.numel() // x.shape[1] * distributed.get_world_size()
-        values = x.float()
+        values = x.to(torch.promote_types(x.dtype, torch.float32))
         mean = _sum(values.sum(others)) / count
         centred = values - mean.view(shape)
         variance = _sum(centred.square().sum(others)) / count
