@@ -8,7 +8,7 @@ from kedro.config import OmegaConfigLoader
 
 gc.disable()  # the hooks import MLflow: some 100,000 objects that stay, through which the collector would go many times
 
-from faceleak.hooks import LockHooks, OriginHooks, TerminalHooks, TrackingHooks, ValidationHooks  # noqa: E402
+from faceleak.hooks import LockHooks, OrderHooks, OriginHooks, TerminalHooks, TrackingHooks, ValidationHooks  # noqa: E402
 
 gc.freeze()
 gc.enable()
@@ -20,7 +20,7 @@ def tracking_uri() -> str:
 
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # TrackingHooks are kedro-mlflow's own, extended
-HOOKS = (ValidationHooks(), LockHooks(), TrackingHooks(), OriginHooks(), TerminalHooks())
+HOOKS = (ValidationHooks(), OrderHooks(), LockHooks(), TrackingHooks(), OriginHooks(), TerminalHooks())
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -2,13 +2,22 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
+from kedro.pipeline import Node, Pipeline
 
+from faceleak.hooks import OrderHooks
+from faceleak.order import PipelinesError, in_order, together
 from faceleak.reporting.audit.files import MADE_BY
+from faceleak.settings import CONFIG_LOADER_ARGS
+from faceleak.trees import flatten
 
 from .conftest import PROJECT
 
@@ -102,13 +111,123 @@ def test_the_report_depends_on_all_metrics_and_on_nothing_that_no_stage_makes() 
             assert file in read, file
 
 
-def test_the_report_waits_for_everything_else() -> None:
-    nodes = pipelines["audit"].nodes
-    last = [node.name for node in nodes[-2:]]
-    waits = next(node for node in nodes if node.name == "compose_report")
-    others = pipelines["audit"] - pipelines["report"].only_nodes("write_report")
-    assert last == ["compose_report", "write_report"]
-    assert set((others - others.only_nodes("compose_report")).outputs()) <= set(waits.inputs)
+@pytest.fixture(scope="module")
+def configuration() -> OmegaConfigLoader:
+    return OmegaConfigLoader(str(PROJECT / "conf"), env="base", **CONFIG_LOADER_ARGS)
+
+
+@pytest.fixture
+def as_run(configuration: OmegaConfigLoader) -> Iterator[Callable[..., list[str]]]:
+    """Names of nodes in the order in which `kedro run --pipelines=…` runs them."""
+
+    def nodes_of(*names: str) -> list[str]:
+        pipelines.set_requested(list(names) or None)
+        OrderHooks().after_context_created(SimpleNamespace(config_loader=configuration))
+        run = sum((pipelines[name] for name in names or ["__default__"]), Pipeline([]))
+        return [node.name for node in run.filter().nodes]
+
+    yield nodes_of
+    configure_project("faceleak")  # which loads all of them anew
+
+
+@pytest.mark.parametrize("names", [("target", "membership", "report"), ("report", "reporting", "gate"), ("audit",), ()])
+def test_the_report_comes_last(as_run: Callable[..., list[str]], names: tuple[str, ...]) -> None:
+    last = ["compose_report", "write_report"] + ["enforce_policies"] * ("gate" in names)
+    assert as_run(*names)[-len(last) :] == last
+
+
+def test_a_gate_judges_what_the_same_command_measures_and_the_report_shows_it(as_run: Callable[..., list[str]]) -> None:
+    nodes = as_run("gate", "report", "attack")
+    measured = [nodes.index(f"measure_{stage}") for stage in ("utility", "membership", "reconstruction")]
+    assert max(measured) < nodes.index("judge_policies") < nodes.index("compose_report")
+    assert nodes[-1] == "enforce_policies"  # which ends the run where one is violated
+
+
+def test_pipelines_alone_need_nothing_of_others(as_run: Callable[..., list[str]]) -> None:
+    for name in ("report", "gate", "plan"):
+        nodes = as_run(name)
+        assert set(pipelines[name].inputs()) <= {"audit_results", "all_metrics", "packed_faces", "origin"} | {
+            source for node in pipelines[name].nodes for source in node.inputs if source.startswith("params:")
+        }
+        assert len(nodes) == len(pipelines[name].nodes)
+
+
+def test_from_a_node_on_the_report_is_made_again(as_run: Callable[..., list[str]]) -> None:
+    as_run("membership", "report")
+    run = sum((pipelines[name] for name in ("membership", "report")), Pipeline([]))
+    again = [node.name for node in run.filter(from_nodes=["draw_roc"]).nodes]
+    assert again == ["draw_roc", "compose_report", "write_report"]
+
+
+def test_every_node_comes_after_those_that_write_what_it_reads(configuration: OmegaConfigLoader) -> None:
+    parameters, catalog = configuration["parameters"], configuration["catalog"]
+    read_of = what_is_read(flatten(dict(parameters), "."))
+    checked = set()
+    for names in combinations(sorted(PIPELINES), 2):
+        one, other = (pipelines[name] for name in names)
+        if not any(
+            read_of.get(source, set()) & writes.all_outputs() - {source}
+            for reads, writes in ((one, other), (other, one))
+            for source in reads.all_inputs()
+        ):
+            continue
+        try:
+            run = in_order(together({name: pipelines[name] for name in names}), catalog, parameters)
+        except PipelinesError:  # both train what the other trains
+            continue
+        place = {node.name: number for number, node in enumerate(run.nodes)}
+        makers = {output: node for node in run.nodes for output in node.outputs}
+        for node in run.nodes:
+            for output in set().union(*(read_of.get(source, set()) for source in node.inputs)) & makers.keys():
+                maker = makers[output]
+                if place[maker.name] > place[node.name]:
+                    assert node in run.to_nodes(maker.name).nodes, (names, maker.name, node.name)
+                else:
+                    checked.add((maker.name, node.name))
+    assert {("pack_faces", "plan_audit"), ("judge_policies", "compose_report")} <= checked
+    assert ("train_prior", "train_backbones") in checked  # by reconstruction.trained_prior
+
+
+def what_is_read(parameters: dict[str, object]) -> dict[str, set[str]]:
+    """Input of a node → outputs whose files it reads: by folder, pattern or path, of the catalog or a parameter."""
+    paths = {name: PROJECT / path for name, path in catalog_paths().items()}
+    named = {f"params:{key}": PROJECT / text for key, text in parameters.items() if isinstance(text, str) and text}
+    inputs = set().union(*(pipeline.all_inputs() for pipeline in pipelines.values()))
+    within = {
+        source: {
+            name
+            for name, file in paths.items()
+            if file == paths[source] or paths[source] in file.parents or file.match(str(paths[source]))
+        }
+        for source in inputs & paths.keys()
+    }
+    return within | {
+        source: {
+            name
+            for name, file in paths.items()
+            for key, path in named.items()
+            if f"{key}.".startswith(f"{source}.") and (file == path or file in path.parents)
+        }
+        for source in inputs
+        if source.startswith("params:")
+    }
+
+
+def test_two_that_train_the_same_are_refused() -> None:
+    with pytest.raises(PipelinesError, match=r"attack and target both make `target`.*--pipelines"):
+        together({name: pipelines[name] for name in ("attack", "target")})
+
+
+def test_a_node_is_given_only_what_it_asks_for() -> None:
+    def read(folder: str) -> str:
+        return folder.upper()
+
+    run = Pipeline([Node(read, "folder", "read", name="a"), Node(lambda x: x, "params:x", "file", name="b")])
+    catalog = {"folder": {"filepath": "data"}, "file": {"filepath": "data/file"}}
+    b, a = in_order(run, catalog, {}).nodes
+    assert (a.name, b.name) == ("a", "b")
+    assert a.inputs == ["folder", "file"]
+    assert a.run({"folder": "x", "file": "y"}) == {"read": "X"}
 
 
 def test_every_stage_is_tracked_with_the_parameters_it_reads() -> None:

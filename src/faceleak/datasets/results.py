@@ -1,21 +1,26 @@
-"""What an audit has left in its data folder, read only where a report asks for it."""
+"""What an audit has left in its data folder, read only where a report or a gate asks for it."""
 
 from typing import Any
 
 from faceleak.datasets.rooms import _PathDataset
-from faceleak.reporting.audit.files import ResultFiles
+from faceleak.reporting.audit.files import ResultFiles, Tree
 
 
 class ResultsDataset(_PathDataset):
-    """The data folder of an audit; `folder` holds 03_primary, 06_models and 08_reporting. Nothing saves to it."""
+    """The data folder of an audit, which holds 03_primary, 06_models and 08_reporting. Nothing saves to it."""
 
-    def __init__(self, folder: str, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(folder, metadata)
-
-    def load(self) -> ResultFiles:
+    def load(self) -> Any:
         """Open the folder."""
         return ResultFiles(self._filepath)
 
     def save(self, data: Any) -> None:
         """Raise: each pipeline saves its results by itself."""
         raise NotImplementedError("Results are saved by the pipelines that make them.")
+
+
+class AllMetricsDataset(ResultsDataset):
+    """Every tree of metrics, by the name of its file; `filepath` is `<data folder>/08_reporting/*_metrics.json`."""
+
+    def load(self) -> dict[str, Tree]:
+        """Read all files."""
+        return ResultFiles(self._filepath.parents[1]).metrics()

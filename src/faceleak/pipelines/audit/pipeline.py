@@ -7,5 +7,5 @@ from faceleak.pipelines import attack, defense, repeats, report
 
 def create_pipeline() -> Pipeline:
     """The attack on the target, several targets side by side, every variant against every attacker, and the report."""
-    tested = attack.create_pipeline() + repeats.create_pipeline() + defense.create_pipeline()
-    return tested + report.create_pipeline(after=tested)
+    rooms = (attack, repeats, defense, report)
+    return sum((room.create_pipeline() for room in rooms), Pipeline([]))

@@ -6,10 +6,10 @@ from faceleak.pipelines.gate.nodes import enforce, judge
 
 
 def create_pipeline() -> Pipeline:
-    """Judge the policies, write what was found, and fail where one is violated."""
+    """Judge the policies, write what was found, and fail where one is violated: last, once all else is written."""
     return Pipeline(
         [
-            Node(judge, ["audit_results", "params:gate"], "gate", name="judge_policies"),
-            Node(enforce, "gate", None, name="enforce_policies"),
+            Node(judge, ["all_metrics", "params:gate"], "gate", name="judge_policies"),
+            Node(enforce, ["gate", "audit_results"], None, name="enforce_policies"),
         ]
     )

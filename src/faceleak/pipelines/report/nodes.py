@@ -23,9 +23,8 @@ def compose(
     defense: DefenseOptions,
     bootstrap: BootstrapOptions,
     report: ReportOptions,
-    *waited_for: Any,  # noqa: ARG001
 ) -> Any:
-    """Make the report as data. `waited_for`: results that have to be there first; they are read from their files."""
+    """Make the report as data."""
     from faceleak.reporting.audit.document import make_audit
     from faceleak.reporting.audit.evidence import Configuration, Evidence, Origin
 
