@@ -48,13 +48,16 @@ def _bars() -> Progress:
     return Progress(*columns, console=_console, disable=not _console.is_terminal)
 
 
-def track(items: Iterable[Item], description: str, total: int, unit: str = "") -> Iterator[Item]:
-    """Yield `items` and show how far they are. In a worker the parent process shows it, one bar a description."""
+def track(items: Iterable[Item], description: str, total: int | None, unit: str = "") -> Iterator[Item]:
+    """Yield `items` and show how far they are, of `total` if that is known.
+
+    In a worker the parent process shows it, one bar a description.
+    """
     if _parent_queue is not None:
         call = (os.getpid(), next(_calls))
         for done, item in enumerate(items, start=1):
             yield item
-            _parent_queue.put((call, description, done, total, unit))
+            _parent_queue.put((call, description, done, total or done, unit))
         return
     with _bars() as bars:
         task = bars.add_task(description, total=total, unit=unit)

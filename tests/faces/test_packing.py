@@ -98,7 +98,7 @@ def test_too_many_broken_images_stop_the_run_with_the_first_few(tmp_path, small_
     with pytest.raises(QuarantineError) as caught:
         Packing(SomeImages(contents), QuarantineOptions(maximum_share=0.05)).into(path)
     message = str(caught.value)
-    assert "8 of the first 10 images (of 100) are broken, more than the 5.0%" in message
+    assert "8 of the first 10 images (of 100) cannot be used, more than the 5.0%" in message
     assert "- 00004: Image 00004 of some is not an image" in message
     assert "… and 3 more" in message
     assert path.read_bytes() == b"an earlier store"
@@ -249,7 +249,9 @@ BAD_CONTENTS = {
     "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "not an image"),
     "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
     "PDF": (b"%PDF-1.7\n", "not an image"),
-    "GIF": (encoded("P", "GIF"), "not an image"),
+    "GIF": (encoded("P", "GIF"), "not an image of a known format .* but GIF. Convert it"),
+    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "not an image of a known format .* but HEIC. Convert it"),
+    "camera raw": (b"II*\0\x10\0\0\0CR\x02\0" + bytes(40), "not an image .* but camera raw. Convert it"),
     "archive": (b"PK\x03\x04" + bytes(60), "not an image"),
     "Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "not an image"),
     "zeros": (bytes(4000), "not an image"),
@@ -327,14 +329,37 @@ def test_the_pairs_of_a_verification_set_lie_beside_the_store(tmp_path):
     assert FaceStore(tmp_path / "faces.arrow").positions(pairs["second"]).tolist() == [1, 3]
 
 
-def test_the_loss_of_a_cut_file_stands_in_the_quarantine(tmp_path):
+def test_the_loss_of_a_cut_file_stands_in_the_quarantine_and_is_told(tmp_path, caplog):
     write_records(tmp_path / "train.rec", [jpeg(number) for number in range(50)])
     content = (tmp_path / "train.rec").read_bytes()
     (tmp_path / "train.rec").write_bytes(content[: len(content) // 2])
     Packing(RecordFaces(tmp_path / "train.rec"), compute=ComputeOptions(workers=1)).into(tmp_path / "faces.arrow")
     store = FaceStore(tmp_path / "faces.arrow")
     assert 20 < len(store) < 26
-    assert f"{len(store)} of the 50 images" in store.quarantine()["reason"].item()
+    reason = store.quarantine()["reason"].item()
+    assert f"{len(store)} of the 50 images" in reason
+    assert store.quarantine()["count"].item() == 50 - len(store)
+    assert caplog.messages == [reason]
+
+
+def test_images_of_a_size_that_is_not_accepted_are_set_aside_as_broken_ones_are(tmp_path):
+    sizes = [16, 7, 16, 8, 40, 41] * 5
+    source = SomeImages([jpeg(number, size) for number, size in enumerate(sizes)])
+    packed = Packing(source, ALL_MAY_BREAK, minimum_size=8, maximum_size=40)
+    packed.into(tmp_path / "faces.arrow")
+    store = FaceStore(tmp_path / "faces.arrow")
+    assert store.manifest()["width"].tolist() == [16, 16, 8, 40] * 5
+    quarantine = store.quarantine()
+    assert len(quarantine) == 10
+    assert quarantine["reason"].tolist()[:2] == [
+        "It is 7×7 pixels, smaller than the 8 of faces.validation.minimum_size. Rescale it, or change the limit.",
+        "It is 41×41 pixels, larger than the 40 of faces.validation.maximum_size. Rescale it, or change the limit.",
+    ]
+    assert Packing(source, ALL_MAY_BREAK, minimum_size=7, maximum_size=40).fingerprint() != packed.fingerprint()
+    with pytest.raises(QuarantineError, match=r"10 of the first 30 images.*faces\.quarantine\.maximum_share") as caught:
+        Packing(source, minimum_size=8, maximum_size=40).into(tmp_path / "strict.arrow")
+    assert "- 00001: It is 7×7 pixels" in str(caught.value)
+    assert len(pd.read_csv(tmp_path / "strict.arrow.parts" / "quarantine.csv")) == 10
 
 
 def test_pixels_encoded_anew_at_another_quality_are_other_images_and_source_bytes_are_not(tmp_path, monkeypatch):

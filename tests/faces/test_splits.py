@@ -5,7 +5,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from faceleak.faces.options import RoleOptions, SplitOptions
-from faceleak.faces.splits import SplitError, halve, split, split_as_stated, with_role
+from faceleak.faces.splits import SplitError, alike, halve, split, split_as_stated, with_role
 
 ROLES = ("member", "unseen_identity", "auxiliary", "public")
 
@@ -180,6 +180,12 @@ def test_stated_roles_are_kept_and_non_members_fill_what_else_is_asked():
     assert splits.loc[splits["known"], "identity"].nunique() == 2  # half of the members, half of the strangers
 
 
+def test_names_that_differ_only_in_case_blanks_or_encoding_are_found():
+    names = ["Jos\u00e9", "anna", "Anna", "bert", "Jose\u0301", "ANNA ", "anna"]
+    assert alike(names) == [("ANNA ", "Anna"), ("Jose\u0301", "Jos\u00e9"), ("ANNA ", "anna")]
+    assert alike(["anna", "hanna"]) == []
+
+
 def test_a_draw_pays_no_heed_to_stated_roles_and_says_so():
     manifest = stated(anna="mmm", bert="nnn", carl="nnn", dora="nnn", emil="nnn", fred="nnn")
     options = SplitOptions(roles={"member": RoleOptions(people=2), "unseen_identity": RoleOptions(people="all")})
@@ -198,7 +204,12 @@ def test_a_draw_pays_no_heed_to_stated_roles_and_says_so():
     [
         ({"anna": "mmn", "bert": "nnn"}, "1 people are stated for several roles.*'anna'"),
         ({"anna": "mmm", "bert": "uun"}, "several roles.*'bert'"),
-        ({"anna": "mmm", "bert": "sss"}, "same_identity, and none as member"),
+        (
+            {"trained/anna": "mmm", "trained/bert": "mmm", "trained/bert_test": "sss"},
+            "1 of 3 members .* same_identity, and none as member, such as 'trained/bert_test' .the nearest name of a "
+            "member is 'trained/bert'.. People are matched by their whole names",
+        ),
+        ({"anna": "sss", "bert": "nnn"}, "1 of 1 members .* none as member, such as 'anna'. People are"),
         ({"anna": "mmm", "bert": "n-n"}, "Some images have no role"),
         ({"anna": "nnn", "bert": "nnn"}, "No people are left for the role"),
         ({"anna": "mmm", "bert": "nnn"}, "`unseen_identity` asks for 2 people .*1 are left"),

@@ -1,6 +1,7 @@
 """Reading image bytes that come from outside: header first, size capped, one error class for all that can be wrong."""
 
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,16 +16,38 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "PPM")  # no others: some of Pillow's start programs of the system
+KNOWN = ", ".join(FORMATS)
 MAXIMUM_PIXELS = 25_000_000
 MAXIMUM_SIDE = 65_500  # of a JPEG
 MAXIMUM_BYTES = 64 << 20  # of an encoded image
 PART_MISSING = "premature end of data segment"  # libjpeg's words
 JPEG_START, EXIF_MARK = b"\xff\xd8\xff", b"Exif\0\0"
+START_BYTES = 32  # tell the format
+STARTS = {
+    "JPEG": JPEG_START,
+    "PNG": rb"\x89PNG\r\n\x1a\n",
+    "BMP": rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",
+    "WEBP": rb"RIFF.{4}WEBP",
+    "camera raw": rb"II\*\0.{4}CR|IIU\0|IIR[OS]|FUJIFILM|.{4}ftypcrx",  # before TIFF, which some of them are
+    "TIFF": rb"II[*+]\0|MM\0[*+]",
+    "PPM": rb"P[1-6]\s",
+    "GIF": rb"GIF8[79]a",
+    "HEIC": rb".{4}ftyp(?:hei|hev|mif1|msf1)",
+    "AVIF": rb".{4}ftypavi[fs]",
+    "JPEG 2000": rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ",
+    "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL ",
+    "Photoshop": rb"8BPS",
+}
 JPEG_QUALITY = 95
 
 
 class ImageError(FaceleakError):
     """An image cannot be used: not an image, damaged, or too large."""
+
+
+def format_of(start: bytes) -> str:
+    """The format of a picture by its first `START_BYTES`: one of `FORMATS`, or one that is not read; else nothing."""
+    return next((name for name, pattern in STARTS.items() if re.match(pattern, start, re.DOTALL)), "")
 
 
 def read_as_jpeg(content: bytes, name: str) -> tuple[bytes, int, int]:
@@ -86,6 +109,8 @@ def _open(content: bytes, name: str) -> "Image":
 
     if len(content) > MAXIMUM_BYTES:
         raise ImageError(f"{name} has {len(content):,} bytes; at most {MAXIMUM_BYTES:,} are read. Scale it down.")
+    if (found := format_of(content[:START_BYTES])) and found not in FORMATS:
+        raise ImageError(f"{name} is not an image of a known format ({KNOWN}) but {found}. Convert it to JPEG or PNG.")
     with _decoding(name):
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     if image.width * image.height > MAXIMUM_PIXELS or max(image.size) > MAXIMUM_SIDE:
@@ -116,7 +141,7 @@ def _decoding(name: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name} is not an image of a known format ({', '.join(FORMATS)}). Remove it.") from error
+        raise ImageError(f"{name} is not an image of a known format ({KNOWN}). Remove it.") from error
     except Image.DecompressionBombError as error:
         raise ImageError(_too_large(name)) from error
     except Exception as error:  # decoders of damaged bytes raise whatever they stumble on

@@ -31,16 +31,16 @@ class DemoOptions(Options):
 class FolderOptions(Options):
     """A folder with one folder a person.
 
-    `path`: of the folder; images are `<path>/<identity>/<image>`.
+    `path`: of the folder; images are `<path>/<identity>/<image>`. Whatever else lies below it is counted.
     """
 
     path: Path
 
 
 class RecordOptions(Options):
-    """InsightFace's RecordIO.
+    """RecordIO, as InsightFace or MXNet's im2rec writes it.
 
-    `path`: of the `.rec` file; its `.idx` file lies beside it.
+    `path`: of the `.rec` file; its `.idx` file lies beside it, or records are read in their order.
     """
 
     path: Path
@@ -119,7 +119,10 @@ def _require_block(options: Options, source: str) -> None:
 
 
 class QuarantineOptions(Options):
-    """Broken images are listed and left out; above `maximum_share` of all images packing stops."""
+    """Images that are broken, or of a size that `validation` does not accept, are listed and left out.
+
+    `maximum_share`: of all images; if more of them cannot be used, packing stops.
+    """
 
     maximum_share: float = Field(0.01, ge=0, le=1)
 
@@ -165,7 +168,8 @@ class SplitOptions(Options):
 class ValidationOptions(Options):
     """What the validation node accepts.
 
-    `minimum_size`, `maximum_size`: of height and width, in pixels. `minimum_images_per_identity`: images of a person.
+    `minimum_size`, `maximum_size`: of height and width, in pixels; images of another size go to the quarantine.
+    `minimum_images_per_identity`: images of a person.
     """
 
     minimum_size: int = Field(32, ge=1)
@@ -199,6 +203,13 @@ class FacesOptions(SourceBlocks):
                 raise ValueError(f"several.{name}: a source's name is part of image ids and has no `/`")
             if part.people_of is not None and part.people_of not in self.several:
                 raise ValueError(f"several.{name}.people_of is {part.people_of!r}, which is none of the sources")
+        trained = {part.people_of or name for name, part in self.several.items() if part.role in ("member", None)}
+        for name, part in self.several.items():
+            if part.role == "same_identity" and (part.people_of or name) not in trained:
+                raise ValueError(
+                    f"several.{name}: its people are members (same_identity), and no source with the role member has "
+                    "them. Name the source with their training images in people_of"
+                )
         without = [name for name, part in self.several.items() if part.role is None and part.source != "csv"]
         if without and any(part.role for part in self.several.values()):
             raise ValueError(f"several.{', '.join(without)}: no role, while other sources state theirs; all or none do")

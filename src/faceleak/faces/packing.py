@@ -15,11 +15,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from faceleak.compute import ComputeOptions, available_cores, stream_pieces
-from faceleak.faces.images import ImageError, read_as_jpeg
+from faceleak.faces.images import MAXIMUM_SIDE, ImageError, read_as_jpeg
 from faceleak.faces.lock import packing_alone
 from faceleak.faces.options import QuarantineOptions
 from faceleak.faces.quarantine import Broken, QuarantineError, as_table, refusal
-from faceleak.faces.sources.source import ImageSource, SourceImage, grouped
+from faceleak.faces.sources.source import ImageSource, SourceImage, grouped, printable
 from faceleak.faces.sources.verification_bin import VerificationFaces
 from faceleak.faces.store import (
     FORMAT_VERSION,
@@ -52,16 +52,19 @@ log = logging.getLogger(__name__)
 class Packing:
     """A source on its way into a store, and how to get it there. `into` does it.
 
+    minimum_size, maximum_size: of height and width; an image of another size is set aside as a broken one is.
     The pairs of a verification set are written beside the store, as `<store's name>.pairs.csv`.
     """
 
     source: ImageSource
     quarantine: QuarantineOptions = field(default_factory=QuarantineOptions)
     compute: ComputeOptions = field(default_factory=ComputeOptions)
+    minimum_size: int = 1
+    maximum_size: int = MAXIMUM_SIDE
 
     def fingerprint(self) -> str:
         """What the store depends on."""
-        return fingerprint("packing", PACKING_VERSION, self.source.fingerprint())
+        return fingerprint("packing", PACKING_VERSION, self.source.fingerprint(), self.minimum_size, self.maximum_size)
 
     def into(self, path: Path) -> None:
         """Pack all sound images into a store at `path`; do nothing where the store there was made from the same.
@@ -81,24 +84,39 @@ class Packing:
             shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed at the very end
             return
         parts = Parts(folder, name, self.source.states_roles)
+        losses = [Broken(loss.where, "", loss.reason, loss.count) for loss in self.source.losses()]
+        for loss in losses:
+            log.warning(loss.reason)
         self._write_parts(parts)
         if isinstance(self.source, VerificationFaces):
             with writing(path.with_suffix(".pairs.csv")) as partial:
                 self.source.pairs().to_csv(partial, index=False)
-        parts.join(path, [Broken(loss.where, "", loss.reason) for loss in self.source.losses()])
+        parts.join(path, losses)
 
     def _write_parts(self, parts: "Parts") -> None:
         total, done = len(self.source), parts.keep_sound()
         if done:
             log.info("%s images were packed before; going on with the others.", f"{done:,}")
         images = stream_pieces(_check, grouped(self.source.read(done), IMAGES_PER_TASK), self._workers(total - done))
-        checked = (pair for group, results in images for pair in zip(group, results, strict=True))
+        looked_at = (pair for group, results in images for pair in zip(group, results, strict=True))
+        checked = ((image, self._of_accepted_size(image, found)) for image, found in looked_at)
         for part in _parted(track(checked, "Packing faces", total - done, "images"), done):
             parts.write(part)
             if len(parts.broken) > self.quarantine.maximum_share * total:
                 listed = parts.folder / "quarantine.csv"
                 as_table(parts.broken).to_csv(listed, index=False)
                 raise QuarantineError(refusal(parts.broken, part.stop, total, self.quarantine, listed))
+
+    def _of_accepted_size(self, image: SourceImage, found: "_Sound | Broken") -> "_Sound | Broken":
+        if isinstance(found, Broken):
+            return found
+        if min(found.width, found.height) < self.minimum_size:
+            limit = f"smaller than the {self.minimum_size} of faces.validation.minimum_size"
+        elif max(found.width, found.height) > self.maximum_size:
+            limit = f"larger than the {self.maximum_size} of faces.validation.maximum_size"
+        else:
+            return found
+        return _broken(image, f"It is {found.width}×{found.height} pixels, {limit}. Rescale it, or change the limit.")
 
     def _workers(self, images: int) -> int:
         wanted = self.compute.workers
@@ -135,17 +153,13 @@ def _check_one(image: SourceImage) -> _Sound | Broken:
 def _problem_of_names(image: SourceImage) -> str:
     if not image.identity:
         return "It has no identity, so nobody knows whose face it is. Name the person or remove it."
-    if _printable(image.image_id + image.identity) != image.image_id + image.identity:
+    if printable(image.image_id + image.identity) != image.image_id + image.identity:
         return "Its name or its person's is not text in UTF-8. Rename it."
     return ""
 
 
 def _broken(image: SourceImage, problem: str) -> Broken:
-    return Broken(_printable(image.image_id), _printable(image.identity), _printable(problem))
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
+    return Broken(printable(image.image_id), printable(image.identity), printable(problem))
 
 
 @dataclass
@@ -261,4 +275,4 @@ class Parts:
 
 
 def _as_json(broken: list[Broken]) -> str:
-    return json.dumps([[image.image_id, image.identity, image.reason] for image in broken])
+    return json.dumps([[image.image_id, image.identity, image.reason, image.count] for image in broken])

@@ -3,6 +3,10 @@
 Only `member` and `same_identity` share people: they are the two halves of the same person's images.
 """
 
+import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
@@ -55,10 +59,27 @@ def split_as_stated(manifest: pd.DataFrame, options: SplitOptions) -> pd.DataFra
     members = set(stated.loc[stated[STATED_ROLE] == "member", "identity"])
     if strangers := sorted(set(groups.index[groups == "member"]) - members):
         raise SplitError(
-            f"{len(strangers)} people (such as {strangers[0]!r}) have images stated as same_identity, and none as "
-            "member. Name the source with their training images in people_of, or state them as non_member."
+            f"{len(strangers):,} of {len(strangers) + len(members):,} members have images stated as same_identity, and "
+            f"none as member, such as {strangers[0]!r}{_nearest(strangers[0], members)}. People are matched by their "
+            "whole names: give their folders or labels the same name in both places, or state them as non_member."
         )
     return _split(manifest, groups, options).assign(decided_by=BY_USER)[COLUMNS]
+
+
+def _nearest(name: str, others: set[str]) -> str:
+    found = get_close_matches(name, others, n=1, cutoff=0)
+    return f" (the nearest name of a member is {found[0]!r})" if found else ""
+
+
+def alike(identities: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of people whose names differ only in case, in blanks around them, or in how accents are encoded."""
+    first: dict[str, str] = {}
+    pairs = []
+    for name in sorted(set(identities)):
+        other = first.setdefault(unicodedata.normalize("NFKC", name).casefold().strip(), name)
+        if other != name:
+            pairs.append((other, name))
+    return pairs
 
 
 def _split(manifest: pd.DataFrame, groups: pd.Series | None, options: SplitOptions) -> pd.DataFrame:

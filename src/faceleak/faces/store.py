@@ -26,6 +26,7 @@ from faceleak.errors import FaceleakError
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.images import decode_jpeg
 from faceleak.faces.lock import packing_alone
+from faceleak.faces.quarantine import Broken, as_table
 from faceleak.pieces import writing
 
 FORMAT_VERSION = "1"
@@ -215,9 +216,8 @@ class FaceStore:
         return images.assign(sha256=pd.array(hashes, "str"))
 
     def quarantine(self) -> pd.DataFrame:
-        """What was left out when the store was packed: image_id, identity, reason."""
-        rows = json.loads(self._metadata.get(QUARANTINE, b"[]"))
-        return pd.DataFrame(rows, columns=["image_id", "identity", "reason"], dtype="str")
+        """What was left out when the store was packed, as `quarantine.as_table` gives it."""
+        return as_table([Broken(*row) for row in json.loads(self._metadata.get(QUARANTINE, b"[]"))])
 
     def positions(self, image_ids: Iterable[str]) -> NDArray[np.int64]:
         """Row of each image. Raises StoreError for an image that is not in the store."""

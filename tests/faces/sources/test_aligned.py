@@ -65,6 +65,15 @@ def test_landmarks_that_say_nothing_set_the_image_aside(value, photographs):
     assert store.quarantine()["image_id"].tolist() == ["bert/0.jpg"]
 
 
+def test_a_photograph_with_landmarks_of_two_faces_is_set_aside_and_equal_rows_are_one(photographs):
+    table = pd.read_csv(photographs / "landmarks.csv")
+    other = table[table["image_id"] == "anna/0.jpg"].assign(x1=7.0)
+    pd.concat([table, other, table]).to_csv(photographs / "landmarks.csv", index=False)
+    store = packed(photographs, maximum_share=0.5)
+    assert store.manifest()["image_id"].tolist() == ["bert/0.jpg"]
+    assert "several rows of landmarks" in store.quarantine()["reason"].item()
+
+
 def test_a_damaged_photograph_is_set_aside_and_the_others_go_on(photographs):
     (photographs / "people" / "anna" / "0.jpg").write_bytes(b"no image")
     store = packed(photographs, maximum_share=0.5)

@@ -30,3 +30,18 @@ def test_rows_without_an_image_are_reported(tmp_path):
     parquet.write_table(pa.table({"image": [JPEGS[0], None], "identity": ["a", "b"]}), tmp_path / "a.parquet")
     first, second = ParquetFaces(ParquetOptions(path=tmp_path / "a.parquet")).read(0)
     assert (first.problem, second.problem) == ("", "The row holds no image.")
+
+
+def test_files_in_the_folder_that_are_not_read_are_counted(tmp_path):
+    for name in ("a.parquet", "b.PARQUET", "label=1/c.parquet", "d.pq"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        parquet.write_table(pa.table({"image": JPEGS[:2], "identity": ["a", "b"]}), tmp_path / name)
+    for name in ("._a.parquet", ".DS_Store", "@eaDir/a.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"of the system")
+    source = ParquetFaces(ParquetOptions(path=tmp_path))
+    assert [image.image_id for image in source.read(0)] == [f"{name}/{row:09d}" for name in "ab" for row in range(2)]
+    (loss,) = source.losses()
+    assert loss.count == 2
+    assert "or lie in folders below it: 2, such as d.pq. If they hold images, set faces.parquet.path" in loss.reason
+    assert ParquetFaces(ParquetOptions(path=tmp_path / "a.parquet")).losses() == []

@@ -92,6 +92,8 @@ def test_a_missing_part_is_named(options, tmp_path):
         ("one", {"role": None}, "one: no role"),
         ("one", {"role": "stranger"}, "non_member"),
         ("held_out", {"people_of": "nobody"}, "none of the sources"),
+        ("held_out", {"people_of": None}, "several.held_out: its people are members.*Name the source .* in people_of"),
+        ("held_out", {"people_of": "strangers"}, "no source with the role member has them"),
         ("one", {"source": "recordio"}, "no block `recordio`"),
         ("one", {"source": "several"}, "lfw_download"),
         ("one", {"pth": 1}, "pth"),

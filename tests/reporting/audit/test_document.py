@@ -3,6 +3,7 @@
 import json
 
 import jsonschema
+import pandas as pd
 import pytest
 
 from faceleak.reporting.audit.document import SECTIONS, Audit, audit_schema, make_audit
@@ -141,6 +142,24 @@ def test_without_people_no_name_and_no_face_is_left(tmp_path, evidence_of, param
     shown = [block.file for section in audit.sections for block in section.blocks if block.kind == "figure"]
     of_tuning = ("tuning_study.png", "tuning.png", "tuning_front.png", "tuning_reconstruction.png")
     assert shown == ["roc.png", "bn_distances.png", *of_tuning, "comparison.png", "risk_calibration.png"]
+
+
+@pytest.mark.parametrize("show_people", [True, False])
+def test_what_was_left_out_is_counted_and_named_where_people_may_be(show_people, tmp_path, evidence_of, parameters):
+    write_everything(tmp_path)
+    quarantine = {"image_id": ["a/0.jpg", "a/1.jpg", "a"], "identity": ["a", "a", ""], "count": [1, 1, 7]}
+    quarantine |= {"reason": ["It is 20×9.", "It is 20×9.", "They lie deeper, such as Eve Example/0/1.jpg."]}
+    pd.DataFrame(quarantine).to_csv(tmp_path / "08_reporting/quarantine.csv", index=False)
+    options = parameters.report.model_copy(update={"show_people": show_people})
+    data = next(
+        section for section in make_audit(evidence_of(tmp_path, report=options)).sections if section.id == "data"
+    )
+    found = data.model_dump_json()
+    assert "Left out: 9 images and files" in found
+    assert ("Eve Example" in found) is show_people
+    if show_people:
+        (table,) = [block for block in data.blocks if block.kind == "table" and block.columns[0] == "reason"]
+        assert [row[1] for row in table.rows] == [7, 2]
 
 
 def test_the_model_card_holds_answers_and_no_person(report):

@@ -37,7 +37,8 @@ class AlignedFaces:
     """The images of `source`, each cut out and turned so that its landmarks lie where ArcFace's template has them.
 
     landmarks: a CSV file with the columns image_id, x1, y1, …, x5, y5, in pixels of the upright photograph and in the
-    order of `alignment.ARCFACE`. An image without landmarks counts as broken. Raises SourceError where the file is
+    order of `alignment.ARCFACE`. An image without landmarks, or with several rows of them that differ, counts as
+    broken. Raises SourceError where the file is
     missing or lacks a column.
     """
 
@@ -74,7 +75,12 @@ class AlignedFaces:
                 f"{self.landmarks} does not give landmarks ({error}). It needs the columns {', '.join(wanted)}, with "
                 "numbers of pixels."
             ) from error
-        return table.drop_duplicates("image_id").set_index("image_id")
+        return table.drop_duplicates().set_index("image_id")
+
+    @cached_property
+    def _ambiguous(self) -> frozenset[str]:
+        """Images with several faces."""
+        return frozenset(self._points.index[self._points.index.duplicated()])
 
     def _aligned(self, images: Sequence[SourceImage]) -> list[SourceImage]:
         from faceleak.faces.alignment import align
@@ -105,6 +111,8 @@ class AlignedFaces:
     def _problem_of_landmarks(self, image_id: str) -> str:
         if image_id not in self._points.index:
             return f"It has no landmarks in {self.landmarks}. Add them or remove the image."
+        if image_id in self._ambiguous:
+            return f"It has several rows of landmarks in {self.landmarks} that differ. Keep those of the person's face."
         points = self._points.loc[image_id].to_numpy(np.float64)
         if not np.isfinite(points).all() or np.ptp(points[0::2]) + np.ptp(points[1::2]) < 1:
             return f"Its landmarks in {self.landmarks} are no finite numbers or lie all on one spot. Correct them."

@@ -17,8 +17,8 @@ class EndOfFileError(ImageError):
 class Bytes:
     """A file that is open for reading at any place."""
 
-    def __init__(self, number: int, path: Path) -> None:
-        self._number, self.path = number, path
+    def __init__(self, number: int, path: Path, read_ahead: int) -> None:
+        self._number, self.path, self._read_ahead = number, path, read_ahead
         self.size = os.fstat(number).st_size
         self._ahead, self._start = b"", 0
 
@@ -29,7 +29,7 @@ class Bytes:
         place = offset - self._start
         if place < 0 or place + length > len(self._ahead):
             inside = 0 <= offset < self.size
-            ahead = os.pread(self._number, max(length, READ_AHEAD), offset) if inside else b""
+            ahead = os.pread(self._number, max(length, self._read_ahead), offset) if inside else b""
             self._ahead, self._start, place = ahead, offset, 0
         if place + length > len(self._ahead):
             raise EndOfFileError(f"{self.path} has {self.size:,} bytes and ends before the image at byte {offset:,}.")
@@ -37,10 +37,10 @@ class Bytes:
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[Bytes]:
+def open_bytes(path: Path, read_ahead: int = READ_AHEAD) -> Iterator[Bytes]:
     """Open a file for reading at any place."""
     number = os.open(path, os.O_RDONLY)
     try:
-        yield Bytes(number, path)
+        yield Bytes(number, path, read_ahead)
     finally:
         os.close(number)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from faceleak.faces.images import MAXIMUM_BYTES
 from faceleak.faces.options import ParquetOptions
-from faceleak.faces.sources.source import Loss, SourceError, SourceImage, state_of
+from faceleak.faces.sources.source import Loss, SourceError, SourceImage, name_of_system, printable, state_of
 from faceleak.pieces import fingerprint
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ ROWS_AT_ONCE = 256
 @dataclass(frozen=True)
 class ParquetFaces:
     """A Parquet file, or all `*.parquet` in a folder in the order of their names, read batch by batch.
+
+    Other files in the folder and whatever lies in folders below it are counted among the losses.
 
     The images are bytes, or a struct with a field `bytes`. Raises SourceError where a file is missing, damaged, or
     lacks a column.
@@ -42,12 +44,22 @@ class ParquetFaces:
             start = max(0, start - length)
 
     def losses(self) -> list[Loss]:
-        return []
+        folder, taken = self.options.path, set(self._files)
+        others = sorted(path for path in folder.rglob("*") if path.is_file() and path not in taken)
+        left_out = [path for path in others if not any(map(name_of_system, path.relative_to(folder).parts))]
+        if not left_out:
+            return []
+        reason = (
+            f"Not taken from {folder}, because they are no .parquet files or lie in folders below it: "
+            f"{len(left_out):,}, such as {left_out[0].relative_to(folder)}. If they hold images, set "
+            "faces.parquet.path to the folder that they are in."
+        )
+        return [Loss(str(folder), printable(reason), len(left_out))]
 
     @cached_property
     def _files(self) -> list[Path]:
         path = self.options.path
-        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        files = sorted(filter(_is_parquet, path.iterdir())) if path.is_dir() else [path]
         if not files or not files[0].is_file():
             raise SourceError(
                 f"There is no Parquet file at {path}. Set faces.parquet.path in parameters_faces.yml to a .parquet "
@@ -101,6 +113,10 @@ class ParquetFaces:
                         row += 1
             except (pa.ArrowException, OSError) as error:
                 raise SourceError(f"{path} is damaged at row {row} ({error}). Copy it again.") from error
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() == ".parquet" and not name_of_system(path.name)
 
 
 def _groups_from(file: "ParquetFile", start: int) -> tuple[list[int], int]:

@@ -1,15 +1,18 @@
-"""InsightFace's RecordIO: `train.rec` with the images, `train.idx` with a line `key<tab>offset` for each.
+"""RecordIO: `train.rec` with the images, `train.idx` with a line `key<tab>offset` for each.
 
 A record: magic, a word with the kind of part (upper 3 bits) and the length, then the payload, padded to 4 bytes.
 Its payload: an `IRHeader` (flag, label, id, id2; with a flag above 0 as many float32 labels follow) and the encoded
-image. The record of key 0 holds no image but, as its first label, the key at which the images end. Format: dmlc-core
-`recordio.h`, apache/mxnet `python/mxnet/recordio.py`, deepinsight/insightface `recognition/arcface_torch/dataset.py`.
+image. As MXNet's im2rec writes it, every record is an image. As InsightFace does, the record of key 0 holds several
+labels and no image: the first label is the key at which the images end. Format: dmlc-core `recordio.h`, apache/mxnet
+`python/mxnet/recordio.py` and `tools/im2rec.py`, deepinsight/insightface `recognition/arcface_torch/dataset.py`.
 """
 
 import logging
 import math
 import struct
+from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +24,7 @@ from faceleak.faces.images import MAXIMUM_BYTES, ImageError
 from faceleak.faces.sources.indexed import Bytes, EndOfFileError, open_bytes
 from faceleak.faces.sources.source import Loss, SourceError, SourceImage, require_file, state_of
 from faceleak.pieces import fingerprint
+from faceleak.progress import track
 
 MAGIC = 0xCED7230A
 PREFIX = struct.Struct("<II")  # magic, kind and length
@@ -34,10 +38,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RecordFaces:
-    """The images of a `.rec` file and the `.idx` file beside it, in the order of their keys.
+    """The images of a `.rec` file, in the order of their keys in the `.idx` file beside it.
 
-    The person is the label; `property` is not needed. Where the `.rec` ends too early, the images before the end are
-    read and the others are reported as a loss. Raises SourceError where a file is missing or the index is not one.
+    Without an index, as im2rec in C++ leaves it, keys count the records from 0. The person is the label, the first one
+    of several; `property` is not needed. Where the `.rec` ends too early, the images before the end are read and the
+    others are reported as a loss, as are records that the index does not list. Raises SourceError where the file is
+    missing or the index is not one.
     """
 
     path: Path
@@ -56,19 +62,44 @@ class RecordFaces:
                 yield _image(file, f"{key:09d}", offset)
 
     def losses(self) -> list[Loss]:
+        found = []
         listed, there = len(self._listed[0]), len(self)
-        if listed == there:
-            return []
-        reason = (
-            f"{self.path} was cut: {there:,} of the {listed:,} images in {self._index_path.name} are whole, the other "
-            f"{listed - there:,} are missing. Copy the file again if you need them."
-        )
-        log.warning(reason)
-        return [Loss(str(self.path), reason)]
+        if listed != there:
+            reason = (
+                f"{self.path} was cut: {there:,} of the {listed:,} images in {self._lister.name} are whole, the other "
+                f"{listed - there:,} are missing. Copy the file again if you need them."
+            )
+            found.append(Loss(str(self.path), reason, listed - there))
+        if self._lister == self.path:
+            if problem := self._walked[1]:
+                found.append(Loss(str(self.path), problem))
+        elif unlisted := self._count_unlisted():
+            reason = (
+                f"{self.path} holds records that {self._index_path} does not list, so they are not read: {unlisted:,}. "
+                "Copy both files again, or move the index away: all records are read then, in their order."
+            )
+            found.append(Loss(str(self.path), reason, unlisted))
+        return found
+
+    def _count_unlisted(self) -> int:
+        """How many records lie between those of the index, or after them."""
+        starts = np.unique(self._index[1])
+        ends = np.append(starts, np.iinfo(np.int64).max)
+        with open_bytes(self.path, PREFIX.size) as file:
+            count = _count(file, 0, int(ends[0]))
+            gaps = zip(starts.tolist(), ends[1:].tolist(), strict=True)
+            for start, end in track(gaps, "Counting records", len(starts), "records"):
+                count += max(0, _count(file, start, end) - 1)
+        return count
 
     @property
     def _index_path(self) -> Path:
         return self.path.with_suffix(".idx")
+
+    @property
+    def _lister(self) -> Path:
+        """What says where records are: the index, or the records themselves."""
+        return self._index_path if self._index_path.exists() else self.path
 
     @cached_property
     def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -89,18 +120,45 @@ class RecordFaces:
 
     @cached_property
     def _listed(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Keys and offsets of all images that the index lists."""
-        require_file(self.path, "faces.recordio.path", "a .rec file")
-        require_file(self._index_path, "faces.recordio.path", "a .rec file with its .idx file beside it")
-        keys, offsets = _read_index(self._index_path)
+        """Keys and offsets of all images."""
+        keys, offsets = self._index
         if keys.size and keys[0] == 0:
             with open_bytes(self.path) as file:
                 end = _end_of_images(file, int(offsets[0]))
-            images = (keys > 0) & (keys < end)
-            keys, offsets = keys[images], offsets[images]
+            if end is not None:
+                images = (keys > 0) & (keys < end)
+                keys, offsets = keys[images], offsets[images]
         if not keys.size:
-            raise SourceError(f"{self._index_path} lists no image. Copy it again, or make it with im2rec.")
+            raise SourceError(f"{self._lister} lists no image. Copy it again, or make it with im2rec.")
+        with open_bytes(self.path) as file, suppress(ImageError):
+            labels, _ = _unpack(_payload(file, int(offsets[0])), str(self.path))
+            if len(labels) > 1:
+                told = "The first image of %s has %d labels: the first of them is the person, the others are not read."
+                log.info(told, self.path, len(labels))
         return keys, offsets
+
+    @cached_property
+    def _index(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Keys and offsets of all records, whatever they hold."""
+        require_file(self.path, "faces.recordio.path", "a .rec file")
+        if self._lister == self._index_path:
+            return _read_index(self._index_path)
+        offsets, _ = self._walked
+        return np.arange(len(offsets)), offsets
+
+    @cached_property
+    def _walked(self) -> tuple[NDArray[np.int64], str]:
+        """Where the records begin, each found by the one before, and what is in the way of the others."""
+        offsets, problem = array("q"), ""
+        with open_bytes(self.path, PREFIX.size) as file:
+            try:
+                offsets.extend(track(_records(file, 0, file.size), "Looking for records", None, "records"))
+            except ImageError as error:
+                problem = f"{error} Without {self._index_path.name}, what comes after that place cannot be read."
+        if not offsets:
+            raise SourceError(f"{self.path} does not begin with a readable record ({problem}). Copy it again.")
+        log.info("There is no %s: the records of %s are read in their order.", self._index_path, self.path.name)
+        return np.array(offsets), problem
 
 
 def _read_index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -125,13 +183,37 @@ def _read_index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return keys, offsets
 
 
-def _end_of_images(file: Bytes, offset: int) -> int:
-    """Key after the last image, from the record of key 0; images have all keys above 0 where it does not say."""
+def _end_of_images(file: Bytes, offset: int) -> int | None:
+    """Key after the last image, if the record of key 0 is InsightFace's header; None if it is an image.
+
+    Images have all keys above 0 where the header does not say.
+    """
     try:
-        labels, _ = _unpack(_payload(file, offset), str(file.path))
+        labels, image = _unpack(_payload(file, offset), str(file.path))
     except ImageError as error:
         raise SourceError(f"{file.path} does not begin with a readable record ({error}). Copy it again.") from error
-    return int(labels[0]) if len(labels) > 1 and math.isfinite(labels[0]) else np.iinfo(np.int64).max
+    if image or len(labels) == 1:
+        return None
+    return int(labels[0]) if math.isfinite(labels[0]) else np.iinfo(np.int64).max
+
+
+def _records(file: Bytes, start: int, end: int) -> Iterator[int]:
+    """Where each record begins, from the one at `start` to the last that begins before `end`. Raises ImageError."""
+    while start < min(end, file.size):
+        *_, (place, length) = _parts(file, start)
+        yield start
+        start = place + length + -length % 4
+
+
+def _count(file: Bytes, start: int, end: int) -> int:
+    """How many records there are from `start` to `end`, or up to one that is damaged."""
+    count = 0
+    try:
+        for count, _ in enumerate(_records(file, start, end), 1):  # noqa: B007
+            pass
+    except ImageError:
+        return count
+    return count
 
 
 def _is_whole(file: Bytes, offset: int) -> bool:
@@ -149,6 +231,8 @@ def _image(file: Bytes, image_id: str, offset: int) -> SourceImage:
         labels, content = _unpack(_payload(file, offset), f"{file.path}, image {image_id},")
     except (ImageError, OSError) as error:
         return SourceImage(image_id, "", file.path.stem, problem=str(error))
+    if not content:
+        return SourceImage(image_id, "", file.path.stem, problem="Its record holds no image. Remove it.")
     if not (labels and labels[0] >= 0 and labels[0].is_integer()):
         shown = labels[0] if labels else "none"
         return SourceImage(image_id, "", file.path.stem, problem=f"Its label is {shown}; a person is a whole number.")

@@ -9,6 +9,16 @@ from typing import Protocol
 from faceleak.errors import FaceleakError
 from faceleak.faces.images import MAXIMUM_BYTES, ImageError
 
+SYSTEM_NAMES = {
+    name.casefold(): name
+    for name in (
+        *(".DS_Store", ".AppleDouble", ".Trashes", ".Spotlight-V100", ".fseventsd", "__MACOSX", "Icon\r"),
+        *("Thumbs.db", "ehthumbs.db", "desktop.ini", "$RECYCLE.BIN", "System Volume Information"),
+        *("@eaDir", "#recycle", "#snapshot", "@Recycle", "@Recently-Snapshot", ".@__thumb"),
+        *(".git", ".dvc", ".ipynb_checkpoints", "lost+found"),
+    )
+}
+
 
 class SourceError(FaceleakError):
     """The source of faces is missing, damaged as a whole, or holds too little."""
@@ -28,10 +38,11 @@ class SourceImage:
 
 @dataclass(frozen=True)
 class Loss:
-    """Images that a source knows of and does not have, all together: what they were in, and why."""
+    """Images or files that a source knows of and does not give, all together: what they are in, why, and how many."""
 
     where: str
     reason: str
+    count: int = 1
 
 
 class ImageSource(Protocol):
@@ -51,7 +62,20 @@ class ImageSource(Protocol):
         """Read the images from number `start` on, one at a time. Never raises because of a single image."""
 
     def losses(self) -> list[Loss]:
-        """Name what is missing as a whole, such as the rest of a file that was cut."""
+        """Name what is not among the images: the rest of a file that was cut, files that are not taken."""
+
+
+def printable(text: str) -> str:
+    """A name of a file as text that can be written anywhere."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def name_of_system(name: str) -> str:
+    """What to call a file or folder that is hidden or belongs to an operating system or a NAS; nothing for others."""
+    if name.startswith("._"):
+        return "._*"
+    known = SYSTEM_NAMES.get(name.casefold(), "")
+    return known or ("other hidden ones" if name.startswith(".") else "")
 
 
 def grouped(images: Iterable[SourceImage], size: int) -> Iterator[list[SourceImage]]:

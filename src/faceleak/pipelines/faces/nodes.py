@@ -9,7 +9,8 @@ import pandas as pd
 from faceleak.compute import ComputeOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.packing import Packing
-from faceleak.faces.splits import split, split_as_stated
+from faceleak.faces.quarantine import summary
+from faceleak.faces.splits import alike, split, split_as_stated
 from faceleak.faces.store import STATED_ROLE, FaceSource, FaceStore
 
 log = logging.getLogger(__name__)
@@ -27,17 +28,29 @@ def open_source(options: FacesOptions, compute: ComputeOptions) -> FaceSource | 
     images = open_images(options)
     if options.landmarks is not None:
         images = AlignedFaces(images, options.landmarks, compute)
-    return Packing(images, options.quarantine, compute)
+    sizes = options.validation
+    return Packing(images, options.quarantine, compute, sizes.minimum_size, sizes.maximum_size)
 
 
 def list_faces(store: FaceStore) -> pd.DataFrame:
     """Make the manifest: one row an image."""
-    return store.manifest()
+    manifest = store.manifest()
+    if pairs := alike(manifest["identity"].unique()):
+        log.warning(
+            "People are told apart by their names alone, so that %r and %r are two. Such pairs, which differ only in "
+            "case, blanks or the encoding of accents: %s. If they are one person, give both the same name.",
+            *pairs[0],
+            f"{len(pairs):,}",
+        )
+    return manifest
 
 
 def list_quarantine(store: FaceStore) -> pd.DataFrame:
     """List the images that were left out of the store, and why."""
-    return store.quarantine()
+    quarantine = store.quarantine()
+    if not quarantine.empty:
+        log.warning(summary(quarantine))
+    return quarantine
 
 
 def split_faces(manifest: pd.DataFrame, options: FacesOptions) -> pd.DataFrame:

@@ -53,11 +53,15 @@ def _quarantine(evidence: Evidence) -> Block:
     if broken is None:
         return evidence.missing("Images that could not be read", "quarantine.csv")
     if broken.empty:
-        return Paragraph(text="No image was left out as broken.")
-    reasons = broken["reason"].value_counts()
+        return Paragraph(text="No image was left out.")
+    counts = broken.assign(count=broken.get("count", 1))  # earlier tables have an image a row
+    left_out = counted(int(counts["count"].sum()), "image or file", "images and files")
+    if not evidence.configuration.report.show_people:  # reasons name images
+        return Paragraph(text=f"Left out: {left_out}; quarantine.csv says why.")
+    reasons = counts.groupby("reason")["count"].sum().sort_values(ascending=False, kind="stable")
     return Table(
-        caption=f"Left out: {counted(len(broken), 'image that is', 'images that are')} broken",
-        columns=("reason", "images"),
+        caption=f"Left out: {left_out}",
+        columns=("reason", "images and files"),
         rows=tuple((str(reason), int(count)) for reason, count in reasons.items()),
     )
 
