@@ -50,12 +50,17 @@ def test_identities_that_do_not_fit_the_classes_are_an_error(text, message, file
         read_head(*files, 64.0, 16)
 
 
+def test_a_mark_of_the_encoding_is_no_part_of_a_name(files):
+    files[1].write_bytes("Zoë\r\n007\r\nNA\r\n".encode("utf-8-sig"))
+    assert read_head(*files, 64.0, 16).identities == ("Zoë", "007", "NA")
+
+
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00\xd8"])
 def test_identities_that_cannot_be_read_are_an_error(content, files):
     files[1].unlink()
     if content:
         files[1].write_bytes(content)
-    with pytest.raises(BackboneError, match=r"identities.txt cannot be read .*one identity a line"):
+    with pytest.raises(BackboneError, match=r"identities.txt cannot be read.* one identity a line"):
         read_head(*files, 64.0, 16)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faceleak.datasets.tables import TableDataset
+from faceleak.datasets.tables import CSVDataset, TableDataset
 
 
 def test_a_preview_holds_the_first_rows_and_arrays_in_short(tmp_path: Path) -> None:
@@ -22,3 +22,10 @@ def test_an_empty_table_has_an_empty_preview(tmp_path: Path) -> None:
     dataset = TableDataset(filepath=str(tmp_path / "people.parquet"))
     dataset.save(pd.DataFrame({"image_id": pd.Series([], dtype=str)}))
     assert dataset.preview()["data"] == []
+
+
+def test_names_in_a_csv_file_come_back_as_they_were(tmp_path: Path) -> None:
+    dataset = CSVDataset(filepath=str(tmp_path / "risks.csv"), save_args={"index": False})
+    risks = pd.DataFrame({"image_id": ["000000012", "NA"], "identity": ["7201", "1e5"], "p_value": [0.25, np.nan]})
+    dataset.save(risks)
+    assert dataset.load().astype(object).equals(risks.astype(object))

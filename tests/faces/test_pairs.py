@@ -65,8 +65,8 @@ def test_what_is_no_file_of_pairs_is_an_error_that_says_where(lines, message, wr
 def test_a_missing_or_binary_file_is_an_error(tmp_path):
     with pytest.raises(PairsError, match=r"nowhere\.txt cannot be read"):
         read_pairs(tmp_path / "nowhere.txt")
-    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(PairsError, match=r"binary\.txt cannot be read"):
+    (tmp_path / "binary.txt").write_bytes(b"\xfe\xfd\x00\x81")
+    with pytest.raises(PairsError, match=r"binary\.txt, row 1, is no text"):
         read_pairs(tmp_path / "binary.txt")
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from faceleak.backbones.checkpoint import BackboneError, read_weights
 from faceleak.pieces import fingerprint, writing
 from faceleak.sealed import load_arrays, load_more, save_arrays
+from faceleak.text_tables import TextTableError, read_lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +56,12 @@ def read_head(weights: Path, identities: Path, scale: float, embedding_size: int
     """
     weight = _checked_weight(read_weights(weights), weights, embedding_size)
     try:
-        lines = identities.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        names = read_lines(identities)
+    except TextTableError as error:
         raise BackboneError(
-            f"{identities} cannot be read ({error}). It has to be a text file with one identity a line, in the order "
-            "of the head's classes."
+            f"{error} It has to be a text file with one identity a line, in the order of the head's classes."
         ) from error
-    return _checked(Head(weight, tuple(line.strip() for line in lines), scale), identities)
+    return _checked(Head(weight, tuple(names), scale), identities)
 
 
 def _checked_weight(tensors: Mapping[str, Tensor], path: Path, embedding_size: int) -> Tensor:

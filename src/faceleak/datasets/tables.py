@@ -11,6 +11,7 @@ from kedro_datasets.pandas import ParquetDataset
 from faceleak.datasets.whole import saving_whole
 from faceleak.pieces import writing
 from faceleak.sealed import load_table, save_table
+from faceleak.text_tables import read_results
 
 
 class TableDataset(ParquetDataset):
@@ -44,6 +45,10 @@ class CSVDataset(KedroCSVDataset):
         """Write the table."""
         with saving_whole(self):
             super().save(data)
+
+    def load(self) -> pd.DataFrame:
+        """Read the table, names as text."""
+        return read_results(Path(self._filepath))
 
 
 def _in_short(cell: Any) -> Any:

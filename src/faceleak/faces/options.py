@@ -59,7 +59,7 @@ class ParquetOptions(Options):
     """A Parquet file or a folder with such files.
 
     `path`: of the file or the folder. `image_column`: encoded images, bytes or a struct with a field `bytes`.
-    `identity_column`: who is on them.
+    `identity_column`: who is on them, as text or whole numbers.
     """
 
     path: Path
@@ -68,7 +68,7 @@ class ParquetOptions(Options):
 
 
 class CsvOptions(Options):
-    """A CSV list.
+    """A CSV list, as any spreadsheet writes it.
 
     `path`: of the file, with `path,identity` or `path,identity,role`; paths in it are relative to it.
     """

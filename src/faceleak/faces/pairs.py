@@ -1,18 +1,18 @@
 """Pairs of images to verify, from a file in the format of LFW's `pairs.txt`.
 
 A first line with the number of folds and of pairs of each kind in a fold; then, for each fold, the genuine pairs
-(`name`, number, number) and the impostor pairs (`name`, number, `name`, number), separated by tabs. Image 4 of
-Abel_Pacheco is the file `Abel_Pacheco_0004.jpg`; where a folder numbers its images in another way, a `manifest.csv`
-beside the pairs, with the columns `file` and `source_path`, says which file is which.
+(`name`, number, number) and the impostor pairs (`name`, number, `name`, number), separated by tabs, commas or
+semicolons. Image 4 of Abel_Pacheco is the file `Abel_Pacheco_0004.jpg`; where a folder numbers its images in another
+way, a `manifest.csv` beside the pairs, with the columns `file` and `source_path`, says which file is which.
 """
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from faceleak.errors import FaceleakError
+from faceleak.text_tables import TextTableError, read_cells, read_table, slashed
 
 MANIFEST = "manifest.csv"
 EXAMPLES = 3
@@ -25,16 +25,16 @@ class PairsError(FaceleakError):
 def read_pairs(path: Path) -> pd.DataFrame:
     """Read fold (from 1), first, second (`<name>_<4 digits>`) and same_person of each pair. Raises PairsError."""
     try:
-        rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise PairsError(f"{path} cannot be read ({error}). Give a file in the format of LFW's pairs.txt.") from error
-    folds, of_each_kind = _sizes(rows[0] if rows else [], path)
+        rows = read_cells(path)
+    except TextTableError as error:
+        raise PairsError(f"{error} Give a file in the format of LFW's pairs.txt.") from error
+    folds, of_each_kind = _sizes(rows[0][1] if rows else [], path)
     if len(rows) - 1 != folds * of_each_kind * 2:
         raise PairsError(
             f"{path} announces {folds} folds of {of_each_kind} genuine and {of_each_kind} impostor pairs and has "
             f"{len(rows) - 1} pairs. Get the whole file."
         )
-    pairs = [_pair(row, path, number) for number, row in enumerate(rows[1:], start=2)]
+    pairs = [_pair(cells, path, number) for number, cells in rows[1:]]
     for position, (_, _, same_person) in enumerate(pairs):
         if same_person != (position % (2 * of_each_kind) < of_each_kind):
             raise PairsError(
@@ -81,7 +81,6 @@ def _sizes(row: list[str], path: Path) -> tuple[int, int]:
 
 
 def _pair(row: list[str], path: Path, line: int) -> tuple[str, str, bool]:
-    row = [part.strip() for part in row]
     try:
         match row:
             case [name, first, second]:
@@ -112,9 +111,9 @@ def _names(manifest: Path) -> dict[str, str]:
     if not manifest.is_file():
         return {}
     try:
-        with manifest.open(encoding="utf-8", newline="") as file:
-            return {row["file"]: PurePosixPath(row["source_path"]).stem for row in csv.DictReader(file)}
-    except (KeyError, TypeError, UnicodeDecodeError, csv.Error) as error:
+        rows = read_table(manifest, "file", "source_path")
+        return {slashed(cells["file"]): PurePosixPath(slashed(cells["source_path"])).stem for _, cells in rows}
+    except TextTableError as error:
         raise PairsError(
-            f"{manifest} does not say which file is which: it needs the columns `file` and `source_path`."
+            f"{manifest} does not say which file is which: it needs the columns `file` and `source_path`. {error}"
         ) from error

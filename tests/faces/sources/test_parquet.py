@@ -1,9 +1,14 @@
+from datetime import datetime
+from decimal import Decimal
+
 import pyarrow as pa
+import pytest
 from pyarrow import parquet
 
 from faceleak.faces.options import ParquetOptions
 from faceleak.faces.sources import parquet as parquet_source
 from faceleak.faces.sources.parquet import ParquetFaces
+from faceleak.faces.sources.source import SourceError
 
 from .conftest import grey_jpeg
 
@@ -45,3 +50,50 @@ def test_files_in_the_folder_that_are_not_read_are_counted(tmp_path):
     assert loss.count == 2
     assert "or lie in folders below it: 2, such as d.pq. If they hold images, set faces.parquet.path" in loss.reason
     assert ParquetFaces(ParquetOptions(path=tmp_path / "a.parquet")).losses() == []
+
+
+def people(tmp_path, labels):
+    """Identity and problem of each row whose identities are `labels`."""
+    parquet.write_table(pa.table({"image": JPEGS[: len(labels)], "identity": labels}), tmp_path / "a.parquet")
+    return [(row.identity, row.problem) for row in ParquetFaces(ParquetOptions(path=tmp_path / "a.parquet")).read(0)]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (pa.array(["NA", "null", "nan", "007", "1e5", "12.0"]), ["NA", "null", "nan", "007", "1e5", "12.0"]),
+        (pa.array([12.0, -1.0, 0.0, 9007199254740991.0]), ["12", "-1", "0", "9007199254740991"]),
+        (pa.array([12, 18446744073709551615], pa.uint64()), ["12", "18446744073709551615"]),
+        (pa.array([Decimal("12.00"), Decimal("7.00")]), ["12", "7"]),
+        (pa.array(["a", "b", "a"]).dictionary_encode(), ["a", "b", "a"]),
+    ],
+)
+def test_people_are_text_as_it_stands_and_whole_numbers_without_a_fraction(labels, names, tmp_path):
+    assert people(tmp_path, labels) == [(name, "") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (pa.array([12.0, float("nan")]), "label is missing"),
+        (pa.array([12.0, None]), "label is missing"),
+        (pa.array([12, None]), "label is missing"),
+        (pa.array(["12", None]), "label is missing"),
+        (pa.array([12.0, 12.5]), "label is 12.5; a person is text or a whole number"),
+        (pa.array([12.0, float("inf")]), "label is inf; a person"),
+        (pa.array([Decimal("12.0"), Decimal("12.5")]), "label is 12.5; a person"),
+        (pa.array([12.0, 2.0**53]), "label 9007199254740992 is too long"),
+        (pa.array([12.0, 2.0**24], pa.float32()), "label 16777216 is too long"),
+    ],
+)
+def test_a_row_whose_person_is_not_known_is_reported(labels, reason, tmp_path):
+    first, (name, problem) = people(tmp_path, labels)
+    assert first == ("12", "")
+    assert name == ""
+    assert reason in problem
+
+
+@pytest.mark.parametrize("labels", [[True, False], [b"a", b"b"], [["a"], ["b"]], [datetime(2024, 1, 1)] * 2])
+def test_a_column_that_holds_no_people_is_refused(labels, tmp_path):
+    with pytest.raises(SourceError, match=r"holds .*, not people .*identity_column"):
+        people(tmp_path, pa.array(labels))

@@ -1,5 +1,6 @@
 """Raw photographs of any source, aligned by landmarks on their way into the store."""
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +24,7 @@ from faceleak.faces.sources.source import (
     state_of,
 )
 from faceleak.pieces import fingerprint
+from faceleak.text_tables import TextTableError, number_in, read_table, slashed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +38,7 @@ IMAGES_AT_ONCE = 64
 class AlignedFaces:
     """The images of `source`, each cut out and turned so that its landmarks lie where ArcFace's template has them.
 
-    landmarks: a CSV file with the columns image_id, x1, y1, …, x5, y5, in pixels of the upright photograph and in the
+    landmarks: a text table with the columns image_id, x1, y1, …, x5, y5, in pixels of the upright photograph and in the
     order of `alignment.ARCFACE`. An image without landmarks, or with several rows of them that differ, counts as
     broken. Raises SourceError where the file is
     missing or lacks a column.
@@ -66,16 +68,18 @@ class AlignedFaces:
     @cached_property
     def _points(self) -> pd.DataFrame:
         require_file(self.landmarks, "faces.landmarks", "a CSV file with five landmarks an image")
-        wanted = ["image_id", *COLUMNS]
+        names, points = [], array("d")
         try:
-            types = {"image_id": "str", **dict.fromkeys(COLUMNS, "float64")}
-            table = pd.read_csv(self.landmarks, usecols=wanted, dtype=types)
-        except ValueError as error:  # a column is missing, or what stands there is no number
+            for row, cells in read_table(self.landmarks, "image_id", *COLUMNS):
+                names.append(slashed(cells["image_id"]))
+                points.extend(number_in(cells[column], self.landmarks, row, column) for column in COLUMNS)
+        except TextTableError as error:
             raise SourceError(
-                f"{self.landmarks} does not give landmarks ({error}). It needs the columns {', '.join(wanted)}, with "
-                "numbers of pixels."
+                f"{self.landmarks} does not give landmarks. {error} It needs the columns "
+                f"image_id, {', '.join(COLUMNS)}, with numbers of pixels."
             ) from error
-        return table.drop_duplicates().set_index("image_id")
+        table = pd.DataFrame(np.array(points).reshape(-1, len(COLUMNS)), pd.Index(names, name="image_id"), COLUMNS)
+        return table.reset_index().drop_duplicates().set_index("image_id")
 
     @cached_property
     def _ambiguous(self) -> frozenset[str]:
@@ -89,7 +93,7 @@ class AlignedFaces:
         sound = [number for number, (image, _) in enumerate(opened) if not image.problem]
         results = [image for image, _ in opened]
         if sound:
-            points = self._points.loc[[images[number].image_id for number in sound]].to_numpy(np.float32)
+            points = self._points.loc[[slashed(images[number].image_id) for number in sound]].to_numpy(np.float32)
             faces = align([opened[number][1] for number in sound], _tensor(points).view(-1, POINTS, 2))
             pixels = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
             for number, face in zip(sound, pixels, strict=True):
@@ -109,11 +113,12 @@ class AlignedFaces:
         return replace(image, problem=problem, content=b"" if problem else image.content), tensor
 
     def _problem_of_landmarks(self, image_id: str) -> str:
-        if image_id not in self._points.index:
+        name = slashed(image_id)
+        if name not in self._points.index:
             return f"It has no landmarks in {self.landmarks}. Add them or remove the image."
-        if image_id in self._ambiguous:
+        if name in self._ambiguous:
             return f"It has several rows of landmarks in {self.landmarks} that differ. Keep those of the person's face."
-        points = self._points.loc[image_id].to_numpy(np.float64)
+        points = self._points.loc[name].to_numpy(np.float64)
         if not np.isfinite(points).all() or np.ptp(points[0::2]) + np.ptp(points[1::2]) < 1:
             return f"Its landmarks in {self.landmarks} are no finite numbers or lie all on one spot. Correct them."
         return ""

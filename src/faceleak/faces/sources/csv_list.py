@@ -1,12 +1,11 @@
 """A CSV list of images: path, identity and, where the user knows them, role."""
 
-import csv
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import get_args
 
 from faceleak.faces.options import StatedRole
@@ -19,16 +18,18 @@ from faceleak.faces.sources.source import (
     require_file,
     state_of,
 )
+from faceleak.text_tables import Cells, TextTableError, read_table, slashed
 
 COLUMNS = ("path", "identity")
 
 
 @dataclass(frozen=True)
 class ListedFaces:
-    """The images that a CSV file lists under a header `path,identity` or `path,identity,role`.
+    """The images that a text table lists under a header `path,identity` or `path,identity,role`.
 
-    Paths are relative to the list. With a column `role`, every line states one. The list is walked through each time
-    and never held. Raises SourceError where the list is missing, is no such list, or a role is unknown.
+    Paths are relative to the list, with slashes or backslashes. With a column `role`, every line states one. The list
+    is walked through each time and never held. Raises SourceError where the list is missing, is no such list, or a role
+    is unknown.
     """
 
     path: Path
@@ -44,10 +45,9 @@ class ListedFaces:
         return self._summary[1]
 
     def read(self, start: int) -> Iterator[SourceImage]:
-        for number, line in enumerate(islice(self._lines(), start, None), start + 1):
-            name, identity, role = line.get("path") or "", line.get("identity") or "", line.get("role")
-            image = SourceImage(name or f"image {number}", identity, self.path.stem, stated_role=role)
-            file = self.path.parent / name
+        for row, cells in islice(self._rows(), start, None):
+            name, file = self._located(cells["path"])
+            image = SourceImage(name or f"row {row}", cells["identity"], self.path.stem, stated_role=cells.get("role"))
             yield read_image(image, partial(read_file, file), str(file))
 
     def losses(self) -> list[Loss]:
@@ -57,32 +57,43 @@ class ListedFaces:
     def _summary(self) -> tuple[str, int, bool]:
         require_file(self.path, "faces.csv.path", "a CSV file with the columns path,identity")
         digest, count, states_roles = hashlib.sha256(b"csv"), 0, False
-        for count, line in enumerate(self._lines(), 1):
-            if "role" in line:
-                states_roles = True
-                self._check_role(line["role"], count)
-            state = state_of(self.path.parent / (line.get("path") or ""))
-            digest.update(repr((line, state)).encode())
+        for row, cells in self._rows():
+            count, states_roles = count + 1, "role" in cells
+            self._check_role(cells, row)
+            name, file = self._located(cells["path"])
+            if not _is_there(file) and PureWindowsPath(name).is_absolute():
+                raise SourceError(
+                    f"{self.path}, row {row}, column path: {cells['path']!r} is a place on a Windows computer that is "
+                    "not to be found here. Give paths relative to the list."
+                )
+            digest.update(repr((cells, state_of(file))).encode())
         if count == 0:
             raise SourceError(f"{self.path} lists no image.")
         return digest.hexdigest()[:16], count, states_roles
 
-    def _check_role(self, role: str | None, line: int) -> None:
-        if role not in get_args(StatedRole):
+    def _check_role(self, cells: Cells, row: int) -> None:
+        role = cells.get("role")
+        if role is not None and role not in get_args(StatedRole):
             raise SourceError(
-                f"Image {line} of {self.path} has the role {role!r}. Allowed: {', '.join(get_args(StatedRole))}."
+                f"{self.path}, row {row}, column role: {role!r} is no role. Allowed: {', '.join(get_args(StatedRole))}."
             )
 
-    def _lines(self) -> Iterator[dict[str, str | None]]:
+    def _located(self, name: str) -> tuple[str, Path]:
+        """An image's name and file; a backslash is part of a name only if there is such a file."""
+        file = self.path.parent / name
+        if "\\" not in name or _is_there(file):
+            return name, file
+        return slashed(name), self.path.parent / slashed(name)
+
+    def _rows(self) -> Iterator[tuple[int, Cells]]:
         try:
-            with self.path.open(newline="", encoding="utf-8-sig") as file:
-                lines = csv.DictReader(file, strict=True)
-                names = lines.fieldnames or []
-                if missing := [name for name in COLUMNS if name not in names]:
-                    raise SourceError(
-                        f"{self.path} has no column {' and no '.join(missing)}; its first line is "
-                        f"{','.join(names)[:80]!r}. Expected: path,identity or path,identity,role."
-                    )
-                yield from lines
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise SourceError(f"{self.path} is not a CSV file in UTF-8 ({error}). Save it as one.") from error
+            yield from read_table(self.path, *COLUMNS)
+        except TextTableError as error:
+            raise SourceError(str(error)) from error
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except ValueError:  # a name that no file can have
+        return False

@@ -1,5 +1,6 @@
 """Parquet files with a column of encoded images and one of identities, as face sets on dataset hubs have them."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +13,11 @@ from faceleak.faces.sources.source import Loss, SourceError, SourceImage, name_o
 from faceleak.pieces import fingerprint
 
 if TYPE_CHECKING:
+    from pyarrow import DataType
     from pyarrow.parquet import ParquetFile
 
 ROWS_AT_ONCE = 256
+READING = 2  # raise it where the same files would give other people
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class ParquetFaces:
 
     Other files in the folder and whatever lies in folders below it are counted among the losses.
 
-    The images are bytes, or a struct with a field `bytes`. Raises SourceError where a file is missing, damaged, or
+    The images are bytes, or a struct with a field `bytes`; people are text or whole numbers. A row without a person is
+    reported as broken. Raises SourceError where a file is missing, damaged, or
     lacks a column.
     """
 
@@ -32,7 +36,7 @@ class ParquetFaces:
 
     def fingerprint(self) -> str:
         columns = [self.options.image_column, self.options.identity_column]
-        return fingerprint("parquet", columns, [state_of(file) for file in self._files])
+        return fingerprint("parquet", READING, columns, [state_of(file) for file in self._files])
 
     def __len__(self) -> int:
         return sum(self._lengths)
@@ -96,6 +100,12 @@ class ParquetFaces:
                 f"The column {self.options.image_column!r} of {path} holds {image}, not encoded images (binary, or "
                 "a struct with a field `bytes`). Set faces.parquet.image_column."
             )
+        person = file.schema_arrow.field(self.options.identity_column).type
+        if not _may_be_people(person):
+            raise SourceError(
+                f"The column {self.options.identity_column!r} of {path} holds {person}, not people (text, or whole "
+                "numbers). Set faces.parquet.identity_column."
+            )
         return file
 
     def _read_file(self, path: Path, start: int) -> Iterator[SourceImage]:
@@ -103,13 +113,15 @@ class ParquetFaces:
 
         with self._open(path) as file:
             groups, row = _groups_from(file, start)
+            exact = _exact_below(file.schema_arrow.field(self.options.identity_column).type)
             columns = [self.options.image_column, self.options.identity_column]
             batches = file.iter_batches(ROWS_AT_ONCE, groups, columns, use_threads=False)
             try:
                 for batch in batches:
                     for image, identity in zip(*(batch.column(name) for name in columns), strict=True):
                         if row >= start:
-                            yield _image(f"{path.stem}/{row:09d}", image.as_py(), identity.as_py(), path.stem)
+                            name = f"{path.stem}/{row:09d}"
+                            yield _image(name, image.as_py(), identity.as_py(), path.stem, exact)
                         row += 1
             except (pa.ArrowException, OSError) as error:
                 raise SourceError(f"{path} is damaged at row {row} ({error}). Copy it again.") from error
@@ -130,11 +142,47 @@ def _groups_from(file: "ParquetFile", start: int) -> tuple[list[int], int]:
     return [], first
 
 
-def _image(image_id: str, image: Any, identity: Any, source: str) -> SourceImage:
+def _exact_below(kind: "DataType") -> float:
+    """From where on a floating-point column cannot tell neighbouring whole numbers apart."""
+    import pyarrow as pa
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    digits = {16: 11, 32: 24, 64: 53}  # of the significand, by width
+    return 2.0 ** digits[kind.bit_width] if pa.types.is_floating(kind) else float("inf")
+
+
+def _may_be_people(kind: "DataType") -> bool:
+    """Whether a column holds text or numbers; `_person` looks at each of them."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _may_be_people(kind.value_type)
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(is_number or is_text or pa.types.is_null(kind))
+
+
+def _image(image_id: str, image: Any, identity: Any, source: str, exact: float) -> SourceImage:
     content = image.get("bytes") if isinstance(image, dict) else image
-    name = "" if identity is None else str(identity)
+    name, problem = _person(identity, exact)
     if not content:
-        return SourceImage(image_id, name, source, problem="The row holds no image.")
-    if len(content) > MAXIMUM_BYTES:
-        return SourceImage(image_id, name, source, problem=f"The image has more than {MAXIMUM_BYTES:,} bytes.")
-    return SourceImage(image_id, name, source, content)
+        problem = "The row holds no image."
+    elif len(content) > MAXIMUM_BYTES:
+        problem = f"The image has more than {MAXIMUM_BYTES:,} bytes."
+    return SourceImage(image_id, name, source, b"" if problem or not content else content, problem)
+
+
+def _person(label: Any, exact: float) -> tuple[str, str]:
+    """The name of a label, or what is wrong with it. Numbers with a fraction hold whole ones exactly below `exact`."""
+    if label is None or (isinstance(label, float) and math.isnan(label)):  # as joins leave it behind
+        return "", "Its label is missing, so nobody knows whose face it is. Name the person or remove the row."
+    if isinstance(label, str):
+        return label, ""
+    if label % 1 != 0:  # infinity too
+        return "", f"Its label is {label}; a person is text or a whole number."
+    if not isinstance(label, int) and abs(label) >= exact:
+        return (
+            "",
+            f"Its label {label:.0f} is too long for its column, which rounds it. Keep integers or text.",
+        )
+    return str(int(label)), ""

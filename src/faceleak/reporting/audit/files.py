@@ -12,6 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from faceleak.reporting.checks import ReportingError
+from faceleak.text_tables import read_results
 
 Tree = Mapping[str, Any]
 
@@ -122,7 +123,7 @@ class ResultFiles:
 
     def table(self, name: str) -> pd.DataFrame | None:
         """A CSV or Parquet file, None where it is missing. Raises ReportingError where it is no table."""
-        read = pd.read_parquet if name.endswith(".parquet") else pd.read_csv
+        read = pd.read_parquet if name.endswith(".parquet") else read_results
         found: pd.DataFrame | None = self._parse(name, read, "is no table")
         return found
 
