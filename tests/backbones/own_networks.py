@@ -47,6 +47,30 @@ class Changing(Own):
         return self.last(self.norm(torch.relu_(self.first(images))).mean((2, 3)))
 
 
+class Viewing(nn.Module):
+    """Flattens maps with `view`, as most face-recognition code does, which channels-last maps do not allow."""
+
+    def __init__(self, size: int = 8, width: int = 6, positions: int = 96) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, width, 3, 2, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(width)
+        self.last = nn.Linear(width * positions, size)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.norm(self.first(images)).relu()
+        embeddings: Tensor = self.last(maps.view(maps.size(0), -1))
+        return embeddings
+
+
+class Strided(Viewing):
+    """Reads memory as if maps lay channel by channel: channels-last maps give other embeddings, without an error."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.norm(self.first(images)).relu()
+        embeddings: Tensor = self.last(maps.as_strided((len(maps), self.last.in_features), (self.last.in_features, 1)))
+        return embeddings
+
+
 class Failing(nn.Module):
     """Cannot be built."""
 

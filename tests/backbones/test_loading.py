@@ -9,11 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from faceleak.backbones import factories
 from faceleak.backbones.architectures import UnknownArchitectureError, build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.checkpoint import SHOWN_KEYS, read_weights
 from faceleak.backbones.factories import FactoryError
+from faceleak.backbones.folding import fold
 from faceleak.backbones.head import Head
 from faceleak.backbones.loading import (
     CARD,
@@ -28,6 +30,8 @@ from faceleak.backbones.loading import (
 from faceleak.compute import run_pieces
 from faceleak.pieces import DiskError
 from faceleak.sealed import SealError
+from faceleak.signals.observation import observe
+from faceleak.signals.registry import get as get_signal
 
 
 @pytest.fixture
@@ -190,6 +194,34 @@ def test_a_class_of_the_users_own_is_loaded_saved_and_loaded_again(own_networks,
     assert backbone(faces).shape == (2, 5)
     with pytest.raises(FactoryError, match=r"\(2, 5\) for two images, not \(2, 7\)"):
         load_checkpoint(own_card(embedding_size=7), tmp_path / "own.pt")
+
+
+@pytest.mark.parametrize("name", ["Viewing", "Strided"])
+def test_a_class_that_cannot_take_channels_last_gets_contiguous_images_everywhere(name, own_networks, tmp_path, caplog):
+    card = own_card(architecture=f"own_networks:{name}")
+    plain = build(card).eval()
+    torch.save(plain.state_dict(), tmp_path / "own.pt")
+    factories._say_contiguous.cache_clear()
+    with caplog.at_level(logging.INFO):
+        backbone = load_checkpoint(card, tmp_path / "own.pt")
+        save_backbone(backbone, tmp_path / "saved")
+        again = load_backbone(tmp_path / "saved")
+    assert caplog.text.count(f"{name} cannot take images in the channels-last layout") == 1
+    faces = torch.rand(2, 3, 16, 24)
+    expected = plain.to(memory_format=torch.contiguous_format)((faces - 0.5) / 0.5)
+    assert backbone.layout == torch.contiguous_format
+    for copy in (backbone, again, deepcopy(backbone), Backbone(backbone.net, card), fold(backbone)):
+        torch.testing.assert_close(copy(faces), expected, rtol=1e-4, atol=1e-5)
+        inputs = faces.clone().requires_grad_()
+        copy(inputs).sum().backward()
+        assert inputs.grad.abs().sum() > 0
+    assert observe(backbone, faces, needs=get_signal("bn_distance").needs) is not None
+
+
+def test_a_class_that_takes_both_layouts_gets_channels_last(own_networks):
+    backbone = Backbone(build(own_card()), own_card())
+    assert backbone.layout == torch.channels_last
+    assert backbone.net.first.weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def embedding_in_a_process(folder: Path) -> list[float]:

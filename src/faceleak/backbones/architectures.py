@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceleak.backbones.card import BackboneCard
-from faceleak.backbones.factories import check_factory, make
+from faceleak.backbones.factories import check_factory, in_its_layout, make
 from faceleak.errors import FaceleakError
 from faceleak.named import check_name
 
@@ -108,7 +108,8 @@ def build(card: BackboneCard) -> "nn.Module":
 
     if is_from_outside(card.architecture):
         net = _from_onnx(card) if card.architecture == ONNX else make(card.architecture, card.arguments)
-        return renormalised(net, card.normalisation, card.preprocessing.canvas.shape)
+        net = renormalised(net, card.normalisation, card.preprocessing.canvas.shape)
+        return in_its_layout(net, card.preprocessing.canvas.shape, card.architecture)
     found = ARCHITECTURES[check_architecture(card.architecture)]
     size = {"image_size": card.preprocessing.image_size, "embedding_size": card.embedding_size}
     if found.own_normalisation:

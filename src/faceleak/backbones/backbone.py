@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from faceleak.backbones.card import BackboneCard
+from faceleak.backbones.factories import LAYOUT
 from faceleak.backbones.placing import place_faces
 from faceleak.faces.canvas import Canvas
 
@@ -20,7 +21,7 @@ class Backbone(nn.Module):
 
     Preprocessing is part of it, so that images, generated faces and gradients all pass through the same steps, and so
     is the card's release. `head` is the classification head of the training, where there is one; it is no part of the
-    weights.
+    weights. `layout`: how images and weights lie in memory, channels-last where the network takes it, which is faster.
     """
 
     mean: Tensor
@@ -28,7 +29,8 @@ class Backbone(nn.Module):
 
     def __init__(self, net: nn.Module, card: BackboneCard) -> None:
         super().__init__()
-        self.net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.layout: torch.memory_format = getattr(net, LAYOUT, torch.channels_last)
+        self.net = net.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.card = card
         self.head: Head | None = None
         self.register_buffer("mean", torch.tensor(card.preprocessing.mean).view(1, 3, 1, 1), persistent=False)
@@ -44,7 +46,7 @@ class Backbone(nn.Module):
         faces = place_faces(faces, self.canvas)
         if self.card.preprocessing.colour_order == "BGR":
             faces = faces.flip(1)
-        return ((faces - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return ((faces - self.mean) / self.std).contiguous(memory_format=self.layout)
 
     def forward(self, faces: Tensor) -> Tensor:
         embeddings: Tensor = self.net(self.preprocess(faces))

@@ -1,7 +1,9 @@
 """Networks of the user's own, named as `package.module:Class`."""
 
+import logging
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -9,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 from faceleak.errors import FaceleakError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
+log = logging.getLogger(__name__)
+
+LAYOUT = "faceleak_layout"  # attribute of a network that cannot take images channels-last
+SAME_ANSWER = 1e-3  # relative distance of embeddings in two layouts that is rounding
 PATTERN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -59,6 +66,57 @@ def make(factory: str, arguments: Mapping[str, Any]) -> "nn.Module":
         raise FactoryError(f"{factory}({given}) failed ({_said(error)}). Correct the arguments.") from error
 
 
+def in_its_layout(net: "nn.Module", image_size: tuple[int, int], factory: str) -> "nn.Module":
+    """The network itself, marked with a contiguous layout if it fails or answers otherwise on channels-last images.
+
+    `x.view(len(x), -1)` behind a convolution is such a case. Another copy of the network keeps the mark.
+    """
+    import torch
+
+    images = torch.rand(2, 3, *image_size, generator=torch.Generator().manual_seed(0))
+    last = _answer(net, images, torch.channels_last)
+    plain = _answer(net, images, torch.contiguous_format)
+    if plain is not None and (last is None or not _same(last, plain)):
+        setattr(net, LAYOUT, torch.contiguous_format)
+        _say_contiguous(factory)
+    return net
+
+
+def _answer(net: "nn.Module", images: "Tensor", layout: "torch.memory_format") -> "Tensor | None":
+    """What the network gives in eval mode, with images and weights in a layout; None if it fails."""
+    import torch
+
+    from faceleak.backbones.batch_norm import reading
+
+    net.to(memory_format=layout)  # type: ignore[call-overload]
+    first = next(net.parameters(), images)
+    images = images.to(first.device).contiguous(memory_format=layout)
+    try:
+        with torch.inference_mode(), reading(net):
+            found = net(images)
+    except Exception:  # whatever the network's own code raises; `check_output` tells it
+        return None
+    return found if isinstance(found, torch.Tensor) else None
+
+
+def _same(found: "Tensor", expected: "Tensor") -> bool:
+    import torch
+
+    if found.is_meta:
+        return True
+    scale = float(expected.norm())
+    return torch.allclose(found, expected, rtol=0, atol=SAME_ANSWER * scale, equal_nan=True)
+
+
+@cache
+def _say_contiguous(factory: str) -> None:
+    log.info(
+        "%s cannot take images in the channels-last layout (x.view behind a convolution, most often), so that it gets "
+        "them contiguous: the same embeddings, somewhat slower. With x.flatten(1) or x.reshape it takes both.",
+        factory,
+    )
+
+
 def check_output(net: "nn.Module", image_size: tuple[int, int], embedding_size: int, factory: str) -> None:
     """Pass two grey images through a network in eval mode. Raises FactoryError unless (2, embedding_size) comes out."""
     import torch
@@ -70,8 +128,8 @@ def check_output(net: "nn.Module", image_size: tuple[int, int], embedding_size: 
             found: Tensor = net(torch.zeros(2, 3, *image_size))
     except Exception as error:
         raise FactoryError(
-            f"{factory} cannot take images of shape (2, 3, {image_size[0]}, {image_size[1]}) ({_said(error)}). Set "
-            "preprocessing.image_size to that of the training."
+            f"{factory} cannot take images of shape (2, 3, {image_size[0]}, {image_size[1]}) ({_said(error)}). If "
+            "sizes do not fit, set preprocessing.image_size to that of the training; otherwise mend the class."
         ) from error
     shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
     if shape != (2, embedding_size):

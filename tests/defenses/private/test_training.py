@@ -1,15 +1,24 @@
+import sys
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from faceleak.backbones.architectures import build
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.training_options import TrainingOptions
 from faceleak.defenses.private import checkpoint, frozen_norm, training
 from faceleak.defenses.private.errors import BufferMovedError, PrivateTrainingError, SamplingError
 from faceleak.defenses.private.head import arcface_losses
 from faceleak.defenses.private.sampling import PoissonSampler
+from faceleak.defenses.private.settings import PrivateSettings
+from faceleak.defenses.private.training import PrivateRun
+from faceleak.defenses.private.units import make_units
 
+LOSS = TrainingOptions(architecture="iresnet_tiny", image_size=32, embedding_size=16, epochs=1, scale=16)
 KINDS = ["scale_and_bias", "last_layer", "scale_and_bias_and_last_layer", "all"]
 
 
@@ -247,3 +256,19 @@ def test_images_of_a_unit_stay_together_when_the_batch_is_small(make_run):
     run.compute = run.compute.model_copy(update={"batch_size": 4})
     run.step()
     assert set(sizes) <= {3, 6}
+
+
+def test_a_start_that_cannot_take_channels_last_is_trained_on_contiguous_images(
+    tiny_backbone, demo_store, private_images, compute, monkeypatch
+):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "backbones"))
+    arguments = {"size": 16, "positions": 256}
+    card = tiny_backbone.card.model_copy(update={"architecture": "own_networks:Viewing", "arguments": arguments})
+    start, settings = Backbone(build(card), card), PrivateSettings(steps=2, units_per_step=3, trainable="last_layer")
+    run = PrivateRun(
+        start, make_units(private_images, demo_store, settings.unit), demo_store, settings, LOSS, compute, 0
+    )
+    before = start.net.last.weight.clone()
+    run.step()
+    assert not torch.equal(run.result({}).net.last.weight, before)
+    sys.modules.pop("own_networks", None)

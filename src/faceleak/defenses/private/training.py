@@ -73,7 +73,7 @@ class PrivateRun:
         if settings.epsilon is not None:
             self.noise_multiplier = noise_multiplier(settings.epsilon, self.delta, self.sampler.rate, settings.steps)
         # Opacus 1.6 takes channels-last input of a trained convolution for contiguous: gradients would be wrong.
-        self.layout = torch.contiguous_format if settings.trainable == "all" else torch.channels_last
+        self.layout = torch.contiguous_format if settings.trainable == "all" else start.layout
         self.model = self._model().to(self.device, memory_format=self.layout)  # type: ignore[call-overload]
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.SGD(self.parameters, settings.learning_rate, settings.momentum)

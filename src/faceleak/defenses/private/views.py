@@ -24,4 +24,4 @@ def views(faces: Tensor, number: int, random: torch.Generator) -> Tensor:
         for (down, right), mirror in zip(offsets[image], mirrored[image], strict=True):
             view = padded[image, :, down : down + size, right : right + size]
             result.append(view.flip(2) if mirror else view)
-    return torch.stack(result).contiguous(memory_format=torch.channels_last)
+    return torch.stack(result)
