@@ -6,7 +6,10 @@ from torch import nn
 
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.inventory import take_inventory
+
+from .silent import nearly_silent
 
 
 def backbone_of(tiny_backbone, *layers: nn.Module) -> Backbone:
@@ -31,11 +34,38 @@ def test_the_inventory_counts_by_hand(tiny_backbone):
             {"name": "1", "channels": 4, "eps": 1e-3, "momentum": 0.2, "affine": True, "statistics_trained": True},
             {"name": "2", "channels": 4, "eps": 1e-5, "momentum": 0.1, "affine": False, "statistics_trained": False},
         ],
+        "bn_eps_assumed": True,
+        "eps_cosine": pytest.approx(1, abs=1e-3),
+        "near_silent_channels": 0,
         "warnings": [
             "1 BN layers have the statistics of a fresh network (2): they tell nothing about training images."
         ],
     }
     assert json.loads(json.dumps(inventory)) == inventory
+
+
+def test_an_eps_that_is_assumed_and_matters_is_told_with_how_far_embeddings_move(tiny_backbone):
+    silent = nearly_silent(tiny_backbone.net, 1e-5)
+    inventory = take_inventory(Backbone(silent, tiny_backbone.card))
+    near = sum(int((layer.running_var <= 1e-4).sum()) for layer in bn_layers(silent).values())
+    channels = sum(layer.num_features for layer in bn_layers(silent).values())
+    assert inventory["near_silent_channels"] == near > channels / 3
+    faces = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    own = tiny_backbone(faces)
+    for layer in bn_layers(silent).values():
+        layer.eps = 2e-5
+    moved = Backbone(silent, tiny_backbone.card).eval()(faces)
+    cosine = float(torch.nn.functional.cosine_similarity(own, moved).min().detach())
+    assert inventory["eps_cosine"] == pytest.approx(cosine, abs=1e-4)
+    assert cosine < 0.99
+    (warning,) = inventory["warnings"]
+    assert f"1e-05 is assumed, and here it matters: {near} of {channels} channels" in warning
+    assert f"a cosine of {cosine:.3f}" in warning
+    assert "Set target.load.bn_eps" in warning
+    for known in ({"bn_eps": 2e-5}, {"training": {"losses": []}}, {"architecture": "a.b:C"}):
+        told = take_inventory(Backbone(silent, tiny_backbone.card.model_copy(update=known)))
+        assert not told["bn_eps_assumed"]
+        assert told["warnings"] == []
 
 
 def test_statistics_count_as_trained_where_mean_or_variance_moved(tiny_backbone):

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from faceleak.backbones import factories
 from faceleak.backbones.architectures import UnknownArchitectureError, build
 from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.checkpoint import SHOWN_KEYS, read_weights
 from faceleak.backbones.factories import FactoryError
@@ -32,6 +33,8 @@ from faceleak.pieces import DiskError
 from faceleak.sealed import SealError
 from faceleak.signals.observation import observe
 from faceleak.signals.registry import get as get_signal
+
+from .silent import nearly_silent
 
 
 @pytest.fixture
@@ -261,6 +264,40 @@ def test_a_training_checkpoint_is_loaded_without_prefix_head_and_counters(tiny_b
     assert torch.equal(backbone(faces), tiny_backbone(faces))
     assert "dropped, as no part of the backbone: module.head.weight" in caplog.text
     assert "the names begin with 'module.backbone.'" in caplog.text
+
+
+def test_the_eps_of_the_training_gives_the_networks_own_embeddings_and_travels_with_it(tiny_backbone, tmp_path, caplog):
+    torch.save(nearly_silent(tiny_backbone.net, 2e-5).state_dict(), tmp_path / "of_mxnet.pt")
+    given = tiny_backbone.card.model_copy(update={"bn_eps": 2e-5})
+    faces = torch.rand(8, 3, 32, 32)
+    with caplog.at_level(logging.INFO):
+        assumed = load_checkpoint(tiny_backbone.card, tmp_path / "of_mxnet.pt")
+    assert (
+        "of_mxnet.pt does not hold BN's eps, as no state dict does: that of iresnet_tiny is assumed, 1e-05"
+        in caplog.text
+    )
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        loaded = load_checkpoint(given, tmp_path / "of_mxnet.pt")
+    assert "eps" not in caplog.text
+    expected = tiny_backbone(faces)
+    assert torch.nn.functional.cosine_similarity(assumed(faces), expected).max() < 0.99
+    torch.testing.assert_close(loaded(faces), expected, rtol=1e-3, atol=1e-3)
+    save_backbone(loaded, tmp_path / "saved")
+    again = load_backbone(tmp_path / "saved")
+    assert again.card.bn_eps == 2e-5
+    assert torch.equal(again(faces), loaded(faces))
+    torch.testing.assert_close(fold(again)(faces), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("architecture", ["iresnet_tiny", "mobilefacenet"])
+def test_every_bn_layer_gets_the_eps_of_the_card(architecture, tiny_backbone):
+    def eps_of(card: BackboneCard) -> set[float]:
+        return {layer.eps for layer in bn_layers(build(card)).values()}
+
+    card = tiny_backbone.card.model_copy(update={"architecture": architecture})
+    assert eps_of(card) == {1e-5}
+    assert eps_of(card.model_copy(update={"bn_eps": 2e-5})) == {2e-5}
 
 
 @pytest.mark.parametrize(

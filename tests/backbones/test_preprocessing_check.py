@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.preprocessing_check import (
     DECLARED,
     PreprocessingCheckError,
@@ -20,6 +21,8 @@ from faceleak.backbones.training_piece import TrainingPiece
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
 from faceleak.metrics.verification import sample_pairs
+
+from .silent import nearly_silent
 
 BOOTSTRAP = BootstrapOptions(resamples=200)
 OPTIONS = TrainingOptions(
@@ -95,6 +98,22 @@ def test_a_wrong_card_is_told_what_is_better(trained, demo_store, pairs, compute
     assert "correct it" in check.warnings[0]
     assert values(check)[remedy] == values(right)[DECLARED]
     assert values(check, "difference_ci_low")[remedy] > 0
+
+
+def test_an_eps_that_is_assumed_is_compared_with_the_usual_ones(trained, demo_store, pairs, compute):
+    card = trained.card.model_copy(update={"training": {}})  # as one that comes from outside
+    healthy = check_preprocessing(Backbone(trained.net, card), demo_store, *pairs, compute, BOOTSTRAP)
+    assert healthy.table["name"].tolist()[-2:] == ["BN eps 2e-05", "BN eps 0.001"]
+    assert healthy.warnings == []
+    silent = nearly_silent(trained.net, 1e-3)
+    for layer in bn_layers(silent).values():
+        layer.eps = 1e-5
+    check = check_preprocessing(Backbone(silent, card), demo_store, *pairs, compute, BOOTSTRAP)
+    right = check_preprocessing(trained, demo_store, *pairs, compute, BOOTSTRAP)
+    assert values(check)["BN eps 0.001"] == pytest.approx(values(right)[DECLARED], abs=1e-4)
+    assert check.warnings[0].startswith("Faces fed another way (BN eps 0.001) verify clearly better than as the card")
+    assert check.warnings[0].endswith("set target.load.bn_eps to 0.001.")
+    assert {layer.eps for layer in bn_layers(silent).values()} == {1e-5}
 
 
 def test_checking_changes_neither_weights_nor_mode(trained, demo_store, pairs, compute):

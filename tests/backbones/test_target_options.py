@@ -33,6 +33,10 @@ def test_the_source_has_a_block_that_describes_it(source):
         ({"architecture": None, "factory": "torch.nn.Linear"}, "package.module:Class"),
         ({"arguments": {"width": 3}}, "`arguments` are those of a `factory`"),
         ({"sha256": "abc"}, "sha256"),
+        ({"bn_eps": 0}, "bn_eps"),
+        ({"bn_eps": 2e-5, "normalisation": "folded"}, "`bn_eps` is for BN layers, and normalisation is `folded`"),
+        ({"bn_eps": 2e-5, "architecture": None, "factory": "torch.nn:Linear"}, "`bn_eps` is for an `architecture`"),
+        ({"bn_eps": 2e-5, "architecture": None, "weights": "net.onnx"}, "`bn_eps` is for an `architecture`"),
         ({"preprocessing": "arcfase"}, "no preprocessing 'arcfase'. Did you mean 'arcface'"),
         ({"preprocessing": {"preset": "arcface", "fits": "pad"}}, "fits"),
     ],
@@ -47,6 +51,7 @@ def loaded(**changes) -> LoadOptions:
 
 
 def test_the_card_says_what_was_loaded():
+    assert loaded(bn_eps=2e-5).card().bn_eps == 2e-5
     card = loaded(normalisation="folded").card()
     assert (card.architecture, card.arguments, card.embedding_size) == ("iresnet50", {}, 512)
     assert card.normalisation == "folded"

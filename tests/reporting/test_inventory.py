@@ -19,6 +19,9 @@ def inventory():
             {"name": "bn1", **layer},
             {"name": "features", **layer, "channels": 512, "momentum": None, "statistics_trained": False},
         ],
+        "bn_eps_assumed": True,
+        "eps_cosine": 0.98765,
+        "near_silent_channels": 1234,
         "warnings": [],
     }
 
@@ -40,6 +43,13 @@ def test_the_summary_says_what_was_measured(inventory):
     assert summary["BN layers"] == "2, 1 of them with trained statistics"
     assert summary["BN channels"] == "576"
     assert summary["same answer in a batch"] == "yes (differs by 3e-07)"
+    assert summary["BN eps"] == "1e-05 (assumed, the architecture's own)"
+    assert summary["BN channels with a variance of 10 eps or less"] == "1,234"
+    assert summary["cosine of an embedding to that with twice the eps"] == "0.9877"
+    given = summary_table(inventory | {"bn_eps_assumed": False}).set_index("property")["value"]
+    assert given["BN eps"] == "1e-05"
+    earlier = {key: value for key, value in inventory.items() if "eps" not in key}
+    assert "BN eps" not in summary_table(earlier)["property"].tolist()
     infinite = summary_table(inventory | {"batch_difference": None}).set_index("property")["value"]
     assert infinite["same answer in a batch"] == "–, not finite"
     wrong = summary_table(inventory | {"measured_embedding_size": 128}).set_index("property")["value"]

@@ -104,6 +104,7 @@ def build(card: BackboneCard) -> "nn.Module":
     Raises UnknownArchitectureError, FactoryError where a class of the user's own cannot be built, OnnxError and
     BackboneError where the ONNX file is gone or another one.
     """
+    from faceleak.backbones.batch_norm import batch_norms
     from faceleak.backbones.renormalising import renormalised
 
     if is_from_outside(card.architecture):
@@ -113,9 +114,19 @@ def build(card: BackboneCard) -> "nn.Module":
     found = ARCHITECTURES[check_architecture(card.architecture)]
     size = {"image_size": card.preprocessing.image_size, "embedding_size": card.embedding_size}
     if found.own_normalisation:
-        return make(f"{ROOM}.{found.factory}", size | {**found.arguments, "normalisation": card.normalisation})
-    net = make(f"{ROOM}.{found.factory}", size | {**found.arguments})
-    return renormalised(net, card.normalisation, card.preprocessing.canvas.shape)
+        net = make(f"{ROOM}.{found.factory}", size | {**found.arguments, "normalisation": card.normalisation})
+    else:
+        net = make(f"{ROOM}.{found.factory}", size | {**found.arguments})
+        net = renormalised(net, card.normalisation, card.preprocessing.canvas.shape)
+    if card.bn_eps is not None:
+        for layer in batch_norms(net).values():
+            layer.eps = card.bn_eps
+    return net
+
+
+def assumes_eps(card: BackboneCard) -> bool:
+    """Whether BN's eps is the architecture's since nobody has said that of the training, which was not here."""
+    return not is_from_outside(card.architecture) and card.bn_eps is None and not card.training
 
 
 def _from_onnx(card: BackboneCard) -> "nn.Module":

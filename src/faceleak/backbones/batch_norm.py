@@ -14,16 +14,18 @@ class NoBatchNormError(FaceleakError):
     """The backbone has no BN layer with running statistics, so nothing can be read from them."""
 
 
-def bn_layers(backbone: nn.Module) -> dict[str, _BatchNorm]:
-    """BN layers with running statistics, by name, in the order of definition (which is not that of execution).
-
-    Raises NoBatchNormError where there are none.
-    """
-    layers = {
+def batch_norms(net: nn.Module) -> dict[str, _BatchNorm]:
+    """BN layers with running statistics, by name, in the order of definition (which is not that of execution)."""
+    return {
         name: module
-        for name, module in backbone.named_modules()
+        for name, module in net.named_modules()
         if isinstance(module, _BatchNorm) and module.running_mean is not None
     }
+
+
+def bn_layers(backbone: nn.Module) -> dict[str, _BatchNorm]:
+    """`batch_norms`, of which there are some. Raises NoBatchNormError where there are none."""
+    layers = batch_norms(backbone)
     if not layers:
         raise NoBatchNormError(
             "This backbone has no batch-normalisation layer with running statistics (they may be folded into the "
@@ -37,6 +39,19 @@ def statistics(layer: _BatchNorm) -> tuple[Tensor, Tensor]:
     assert layer.running_mean is not None
     assert layer.running_var is not None
     return layer.running_mean, layer.running_var
+
+
+@contextmanager
+def with_eps(net: nn.Module, change: Callable[[float], float]) -> Iterator[None]:
+    """Let each BN layer have what `change` makes of its eps inside the block, and its own afterwards."""
+    own = {layer: layer.eps for layer in batch_norms(net).values()}
+    try:
+        for layer in own:
+            layer.eps = change(layer.eps)
+        yield
+    finally:
+        for layer, before in own.items():
+            layer.eps = before
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class BackboneCard(Options):
 
     `architecture`: a name, or `package.module:Class` of a module of the user's own, which is built with `arguments`.
     `normalisation`: BN, group normalisation, or `folded`, what `folding.fold` makes of BN. `release`: what happens to
-    an embedding before it is given away.
+    an embedding before it is given away. `bn_eps`: eps of all BN layers, None for that of the architecture.
     """
 
     version: Literal[1] = 1
@@ -53,6 +53,7 @@ class BackboneCard(Options):
     embedding_size: int = Field(ge=1)
     preprocessing: Preprocessing = Preprocessing()
     normalisation: Normalisation = "batch"
+    bn_eps: float | None = Field(None, gt=0)
     release: Release | None = None
     training: dict[str, Any] = Field(default_factory=dict)
 

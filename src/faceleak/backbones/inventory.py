@@ -1,14 +1,18 @@
 """What a backbone consists of, and how it behaves, as far as an audit cares."""
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from faceleak.backbones.architectures import assumes_eps
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, reading
+from faceleak.backbones.batch_norm import batch_norms, reading, statistics, with_eps
 
 PROBES = 4  # images of noise that are passed
+NEAR = 10  # times eps: the variance of a channel that eps decides about
+EPS_MATTERS = 0.99  # cosine below which an eps that is merely assumed is warned of
 SAME_ANSWER = 1e-4  # relative distance of embeddings that differ by rounding alone
 
 
@@ -20,7 +24,10 @@ def take_inventory(backbone: Backbone) -> dict[str, Any]:
     convolutions. measured_embedding_size: numbers that one image gives. deterministic: the same images twice give the
     same bits. batch_difference: largest relative distance of an image's embedding alone from that in a batch, None
     where embeddings are not finite; the backbone is independent_of_batch where it is rounding. warnings: what an
-    auditor should know before reading signals.
+    auditor should know before reading signals. bn_eps_assumed: the eps is the architecture's since neither file nor
+    configuration tells it. eps_cosine: smallest cosine of an embedding of noise to that with twice the eps, None
+    without BN and where embeddings are not finite. near_silent_channels: those whose variance is at most 10 eps, so
+    that eps decides about them.
     """
     layers = _layers(backbone)
     taken = {
@@ -29,15 +36,12 @@ def take_inventory(backbone: Backbone) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in backbone.net.parameters()),
         **_behaviour(backbone),
         "bn_layers": layers,
+        **_eps(backbone),
     }
     return taken | {"warnings": _warnings(taken)}
 
 
 def _layers(backbone: Backbone) -> list[dict[str, Any]]:
-    try:
-        layers = bn_layers(backbone.net)
-    except NoBatchNormError:
-        return []
     return [
         {
             "name": name,
@@ -47,8 +51,33 @@ def _layers(backbone: Backbone) -> list[dict[str, Any]]:
             "affine": layer.affine,
             "statistics_trained": not _initial(layer.running_mean, layer.running_var),
         }
-        for name, layer in layers.items()
+        for name, layer in batch_norms(backbone.net).items()
     ]
+
+
+def _eps(backbone: Backbone) -> dict[str, Any]:
+    layers = batch_norms(backbone.net)
+    near = sum(int((statistics(layer)[1] <= NEAR * layer.eps).sum()) for layer in layers.values())
+    return {
+        "bn_eps_assumed": bool(layers) and assumes_eps(backbone.card),
+        "eps_cosine": _eps_cosine(backbone) if layers else None,
+        "near_silent_channels": near,
+    }
+
+
+def _eps_cosine(backbone: Backbone) -> float | None:
+    faces = _noise(backbone)
+    with torch.no_grad(), reading(backbone):
+        own = backbone(faces).flatten(1).double()
+        with with_eps(backbone.net, lambda eps: 2 * eps):
+            moved = backbone(faces).flatten(1).double()
+    smallest = float(torch.nn.functional.cosine_similarity(own, moved).min())
+    return smallest if math.isfinite(smallest) else None
+
+
+def _noise(backbone: Backbone) -> Tensor:
+    size = (PROBES, 3, *backbone.canvas.shape)
+    return torch.rand(size, generator=torch.Generator().manual_seed(0)).to(backbone.mean.device)
 
 
 def _initial(mean: Tensor | None, variance: Tensor | None) -> bool:
@@ -58,8 +87,7 @@ def _initial(mean: Tensor | None, variance: Tensor | None) -> bool:
 def _behaviour(backbone: Backbone) -> dict[str, Any]:
     from torch.utils.flop_counter import FlopCounterMode
 
-    size = (PROBES, 3, *backbone.canvas.shape)
-    faces = torch.rand(size, generator=torch.Generator().manual_seed(0)).to(backbone.mean.device)
+    faces = _noise(backbone)
     with torch.no_grad(), reading(backbone):
         with FlopCounterMode(display=False) as counter:
             first = backbone(faces[:1])
@@ -98,8 +126,23 @@ def _warnings(taken: dict[str, Any]) -> list[str]:
         ),
         f"{len(untrained)} BN layers have the statistics of a fresh network ({', '.join(untrained[:5])}): they tell "
         "nothing about training images.": bool(untrained),
+        _eps_matters(taken): (
+            taken["bn_eps_assumed"] and taken["eps_cosine"] is not None and taken["eps_cosine"] < EPS_MATTERS
+        ),
         "There is no BN layer with running statistics: signals that start with `bn_` cannot be read.": (
             not taken["bn_layers"]
         ),
     }
     return [words for words, found in findings.items() if found]
+
+
+def _eps_matters(taken: dict[str, Any]) -> str:
+    channels = sum(layer["channels"] for layer in taken["bn_layers"])
+    eps = ", ".join(f"{eps:g}" for eps in sorted({layer["eps"] for layer in taken["bn_layers"]}))
+    cosine, near = taken["eps_cosine"], taken["near_silent_channels"]
+    return (
+        f"A weights file does not hold BN's eps, {eps} is assumed, and here it matters: {near:,} of {channels:,} "
+        f"channels have a variance of {NEAR} times eps or less, and with twice the eps an embedding of noise has a "
+        f"cosine of {cosine or 0:.3f} to what it is now. Set target.load.bn_eps to that of the training, usually 2e-5 "
+        "where the network comes from MXNet."
+    )

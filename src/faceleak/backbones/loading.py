@@ -1,10 +1,11 @@
 """Saving and loading backbones: weights and head as safetensors, the card as JSON. Never a pickle that runs code."""
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceleak.backbones.architectures import ONNX
+from faceleak.backbones.architectures import ONNX, assumes_eps
 from faceleak.backbones.card import CARD_VERSION, BackboneCard
 from faceleak.backbones.checkpoint import (
     BackboneError,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from faceleak.backbones.backbone import Backbone
+
+log = logging.getLogger(__name__)
 
 WEIGHTS, CARD, HEAD = "backbone.safetensors", "backbone.json", "head.safetensors"
 ONNX_SUFFIX = ".onnx"
@@ -85,10 +88,20 @@ def load_checkpoint(card: BackboneCard, path: Path | None, sha256: str | None = 
         card = card.model_copy(update={"architecture": ONNX, "arguments": described})
         net = _fresh(card)
         return _filled(net, card, net.state_dict(), str(path))
+    from faceleak.backbones.batch_norm import batch_norms
+
     if sha256 is not None:
         check_sha256(path, sha256)
     weights = read_checkpoint(path)
     net = _fresh(card)
+    if assumes_eps(card) and (layers := batch_norms(net)):
+        log.info(
+            "%s does not hold BN's eps, as no state dict does: that of %s is assumed, %s (`bn_eps`, beside `weights`, "
+            "gives another)",
+            path,
+            card.architecture,
+            " and ".join(f"{eps:g}" for eps in sorted({layer.eps for layer in layers.values()})),
+        )
     return _filled(net, card, adapt(weights, net.state_dict(), card.embedding_size, str(path)), str(path))
 
 

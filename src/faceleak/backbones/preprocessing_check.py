@@ -1,6 +1,7 @@
 """Is a backbone fed as it was trained? Verification by the declared preprocessing against that by the usual mistakes.
 
 A wrong colour order or scale rarely fails: it costs accuracy, and moves the inputs of the BN layers that signals read.
+So does a wrong eps of these layers, which no weights file holds: where it is assumed, the usual ones are tried as well.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
+from faceleak.backbones.architectures import assumes_eps
 from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import batch_norms, with_eps
 from faceleak.backbones.card import Preprocessing
 from faceleak.backbones.embedding import NotFiniteError, read_faces
 from faceleak.compute import ComputeOptions
@@ -35,6 +38,7 @@ SCALES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]]
     "(0…255 − 127.5) / 128": ((0.5, 0.5, 0.5), (128 / 255, 128 / 255, 128 / 255)),
     "0…255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
 }
+EPS, USUAL_EPS = "BN eps", (1e-5, 2e-5, 1e-3)  # of PyTorch, of InsightFace's MXNet, of TensorFlow
 CLEARLY_BETTER = 0.005  # of AUC: less is not worth a warning, however sure it is
 
 
@@ -81,11 +85,11 @@ def check_preprocessing(
     people = store.rows(store.positions(images), ["identity"])["identity"].to_numpy()
     one, other = np.split(indices, 2)
 
-    ways = _ways(backbone.card.preprocessing)
+    ways = _ways(backbone)
     similarities = {}
-    for name, preprocessing in ways.items():
+    for name, way in ways.items():
         try:
-            embeddings = _embed(backbone, preprocessing, name == CROPPED, store, images, compute)
+            embeddings = _embed(backbone, way, store, images, compute)
         except NotFiniteError:
             if name == DECLARED:
                 raise
@@ -96,27 +100,39 @@ def check_preprocessing(
     return PreprocessingCheck(complete, _warn(table))
 
 
-def _ways(declared: Preprocessing) -> dict[str, Preprocessing]:
+@dataclass(frozen=True)
+class _Way:
+    preprocessing: Preprocessing
+    cropped: bool = False
+    eps: float | None = None
+
+
+def _ways(backbone: Backbone) -> dict[str, _Way]:
+    declared = backbone.card.preprocessing
     swapped = "RGB" if declared.colour_order == "BGR" else "BGR"
     alternatives = {f"colours as {swapped}": declared.model_copy(update={"colour_order": swapped})}
     for name, (mean, std) in SCALES.items():
         alternatives[name] = declared.model_copy(update={"mean": mean, "std": std})
-    different = {name: alternative for name, alternative in alternatives.items() if alternative != declared}
-    return {DECLARED: declared, **different, CROPPED: declared}
+    different = {name: _Way(alternative) for name, alternative in alternatives.items() if alternative != declared}
+    ways = {DECLARED: _Way(declared), **different, CROPPED: _Way(declared, cropped=True)}
+    if assumes_eps(backbone.card):
+        own = {layer.eps for layer in batch_norms(backbone.net).values()}
+        ways |= {f"{EPS} {eps:g}": _Way(declared, eps=eps) for eps in USUAL_EPS if own and own != {eps}}
+    return ways
 
 
 def _embed(
     backbone: Backbone,
-    preprocessing: Preprocessing,
-    cropped: bool,
+    way: _Way,
     store: FaceStore,
     images: NDArray[Any],
     compute: ComputeOptions,
 ) -> NDArray[np.float32]:
-    fed = Backbone(backbone.net, backbone.card.model_copy(update={"preprocessing": preprocessing}))
-    return read_faces(
-        lambda net, faces: net(_centre(faces) if cropped else faces), fed, store, images, compute, "Embedding"
-    )
+    fed = Backbone(backbone.net, backbone.card.model_copy(update={"preprocessing": way.preprocessing}))
+    with with_eps(backbone.net, lambda eps: way.eps or eps):
+        return read_faces(
+            lambda net, faces: net(_centre(faces) if way.cropped else faces), fed, store, images, compute, "Embedding"
+        )
 
 
 def _centre(faces: Tensor) -> Tensor:
@@ -166,8 +182,16 @@ def _warn(table: pd.DataFrame) -> list[str]:
     return [
         f"Faces fed another way ({name}) verify clearly better than as the card declares: AUC "
         f"{row['verification_auc']:.3f} against {declared:.3f}, a difference of {row['difference']:+.3f} "
-        f"({row['difference_ci_low']:+.3f} to {row['difference_ci_high']:+.3f}). The declared preprocessing is "
-        "probably not that of the training, and signals would be read off the wrong input: correct it, or "
-        "align the faces."
+        f"({row['difference_ci_low']:+.3f} to {row['difference_ci_high']:+.3f}). {_remedy(str(name))}"
         for name, row in better.sort_values("difference", ascending=False).iterrows()
     ]
+
+
+def _remedy(better: str) -> str:
+    if better.startswith(EPS):
+        eps = better.removeprefix(EPS).strip()
+        return f"The eps that is assumed is probably not that of the training: set target.load.bn_eps to {eps}."
+    return (
+        "The declared preprocessing is probably not that of the training, and signals would be read off the wrong "
+        "input: correct it, or align the faces."
+    )

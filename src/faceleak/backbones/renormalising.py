@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from faceleak.backbones.batch_norm import reading, statistics
+from faceleak.backbones.batch_norm import batch_norms, reading, statistics
 from faceleak.backbones.card import Normalisation
 from faceleak.backbones.normalisation import ScaleAndShift, group_size
 
@@ -32,7 +32,7 @@ def fuse(net: nn.Module, image_size: tuple[int, int]) -> None:
     """Fold all BN layers with running statistics, in the network itself; it is left in its mode."""
     producers = _producers(net, image_size)
     with torch.no_grad(), reading(net):
-        for name, layer in _batch_norms(net).items():
+        for name, layer in batch_norms(net).items():
             producer = producers.pop(name, None)
             if producer is None:
                 net.set_submodule(name, _as_layer(layer))
@@ -44,20 +44,12 @@ def fuse(net: nn.Module, image_size: tuple[int, int]) -> None:
 
 
 def _group(net: nn.Module) -> None:
-    for name, layer in _batch_norms(net).items():
+    for name, layer in batch_norms(net).items():
         channels, affine = layer.num_features, layer.affine
         if isinstance(layer, nn.BatchNorm1d):
             net.set_submodule(name, nn.LayerNorm(channels, elementwise_affine=affine))
         else:
             net.set_submodule(name, nn.GroupNorm(channels // group_size(channels), channels, affine=affine))
-
-
-def _batch_norms(net: nn.Module) -> dict[str, _BatchNorm]:
-    return {
-        name: module
-        for name, module in net.named_modules()
-        if isinstance(module, _BatchNorm) and module.running_mean is not None
-    }
 
 
 def _producers(net: nn.Module, image_size: tuple[int, int]) -> dict[str, str]:
@@ -85,7 +77,7 @@ def _producers(net: nn.Module, image_size: tuple[int, int]) -> dict[str, str]:
         module.register_forward_hook(note_output(name))
         for name, module in net.named_modules()
         if type(module) in (nn.Conv2d, nn.Linear)
-    ] + [layer.register_forward_pre_hook(note_input(name)) for name, layer in _batch_norms(net).items()]
+    ] + [layer.register_forward_pre_hook(note_input(name)) for name, layer in batch_norms(net).items()]
     parameter = next(net.parameters())
     images = torch.zeros(2, 3, *image_size, device=parameter.device, dtype=parameter.dtype)
     try:

@@ -20,9 +20,10 @@ class LoadOptions(Options):
     the user's own, which is built with `arguments`. weights: .safetensors, .pt, .pth or .ckpt, or .onnx, which
     describes the network too; a factory whose network has its weights already needs none. sha256: what the file has to
     have. embedding_size: numbers in an embedding. preprocessing: a name of `presets.PRESETS` or a block. normalisation:
-    `group` for a network that was built without BN. head: the classification head, where it is at hand: a .safetensors
-    file with `weight` (classes, embedding_size), and `identities`: a text file with one identity a line, in the order
-    of the classes. head_scale multiplies its cosines.
+    `group` for a network that was built without BN. bn_eps: eps of the BN layers in the training, which no weights file
+    holds; without it, that of the architecture, 1e-5 in most (networks that come from MXNet: 2e-5). head: the
+    classification head, where it is at hand: a .safetensors file with `weight` (classes, embedding_size), and
+    `identities`: a text file with one identity a line, in the order of the classes. head_scale multiplies its cosines.
     """
 
     architecture: str | None = None
@@ -33,6 +34,7 @@ class LoadOptions(Options):
     embedding_size: int = Field(ge=1)
     preprocessing: NamedPreprocessing = Preprocessing()
     normalisation: Normalisation = "batch"
+    bn_eps: float | None = Field(None, gt=0)
     head: Path | None = None
     identities: Path | None = None
     head_scale: float = Field(64.0, gt=0)
@@ -62,6 +64,14 @@ class LoadOptions(Options):
             raise ValueError(f"give `architecture` (a name) or `factory` (package.module:Class); {given}")
         if self.arguments and self.factory is None:
             raise ValueError("`arguments` are those of a `factory`, and there is none")
+        if self.bn_eps is not None and self.architecture is None:
+            raise ValueError(
+                "`bn_eps` is for an `architecture`: an ONNX file and a class say it themselves, leave it out"
+            )
+        if self.bn_eps is not None and self.normalisation != "batch":
+            raise ValueError(
+                f"`bn_eps` is for BN layers, and normalisation is `{self.normalisation}`: leave one of them out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -79,6 +89,7 @@ class LoadOptions(Options):
             embedding_size=self.embedding_size,
             preprocessing=self.preprocessing,
             normalisation=self.normalisation,
+            bn_eps=self.bn_eps,
         )
 
 

@@ -40,6 +40,7 @@ def summary_table(inventory: Inventory) -> pd.DataFrame:
         "embedding size": f"{measured}" if stated == measured else f"{measured}, the card states {stated}",
         "BN layers": f"{len(layers)}, {trained} of them with trained statistics",
         "BN channels": f"{sum(layer['channels'] for layer in layers):,}",
+        **_eps(inventory),
         "same answer when asked again": _words(inventory["deterministic"]),
         "same answer in a batch": _batch(inventory),
     }
@@ -51,6 +52,19 @@ def inventory_markdown(inventory: Inventory) -> str:
     warnings = "".join(f"- **{warning}**\n" for warning in inventory["warnings"])
     parts = [warnings, markdown(summary_table(inventory)), markdown(inventory_table(inventory))]
     return "\n".join(part for part in parts if part)
+
+
+def _eps(inventory: Inventory) -> dict[str, str]:
+    """Where eps comes from and how much hangs on it; nothing without BN, and for inventories of earlier versions."""
+    if inventory.get("eps_cosine") is None:
+        return {}
+    eps = ", ".join(f"{eps:g}" for eps in sorted({layer["eps"] for layer in inventory["bn_layers"]}))
+    assumed = " (assumed, the architecture's own)" if inventory["bn_eps_assumed"] else ""
+    return {
+        "BN eps": eps + assumed,
+        "BN channels with a variance of 10 eps or less": f"{inventory['near_silent_channels']:,}",
+        "cosine of an embedding to that with twice the eps": f"{inventory['eps_cosine']:.4f}",
+    }
 
 
 def _batch(inventory: Inventory) -> str:
