@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceleak.backbones.checkpoint import BackboneError, adapt, read_checkpoint, read_weights
+from faceleak.backbones.head import read_head
 from faceleak.backbones.loading import assemble
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
@@ -143,6 +144,8 @@ EXPECTED = {name: torch.zeros_like(tensor) for name, tensor in PLAIN.items()}
         {"backbone": PLAIN, "head": {"weight": torch.zeros(4, 2)}},
         {"model_state_dict": PLAIN, "ema": PLAIN, "loss": 0.3},
         {"something else": PLAIN, "epoch": [1, 2]},
+        {"something else": PLAIN, "metric_fc": {"weight": torch.zeros(4, 2)}},
+        {"state_dict_ema": {"other": torch.zeros(1)}, "state_dict": PLAIN},
     ],
 )
 def test_a_state_dict_is_found_in_what_lies_around_it(content, tmp_path):
@@ -151,13 +154,91 @@ def test_a_state_dict_is_found_in_what_lies_around_it(content, tmp_path):
     torch.testing.assert_close(found, PLAIN, rtol=0, atol=0)
 
 
+RESUMED = {  # as arcface_torch's train_v2.py saves it
+    "epoch": 3,
+    "global_step": 1200,
+    "state_dict_backbone": PLAIN,
+    "state_dict_softmax_fc": {"weight": torch.arange(8.0).reshape(4, 2)},
+    "state_optimizer": {"state": {0: {"momentum_buffer": torch.zeros(2)}}, "param_groups": [{"lr": 0.1}]},
+    "state_lr_scheduler": {"last_epoch": 3, "_last_lr": [0.1]},
+}
+
+
+def test_the_resume_file_of_arcface_torch_gives_the_backbone_and_offers_the_head(tmp_path, caplog):
+    path = tmp_path / "checkpoint_gpu_0.pt"
+    torch.save(RESUMED, path)
+    with caplog.at_level("INFO"):
+        torch.testing.assert_close(read_checkpoint(path), PLAIN, rtol=0, atol=0)
+    assert "checkpoint_gpu_0.pt: the state dict is in ['state_dict_backbone']" in caplog.text
+    assert "['state_dict_softmax_fc'] looks like the classification head of 4 classes: to take it too" in caplog.text
+    assert not any(record.levelname == "WARNING" for record in caplog.records)
+    (tmp_path / "identities.txt").write_text("a\nb\nc\nd\n")
+    head = read_head(path, tmp_path / "identities.txt", 64.0, 2)
+    torch.testing.assert_close(head.weight, RESUMED["state_dict_softmax_fc"]["weight"], rtol=0, atol=0)
+    with pytest.raises(
+        BackboneError, match=r"no head .* size 3, .* holds \['state_dict_backbone'\]; \['state_dict_sof"
+    ):
+        read_head(path, tmp_path / "identities.txt", 64.0, 3)
+    torch.save(RESUMED | {"metric_fc": RESUMED["state_dict_softmax_fc"]}, path)
+    with pytest.raises(BackboneError, match=r"several heads \(\['state_dict_softmax_fc'\]; \['metric_fc'\]\)"):
+        read_head(path, tmp_path / "identities.txt", 64.0, 2)
+
+
+def test_another_network_in_the_file_is_told_with_the_way_to_take_it(tmp_path, caplog, monkeypatch):
+    other = {name: tensor + 1 for name, tensor in PLAIN.items()}
+    torch.save({"model": PLAIN, "more": {"ema": other}, "epoch": 3}, tmp_path / "both.pth")
+    with caplog.at_level("INFO"):
+        torch.testing.assert_close(read_checkpoint(tmp_path / "both.pth"), PLAIN, rtol=0, atol=0)
+    (record,) = (record for record in caplog.records if record.levelname == "WARNING")
+    said = record.getMessage()
+    assert "both.pth: not taken: ['more']['ema'] (3 tensors). Save one alone: torch.save(" in said
+    code = said[said.index("torch.save(") : said.index(" if that")]
+    monkeypatch.chdir(tmp_path)
+    exec(code, {"torch": torch})
+    torch.testing.assert_close(read_checkpoint(tmp_path / "weights.pt"), other, rtol=0, atol=0)
+
+
+def test_a_file_with_one_network_warns_of_nothing(tmp_path, caplog):
+    torch.save({"model": PLAIN, "optimizer": {"state": {}}, "epoch": 3}, tmp_path / "one.pth")
+    with caplog.at_level("INFO"):
+        read_checkpoint(tmp_path / "one.pth")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path / 'one.pth'}: the state dict is in ['model']"
+    ]
+
+
+def dynamically_quantized() -> torch.nn.Module:
+    return torch.ao.quantization.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(2, 3)), {torch.nn.Linear})
+
+
+def statically_quantized() -> torch.nn.Module:
+    from torch.ao import quantization
+
+    network = torch.nn.Sequential(quantization.QuantStub(), torch.nn.Conv2d(3, 4, 3)).eval()
+    network.qconfig = quantization.get_default_qconfig(torch.backends.quantized.supported_engines[-1])
+    prepared = quantization.prepare(network)
+    prepared(torch.rand(1, 3, 8, 8))
+    return quantization.convert(prepared)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("make", "name"), [(dynamically_quantized, r"0\._packed_params\."), (statically_quantized, r"1\.weight")]
+)
+@pytest.mark.parametrize("around", [lambda weights: weights, lambda weights: {"state_dict": weights, "epoch": 1}])
+def test_a_quantized_network_is_refused_with_advice_that_helps(make, name, around, tmp_path):
+    torch.save(around(make().state_dict()), tmp_path / "quantized.pt")
+    with pytest.raises(BackboneError, match=rf"holds a quantized network \({name}.*as it was before.*float network"):
+        read_checkpoint(tmp_path / "quantized.pt")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ({"epoch": 3, "args": {"lr": 0.1}}, r"does not hold a state dict.*a dict \(keys: epoch; args\)"),
         ({"state_dict": {"model": {"weight": [0.1]}}}, "does not hold a state dict"),
         ({"state_dict": {}}, "does not hold a state dict"),
-        ({"a": PLAIN, "b": PLAIN}, r"several state dicts \(a; b\)"),
+        ({"a": PLAIN, "b": PLAIN}, r"several state dicts \(a; b\)\. Save one alone: torch\.save\(torch\.load\("),
         ([PLAIN], "a list"),
         (torch.zeros(3), "a Tensor"),
         (7, "a int"),

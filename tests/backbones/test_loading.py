@@ -205,6 +205,7 @@ def test_a_class_that_cannot_take_channels_last_gets_contiguous_images_everywher
     plain = build(card).eval()
     torch.save(plain.state_dict(), tmp_path / "own.pt")
     factories._say_contiguous.cache_clear()
+    caplog.clear()
     with caplog.at_level(logging.INFO):
         backbone = load_checkpoint(card, tmp_path / "own.pt")
         save_backbone(backbone, tmp_path / "saved")
@@ -305,12 +306,49 @@ def test_every_bn_layer_gets_the_eps_of_the_card(architecture, tiny_backbone):
     [
         ({"architecture": "iresnet18"}, "do not fit the architecture iresnet18"),
         ({"architecture": "mobilefacenet"}, "missing .*unexpected"),
+        (
+            {"architecture": "mobilefacenet"},
+            r"They are weights of iresnet_tiny: set `architecture: iresnet_tiny`, `embeddin",
+        ),
+        ({"architecture": "own_networks:Own", "arguments": {}}, "They are weights of iresnet_tiny"),
+        ({"embedding_size": 12}, r"of iresnet_tiny: set .* `embedding_size: 16` and .*shapes fit 32×32 pixels"),
         ({"embedding_size": 12}, r"6 of another shape \(fc.weight: \(16, 256\), expected \(12, 256\)"),
         ({"preprocessing": Preprocessing(image_size=48)}, "1 of another shape"),
         ({"normalisation": "group"}, "unexpected"),
     ],
 )
-def test_weights_of_something_else_are_refused_with_what_misfits(changes, message, tiny_backbone, tmp_path):
+def test_weights_of_something_else_are_refused_with_what_misfits(
+    changes, message, tiny_backbone, tmp_path, own_networks
+):
     torch.save(tiny_backbone.net.state_dict(), tmp_path / "weights.pt")
     with pytest.raises(BackboneError, match=message):
         load_checkpoint(tiny_backbone.card.model_copy(update=changes), tmp_path / "weights.pt")
+
+
+def test_weights_of_no_known_network_are_told_that_a_class_goes_in_by_factory(tiny_backbone, tmp_path):
+    torch.save({f"block{i}.w": torch.zeros(3) for i in range(300)}, tmp_path / "weights.pt")
+    with pytest.raises(BackboneError) as error:
+        load_checkpoint(tiny_backbone.card, tmp_path / "weights.pt")
+    message = str(error.value)
+    assert "300 unexpected (block0.w; block1.w; block2.w; block3.w; block4.w; …)" in message
+    assert message.endswith(
+        "No known architecture has such names. A network of your own goes in by `factory: package.module:Class`, its "
+        "class."
+    )
+    assert len(message) < 700
+
+
+def test_weights_near_a_known_network_are_told_so(tiny_backbone, tmp_path):
+    weights = dict(tiny_backbone.net.state_dict()) | {"layer1.0.se.weight": torch.zeros(3)}
+    torch.save(weights, tmp_path / "weights.pt")
+    with pytest.raises(BackboneError, match=r"iresnet_tiny is the nearest of the known architectures, with 99% of the"):
+        load_checkpoint(tiny_backbone.card, tmp_path / "weights.pt")
+
+
+def test_whole_numbers_in_place_of_weights_are_refused(tiny_backbone, tmp_path):
+    weights = dict(tiny_backbone.net.state_dict()) | {"conv1.weight": torch.ones(16, 3, 3, 3, dtype=torch.int8)}
+    torch.save(weights, tmp_path / "weights.pt")
+    with pytest.raises(
+        BackboneError, match=r"1 of whole numbers, as quantization leaves them \(conv1.weight: torch.int8"
+    ):
+        load_checkpoint(tiny_backbone.card, tmp_path / "weights.pt")

@@ -10,26 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceleak.errors import FaceleakError
+from faceleak.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-# Keys of dicts around a state dict, the more telling ones first.
-WRAPPERS = (
-    "state_dict",
-    "model_state_dict",
-    "net_state_dict",
-    "backbone_state_dict",
-    "backbone",
-    "model",
-    "net",
-    "network",
-    "encoder",
-    "weights",
-    "params",
-)
+# What keys of dicts around a state dict call it, without `state_dict`, the more telling ones first.
+WRAPPERS = ("", "backbone", "model", "net", "network", "encoder", "weights", "params")
 HEADS = frozenset(
     {
         "arcface",
@@ -48,8 +37,10 @@ HEADS = frozenset(
         "margin",
         "metric_fc",
         "product",
+        "softmax",
     }
 )
+PACKED = "_packed_params"  # in names of what torch's quantization leaves of linear layers
 COUNTER = "num_batches_tracked"
 LARGEST_EXPANSION = 2  # of what torch.save writes, which does not compress
 SHOWN_KEYS = 5
@@ -95,20 +86,47 @@ def read_weights(path: Path) -> "dict[str, Tensor]":
 def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     """Read a state dict that may lie in dicts around it, beside an optimiser's state, epochs and the like.
 
-    Raises BackboneError where none is found, or several that no usual name tells apart.
+    What else the file holds is logged. Raises BackboneError where no state dict is found, or several that no usual name
+    tells apart.
     """
-    content, inside = read_content(path), ""
+    content, inside, others = read_content(path), "", dict[str, Any]()
     while not _is_state_dict(content):
         found = {key: value for key, value in content.items() if _holds_tensors(value)} if _is_dict(content) else {}
-        chosen = next((key for key in WRAPPERS if key in found), None)
-        if chosen is None and len(found) == 1:
-            chosen = next(iter(found))
+        networks = {key: value for key, value in found.items() if not _is_named_head(key)}
+        chosen = min((key for key in networks if _bare(key) in WRAPPERS), key=_rank, default=None)
+        if chosen is None and len(networks or found) == 1:
+            chosen = next(iter(networks or found))
         if chosen is None:
             raise BackboneError(f"{path}{inside} {_what_it_holds(content, found)}")
+        others |= {f"{inside}[{key!r}]": value for key, value in found.items() if key != chosen}
         content, inside = found[chosen], f"{inside}[{chosen!r}]"
     if inside:
         log.info("%s: the state dict is in %s", path, inside)
+    _say_what_else(path, others)
     return dict(content)
+
+
+def read_head_weights(path: Path, embedding_size: int) -> "dict[str, Tensor]":
+    """The state dict with the tensor `weight` of a classification head: the whole file, or one of those that it holds.
+
+    Raises BackboneError where several could be the head.
+    """
+    content = read_content(path)
+    if _is_state_dict(content):
+        return dict(content)
+    found = _state_dicts(content)
+    heads = {where: tensors for where, tensors in found.items() if _is_alone(tensors, embedding_size)}
+    if len(heads) > 1:
+        raise BackboneError(f"{path} holds several heads ({listed(heads)}). {_SAVE_ALONE.format(str(path), '[…]')}")
+    if not heads:
+        raise BackboneError(
+            f"{path} holds no head of a backbone with embeddings of size {embedding_size}, which is one tensor, "
+            f"`weight`, of shape (classes, {embedding_size}): it holds {listed(found) or 'no state dict'}. Save that "
+            "tensor alone, transposed where it is the other way round."
+        )
+    ((where, tensors),) = heads.items()
+    log.info("%s: the head is in %s", path, where)
+    return tensors
 
 
 def adapt(
@@ -120,17 +138,39 @@ def adapt(
     missing counters of batches are taken from `expected`. What was dropped is logged. Names that are neither expected
     nor a head's stay, to be listed by `loading.check_keys`. Raises BackboneError where two networks fit alike.
     """
-    prefix = _prefix(weights, expected, origin)
-    inside = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    prefix, inside, heads = _without_head(weights, expected, embedding_size, origin)
     outside = [name for name in weights if not name.startswith(prefix)]
-    heads = [name for name in inside if name not in expected and _is_head(name, inside[name], embedding_size)]
     dropped = outside + [prefix + name for name in heads]
     if prefix:
         log.info("%s: the names begin with %r, which is left out", origin, prefix)
     if dropped:
         log.info("%s: dropped, as no part of the backbone: %s", origin, listed(dropped))
     counters = {name: tensor for name, tensor in expected.items() if name.endswith(COUNTER)}
-    return counters | {name: tensor for name, tensor in inside.items() if name not in heads}
+    return counters | inside
+
+
+def likeness(
+    weights: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]", embedding_size: int, origin: str
+) -> tuple[float, float]:
+    """Share of names, and share of names with their shape, that a state dict and a network's own have in common.
+
+    Prefix, head and counters are left out as in `adapt`, which raises BackboneError as this does.
+    """
+    _, inside, _ = _without_head(weights, expected, embedding_size, origin)
+    wanted, found = ({name for name in names if not name.endswith(COUNTER)} for names in (expected, inside))
+    all_names, shared = wanted | found, wanted & found
+    shaped = [name for name in shared if inside[name].shape == expected[name].shape]
+    return len(shared) / len(all_names), len(shaped) / len(all_names)
+
+
+def _without_head(
+    weights: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]", embedding_size: int, origin: str
+) -> "tuple[str, dict[str, Tensor], list[str]]":
+    """What stands before the names; what has it, without it and without the head; the head's names."""
+    prefix = _prefix(weights, expected, origin)
+    inside = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    heads = [name for name in inside if name not in expected and _is_head(name, inside[name], embedding_size)]
+    return prefix, {name: tensor for name, tensor in inside.items() if name not in heads}, heads
 
 
 def listed(names: Collection[str]) -> str:
@@ -151,7 +191,9 @@ def read_content(path: Path) -> Any:
         _check_expansion(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of archives that are refused right afterwards
-            return torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        _check_float(path, content)
+        return content
     except BackboneError:
         raise
     except pickle.UnpicklingError as error:
@@ -166,6 +208,30 @@ def read_content(path: Path) -> Any:
                 "torch.save(torch.jit.load(path).state_dict(), 'weights.pt')"
             ) from error
         raise BackboneError(f"{path} is damaged or not a weights file: {error}") from error
+
+
+def _check_float(path: Path, content: Any) -> None:
+    """Refuse what torch's quantization leaves: whole numbers with a scale, without gradients."""
+    names = _quantized(content)
+    if names:
+        raise BackboneError(
+            f"{path} holds a quantized network ({listed(names)}): whole numbers in place of weights, through which no "
+            "gradient passes and whose BN layers are gone most often. Take the network as it was before: the float "
+            "checkpoint, or model.state_dict() before torch.ao.quantization.convert or quantize_dynamic. Its "
+            "embeddings are close to those of the quantized one, and the audit is then one of the float network."
+        )
+
+
+def _quantized(content: Any, depth: int = 5) -> list[str]:
+    import torch
+
+    if not _is_dict(content) or depth == 0:
+        return []
+    names = list[str]()
+    for key, value in content.items():
+        whole = isinstance(value, torch.Tensor) and value.is_quantized
+        names += [key] if whole or PACKED in key else _quantized(value, depth - 1)
+    return names
 
 
 def _check_there(path: Path) -> None:
@@ -187,6 +253,67 @@ def _check_expansion(path: Path) -> None:
         )
 
 
+_SAVE_ALONE = "Save one alone: torch.save(torch.load({!r}, weights_only=True){}, 'weights.pt')"
+
+
+def _say_what_else(path: Path, others: Mapping[str, Any]) -> None:
+    """Tell of heads, which can be taken besides, and warn of networks, of which another one may be meant."""
+    heads, networks = dict[str, Any](), dict[str, Any]()
+    for where, content in others.items():
+        inside = _state_dicts(content, where)
+        heads |= {name: tensors for name, tensors in inside.items() if _is_alone(tensors)}
+        networks |= {name: tensors for name, tensors in inside.items() if name not in heads and len(tensors) > 2}
+    for where, tensors in heads.items():
+        log.info(
+            "%s: %s looks like the classification head of %s: to take it too, give this file as `head` and the names "
+            "of its classes as `identities`, beside `weights`",
+            path,
+            where,
+            counted(len(tensors["weight"]), "class", "classes"),
+        )
+    if networks:
+        where = next(iter(networks))
+        log.warning(
+            "%s: not taken: %s. %s if that is the released one",
+            path,
+            listed([f"{name} ({counted(len(tensors), 'tensor')})" for name, tensors in networks.items()]),
+            _SAVE_ALONE.format(str(path), where),
+        )
+
+
+def _bare(key: str) -> str:
+    """What a key calls a state dict: `backbone` for `state_dict_backbone`, nothing for `state_dict`."""
+    return key.replace("state_dict", "").strip("_")
+
+
+def _rank(key: str) -> int:
+    return WRAPPERS.index(_bare(key))
+
+
+def _is_named_head(key: str) -> bool:
+    return not HEADS.isdisjoint({_bare(key), *_bare(key).split("_")})
+
+
+def _is_alone(tensors: "Mapping[str, Tensor]", embedding_size: int | None = None) -> bool:
+    """Whether a state dict is one matrix `weight`, (classes, embedding_size), as that of a classification head is."""
+    if set(tensors) != {"weight"} or tensors["weight"].dim() != 2:
+        return False
+    return embedding_size in (None, tensors["weight"].shape[1])
+
+
+def _state_dicts(content: Any, where: str = "", depth: int = 4) -> "dict[str, dict[str, Tensor]]":
+    """All state dicts in what a file holds that have a tensor, by where they stand in it."""
+    if not _is_dict(content) or not content or depth == 0:
+        return {}
+    if _is_state_dict(content):
+        return {where: content}
+    return {
+        name: tensors
+        for key, value in content.items()
+        for name, tensors in _state_dicts(value, f"{where}[{key!r}]", depth - 1).items()
+    }
+
+
 def _is_dict(content: Any) -> bool:
     return isinstance(content, dict) and all(isinstance(key, str) for key in content)
 
@@ -205,7 +332,7 @@ def _holds_tensors(content: Any, depth: int = 4) -> bool:
 
 def _what_it_holds(content: Any, found: Mapping[str, Any]) -> str:
     if found:
-        return f"holds several state dicts ({listed(found)}). Save the backbone's alone: torch.save(d[…], 'weights.pt')"
+        return f"holds several state dicts ({listed(found)}). {_SAVE_ALONE.format('…', '[…]')}"
     keys = f" (keys: {listed([str(key) for key in content])})" if isinstance(content, dict) and content else ""
     return (
         f"does not hold a state dict (names → tensors), but a {type(content).__name__}{keys}. "

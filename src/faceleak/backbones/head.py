@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from faceleak.backbones.checkpoint import BackboneError, read_weights
+from faceleak.backbones.checkpoint import BackboneError, read_head_weights
 from faceleak.pieces import fingerprint, writing
 from faceleak.sealed import load_arrays, load_more, save_arrays
 from faceleak.text_tables import TextTableError, read_lines
@@ -52,9 +52,10 @@ class Head:
 def read_head(weights: Path, identities: Path, scale: float, embedding_size: int) -> Head:
     """Read a head from outside: a file with the tensor `weight`, and a text file with one identity a line, in order.
 
+    The file may be a whole checkpoint, in which the head's state dict stands beside the backbone's.
     Raises BackboneError where a file is missing or damaged, or the two do not fit each other or the backbone.
     """
-    weight = _checked_weight(read_weights(weights), weights, embedding_size)
+    weight = _checked_weight(read_head_weights(weights, embedding_size), weights, embedding_size)
     try:
         names = read_lines(identities)
     except TextTableError as error:

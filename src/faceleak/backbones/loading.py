@@ -2,20 +2,25 @@
 
 import json
 import logging
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceleak.backbones.architectures import ONNX, assumes_eps
+from faceleak.backbones.architectures import ARCHITECTURES, ONNX, assumes_eps, is_factory
 from faceleak.backbones.card import CARD_VERSION, BackboneCard
 from faceleak.backbones.checkpoint import (
     BackboneError,
     adapt,
     check_sha256,
+    likeness,
     listed,
     read_checkpoint,
     sha256_of_file,
 )
+from faceleak.backbones.presets import PRESETS
 from faceleak.compute import seeded
+from faceleak.errors import FaceleakError
 from faceleak.pieces import writing
 from faceleak.sealed import SealError, check_version, load_arrays, save_arrays
 
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DESCRIBE = "Name the architecture, normalisation, image size and embedding size they were trained with."
+FACTORY = "package.module:Class"
+ALIKE = 0.5  # share of names that makes an architecture worth mentioning
 WEIGHTS, CARD, HEAD = "backbone.safetensors", "backbone.json", "head.safetensors"
 ONNX_SUFFIX = ".onnx"
 __all__ = ["CARD", "HEAD", "WEIGHTS", "BackboneError", "assemble", "load_backbone", "load_checkpoint", "save_backbone"]
@@ -102,7 +110,8 @@ def load_checkpoint(card: BackboneCard, path: Path | None, sha256: str | None = 
             card.architecture,
             " and ".join(f"{eps:g}" for eps in sorted({layer.eps for layer in layers.values()})),
         )
-    return _filled(net, card, adapt(weights, net.state_dict(), card.embedding_size, str(path)), str(path))
+    adapted = adapt(weights, net.state_dict(), card.embedding_size, str(path))
+    return _filled(net, card, adapted, str(path), partial(_what_fits, card, weights))
 
 
 def assemble(card: BackboneCard, weights: "dict[str, Tensor]", origin: str) -> "Backbone":
@@ -117,12 +126,18 @@ def _fresh(card: BackboneCard) -> "nn.Module":
         return build(card)
 
 
-def _filled(net: "nn.Module", card: BackboneCard, weights: "dict[str, Tensor]", origin: str) -> "Backbone":
+def _filled(
+    net: "nn.Module",
+    card: BackboneCard,
+    weights: "dict[str, Tensor]",
+    origin: str,
+    advise: Callable[[], str] = lambda: DESCRIBE,
+) -> "Backbone":
     from faceleak.backbones.architectures import is_from_outside
     from faceleak.backbones.backbone import Backbone
     from faceleak.backbones.factories import check_output
 
-    check_keys(net, weights, origin, card.architecture)
+    check_keys(net, weights, origin, card.architecture, advise)
     net.load_state_dict(weights)
     backbone = Backbone(net, card).eval()
     if is_from_outside(card.architecture):
@@ -130,19 +145,81 @@ def _filled(net: "nn.Module", card: BackboneCard, weights: "dict[str, Tensor]", 
     return backbone
 
 
-def check_keys(net: "nn.Module", weights: "dict[str, Tensor]", origin: str, architecture: str) -> None:
-    """Raise BackboneError where names or shapes of `weights` differ from the network's."""
-    expected = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+def check_keys(
+    net: "nn.Module",
+    weights: "Mapping[str, Tensor]",
+    origin: str,
+    architecture: str,
+    advise: Callable[[], str] = lambda: DESCRIBE,
+) -> None:
+    """Raise BackboneError where names, shapes or kinds of number of `weights` differ from the network's.
+
+    advise: what to do about it, asked for only then.
+    """
+    own = net.state_dict()
+    expected = {name: tuple(tensor.shape) for name, tensor in own.items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     shapes = [f"{n}: {found[n]}, expected {expected[n]}" for n in expected if n in found and found[n] != expected[n]]
+    whole = [
+        f"{name}: {weights[name].dtype}"
+        for name, tensor in own.items()
+        if name in found and tensor.is_floating_point() and not weights[name].is_floating_point()
+    ]
     findings = {
         "missing": [name for name in expected if name not in found],
         "unexpected": [name for name in found if name not in expected],
         "of another shape": shapes,
+        "of whole numbers, as quantization leaves them": whole,
     }
-    problems = [f"{len(names)} {kind} ({listed(names)})" for kind, names in findings.items() if names]
+    problems = [f"{len(names):,} {kind} ({listed(names)})" for kind, names in findings.items() if names]
     if problems:
         raise BackboneError(
             f"The weights in {origin} do not fit the architecture {architecture}: {', '.join(problems)}. "
-            "Name the architecture, normalisation, image size and embedding size they were trained with."
+            f"{'Take the float network from before quantization.' if whole else advise()}"
         )
+
+
+def _what_fits(card: BackboneCard, weights: "Mapping[str, Tensor]") -> str:
+    """Which known architecture has the names and shapes of a state dict, and what to do if none has."""
+    names = {name: _likeness(card.model_copy(update={"architecture": name}), weights)[0] for name in ARCHITECTURES}
+    nearest = max(names, key=lambda name: names[name])
+    own = f"A network of your own goes in by `factory: {FACTORY}`, its class."
+    if is_factory(card.architecture):
+        own = f"Give {card.architecture} the `arguments` that it was trained with, or name the class of these weights."
+    if names[nearest] < ALIKE:
+        return f"No known architecture has such names. {own}"
+    if names[nearest] < 1:
+        return f"{nearest} is the nearest of the known architectures, with {names[nearest]:.0%} of the names. {own}"
+    if (fitting := _sizes_that_fit(card, nearest, weights)) is None:
+        return f"The names are those of {nearest}, but the shapes are not. {DESCRIBE} {own}"
+    height, width = fitting.preprocessing.canvas.shape
+    return (
+        f"They are weights of {nearest}: set `architecture: {nearest}`, `embedding_size: {fitting.embedding_size}` and "
+        f"the image size of the training in `preprocessing` (shapes fit {height}×{width} pixels)."
+    )
+
+
+def _sizes_that_fit(card: BackboneCard, architecture: str, weights: "Mapping[str, Tensor]") -> BackboneCard | None:
+    """The first description of the architecture, by embedding and image size, that all shapes fit."""
+    embedding_sizes = dict.fromkeys([card.embedding_size, *(len(t) for t in weights.values() if t.dim() == 1)])
+    likely = sorted(embedding_sizes, key=lambda size: size != card.embedding_size)
+    for preprocessing in (card.preprocessing, *PRESETS.values()):
+        for size in likely:
+            described = {"architecture": architecture, "embedding_size": size, "preprocessing": preprocessing}
+            tried = card.model_copy(update=described)
+            if _likeness(tried, weights)[1] == 1:
+                return tried
+    return None
+
+
+def _likeness(card: BackboneCard, weights: "Mapping[str, Tensor]") -> tuple[float, float]:
+    import torch
+
+    from faceleak.backbones.architectures import build
+
+    try:
+        with torch.device("meta"):  # names and shapes alone
+            expected = build(card.model_copy(update={"arguments": {}})).state_dict()
+        return likeness(weights, expected, card.embedding_size, card.architecture)
+    except FaceleakError:  # too small an image, or several networks that fit
+        return 0.0, 0.0

@@ -22,8 +22,9 @@ class LoadOptions(Options):
     have. embedding_size: numbers in an embedding. preprocessing: a name of `presets.PRESETS` or a block. normalisation:
     `group` for a network that was built without BN. bn_eps: eps of the BN layers in the training, which no weights file
     holds; without it, that of the architecture, 1e-5 in most (networks that come from MXNet: 2e-5). head: the
-    classification head, where it is at hand: a .safetensors file with `weight` (classes, embedding_size), and
-    `identities`: a text file with one identity a line, in the order of the classes. head_scale multiplies its cosines.
+    classification head, where it is at hand: a weights file with the tensor `weight` (classes, embedding_size), or the
+    checkpoint in which it stands beside the backbone, and `identities`: a text file with one identity a line, in the
+    order of the classes. head_scale multiplies its cosines.
     """
 
     architecture: str | None = None

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from faceleak.reporting.audit.formats import cell_text, counted, listed, percent
+from faceleak.reporting.audit.formats import cell_text, listed, percent
 from faceleak.reporting.audit.parts import Measured
 
 
@@ -40,6 +40,5 @@ def test_shares_are_written_in_per_cent(measured, text):
     assert percent(measured).replace("\u00a0", " ") == text
 
 
-def test_lists_and_counts_read_as_english():
+def test_lists_read_as_english():
     assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
-    assert [counted(number, "face", "faces") for number in (0, 1, 2000)] == ["0 faces", "1 face", "2,000 faces"]

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.files import SPLITS
-from faceleak.reporting.audit.formats import counted, listed
+from faceleak.reporting.audit.formats import listed
 from faceleak.reporting.audit.questions import answers, leaking
 from faceleak.reporting.audit.recommended import best_variants
 from faceleak.reporting.audit.summary import Action, Answer, Code, Summary, weightiest
 from faceleak.reporting.audit.untested import untested
 from faceleak.reporting.roles import count_roles
 from faceleak.reporting.style import words
+from faceleak.words import counted
 
 WHO = {
     "member": "trained on",

@@ -61,8 +61,3 @@ def _percent(share: float) -> str:
 def listed(names: list[str]) -> str:
     """a, b and c"""
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
-
-
-def counted(number_of: int, one: str, several: str) -> str:
-    """1 image, 2,000 images"""
-    return f"{number_of:,} {one if number_of == 1 else several}"

@@ -11,9 +11,10 @@ from faceleak.metrics.identity_level import SETTINGS
 from faceleak.metrics.membership import POPULATIONS
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.files import SPLITS
-from faceleak.reporting.audit.formats import counted, listed
+from faceleak.reporting.audit.formats import listed
 from faceleak.reporting.style import words
 from faceleak.signals import registry as signals
+from faceleak.words import counted
 
 
 def untested(evidence: Evidence) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from faceleak.membership.access import AttackAccess, access_of
 from faceleak.reporting.audit.evidence import Evidence
-from faceleak.reporting.audit.formats import counted, number, percent
+from faceleak.reporting.audit.formats import number, percent
 from faceleak.reporting.audit.metric_tables import measured
 from faceleak.reporting.audit.parts import Missing
 from faceleak.reporting.audit.people import hits_of_target, people_at_risk
@@ -13,6 +13,7 @@ from faceleak.reporting.audit.sections.threat_models import HOLDS
 from faceleak.reporting.audit.strongest import strongest
 from faceleak.reporting.audit.summary import Finding
 from faceleak.reporting.risk import SIGNIFICANT
+from faceleak.words import counted
 
 SURE = "tpr_at_fpr_0.1pct"
 

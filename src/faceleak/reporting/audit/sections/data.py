@@ -3,11 +3,12 @@
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.figures import figure
 from faceleak.reporting.audit.files import SPLITS
-from faceleak.reporting.audit.formats import counted, listed
+from faceleak.reporting.audit.formats import listed
 from faceleak.reporting.audit.parts import Block, Paragraph, Section, Table
 from faceleak.reporting.roles import count_roles
 from faceleak.reporting.style import ROLE_MEANINGS, words
 from faceleak.reporting.validation_page import decided, how_images_were_checked, validation_table, verdict
+from faceleak.words import counted
 
 
 def section(evidence: Evidence) -> Section:

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.files import MADE_BY, TARGET_WEIGHTS, Tree
-from faceleak.reporting.audit.formats import counted, listed
+from faceleak.reporting.audit.formats import listed
 from faceleak.reporting.audit.parts import Paragraph, Section
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.gate import join_numbers
+from faceleak.words import counted
 
 OF_THE_TARGET = ("membership", "reconstruction", "repeats", "defense")
 COPYING = timedelta(minutes=10)  # within which copied files get new times in any order

@@ -3,7 +3,7 @@
 from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.figures import figure
-from faceleak.reporting.audit.formats import PER_CENT, counted
+from faceleak.reporting.audit.formats import PER_CENT
 from faceleak.reporting.audit.metric_tables import measured, tables_by
 from faceleak.reporting.audit.parts import Block, Section, Table
 from faceleak.reporting.audit.people import people_at_risk
@@ -13,6 +13,7 @@ from faceleak.reporting.privacy_points import records
 from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import interval_text
+from faceleak.words import counted
 
 REPEATED = "undefended_repeated"
 SHOWN = 25

@@ -1,0 +1,6 @@
+"""Words around a number, so that a sentence reads well at 0, 1 and many."""
+
+
+def counted(number_of: int, one: str, several: str | None = None) -> str:
+    """1 image, 2,000 images, 0 people; without `several`, that is `one` with an s."""
+    return f"{number_of:,} {one if number_of == 1 else several or one + 's'}"
