@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from faceleak.configuration import ConfigurationError, check_parameters
+from faceleak.configuration import CHECKS, ConfigurationError, check_parameters
 from faceleak.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[1]
@@ -195,3 +195,119 @@ def test_tuning_on_shadows_takes_pairs_of_them() -> None:
     wrong["membership"]["references"]["count"] = 3
     with pytest.raises(ConfigurationError, match=r"holds out pairs of references and takes 4"):
         check_parameters(wrong)
+
+
+@pytest.mark.parametrize(
+    ("attack", "threat_models", "allowed"),
+    [
+        ("bavaria", ["partial_knowledge", "shadow"], True),
+        ("fused", ["partial_knowledge", "shadow"], False),
+        ("bn_distance", ["partial_knowledge", "shadow"], False),
+        ("bavari", ["partial_knowledge", "shadow"], False),
+        ("lira", ["partial_knowledge", "shadow"], False),
+        ("bavaria_online", ["partial_knowledge", "shadow"], False),
+        ("bavaria", ["partial_knowledge"], False),
+    ],
+)
+def test_risk_is_told_by_an_attack_that_bavaria_calibrates(
+    attack: str, threat_models: list[str], allowed: bool
+) -> None:
+    asked = deepcopy(parameters("base"))
+    asked["membership"]["attacks"] |= {
+        "lira": {"signals": ["bn_distance"], "calibration": "lira"},
+        "bavaria_online": {"signals": ["bn_distance"], "calibration": "bavaria", "online": True},
+    }
+    asked["membership"] |= {"threat_models": threat_models, "risk": {"attack": attack, "threat_model": "shadow"}}
+    asked["tuning"]["threat_model"] = "partial_knowledge"
+    if allowed:
+        assert check_parameters(asked, {"record_scores"}).membership.risk
+        return
+    with pytest.raises(ConfigurationError, match=rf"risk names '{attack}' under 'shadow'; it takes an attack"):
+        check_parameters(asked, {"record_scores"})
+
+
+def test_online_attacks_take_other_targets() -> None:
+    asked = deepcopy(parameters("attacks"))
+    asked["membership"]["targets"] = 2
+    with pytest.raises(ConfigurationError, match=r"targets is 2, but bavaria_online .* raise membership\.targets to 3"):
+        check_parameters(asked, {"target_scores"})
+    asked["membership"]["targets"] = 3
+    assert check_parameters(asked, {"target_scores"})
+
+
+def test_what_trains_targets_again_is_told_before_any_work_that_the_target_was_loaded() -> None:
+    asked = parameters("public-casia")
+    assert check_parameters(asked, {"membership_metrics", "reconstructions"})
+    for made in ("repeated_targets", "sweep_table"):
+        with pytest.raises(ConfigurationError, match=r"target\.source is `load`, but repeats and sweeps train targets"):
+            check_parameters(asked, {made})
+
+
+@pytest.mark.parametrize(("made", "block"), [("record_scores", "risk"), ("sweep_table", "sweep")])
+def test_what_a_pipeline_cannot_do_without_is_missed_before_any_work(made: str, block: str) -> None:
+    asked = deepcopy(parameters("sweep"))
+    asked["membership"][block] = None
+    with pytest.raises(ConfigurationError, match=rf"membership\.{block} is missing"):
+        check_parameters(asked, {made})
+    assert check_parameters(asked, {"membership_metrics"})
+
+
+def environment(folder: Path, changes: str) -> dict[str, Any]:
+    """What an environment that says this makes of base."""
+    (folder / "own").mkdir()
+    (folder / "own" / "parameters.yml").write_text(changes)
+    (folder / "base").symlink_to(PROJECT / "conf" / "base")
+    return dict(OmegaConfigLoader(str(folder), env="own", **CONFIG_LOADER_ARGS)["parameters"])
+
+
+def test_null_takes_an_entry_of_any_mapping_away(tmp_path: Path) -> None:
+    asked = environment(
+        tmp_path,
+        """
+membership: {attacks: {bn_distance: null, fused: null}}
+reconstruction:
+  evaluators: {resembling: null}
+  search: {objective: {membership: null, diversity: 1.0}}
+faces: {splits: {roles: {public: null}}}
+plan: {rates: {reading iresnet_demo 64x64: null}}
+defense: {variants: [{defense: dp_training, epsilon: null}]}
+""",
+    )
+    checked = check_parameters(asked, {"membership_metrics", "reconstructions"})
+    assert list(checked.membership.attacks) == ["bn_moments", "reference_similarity", "bavaria"]
+    assert list(checked.reconstruction.evaluators) == ["first", "second"]
+    assert checked.reconstruction.search.objective == {"diversity": 1.0}
+    assert "public" not in checked.faces.splits.roles
+    assert checked.plan.rates == {}
+    assert checked.defense.variants[0].settings == {"epsilon": None}  # of a setting, null is a value
+
+
+def test_null_is_a_value_where_an_entry_may_have_it() -> None:
+    asked = deepcopy(parameters("public-casia"))
+    asked["target"]["load"] |= {"architecture": None, "factory": "torch.nn:Linear", "arguments": {"device": None}}
+    load = check_parameters(asked, ()).target.load
+    assert load is not None
+    assert load.arguments == {"device": None}
+
+
+def test_what_a_run_does_not_use_is_not_checked_against_what_it_does_not_have(tmp_path: Path) -> None:
+    asked = environment(tmp_path, "membership: {attacks: {bn_moments: null, bavaria: null, fused: null}}")
+    assert check_parameters(asked, {"membership_metrics", "utility_metrics"})
+    expected = {
+        "reconstructions": r"reconstruction\.search\.attack is 'bn_moments'",
+        "tuned_attack": r"tuning\.default is 'fused'",
+        "record_scores": r"membership\.risk names 'bavaria'",
+    }
+    for made, message in expected.items():
+        with pytest.raises(ConfigurationError, match=message):
+            check_parameters(asked, {"membership_metrics", made})
+
+
+def test_every_check_is_of_something_that_a_pipeline_makes() -> None:
+    from kedro.framework.project import configure_project, pipelines
+
+    configure_project("faceleak")
+    made = set().union(*(pipeline.all_outputs() for pipeline in pipelines.values()))
+    assert CHECKS
+    for check in CHECKS:
+        assert set(check.made) <= made

@@ -35,14 +35,23 @@ def results_of(made: set[str], catalog: DataCatalog) -> dict[str, dict[str, Any]
 
 
 class ValidationHooks:
-    """Check all parameters before anything else happens, whichever pipeline runs."""
+    """Check all parameters before anything else happens: each block always, what blocks need of each other if used."""
+
+    def __init__(self) -> None:
+        self._parameters: dict[str, Any] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Raise ConfigurationError naming each wrong key, its value and what is allowed."""
-        parameters = check_parameters(context.config_loader["parameters"])
+        self._parameters = context.config_loader["parameters"]
+        parameters = check_parameters(self._parameters, made=())
         share_cores(parameters.compute)
         keep_freed_memory()
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Raise ConfigurationError where blocks do not fit together that this run takes together."""
+        check_parameters(self._parameters, pipeline.all_outputs())
 
 
 class OrderHooks:

@@ -1,14 +1,48 @@
 """The base of all configuration models: unknown keys are refused, values are not changed after validation."""
 
-from typing import Literal
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 
 class Options(BaseModel):
-    """A block of the configuration. Fields without a default must be given in `conf/`."""
+    """A block of the configuration. Fields without a default must be given in `conf/`.
+
+    In a mapping of entries, `null` takes an entry away: an environment adds to what base has, and could not remove it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_entries_away(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {
+            name: {key: entry for key, entry in value.items() if entry is not None}
+            if name in _mappings(cls) and isinstance(value, dict)
+            else value
+            for name, value in given.items()
+        }
+
+
+@cache
+def _mappings(model: type[BaseModel]) -> frozenset[str]:
+    """The fields that hold entries by name, of which null is none."""
+    return frozenset(
+        name
+        for name, field in model.model_fields.items()
+        if get_origin(field.annotation) is dict and not _may_be_null(get_args(field.annotation)[1])
+    )
+
+
+def _may_be_null(kind: Any) -> bool:
+    try:
+        TypeAdapter(kind).validate_python(None)
+    except ValidationError:
+        return False
+    return True
 
 
 class TrackingOptions(Options):

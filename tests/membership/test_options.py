@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from faceleak.membership.calibration import registry
-from faceleak.membership.options import AttackOptions, BlindOptions, Calibration, MembershipOptions, RiskOptions
+from faceleak.membership.options import AttackOptions, BlindOptions, Calibration, MembershipOptions
 
 REFERENCES = {"count": 1, "training": {"architecture": "iresnet_tiny", "epochs": 1}}
 SMALLEST = {
@@ -86,29 +86,6 @@ def test_every_calibration_of_the_score_is_a_file_of_that_room(calibration):
     assert len(registry.names()) == len(get_args(Calibration)) - 1
 
 
-@pytest.mark.parametrize(
-    ("attack", "threat_models", "allowed"),
-    [
-        ("bavaria", ["partial_knowledge", "shadow"], True),
-        ("fused", ["partial_knowledge", "shadow"], False),
-        ("a", ["partial_knowledge", "shadow"], False),
-        ("bavari", ["partial_knowledge", "shadow"], False),
-        ("lira", ["partial_knowledge", "shadow"], False),
-        ("bavaria_online", ["partial_knowledge", "shadow"], False),
-        ("bavaria", ["partial_knowledge"], False),
-    ],
-)
-def test_risk_is_told_by_an_attack_of_the_block_that_bavaria_calibrates(attack, threat_models, allowed):
-    others = {"lira": ONLINE | {"online": False}, "bavaria_online": ONLINE | {"calibration": "bavaria"}}
-    options = CALIBRATED | {"attacks": CALIBRATED["attacks"] | others}
-    options |= {"threat_models": threat_models, "risk": {"attack": attack, "threat_model": "shadow"}}
-    if allowed:
-        assert MembershipOptions(**options).risk == RiskOptions(attack=attack, threat_model="shadow")
-        return
-    with pytest.raises(ValidationError, match=rf"risk names '{attack}' under 'shadow'; it takes an attack"):
-        MembershipOptions(**options)
-
-
 ONLINE = {"signals": ["bn_distance"], "calibration": "lira", "online": True}
 
 
@@ -127,11 +104,7 @@ def test_only_a_calibration_of_the_score_is_online(calibration):
         AttackOptions(**ONLINE | {"calibration": calibration})
 
 
-def test_online_attacks_take_other_targets_and_attacks_that_every_pipeline_makes():
-    attacks = {"a": SMALLEST["attacks"]["a"], "online": ONLINE}
-    with pytest.raises(ValidationError, match=r"targets is 2, but online .* raise membership\.targets to 3 at least"):
-        MembershipOptions(**SMALLEST | {"attacks": attacks, "targets": 2})
-    assert MembershipOptions(**SMALLEST | {"attacks": attacks, "targets": 3}).targets == 3
+def test_online_attacks_stand_beside_attacks_that_every_pipeline_makes():
     with pytest.raises(ValidationError, match=r"only `online` attacks are named \(online\)"):
         MembershipOptions(**SMALLEST | {"attacks": {"online": ONLINE}})
 

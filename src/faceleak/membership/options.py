@@ -155,6 +155,16 @@ class MembershipOptions(Options):
         """All signals that any attack needs, each once."""
         return sorted({signal for attack in self.attacks.values() for signal in attack.signals_read()})
 
+    def papers_attack(self) -> str | None:
+        """Name of the attack of arXiv 2401.13719, BN distances of all layers by a logistic model; None without it."""
+        papers = AttackOptions(signals=["bn_distance"])
+        alike = (
+            name
+            for name, attack in self.attacks.items()
+            if attack.model_copy(update={"regularisation": papers.regularisation}) == papers
+        )
+        return next(alike, None)
+
     def offline_attacks(self) -> dict[str, AttackOptions]:
         """The attacks that need no references trained on the judged images."""
         return {name: attack for name, attack in self.attacks.items() if not attack.online}
@@ -177,40 +187,10 @@ class MembershipOptions(Options):
         return sorted({*self.calibrated_signals(), *self.blind.reference_signals})
 
     @model_validator(mode="after")
-    def _tell_the_risk_by_a_calibrated_attack(self) -> "MembershipOptions":
-        if self.risk is None:
-            return self
-        chosen = self.attacks.get(self.risk.attack)
-        allowed = chosen is not None and chosen.calibration == "bavaria" and not chosen.online
-        if not allowed or self.risk.threat_model not in self.threat_models:
-            raise ValueError(
-                f"risk names {self.risk.attack!r} under {self.risk.threat_model!r}; it takes an attack of this block "
-                "whose `calibration` is `bavaria`, not `online`, under one of its threat models"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _have_targets_to_calibrate_online_with(self) -> "MembershipOptions":
-        online = ", ".join(self.online_attacks())
-        if online and self.targets < ONLINE_TARGETS:
-            raise ValueError(
-                f"targets is {self.targets}, but {online} is calibrated by the other targets, some of which have to be "
-                f"trained on an image and some not: raise membership.targets to {ONLINE_TARGETS} at least, or leave "
-                "`online` attacks out"
-            )
+    def _have_an_attack_that_every_pipeline_makes(self) -> "MembershipOptions":
         if not self.offline_attacks():
+            online = ", ".join(self.online_attacks())
             raise ValueError(f"only `online` attacks are named ({online}), and the audit of one target makes none")
-        return self
-
-    @model_validator(mode="after")
-    def _sweep_with_an_attack_that_needs_no_references(self) -> "MembershipOptions":
-        if self.sweep is None:
-            return self
-        chosen = self.attacks.get(self.sweep.attack)
-        if chosen is None or chosen.calibration is not None:
-            raise ValueError(
-                f"sweep.attack is {self.sweep.attack!r}; it takes an attack of this block without calibration"
-            )
         return self
 
     @model_validator(mode="after")

@@ -109,6 +109,11 @@ class Evidence:
             and (self.attacks[attack].access if attack in self.attacks else "weights") in accesses
         }
 
+    def access_of(self, attack: str) -> AttackAccess:
+        """What an attack of the configuration takes; `weights` where the configuration does not know it."""
+        options = self.configuration.membership.attacks.get(attack)
+        return "weights" if options is None else access_of(options)
+
     @cached_property
     def reconstruction(self) -> Tree:
         """What reconstruction from the target found: attack → step → metrics."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from faceleak.membership.access import AttackAccess, access_of
+from faceleak.membership.access import AttackAccess
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.formats import listed, percent
 from faceleak.reporting.audit.metric_tables import measured
@@ -78,8 +78,7 @@ def _membership_findings(attacks: dict[str, Any]) -> list[Finding]:
 
 def reconstructs(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> bool:
     """Whether who has these accesses could have made the reconstructions that were judged."""
-    attack = evidence.configuration.membership.attacks[evidence.configuration.reconstruction.search.attack]
-    return access_of(attack) in accesses
+    return evidence.access_of(evidence.configuration.reconstruction.search.attack) in accesses
 
 
 def _optimised(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> dict[str, Any]:

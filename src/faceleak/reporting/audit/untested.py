@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import get_args
 
 from faceleak.defenses import registry as defenses
-from faceleak.membership.access import access_of
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
 from faceleak.metrics.identity_level import SETTINGS
@@ -59,7 +58,7 @@ def _reconstruction(evidence: Evidence) -> Iterator[str]:
     if not evidence.reconstruction:
         return
     options, search = evidence.configuration.reconstruction, evidence.configuration.reconstruction.search
-    by_weights = access_of(evidence.configuration.membership.attacks[search.attack]) == "weights"
+    by_weights = evidence.access_of(search.attack) == "weights"
     if by_weights and not evidence.files.has("targeted_metrics.json"):  # faces from single embeddings
         yield "Reconstruction by somebody who only gets answers to queries."
     absent = _without(get_args(ThreatModel), [search.threat_model])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from faceleak.membership.access import AttackAccess, access_of
+from faceleak.membership.access import AttackAccess
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.formats import number, percent
 from faceleak.reporting.audit.metric_tables import measured
@@ -25,7 +25,7 @@ def worst_person(
     yield from _recognised_for_sure(attacks)
     yield _by_record(evidence, accesses)
     search = evidence.configuration.reconstruction.search.attack
-    if evidence.reconstruction and access_of(evidence.configuration.membership.attacks[search]) in accesses:
+    if evidence.reconstruction and evidence.access_of(search) in accesses:
         yield from _found_in_reconstructions(evidence)
 
 
@@ -47,7 +47,7 @@ def _by_record(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> Findin
     risks, risk = people_at_risk(evidence), evidence.configuration.membership.risk
     if risks is None or risk is None:
         return Missing(what=asked, command=evidence.command("repeats"))
-    if (access := access_of(evidence.configuration.membership.attacks[risk.attack])) not in accesses:
+    if (access := evidence.access_of(risk.attack)) not in accesses:
         needs = f"Not measured: membership.risk names {risk.attack}, which takes {HOLDS[access]}."
         return Finding(asked=asked, answer=needs)
     significant = int((risks["q_value"] <= SIGNIFICANT).sum())

@@ -67,7 +67,8 @@ def _roc_words(evidence: Evidence) -> str:
 
 
 def _distance_words(evidence: Evidence) -> str:
-    numbers = evidence.membership.get("bn_distance_partial_knowledge", {}).get("unseen_identity")
+    paper = evidence.configuration.membership.papers_attack()
+    numbers = evidence.membership.get(f"{paper}_partial_knowledge", {}).get("unseen_identity")
     told = f" An attack on them alone has AUC {interval_text(numbers, 'auc')}." if numbers else ""
     return f"How far images lie from the statistics of the batch-normalisation layers, by role.{told}"
 
