@@ -62,11 +62,25 @@ def test_audit_makes_everything_that_the_others_make() -> None:
         assert pipelines[name].all_outputs() <= pipelines["audit"].all_outputs(), name
 
 
-def test_attack_trains_all_backbones_in_one_node() -> None:
+def test_attack_takes_references_and_evaluators_from_one_node_once_the_target_was_looked_at() -> None:
+    """All are trained in the first one where the target is trained too; a loaded target is looked at before."""
     trainers = [
         node for node in pipelines["attack"].nodes if {"target", "references", "evaluators"} & set(node.outputs)
     ]
-    assert [node.name for node in trainers] == ["train_backbones"]
+    assert [node.name for node in trainers] == ["train_backbones", "train_others"]
+
+
+@pytest.mark.parametrize("name", ["attack", "membership", "audit"])
+def test_references_wait_for_what_the_target_is_worth(name: str) -> None:
+    (trainer,) = (node for node in pipelines[name].nodes if "references" in node.outputs)
+    assert "utility_metrics" in trainer.inputs
+
+
+@pytest.mark.parametrize("name", ["attack", "membership", "compare", "audit"])
+def test_attacks_are_checked_before_anything_is_trained(name: str) -> None:
+    names = [node.name for node in pipelines[name].nodes]
+    trainers = [place for place, node in enumerate(names) if node.startswith("train_")]
+    assert names.index("check_attacks") < min(trainers)
 
 
 def catalog_paths() -> dict[str, str]:

@@ -25,12 +25,14 @@ def compare(
     """Measure every attack: attack → population → metrics.
 
     scores: attack → table as `measure_repeated` takes it. papers: attack → the attack that it is compared with, under
-    the same threat model. Populations are `same_identity`, `unseen_identity` and, by people whose images' scores are
-    aggregated, `identity` and `identity_other_images`. Besides the metrics of `measure_repeated` there is
-    `auc_over_paper`, with its paired interval, unless the attack is the paper's own.
+    the same threat model, for those that are. Populations are `same_identity`, `unseen_identity` and, by people whose
+    images' scores are aggregated, `identity` and `identity_other_images`. Besides the metrics of `measure_repeated`
+    there is `auc_over_paper`, with its paired interval, unless the attack is the paper's own.
     """
     return {blind_name: _measure(blind, None, None, how, options)} | {
-        name: _measure(table, blind, None if papers[name] == name else scores.get(papers[name]), how, options)
+        name: _measure(
+            table, blind, None if (paper := papers.get(name, name)) == name else scores.get(paper), how, options
+        )
         for name, table in scores.items()
     }
 

@@ -11,6 +11,7 @@ from faceleak.faces.options import DemoOptions
 from faceleak.membership.evidence import Evidence
 from faceleak.membership.options import AttackOptions
 from faceleak.planning.configured import Audit
+from faceleak.planning.networks import Network
 from faceleak.planning.rates import Rate, Timing, memory_so_far, rate_of, timed
 from faceleak.planning.sample import drawing_sample
 from faceleak.planning.working import Sample
@@ -25,7 +26,8 @@ Measurement = Callable[[], Rate]
 
 def measurements_here(audit: Audit, sample: Sample) -> dict[str, Measurement]:
     """Quantity → how it is measured."""
-    fits = audit.membership.attacks.items()
+    fits, blind = audit.membership.attacks.items(), audit.membership.blind
+    read_blind = AttackOptions(signals=[*blind.signals, *blind.reference_signals] or ["pixel_statistics"])
     return {
         "drawing faces": partial(measure_drawing, audit.faces.demo),
         "packing faces": partial(measure_packing, sample),
@@ -33,8 +35,8 @@ def measurements_here(audit: Audit, sample: Sample) -> dict[str, Measurement]:
         "comparing": partial(measure_comparing, audit),
         "verifying": partial(measure_verifying, audit),
         "measuring": partial(measure_judging, audit),
-        "fitting blind": partial(measure_fitting, audit, AttackOptions(signals=["bn_distance"])),
-        **{f"fitting {name}": partial(measure_fitting, audit, options) for name, options in fits},
+        "fitting blind": partial(measure_fitting, audit, read_blind, audit.of_references),
+        **{f"fitting {name}": partial(measure_fitting, audit, options, audit.of_target) for name, options in fits},
         "a node": lambda: Rate(A_NODE, A_NODE, 0.0, memory_so_far(), "assumed: mean of the demo's small nodes"),
         "a start": lambda: Rate(A_START, A_START, 0.0, memory_so_far(), "assumed: imports of Kedro and MLflow"),
     }
@@ -97,14 +99,14 @@ def measure_comparing(audit: Audit) -> Rate:
     return rate_of(few, many, f"comparing {ROWS[1]:,} embeddings with {anchors:,} anchors")
 
 
-def measure_fitting(audit: Audit, options: AttackOptions) -> Rate:
-    """Seconds a row that fitting an attack takes, on numbers that hang together as BN statistics do."""
+def measure_fitting(audit: Audit, options: AttackOptions, network: Network) -> Rate:
+    """Seconds a row that fitting an attack on a network takes, on numbers that hang together as BN statistics do."""
     from faceleak.membership.attacks import fit_attack
 
     references = audit.membership.references.count if options.calibration else 0
 
     def fit(rows: int) -> Timing:
-        evidence = _evidence(audit, options, rows, references)
+        evidence = _evidence(network, options, rows, references)
         return timed(rows, lambda: fit_attack([evidence], options))
 
     fit(ROWS[0])
@@ -112,9 +114,9 @@ def measure_fitting(audit: Audit, options: AttackOptions) -> Rate:
     return rate_of(few, many, f"fitting on {ROWS[0]:,} and {ROWS[1]:,} rows of random numbers")
 
 
-def _evidence(audit: Audit, options: AttackOptions, rows: int, references: int) -> Evidence:
+def _evidence(network: Network, options: AttackOptions, rows: int, references: int) -> Evidence:
     random = np.random.default_rng(0)
-    named = audit.of_target.columns(sorted(options.signals_read()))
+    named = network.columns(sorted(options.signals_read()))
     columns = [f"{signal}.{column}" for signal, of_signal in named.items() for column in of_signal]
     identity = np.arange(rows) // 10
     is_member = identity % 2 == 0

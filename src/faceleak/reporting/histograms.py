@@ -22,12 +22,13 @@ from faceleak.reporting.style import (
     tidy,
 )
 
+DISTANCE = "bn_distance"
 ACROSS = 4
 ROLE_DASHES = {"member": "-", "same_identity": (0, (5, 2)), "unseen_identity": (0, (1.5, 1.5))}
 
 
 def distance_histograms(
-    signals: pd.DataFrame, splits: pd.DataFrame, signal: str = "bn_distance", maximum_layers: int = 12
+    signals: pd.DataFrame, splits: pd.DataFrame, signal: str = DISTANCE, maximum_layers: int = 12
 ) -> Figure:
     """Draw a panel a layer, of images that no attacker knows: density over the distance, medians, AUC of the layer.
 
@@ -68,6 +69,13 @@ def distance_histograms(
     figure.legend(handles, labels, loc="outside lower center", ncols=columns_of_legend, fontsize=SMALL, frameon=False)
     which = f"{len(shown)} of {len(columns)} layers" if len(shown) < len(columns) else f"{len(columns)} layers"
     entitle(figure, f"{signal} on “{view}”: are members closer? AUC of each layer alone, {which}")
+    return figure
+
+
+def without_distances(signal: str) -> Figure:
+    """Say, in the place of `distance_histograms`, that no attack reads the signal."""
+    figure = new_figure(7.5, 1.3)
+    entitle(figure, f"No attack of this audit reads `{signal}`, so there are no distances to show.")
     return figure
 
 

@@ -22,18 +22,37 @@ def train_together(
     membership: MembershipOptions,
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
-) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-    """Train evaluators, target and references as pieces that share the cores; return target, references, evaluators."""
+) -> Any:
+    """Return the target, trained together with evaluators and references as pieces that share the cores, or loaded.
+
+    Beside a loaded one nothing is trained: it is looked at first.
+    """
     from faceleak.backbones.training import train_backbones
 
-    pieces = [
-        *evaluator_pieces(store, splits, reconstruction, compute),
-        *target_pieces(store, splits, target, compute),
-        *reference_pieces(store, reference_splits, membership, compute),
-    ]
-    train_backbones(pieces, compute)
+    if own := target_pieces(store, splits, target, compute):
+        judges = evaluator_pieces(store, splits, reconstruction, compute)
+        train_backbones([*judges, *own, *reference_pieces(store, reference_splits, membership, compute)], compute)
+    return get_target(store, splits, target, compute)
+
+
+def train_others(
+    store: FaceStore,
+    splits: pd.DataFrame,
+    reference_splits: pd.DataFrame,
+    membership: MembershipOptions,
+    reconstruction: ReconstructionOptions,
+    compute: ComputeOptions,
+    *waited_for: Any,  # noqa: ARG001
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return references and evaluators, trained side by side unless they were trained together with the target.
+
+    waited_for: what has to be known of the target before.
+    """
+    from faceleak.backbones.training import train_backbones
+
+    judges = evaluator_pieces(store, splits, reconstruction, compute)
+    train_backbones([*judges, *reference_pieces(store, reference_splits, membership, compute)], compute)
     return (
-        get_target(store, splits, target, compute),
         train_references(store, reference_splits, membership, compute),
         train_evaluators(store, splits, reconstruction, compute),
     )

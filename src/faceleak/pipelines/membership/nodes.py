@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.backbones.target_options import TargetOptions
 from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
@@ -44,10 +45,27 @@ def reference_pieces(
     ]
 
 
+def check_attacks(target: TargetOptions, options: MembershipOptions) -> None:
+    """Raise UnreadableError where an attack reads what the target, or a reference, is not going to show."""
+    from faceleak.membership import readability
+    from faceleak.planning.networks import Network
+
+    head = target.source == "train" or (target.load is not None and target.load.head is not None)
+    reference = Network.trained(options.references.training).make()
+    readability.check_attacks(options, Network.of_target(target).make(), head, reference)
+
+
 def train_references(
-    store: FaceStore, reference_splits: pd.DataFrame, options: MembershipOptions, compute: ComputeOptions
+    store: FaceStore,
+    reference_splits: pd.DataFrame,
+    options: MembershipOptions,
+    compute: ComputeOptions,
+    *waited_for: Any,  # noqa: ARG001
 ) -> dict[str, Any]:
-    """Train the reference backbones, in parallel where there are cores; those that are there already are kept."""
+    """Train the reference backbones, in parallel where there are cores; those that are there already are kept.
+
+    waited_for: what has to be known before anything is trained.
+    """
     from faceleak.backbones.training import train_backbones
 
     pieces = reference_pieces(store, reference_splits, options, compute)
@@ -238,10 +256,11 @@ def draw_roc(scores: pd.DataFrame, blind_scores: pd.DataFrame, options: Membersh
 
 
 def draw_histograms(signals: pd.DataFrame, splits: pd.DataFrame) -> Any:
-    """Distances of members and non-members, layer by layer."""
-    from faceleak.reporting.histograms import distance_histograms
+    """Distances of members and non-members, layer by layer; a line that says so where no attack reads distances."""
+    from faceleak.reporting.histograms import DISTANCE, distance_histograms, without_distances
+    from faceleak.signals.columns import columns_of
 
-    return distance_histograms(signals, splits)
+    return distance_histograms(signals, splits) if columns_of(DISTANCE, signals) else without_distances(DISTANCE)
 
 
 def list_roc_points(scores: pd.DataFrame, blind_scores: pd.DataFrame) -> pd.DataFrame:

@@ -6,15 +6,16 @@ from faceleak.pipelines.membership import nodes
 from faceleak.pipelines.target.pipeline import VIEW_TARGET
 
 
-def prepare_references() -> Pipeline:
-    """Reference backbones, and what they show of the attacker's own images."""
+def prepare_references(*waited_for: str) -> Pipeline:
+    """Reference backbones, trained once `waited_for` is there, and what they show of the attacker's own images."""
     options, compute = "params:membership", "params:compute"
     return Pipeline(
         [
+            Node(nodes.check_attacks, ["params:target", options], None, name="check_attacks"),
             Node(nodes.split_references, ["splits", options], "reference_splits", name="split_references"),
             Node(
                 nodes.train_references,
-                ["face_store", "reference_splits", options, compute],
+                ["face_store", "reference_splits", options, compute, *waited_for],
                 "references",
                 name="train_references",
             ),
@@ -48,7 +49,7 @@ def prepare_attackers() -> Pipeline:
             Node(nodes.score_blind, ["blind_signals", "splits", options], "blind_scores", name="score_blind"),
         ]
     )
-    return prepare_references() + baseline
+    return prepare_references("utility_metrics") + baseline
 
 
 def attack_views(*shadow_models: str) -> Pipeline:

@@ -16,7 +16,6 @@ from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.membership.nodes import anchors
 
-PAPER = "bn_distance"
 REPEATED = f"{UNDEFENDED}_repeated"
 
 
@@ -170,7 +169,10 @@ def measure_targets(
         model_name(str(attack), str(threat_model)): rows
         for (threat_model, attack), rows in scores.groupby(["threat_model", "attack"], sort=False)
     }
-    papers = {name: model_name(PAPER, str(rows["threat_model"].iloc[0])) for name, rows in tables.items()}
+    paper = options.papers_attack()
+    papers = {
+        name: model_name(paper, str(rows["threat_model"].iloc[0])) for name, rows in tables.items() if paper is not None
+    }
     blind_name = model_name(BLIND, "partial_knowledge")
     measured = compare(tables, papers, blind_scores, blind_name, options.aggregation, bootstrap)
     stages = {
