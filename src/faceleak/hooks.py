@@ -26,12 +26,15 @@ STAGES = ("utility_metrics", "membership_metrics", "reconstruction_metrics")
 TUNING = {"tuning_metrics", "tuning_reconstruction_metrics"}
 
 
-def results_of(made: set[str], catalog: DataCatalog) -> dict[str, dict[str, Any]]:
-    """What a run has measured of the target: variant → stage → …; empty where it has not."""
+def results_of(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, dict[str, Any]]:
+    """What a run has measured of the target, beside what it took of that: variant → stage → …; empty without any."""
+    made = pipeline.all_outputs()
     if "results" in made:
         results: dict[str, dict[str, Any]] = catalog.load("results")
         return results
-    return merge_metrics(*(catalog.load(name) for name in STAGES if name in made))
+    if made.isdisjoint(STAGES):
+        return {}
+    return merge_metrics(*(catalog.load(name) for name in STAGES if name in made | pipeline.inputs()))
 
 
 class ValidationHooks:
@@ -139,7 +142,7 @@ class TrackingHooks(MlflowHook):
         """Describe the run by what it found, before it ends."""
         from faceleak import tracking
 
-        made, found = pipeline.all_outputs(), results_of(pipeline.all_outputs(), catalog)
+        made, found = pipeline.all_outputs(), results_of(pipeline, catalog)
         tracking.summarise(found)
         points, recommendation = None, ""
         if "defense.results" in made:
@@ -223,7 +226,7 @@ class TerminalHooks:
         made = pipeline.all_outputs()
         if "splits" in made:
             terminal.show_faces(catalog.load("splits"), catalog.load("faces_validation"))
-        if results := results_of(made, catalog):
+        if results := results_of(pipeline, catalog):
             terminal.show_results(results)
         if "defense.results" in made:
             shown = ("privacy_utility_points", "results", "recommendation")

@@ -22,7 +22,10 @@ def test_the_inventory_counts_by_hand(tiny_backbone):
     pooled = nn.Conv2d(3, 4, 3), *norms, nn.AdaptiveAvgPool2d(2), nn.Flatten()
     inventory = take_inventory(backbone_of(tiny_backbone, *pooled))
     assert inventory.pop("batch_difference") < 1e-5
+    assert inventory.pop("noise_spread") > 0.01
     assert inventory == {
+        "silent_channels": 0.0,
+        "not_finite": [],
         "architecture": "iresnet_tiny",
         "embedding_size": 16,
         "parameters": 3 * 4 * 9 + 4 + 2 * 4,
@@ -159,3 +162,36 @@ def test_taking_an_inventory_changes_nothing(tiny_backbone):
     assert tiny_backbone.training
     assert torch.equal(torch.get_rng_state(), random)
     assert all(p.grad is None for p in tiny_backbone.parameters())
+
+
+def test_a_collapsed_network_is_told(tiny_backbone):
+    with torch.no_grad():
+        tiny_backbone.net.features.running_var.fill_(1e12)  # what varies is divided away, the shift stays
+        tiny_backbone.net.features.bias.fill_(1.0)
+    inventory = take_inventory(tiny_backbone)
+    assert inventory["noise_spread"] < 1e-4
+    told = "Embeddings of different images are the same: the network has collapsed, and tells no face from another."
+    assert told in inventory["warnings"]
+
+
+def test_dead_channels_are_counted_and_told_where_they_are_many(tiny_backbone):
+    assert take_inventory(tiny_backbone)["silent_channels"] == 0
+    layers = [layer for layer in tiny_backbone.net.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    channels = sum(layer.num_features for layer in layers)
+    with torch.no_grad():
+        for layer in layers[:-1]:
+            layer.running_var.zero_()
+    dead = 1 - layers[-1].num_features / channels
+    inventory = take_inventory(tiny_backbone)
+    assert inventory["silent_channels"] == pytest.approx(dead)
+    assert any(f"{dead:.0%} of the BN channels are dead" in warning for warning in inventory["warnings"])
+    without = backbone_of(tiny_backbone, nn.Flatten(), nn.Linear(3 * 32 * 32, 16))
+    assert take_inventory(without)["silent_channels"] is None
+
+
+def test_weights_that_are_not_finite_are_named(tiny_backbone):
+    with torch.no_grad():
+        tiny_backbone.net.conv1.weight[0, 0, 0, 0] = torch.nan
+    inventory = take_inventory(tiny_backbone)
+    assert inventory["not_finite"] == ["conv1.weight"]
+    assert any("hold NaN or infinity (conv1.weight): the file is damaged" in told for told in inventory["warnings"])

@@ -13,6 +13,7 @@ from faceleak.metrics.roc import MetricError, auc
 from faceleak.metrics.verification import (
     all_pairs,
     cosine_similarities,
+    embedding_metrics,
     normalise_rows,
     sample_pairs,
     threshold_at_far,
@@ -224,3 +225,19 @@ def test_a_difference_on_the_same_pairs_is_known_better_than_either_value():
 def test_too_few_people_for_an_interval_are_refused():
     with pytest.raises(MetricError, match="show 9 people, too few"):
         verification_auc_interval(*simulated_pairs(0, people=9), BootstrapOptions())
+
+
+def test_how_much_embeddings_vary_by_hand():
+    # mean (0, 2), deviations (±3, 0): spread 3 of a length of √13; the second number is constant
+    measured = embedding_metrics(np.array([[3.0, 2.0], [-3.0, 2.0]]))
+    assert measured == {"embedding_spread": pytest.approx(3 / np.sqrt(13)), "constant_dimensions": 0.5}
+    assert embedding_metrics(np.ones((5, 4))) == {"embedding_spread": 0.0, "constant_dimensions": 1.0}
+    assert embedding_metrics(np.zeros((5, 4))) == {"embedding_spread": 0.0, "constant_dimensions": 1.0}
+
+
+def test_rounding_is_no_variation_and_a_common_shift_hides_none():
+    random = np.random.default_rng(0)
+    varied = random.normal(size=(50, 8))
+    assert embedding_metrics(1 + 1e-7 * varied)["embedding_spread"] < 1e-6
+    assert embedding_metrics(varied)["embedding_spread"] > 0.9
+    assert embedding_metrics(100 + varied)["constant_dimensions"] == 0

@@ -67,3 +67,20 @@ def test_pairs_of_people_who_were_trained_on_are_refused(demo_store, demo_splits
     path = write_pairs(tmp_path, demo_splits, "member", each=1)
     with pytest.raises(PairsError, match=r"4 of 4 pairs .*role `member`"):
         read_unseen_pairs(demo_store, demo_splits, path)
+
+
+def test_a_target_that_recognizes_nobody_is_told_when_it_is_measured(
+    tiny_backbone, demo_store, demo_splits, compute, tmp_path, caplog
+):
+    with torch.no_grad():
+        tiny_backbone.net.features.running_var.fill_(1e12)
+        tiny_backbone.net.features.bias.fill_(1.0)
+    options = target_options(tiny_backbone, tmp_path, maximum_pairs=1000)
+    people = demo_splits.assign(role="unseen_identity")  # verification takes ten people
+    measured = measure_utility({"undefended": tiny_backbone}, demo_store, people, options, BOOTSTRAP, compute)
+    utility = measured["undefended"]["utility"]
+    assert utility["embedding_spread"] < 1e-4
+    assert utility["silent_channels"] == 0
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 1
+    assert told[0].startswith("undefended: the backbone does not work: its embeddings do not vary from face to face")

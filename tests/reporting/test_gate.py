@@ -106,3 +106,15 @@ def test_files_that_contradict_each_other_are_refused():
 def test_no_policy_is_about_an_upper_bound() -> None:
     with pytest.raises(ValidationError, match="an upper bound takes the classification head and decides nothing"):
         policy(metric="upper_bound/head_loss_shadow/unseen_identity/auc", at_most=0.6)
+
+
+def test_no_policy_holds_for_a_backbone_that_recognizes_nobody():
+    collapsed = {METRIC: 0.0, "utility/verification_auc": 0.5, "utility/verification_auc_ci_low": 0.49}
+    collapsed |= {"utility/verification_auc_ci_high": 0.51}
+    (judged,) = judge_policies([policy(at_most=0.05)], {"undefended": collapsed})
+    assert not judged["passed"]
+    assert "allowed is at most 0.05, but the backbone does not work: it recognizes nobody" in judged["verdict"]
+    with pytest.raises(GateError, match="1 of 1 policies are violated"):
+        require_passed([judged])
+    works = collapsed | {"utility/verification_auc_ci_low": 0.8}
+    assert judge_policies([policy(at_most=0.05)], {"undefended": works})[0]["passed"]

@@ -1,8 +1,13 @@
 import pytest
 
-from faceleak.reporting.verdict import interval_text, read_membership
+from faceleak.reporting import verdict as verdicts
+from faceleak.reporting.verdict import interval_text, read_utility
 
 POPULATION = "unseen_identity"
+
+
+def read_membership(*arguments, **more):
+    return str(verdicts.read_membership(*arguments, **more))
 
 
 def measured(auc_low, advantage_low=None):
@@ -93,3 +98,46 @@ def test_intervals_are_written_as_far_as_they_are_known():
     assert interval_text({"auc": 0.5, "auc_ci_low": 0.4, "auc_ci_high": 0.6}, "auc") == "0.500 [0.400, 0.600]"
     assert interval_text({"auc": 0.5, "auc_ci_low": None, "auc_ci_high": 0.6}, "auc") == "0.500"
     assert interval_text({"auc": float("nan")}, "auc") == interval_text({}, "auc") == "–"
+
+
+WORKS = {"verification_auc": 0.9, "verification_auc_ci_low": 0.85, "verification_auc_ci_high": 0.94}
+WORKS |= {"embedding_spread": 0.9, "constant_dimensions": 0.1, "silent_channels": 0.03}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"verification_auc": 0.5, "verification_auc_ci_low": 0.5, "verification_auc_ci_high": 0.5},
+            "it recognizes nobody, verification AUC 0.500 [0.500, 0.500] on unseen people",
+        ),
+        ({"verification_auc_ci_low": 0.499}, "it recognizes nobody"),
+        ({"embedding_spread": 1e-6, "constant_dimensions": 1.0}, "its embeddings do not vary from face to face"),
+        ({"constant_dimensions": 0.8}, "80% of an embedding's numbers are the same for every face"),
+        ({"silent_channels": 0.9}, "90% of its BN channels are dead: their variance is next to 0"),
+    ],
+)
+def test_nothing_found_in_a_backbone_that_does_not_work_is_no_verdict(changes, reason):
+    nothing = {"bn_distance_shadow": around(0.5, 0.02), "blind_shadow": around(0.5, 0.02)}
+    assert read_membership(nothing, POPULATION, utility=WORKS).startswith("no evidence: ")
+    assert read_membership(nothing, POPULATION, utility={}).startswith("no evidence: ")
+    reading = read_membership(nothing, POPULATION, utility=WORKS | changes)
+    assert reading.startswith(f"cannot conclude: the backbone does not work: {reason}")
+    # what was shown to leak does leak, and the data that gives members away still does
+    leaking = {"bn_distance_shadow": measured(0.6, 0.1), "blind_shadow": measured(0.4)}
+    told = read_membership(leaking, POPULATION, utility=WORKS | changes)
+    assert told.startswith("leaks: bn_distance_shadow")
+    assert f", though the backbone does not work: {reason}" in told
+    confounded = leaking | {"blind_shadow": measured(0.6)}
+    assert read_membership(confounded, POPULATION, utility=WORKS | changes).startswith("cannot conclude: the blind")
+
+
+def test_all_that_is_wrong_with_a_backbone_is_told_at_once():
+    useless = WORKS | {"verification_auc_ci_low": 0.4, "embedding_spread": 0.0, "constant_dimensions": 1.0}
+    assert read_utility(useless | {"silent_channels": 0.6}) == (
+        "the backbone does not work: its embeddings do not vary from face to face; 60% of its BN channels are dead: "
+        "their variance is next to 0; it recognizes nobody, verification AUC 0.900 [0.400, 0.940] on unseen people"
+    )
+    assert read_utility(WORKS) is None
+    assert read_utility({"verification_auc": 0.5}) is None  # nothing is known without an interval
+    assert read_utility({"verification_auc": None, "silent_channels": None}) is None

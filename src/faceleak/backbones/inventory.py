@@ -4,16 +4,18 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from faceleak.backbones.architectures import assumes_eps
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import batch_norms, reading, statistics, with_eps
+from faceleak.backbones.batch_norm import NoBatchNormError, batch_norms, bn_layers, reading, statistics, with_eps
 
 PROBES = 4  # images of noise that are passed
 NEAR = 10  # times eps: the variance of a channel that eps decides about
 EPS_MATTERS = 0.99  # cosine below which an eps that is merely assumed is warned of
 SAME_ANSWER = 1e-4  # relative distance of embeddings that differ by rounding alone
+SILENT = 1e-3  # of eps: such a channel keeps 3 % of what normalising would make of it
+WORTH_TELLING = 0.1  # of the BN channels
 
 
 def take_inventory(backbone: Backbone) -> dict[str, Any]:
@@ -23,11 +25,13 @@ def take_inventory(backbone: Backbone) -> dict[str, Any]:
     of definition. flops: of one image, a multiplication and an addition counting two, of matrix products and
     convolutions. measured_embedding_size: numbers that one image gives. deterministic: the same images twice give the
     same bits. batch_difference: largest relative distance of an image's embedding alone from that in a batch, None
-    where embeddings are not finite; the backbone is independent_of_batch where it is rounding. warnings: what an
-    auditor should know before reading signals. bn_eps_assumed: the eps is the architecture's since neither file nor
-    configuration tells it. eps_cosine: smallest cosine of an embedding of noise to that with twice the eps, None
-    without BN and where embeddings are not finite. near_silent_channels: those whose variance is at most 10 eps, so
-    that eps decides about them.
+    where embeddings are not finite; the backbone is independent_of_batch where it is rounding. noise_spread: largest
+    relative distance between embeddings of different images, None likewise. silent_channels: share of the BN channels
+    that are dead, None without any. not_finite: names of weights and statistics that hold NaN or infinity. warnings:
+    what an auditor should know before reading signals. bn_eps_assumed: the eps is the architecture's since neither
+    file nor configuration tells it. eps_cosine: smallest cosine of an embedding of noise to that with twice the eps,
+    None without BN and where embeddings are not finite. near_silent_channels: those whose variance is at most 10 eps,
+    so that eps decides about them.
     """
     layers = _layers(backbone)
     taken = {
@@ -37,8 +41,28 @@ def take_inventory(backbone: Backbone) -> dict[str, Any]:
         **_behaviour(backbone),
         "bn_layers": layers,
         **_eps(backbone),
+        "silent_channels": silent_channels(backbone.net),
+        "not_finite": _not_finite(backbone.net),
     }
     return taken | {"warnings": _warnings(taken)}
+
+
+def silent_channels(backbone: nn.Module) -> float | None:
+    """Share of the BN channels that are dead: their running variance is next to 0 beside the layer's eps.
+
+    None without BN layers. Nothing passes such a channel: what enters it is the same for every face.
+    """
+    try:
+        layers = bn_layers(backbone).values()
+    except NoBatchNormError:
+        return None
+    silent = torch.cat([statistics(layer)[1] <= SILENT * layer.eps for layer in layers])
+    return float(silent.float().mean())
+
+
+def _not_finite(backbone: nn.Module) -> list[str]:
+    """Names of weights and statistics that hold NaN or infinite numbers."""
+    return [name for name, tensor in backbone.state_dict().items() if not bool(torch.isfinite(tensor).all())]
 
 
 def _layers(backbone: Backbone) -> list[dict[str, Any]]:
@@ -99,6 +123,7 @@ def _behaviour(backbone: Backbone) -> dict[str, Any]:
         "flops": counter.get_total_flops(),
         "deterministic": torch.equal(together, again),
         "batch_difference": difference,
+        "noise_spread": _largest_relative_distance(together.flatten(1), together.flatten(1).roll(1, 0)),
         "independent_of_batch": difference is not None and difference <= SAME_ANSWER,
     }
 
@@ -124,6 +149,13 @@ def _warnings(taken: dict[str, Any]) -> list[str]:
         "Embeddings of noise are NaN or infinite: the weights are damaged or were never trained.": (
             taken["batch_difference"] is None
         ),
+        "Embeddings of different images are the same: the network has collapsed, and tells no face from another.": (
+            taken["noise_spread"] is not None and taken["noise_spread"] <= SAME_ANSWER
+        ),
+        f"{len(taken['not_finite'])} weights or statistics hold NaN or infinity "
+        f"({', '.join(taken['not_finite'][:5])}): the file is damaged.": bool(taken["not_finite"]),
+        f"{taken['silent_channels'] or 0:.0%} of the BN channels are dead, their running variance next to 0: nothing "
+        "of an image passes them.": (taken["silent_channels"] or 0) > WORTH_TELLING,
         f"{len(untrained)} BN layers have the statistics of a fresh network ({', '.join(untrained[:5])}): they tell "
         "nothing about training images.": bool(untrained),
         _eps_matters(taken): (

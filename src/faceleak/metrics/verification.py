@@ -25,6 +25,7 @@ IndexArray = NDArray[np.intp]
 MINIMUM_PEOPLE = 10  # with fewer, some resample may draw one person only and have no impostor pair
 _PAIRS_PER_BLOCK = 65_536
 _ROUNDING = 1e-9
+CONSTANT = 1e-4
 
 
 def verification_metrics(same_person: BoolArray, similarity: FloatArray) -> dict[str, float]:
@@ -38,6 +39,20 @@ def verification_metrics(same_person: BoolArray, similarity: FloatArray) -> dict
         "verification_auc": auc(similarity, same_person),
         "tar_at_far_0.1pct": tpr_at_fpr(similarity, same_person, 0.001),
     }
+
+
+def embedding_metrics(embeddings: FloatArray) -> dict[str, float]:
+    """Return how much embeddings (n, d) differ from face to face.
+
+    `embedding_spread`: root mean square distance from their mean, relative to their length; 0 where all are the same.
+    `constant_dimensions`: share of the d numbers that vary by less than 1e-4 of what they would if all varied alike.
+    """
+    rows = embeddings.astype(np.float64)
+    length = np.sqrt((rows**2).sum(axis=1).mean())
+    variances = rows.var(axis=0)
+    constant = np.sqrt(variances) <= CONSTANT * max(length, np.finfo(float).tiny) / np.sqrt(rows.shape[1])
+    spread = np.sqrt(variances.sum()) / length if length > 0 else 0.0
+    return {"embedding_spread": float(spread), "constant_dimensions": float(constant.mean())}
 
 
 def verification_auc_interval(

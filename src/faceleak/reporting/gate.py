@@ -8,10 +8,12 @@ from typing import Any
 from faceleak.errors import FaceleakError
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.options import PolicyOptions
+from faceleak.reporting.verdict import read_utility
 from faceleak.trees import flatten
 
 Numbers = Mapping[str, Mapping[str, float | None]]  # variant → `<stage>/…/<metric>` → value
 NEAREST = 5
+UTILITY = "utility/"
 
 
 class GateError(FaceleakError):
@@ -47,12 +49,17 @@ def _same(one: float | None, other: float | None) -> bool:
 def judge_policies(policies: Sequence[PolicyOptions], numbers: Numbers) -> list[dict[str, Any]]:
     """Judge each policy: its settings, value (None where it could not be measured), passed, and verdict, a sentence.
 
-    A policy whose number could not be measured is violated. Raises GateError where there are no numbers at all, or no
-    such variant or metric, naming the nearest ones.
+    A policy whose number could not be measured is violated, and so is one about a backbone that does not work
+    (`verdict.read_utility`), whatever its number: nothing leaks out of it since nothing is in it. Raises GateError
+    where there are no numbers at all, or no such variant or metric, naming the nearest ones.
     """
     if not numbers:
         raise GateError("There are no results to judge. Run an audit first: kedro run --pipelines=attack.")
-    return [_judge(policy, _value(policy, numbers)) for policy in policies]
+    return [_judge(policy, _value(policy, numbers), _useless(numbers[policy.variant])) for policy in policies]
+
+
+def _useless(of_variant: Mapping[str, float | None]) -> str | None:
+    return read_utility({name.removeprefix(UTILITY): value for name, value in of_variant.items()})
 
 
 def _value(policy: PolicyOptions, numbers: Numbers) -> float | None:
@@ -76,11 +83,12 @@ def _near(name: str, known: Mapping[str, Any]) -> str:
     return f"Nearest: {', '.join(near)}."
 
 
-def _judge(policy: PolicyOptions, value: float | None) -> dict[str, Any]:
+def _judge(policy: PolicyOptions, value: float | None, useless: str | None) -> dict[str, Any]:
     high, low = policy.at_most, policy.at_least
-    passed = value is not None and (high is None or value <= high) and (low is None or value >= low)
+    passed = useless is None and value is not None and (high is None or value <= high) and (low is None or value >= low)
     found = "could not be measured" if value is None else f"is {value:.6g}"
-    verdict = f"{policy.metric} of {policy.variant} {found}; allowed is {_allowed(policy)}. {policy.reason}"
+    though = "" if useless is None else f", but {useless}"
+    verdict = f"{policy.metric} of {policy.variant} {found}; allowed is {_allowed(policy)}{though}. {policy.reason}"
     return {**policy.model_dump(mode="json"), "value": value, "passed": passed, "verdict": verdict}
 
 

@@ -48,7 +48,7 @@ def _of_variant(variant: str, stages: Tree) -> str:
         for population in reversed(POPULATIONS)
     }
     lines = [
-        f"**{variant}, {words(population)}**: {read_membership(membership, population)}"
+        f"**{variant}, {words(population)}**: {read_membership(membership, population, utility=stages.get('utility'))}"
         for population, measured in populations.items()
         if measured
     ]

@@ -38,8 +38,8 @@ def summary_words(stages: Tree) -> dict[str, str]:
     """The strongest attack, and whether the variant leaks, as far as they were measured."""
     if (strongest := strongest_attack(stages)) is None:
         return {}
-    verdict = read_membership(stages["membership"], _population(stages)).partition(":")[0]
-    return {"strongest_attack": strongest[0], "verdict": verdict}
+    reading = read_membership(stages["membership"], _population(stages), utility=stages.get("utility"))
+    return {"strongest_attack": strongest[0], "verdict": reading.verdict}
 
 
 def strongest_attack(stages: Tree) -> tuple[str, Tree] | None:

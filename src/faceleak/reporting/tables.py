@@ -72,7 +72,7 @@ def headline_tables(metrics: Mapping[str, Tree]) -> list[Table]:
     blind = _blind_baseline(metrics)
     for variant, stages in metrics.items():
         if "membership" in stages:
-            tables.append(_membership_table(variant, stages["membership"], blind))
+            tables.append(_membership_table(variant, stages["membership"], blind, stages.get("utility")))
         if "upper_bound" in stages:
             tables.append(_upper_bound_table(variant, stages["upper_bound"]))
     for variant, stages in metrics.items():
@@ -144,7 +144,7 @@ def _upper_bound_table(variant: str, attacks: Tree) -> Table:
     return table
 
 
-def _membership_table(variant: str, membership: Tree, blind: Tree) -> Table:
+def _membership_table(variant: str, membership: Tree, blind: Tree, utility: Tree | None) -> Table:
     table = _attacks_table(f"Membership inference: {variant}")
     readings = []
     for population in (*POPULATIONS, *SETTINGS):
@@ -153,7 +153,7 @@ def _membership_table(variant: str, membership: Tree, blind: Tree) -> Table:
             continue
         if population in POPULATIONS:
             _add_attacks(table, population, measured)
-        verdict, _, reason = read_membership(membership, population, blind.get(population)).partition(": ")
+        verdict, reason = read_membership(membership, population, blind.get(population), utility)
         readings.append(Text.assemble(f"{population}: ", (verdict, VERDICT_STYLES[verdict]), f": {reason}."))
     table.caption = Text("\n").join(readings)
     return table

@@ -1,7 +1,7 @@
 """One line of plain reading: what membership metrics say about a population, and what they do not."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -9,24 +9,58 @@ from faceleak.metrics.detectable import smallest_detectable_auc, standard_error_
 from faceleak.metrics.intervals import Interval
 
 Metrics = Mapping[str, Any]
+Verdict = Literal["leaks", "cannot conclude", "no evidence"]
 
 BLIND_PREFIX = "blind_"
 UPPER_BOUND_NOTE = (
     "These attacks take the classification head, which a headless release keeps back: no part of a verdict."
 )
 LARGEST_UNNOTICED_AUC = 0.7  # a sample that may well miss more than this is too small to speak of no evidence
+ROUNDING = 1e-4  # relative distance of embeddings that differ by rounding alone
+MOST = 0.5
 
 
-def read_membership(membership: Mapping[str, Metrics], population: str, blind: Metrics | None = None) -> str:
-    """Say what the attacks on one variant show: `leaks: …`, `cannot conclude: …` or `no evidence: …`.
+class Reading(NamedTuple):
+    """What metrics say, and why."""
+
+    verdict: Verdict
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.reason}"
+
+
+def read_utility(utility: Metrics) -> str | None:
+    """Say why a backbone with these metrics of utility is none that works; None where nothing speaks against it."""
+    faults = "; ".join(_faults(utility))
+    return f"the backbone does not work: {faults}" if faults else None
+
+
+def _faults(utility: Metrics) -> Iterator[str]:
+    if _bound(utility, "embedding_spread") <= ROUNDING:
+        yield "its embeddings do not vary from face to face"
+    elif _bound(utility, "constant_dimensions") > MOST:
+        yield f"{utility['constant_dimensions']:.0%} of an embedding's numbers are the same for every face"
+    if _bound(utility, "silent_channels") > MOST:
+        yield f"{utility['silent_channels']:.0%} of its BN channels are dead: their variance is next to 0"
+    if _low(utility, "verification_auc") <= 0.5:
+        yield f"it recognizes nobody, verification AUC {interval_text(utility, 'verification_auc')} on unseen people"
+
+
+def read_membership(
+    membership: Mapping[str, Metrics], population: str, blind: Metrics | None = None, utility: Metrics | None = None
+) -> Reading:
+    """Say what the attacks on one variant show.
 
     membership: attack → population → metrics as `measure_membership` gives them; blind: those of the blind baseline
-    where `membership` does not hold it. The first of these rules that applies decides:
+    where `membership` does not hold it; utility: the variant's, as far as it was measured. The first of these rules
+    that applies decides:
 
     - cannot conclude, where the blind baseline's interval of the AUC lies above 0.5: it never saw the target, so the
       data alone tells members from non-members;
     - leaks, where an attack's interval lies above 0.5 and that of its advantage over the blind baseline above 0;
     - cannot conclude, where an attack's interval lies above 0.5 and nobody measured the blind baseline beside it;
+    - cannot conclude, where the variant itself does not work (`read_utility`): it has nothing to give away;
     - cannot conclude, where an AUC must be above `LARGEST_UNNOTICED_AUC` for this sample to show it with 80 % power,
       by the 95 % interval of the attack with the highest AUC: too few people;
     - no evidence otherwise, which is no proof that nothing leaks; the smallest AUC that would have been shown is named.
@@ -37,30 +71,39 @@ def read_membership(membership: Mapping[str, Metrics], population: str, blind: M
     attacks = {attack: metrics for attack, metrics in measured.items() if not is_blind(attack)}
     blind = next((metrics for attack, metrics in measured.items() if is_blind(attack)), blind)
     if blind is not None and _low(blind, "auc") > 0.5:
-        return (
-            f"cannot conclude: the blind baseline alone separates members, AUC {interval_text(blind, 'auc')}. It never "
-            "saw the target, so the data gives members away, whatever the target does"
+        return Reading(
+            "cannot conclude",
+            f"the blind baseline alone separates members, AUC {interval_text(blind, 'auc')}. It never saw the target, "
+            "so the data gives members away, whatever the target does",
         )
+    useless = read_utility(utility or {})
     above_chance = {attack: metrics for attack, metrics in attacks.items() if _low(metrics, "auc") > 0.5}
     leaking = {a: metrics for a, metrics in above_chance.items() if _low(metrics, "advantage_over_blind") > 0}
     if leaking:
         attack = max(leaking, key=lambda name: leaking[name]["auc"])
-        return (
-            f"leaks: {attack} has AUC {interval_text(leaking[attack], 'auc')}, "
+        return Reading(
+            "leaks",
+            f"{attack} has AUC {interval_text(leaking[attack], 'auc')}, "
             f"{interval_text(leaking[attack], 'advantage_over_blind', '+.3f')} over the blind baseline"
+            f"{f', though {useless}' if useless else ''}",
         )
     if any("advantage_over_blind" not in metrics for metrics in above_chance.values()):
-        return "cannot conclude: no blind baseline was measured beside the attack, so the data may be what it reads"
+        return Reading(
+            "cannot conclude", "no blind baseline was measured beside the attack, so the data may be what it reads"
+        )
+    if useless:
+        return Reading("cannot conclude", f"{useless}. That attacks on it find nothing says nothing of one that works")
     smallest = _smallest_detectable(attacks)
     if smallest is not None and smallest > LARGEST_UNNOTICED_AUC:
-        return (
-            "cannot conclude: too few people: no attack is above chance and above the blind baseline, but this sample "
-            f"shows an AUC below {smallest:.3f} with less than 80 % power"
+        return Reading(
+            "cannot conclude",
+            "too few people: no attack is above chance and above the blind baseline, but this sample shows an AUC "
+            f"below {smallest:.3f} with less than 80 % power",
         )
-    nothing = "no evidence: no attack is above chance and above the blind baseline by more than its interval"
-    if smallest is None:
-        return nothing
-    return f"{nothing}. With 80 % power, this sample would have shown an AUC of {smallest:.3f} or more"
+    nothing = "no attack is above chance and above the blind baseline by more than its interval"
+    if smallest is not None:
+        nothing += f". With 80 % power, this sample would have shown an AUC of {smallest:.3f} or more"
+    return Reading("no evidence", nothing)
 
 
 def _smallest_detectable(attacks: Mapping[str, Metrics]) -> float | None:

@@ -5,9 +5,19 @@ import pytest
 from faceleak.membership.options import MembershipOptions
 from faceleak.reporting.audit.document import make_audit
 from faceleak.reporting.audit.first_page import summarise
+from faceleak.reporting.audit.model_card import model_card
 from faceleak.reporting.audit.parts import Missing
 from faceleak.reporting.verdict import UPPER_BOUND_NOTE
-from tests.reporting.audit.conftest import NOTHING_FOUND, attack, membership, reconstruction, step, write_json
+from tests.reporting.audit.conftest import (
+    NOTHING_FOUND,
+    attack,
+    membership,
+    reconstruction,
+    step,
+    with_bounds,
+    write_everything,
+    write_json,
+)
 
 
 def summary(evidence_of, folder, found, drawn=None, **changes):
@@ -52,6 +62,29 @@ def test_nothing_found_is_no_certificate(evidence_of, tmp_path):
     assert page.verdict == "no evidence"
     assert "That is no certificate." in " ".join(page.meaning)
     assert not [action for action in page.actions if "personal data" in action.text]
+
+
+def test_a_target_that_recognizes_nobody_allows_no_conclusion_in_either_stage(evidence_of, tmp_path):
+    collapsed = with_bounds("verification_auc", 0.5) | {"embedding_spread": 0.0}
+    write_json(tmp_path / "08_reporting", "utility_metrics.json", {"undefended": {"utility": collapsed}})
+    page = summary(evidence_of, tmp_path, NOTHING_FOUND, reconstruction(0.06, 0.05))
+    assert verdicts(page) == ["cannot conclude", "cannot conclude"]
+    why = "the backbone does not work: its embeddings do not vary from face to face; it recognizes nobody"
+    assert all(why in reason for answer in page.answers for reason in answer.reasons)
+    assert any("reconstruction by" in reason for reason in page.answers[0].reasons)
+    assert any(action.text.startswith(f"Find out why {why}") for action in page.actions)
+    written = make_audit(evidence_of(tmp_path))
+    assert why in model_card(written)
+    assert why in written.model_dump_json()
+
+
+def test_a_run_without_stage_2_is_reported_whatever_attack_stage_2_would_take(evidence_of, tmp_path):
+    base = evidence_of(tmp_path).configuration.membership
+    kept = {name: attack for name, attack in base.attacks.items() if name not in ("bn_moments", "bavaria")}
+    write_everything(tmp_path)
+    evidence = evidence_of(tmp_path, membership=base.model_copy(update={"attacks": kept}))
+    assert summarise(evidence).verdict == "leaks"
+    assert make_audit(evidence)
 
 
 def test_data_that_gives_members_away_allows_no_conclusion(evidence_of, tmp_path):

@@ -104,7 +104,11 @@ def measure_verification(
     interval = verification.verification_auc_interval(
         same_person, similarity, identities[first], identities[second], bootstrap
     )
-    return verification.verification_metrics(same_person, similarity) | interval.named("verification_auc")
+    return (
+        verification.verification_metrics(same_person, similarity)
+        | interval.named("verification_auc")
+        | verification.embedding_metrics(embeddings)
+    )
 
 
 def read_unseen_pairs(store: FaceStore, splits: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -157,6 +161,8 @@ def measure_utility(
 
     With `target.utility.pairs`, the accuracy by LFW's protocol besides.
     """
+    from faceleak.reporting.verdict import read_utility
+
     pairs = read_unseen_pairs(store, splits, options.utility.pairs) if options.utility.pairs else None
     people = with_role(splits, "unseen_identity")[["image_id", "identity"]]
     measure = partial(
@@ -173,6 +179,8 @@ def measure_utility(
         variant, _, undoing = view.partition("+")
         name = f"utility_after_{undoing}" if undoing else "utility"
         utilities.setdefault(variant, {})[name] = measured
+        if useless := read_utility(measured):
+            log.warning("%s: %s. Nothing can be concluded from attacks on it that find nothing.", view, useless)
     return utilities
 
 
@@ -185,11 +193,17 @@ def measure_backbone(
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
 ) -> dict[str, float]:
-    """Verification of one backbone on images of people (image_id, identity); on LFW's pairs too where there are any."""
+    """Verification of one backbone on images of people (image_id, identity); on LFW's pairs too where there are any.
+
+    Besides, what shows that it does not work at all: how much embeddings vary, and the share of dead BN channels.
+    """
     from faceleak.backbones.embedding import embed
+    from faceleak.backbones.inventory import silent_channels
 
     embeddings = embed(backbone, store, people["image_id"], compute)
     measured = measure_verification(embeddings, people["identity"].to_numpy(), maximum_pairs, bootstrap)
+    if (silent := silent_channels(backbone.net)) is not None:
+        measured["silent_channels"] = silent
     if pairs is not None:
         measured |= measure_lfw_accuracy(backbone, store, pairs, bootstrap, compute)
     return measured

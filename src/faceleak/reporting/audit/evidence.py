@@ -88,6 +88,11 @@ class Evidence:
         return self.stage("membership_metrics.json", UPPER_BOUND)
 
     @cached_property
+    def utility(self) -> Tree:
+        """What the target is worth on people whom it never saw."""
+        return self.stage("utility_metrics.json", "utility")
+
+    @cached_property
     def blind(self) -> Tree:
         """The blind baseline: population → metrics."""
         return next((dict(found) for attack, found in self.membership.items() if is_blind(attack)), {})

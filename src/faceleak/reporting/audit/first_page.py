@@ -11,6 +11,7 @@ from faceleak.reporting.audit.summary import Action, Answer, Code, Summary, weig
 from faceleak.reporting.audit.untested import untested
 from faceleak.reporting.roles import count_roles
 from faceleak.reporting.style import words
+from faceleak.reporting.verdict import read_utility
 from faceleak.words import counted
 
 WHO = {
@@ -127,6 +128,8 @@ def _after(verdict: Code, evidence: Evidence) -> Iterator[Action]:
             yield from best_variants(evidence)
         else:
             yield Action(text="Compare defences before a release:", command=evidence.command("defense"))
+    elif verdict == "cannot conclude" and (useless := read_utility(evidence.utility)):
+        yield Action(text=f"Find out why {useless}. Check weights, preprocessing and alignment, then audit again.")
     elif verdict == "cannot conclude":
         yield Action(text="Audit again with more people, and with non-members photographed like the members.")
     else:

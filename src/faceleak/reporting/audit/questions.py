@@ -10,7 +10,7 @@ from faceleak.reporting.audit.strongest import strongest
 from faceleak.reporting.audit.summary import Answer, Code, Finding, weightiest
 from faceleak.reporting.audit.worst_person import worst_person
 from faceleak.reporting.style import words
-from faceleak.reporting.verdict import interval_text, read_membership
+from faceleak.reporting.verdict import interval_text, read_membership, read_utility
 
 QUESTIONS: dict[str, tuple[tuple[AttackAccess, ...], str]] = {
     "Can personal data be extracted from the model?": (
@@ -53,16 +53,11 @@ def _answer(evidence: Evidence, question: str, accesses: tuple[AttackAccess, ...
 
 
 def _membership_readings(evidence: Evidence, attacks: dict[str, Any]) -> list[tuple[Code, str]]:
-    found = []
+    found: list[tuple[Code, str]] = []
     for population in dict.fromkeys(name for populations in attacks.values() for name in populations):
-        code, _, reason = read_membership(attacks, population, evidence.blind.get(population)).partition(": ")
-        found.append((_code(code), f"{words(population)}: {reason}."))
+        code, reason = read_membership(attacks, population, evidence.blind.get(population), evidence.utility)
+        found.append((code, f"{words(population)}: {reason}."))
     return found
-
-
-def _code(verdict: str) -> Code:
-    codes: dict[str, Code] = {"leaks": "leaks", "cannot conclude": "cannot conclude", "no evidence": "no evidence"}
-    return codes[verdict]
 
 
 def _membership_findings(attacks: dict[str, Any]) -> list[Finding]:
@@ -94,6 +89,7 @@ def _without_target(evidence: Evidence, attack: str) -> float | None:
 
 def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> list[tuple[Code, str]]:
     found: list[tuple[Code, str]] = []
+    useless = read_utility(evidence.utility)
     for attack, numbers in _optimised(evidence, accesses).items():
         told = interval_text(numbers, "match_advantage", "+.3f")
         low, without = measured(numbers, "match_advantage").low, _without_target(evidence, attack)
@@ -103,6 +99,8 @@ def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, .
             found.append(("cannot conclude", f"reconstruction by {attack}: no interval of the match advantage."))
         elif low > 0:
             found.append(("leaks", f"reconstruction by {attack}: faces match members more than controls, by {told}."))
+        elif useless:
+            found.append(("cannot conclude", f"reconstruction by {attack}: {useless}."))
         else:
             found.append(("no evidence", f"reconstruction by {attack}: match advantage {told}, which includes 0."))
     return found

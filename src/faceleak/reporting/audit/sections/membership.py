@@ -45,7 +45,7 @@ def _populations(evidence: Evidence) -> list[str]:
 def _readings(evidence: Evidence) -> Table:
     rows = []
     for population in _populations(evidence):
-        verdict, _, reason = read_membership(evidence.membership, population).partition(": ")
+        verdict, reason = read_membership(evidence.membership, population, utility=evidence.utility)
         rows.append((words(population), verdict, f"{reason}."))
     return Table(
         caption="What the numbers mean, by the population that members are compared with",

@@ -64,10 +64,9 @@ def _inventory(evidence: Evidence) -> list[Block]:
 
 
 def _utility(evidence: Evidence) -> Block:
-    utility = evidence.stage("utility_metrics.json", "utility")
-    if not utility:
+    if not evidence.utility:
         return evidence.missing("The target's accuracy", "utility_metrics.json")
-    return metric_table({UNDEFENDED: utility}, "variant", "Recognition of people whom the target never saw")
+    return metric_table({UNDEFENDED: evidence.utility}, "variant", "Recognition of people whom the target never saw")
 
 
 def _preprocessing(evidence: Evidence) -> list[Block]:
