@@ -7,7 +7,7 @@ from torch import nn
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers
-from faceleak.backbones.inventory import take_inventory
+from faceleak.backbones.inventory import faults, take_inventory
 
 from .silent import nearly_silent
 
@@ -195,3 +195,13 @@ def test_weights_that_are_not_finite_are_named(tiny_backbone):
     inventory = take_inventory(tiny_backbone)
     assert inventory["not_finite"] == ["conv1.weight"]
     assert any("hold NaN or infinity (conv1.weight): the file is damaged" in told for told in inventory["warnings"])
+
+
+def test_faults_are_those_that_keep_a_backbone_from_telling_faces_apart(tiny_backbone):
+    assert faults(tiny_backbone) == []
+    without = backbone_of(tiny_backbone, nn.Flatten(), nn.Linear(3 * 32 * 32, 16))
+    assert faults(without) == []  # no BN layer is no fault
+    with torch.no_grad():
+        without.net[1].weight.zero_()
+    (told,) = faults(without)
+    assert told.startswith("Embeddings of different images are the same")

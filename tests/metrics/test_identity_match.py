@@ -3,7 +3,7 @@ import pytest
 
 from faceleak.metrics import identity_match
 from faceleak.metrics.gallery import Gallery, build_gallery
-from faceleak.metrics.identity_match import measure_panel
+from faceleak.metrics.identity_match import measure_panel, measure_photographs
 from faceleak.metrics.judge import Judge, Panel
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
@@ -214,3 +214,18 @@ def test_a_panel_tells_what_each_evaluator_says_and_what_a_resembling_one_adds()
 def test_without_a_resembling_evaluator_there_is_no_gap():
     panel = Panel({"first": judge()}, {"first": judge(0.3)}, ("first",))
     assert "resembling_gap" not in measure_panel({"first": faces({0: 0.9}, {1: 0.9})}, panel, OPTIONS)
+
+
+def test_what_judges_make_of_photographs_by_hand():
+    judge = Judge(MEMBERS, CONTROLS, frozenset({"m0"}), 0.5)
+    panel = Panel({"first": judge, "second": judge}, {"first": judge, "second": judge}, ("first", "second"))
+    photographs = faces({0: 0.9}, {1: 0.8}, {0: 0.7}, {2: 0.3}, {0: 0.9})
+    people = np.array(["m0", "m1", "m1", "m2", "somebody else"])  # found; found; m0 instead; nobody; not in the gallery
+    by_both = dict.fromkeys(("first", "second"), photographs)
+    measured = measure_photographs(by_both, people, panel, OPTIONS)
+    assert measured["photograph_match_rate"] == 2 / 4
+    assert measured["photograph_match_rate_ci_low"] <= 0.16  # Wilson's of 2 of 4: 0.150
+    assert measured["photograph_match_rate_ci_high"] >= 0.84
+    blind = measure_photographs(by_both | {"second": faces(*[{}] * 5)}, people, panel, OPTIONS)
+    assert blind["photograph_match_rate"] == 0  # one judge who recognizes nobody is enough: all have to agree
+    assert measure_photographs(by_both, np.array(["x"] * 5), panel, OPTIONS) == {}

@@ -159,3 +159,12 @@ def test_what_cannot_be_judged_is_refused():
     table.loc[[0, 3], "tpr_at_fpr_1pct"] = float("nan")
     with pytest.raises(ReportingError, match="2 of 12 points have no tpr_at_fpr_1pct"):
         recommend(table, goal(0.05, metric="tpr_at_fpr_1pct"))
+
+
+def test_nothing_is_recommended_for_a_target_that_recognizes_nobody():
+    points = points_of({"undefended": (0.5, 0.5, 0.5, 0.5), "clip": (0.5, 0.5, 0.5, 0.5)})
+    points["utility_ci_low"], points["utility_ci_high"] = 0.49, 0.51
+    assert answer(recommend(points, goal(0.75))) == (
+        "Nothing can be recommended for the undefended target: the backbone does not work: it recognizes nobody, "
+        "verification AUC 0.500 [0.490, 0.510] on unseen people."
+    )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from faceleak.backbones.architectures import assumes_eps
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import NoBatchNormError, batch_norms, bn_layers, reading, statistics, with_eps
+from faceleak.backbones.batch_norm import batch_norms, reading, statistics, with_eps
 
 PROBES = 4  # images of noise that are passed
 NEAR = 10  # times eps: the variance of a channel that eps decides about
@@ -52,12 +52,8 @@ def silent_channels(backbone: nn.Module) -> float | None:
 
     None without BN layers. Nothing passes such a channel: what enters it is the same for every face.
     """
-    try:
-        layers = bn_layers(backbone).values()
-    except NoBatchNormError:
-        return None
-    silent = torch.cat([statistics(layer)[1] <= SILENT * layer.eps for layer in layers])
-    return float(silent.float().mean())
+    silent = [statistics(layer)[1] <= SILENT * layer.eps for layer in batch_norms(backbone).values()]
+    return float(torch.cat(silent).float().mean()) if silent else None
 
 
 def _not_finite(backbone: nn.Module) -> list[str]:
@@ -135,6 +131,30 @@ def _largest_relative_distance(rows: Tensor, others: Tensor) -> float | None:
     return float(largest) if torch.isfinite(largest) else None
 
 
+def faults(backbone: Backbone) -> list[str]:
+    """Say what keeps a backbone from telling faces apart, as far as images of noise and its weights show it."""
+    silent, damaged = silent_channels(backbone.net), _not_finite(backbone.net)
+    return _faults({**_behaviour(backbone), "silent_channels": silent, "not_finite": damaged})
+
+
+def _faults(taken: dict[str, Any]) -> list[str]:
+    spread, silent, damaged = taken["noise_spread"], taken["silent_channels"] or 0, taken["not_finite"]
+    findings = {
+        "Embeddings of noise are NaN or infinite: the weights are damaged or were never trained.": (
+            taken["batch_difference"] is None
+        ),
+        "Embeddings of different images are the same: the network has collapsed, and tells no face from another.": (
+            spread is not None and spread <= SAME_ANSWER
+        ),
+        f"{len(damaged)} weights or statistics hold NaN or infinity ({', '.join(damaged[:5])}): the file is damaged.": (
+            bool(damaged)
+        ),
+        f"{silent:.0%} of the BN channels are dead, their running variance next to 0: nothing of an image passes "
+        "them.": silent > WORTH_TELLING,
+    }
+    return [words for words, found in findings.items() if found]
+
+
 def _warnings(taken: dict[str, Any]) -> list[str]:
     stated, measured = taken["embedding_size"], taken["measured_embedding_size"]
     untrained = [layer["name"] for layer in taken["bn_layers"] if not layer["statistics_trained"]]
@@ -146,16 +166,6 @@ def _warnings(taken: dict[str, Any]) -> list[str]:
         "An image has another embedding in a batch than alone, so scores depend on what is read with it.": (
             taken["batch_difference"] is not None and not taken["independent_of_batch"]
         ),
-        "Embeddings of noise are NaN or infinite: the weights are damaged or were never trained.": (
-            taken["batch_difference"] is None
-        ),
-        "Embeddings of different images are the same: the network has collapsed, and tells no face from another.": (
-            taken["noise_spread"] is not None and taken["noise_spread"] <= SAME_ANSWER
-        ),
-        f"{len(taken['not_finite'])} weights or statistics hold NaN or infinity "
-        f"({', '.join(taken['not_finite'][:5])}): the file is damaged.": bool(taken["not_finite"]),
-        f"{taken['silent_channels'] or 0:.0%} of the BN channels are dead, their running variance next to 0: nothing "
-        "of an image passes them.": (taken["silent_channels"] or 0) > WORTH_TELLING,
         f"{len(untrained)} BN layers have the statistics of a fresh network ({', '.join(untrained[:5])}): they tell "
         "nothing about training images.": bool(untrained),
         _eps_matters(taken): (
@@ -165,7 +175,7 @@ def _warnings(taken: dict[str, Any]) -> list[str]:
             not taken["bn_layers"]
         ),
     }
-    return [words for words, found in findings.items() if found]
+    return [*(words for words, found in findings.items() if found), *_faults(taken)]
 
 
 def _eps_matters(taken: dict[str, Any]) -> str:

@@ -48,6 +48,27 @@ def measure_panel(
     return {**together, "evaluators": alone}
 
 
+def measure_photographs(
+    embeddings: Mapping[str, FloatArray], identities: NDArray[Any], panel: Panel, options: BootstrapOptions
+) -> dict[str, float]:
+    """Measure how well the independent judges recognize members in photographs: `photograph_match_rate`, in 0…1.
+
+    embeddings: evaluator → (n, d), a photograph each, other ones than the gallery is made of; identities: (n,). It is
+    the share in which the judges find the right person, among the people of the gallery, with its interval: what faces
+    as good as photographs would reach. Empty where no photograph shows anybody of the gallery. Where it is near 0, that
+    nobody is found in reconstructions says nothing.
+    """
+    judges = [panel.judges[name] for name in panel.independent]
+    known = np.isin(identities, judges[0].members.identities)
+    if not known.any():
+        return {}
+    found = find_members([embeddings[name][known] for name in panel.independent], judges)
+    right = found.matches & (judges[0].members.identities[found.person] == identities[known])
+    people = np.unique(identities[known], return_inverse=True)[1]
+    resampled = _mean_interval(right.astype(float), people, options, 0.0)
+    return enclosing(resampled, wilson_interval(right, options.level)).named("photograph_match_rate")
+
+
 def _resembling_gap(embeddings: Mapping[str, FloatArray], panel: Panel, options: BootstrapOptions) -> Interval:
     def rate(names: Sequence[str]) -> FloatArray:
         found = [find_members([embeddings[name]], [panel.judges[name]]).matches for name in names]

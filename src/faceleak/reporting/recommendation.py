@@ -7,7 +7,7 @@ import pandas as pd
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.privacy_points import ACCESSES, Row, by_access, checked, records, strongest_attackers
-from faceleak.reporting.verdict import interval_text
+from faceleak.reporting.verdict import interval_text, read_utility
 
 METRICS = {"tpr_at_fpr_1pct": "TPR at 1 % FPR", "attack_auc": "AUC"}
 PERTURBATION = "bn_perturbation"
@@ -32,7 +32,8 @@ def recommend(points: pd.DataFrame, goal: Goal) -> str:
 
     points: as `privacy_points.collect` gives them, with the variant `undefended`, against which utility is lost. Of a
     variant's attackers the one with the highest `goal.metric` counts. The goal is reached or not by the number itself;
-    where its interval says otherwise, the text says so. Where variants of `bn_perturbation` were compared, the text
+    where its interval says otherwise, the text says so. Nothing is recommended where the undefended target recognizes
+    nobody. Where variants of `bn_perturbation` were compared, the text
     also says whether they help against an adaptive attacker.
 
     Raises ReportingError as `privacy_points.checked` does, and where an access lacks `undefended` or points lack the
@@ -75,15 +76,18 @@ def _with_loss(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _choice(rows: pd.DataFrame, goal: Goal) -> str:
+    undefended = records(rows[rows["variant"] == UNDEFENDED])[0]
+    ends = ("", "_ci_low", "_ci_high")
+    if useless := read_utility({f"verification_auc{end}": undefended.get(f"utility{end}") for end in ends}):
+        return f"Nothing can be recommended for the undefended target: {useless}."
     judged = records(strongest_attackers(rows, goal.metric))
     reaching = [row for row in judged if row[goal.metric] <= goal.at_most]
     affordable = [row for row in judged if row["loss"] <= goal.utility_loss]  # the undefended one at least
     nearest = min(affordable, key=lambda row: (row[goal.metric], row["loss"]))
     within = f"ithin that loss, `{nearest['variant']}` comes nearest: {_standing(nearest, goal)}."
     if reaching:
-        undefended = [row for row in reaching if row["variant"] == UNDEFENDED]
-        if undefended:
-            return f"No defence is needed: the undefended target reaches the goal, {_leak(undefended[0], goal)}."
+        if needed_none := [row for row in reaching if row["variant"] == UNDEFENDED]:
+            return f"No defence is needed: the undefended target reaches the goal, {_leak(needed_none[0], goal)}."
         cheapest = min(reaching, key=lambda row: (row["loss"], row[goal.metric]))
         if cheapest["loss"] <= goal.utility_loss:
             return f"`{cheapest['variant']}` reaches the goal at the least cost: {_standing(cheapest, goal)}."

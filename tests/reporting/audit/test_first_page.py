@@ -78,6 +78,17 @@ def test_a_target_that_recognizes_nobody_allows_no_conclusion_in_either_stage(ev
     assert why in written.model_dump_json()
 
 
+@pytest.mark.parametrize(("found", "verdict"), [(0.9, "no evidence"), (0.02, "cannot conclude")])
+def test_judges_who_do_not_know_members_in_photographs_allow_no_conclusion(evidence_of, tmp_path, found, verdict):
+    drawn = reconstruction(0.06, 0.05)
+    steps = drawn["undefended"]["reconstruction"]["bn_moments_partial_knowledge"]
+    steps["optimised"] |= with_bounds("photograph_match_rate", found)
+    page = summary(evidence_of, tmp_path, NOTHING_FOUND, drawn)
+    assert verdicts(page) == [verdict, "no evidence"]
+    told = "the judges find members in 0.020 [0.000, 0.040] of real photographs of them"
+    assert (told in page.answers[0].reasons[0]) == (verdict == "cannot conclude")
+
+
 def test_a_run_without_stage_2_is_reported_whatever_attack_stage_2_would_take(evidence_of, tmp_path):
     base = evidence_of(tmp_path).configuration.membership
     kept = {name: attack for name, attack in base.attacks.items() if name not in ("bn_moments", "bavaria")}

@@ -15,6 +15,7 @@ from faceleak.membership.attackers import UNDEFENDED, AttackerName
 from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.membership.stacking import stack
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines.target.nodes import tell_faults
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def train_references(
     from faceleak.backbones.training import train_backbones
 
     pieces = reference_pieces(store, reference_splits, options, compute)
-    return dict(zip([piece.name for piece in pieces], train_backbones(pieces, compute), strict=True))
+    return tell_faults(dict(zip([piece.name for piece in pieces], train_backbones(pieces, compute), strict=True)))
 
 
 def read_reference_signals(

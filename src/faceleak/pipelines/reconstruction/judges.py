@@ -8,6 +8,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.stacking import stack
+from faceleak.pipelines.target.nodes import tell_faults
 from faceleak.reconstruction.options import ReconstructionOptions
 
 
@@ -42,7 +43,7 @@ def train_evaluators(
     from faceleak.backbones.training import train_backbones
 
     train_backbones(evaluator_pieces(store, splits, options, compute), compute)
-    return {name: get_evaluator(name, store, splits, options, compute) for name in options.evaluators}
+    return tell_faults({name: get_evaluator(name, store, splits, options, compute) for name in options.evaluators})
 
 
 def get_evaluator(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from faceleak.compute import ComputeOptions
@@ -122,23 +123,26 @@ def measure_reconstruction(
 ) -> dict[str, dict[str, Any]]:
     """Judge every step of every encounter: variant → reconstruction → attack → step → metric.
 
-    KID is by the first independent evaluator.
+    KID is by the first independent evaluator. What the judges make of real photographs stands beside every step.
     """
     from faceleak.membership.attackers import parse_encounter, suffix_of
     from faceleak.membership.scoring import model_name
     from faceleak.metrics.face_sets import measure_kid, photograph_sets
-    from faceleak.metrics.identity_match import measure_panel
+    from faceleak.metrics.identity_match import measure_panel, measure_photographs
     from faceleak.metrics.judge import make_panel
 
     shown, first = parts(people, "evaluator"), options.independent[0]
     panel, sets = make_panel(shown, options.independent, options.far), photograph_sets(shown[first], bootstrap)
+    members = {name: with_role(shown[name], "member") for name in options.independent}
+    of_members = {name: np.stack(rows["embedding"].to_list()) for name, rows in members.items()}
+    photographs = measure_photographs(of_members, members[first]["identity"].to_numpy(), panel, bootstrap)
     attack = model_name(options.search.attack, options.search.threat_model)
     metrics: dict[str, dict[str, Any]] = {}
     for name, of_step in _by_step(embeddings).items():
         meeting_name, _, step = name.rpartition("/")
         variant, attacker = parse_encounter(meeting_name)
         measured = metrics.setdefault(variant, {"reconstruction": {}})["reconstruction"]
-        judged = measure_panel(of_step, panel, bootstrap) | measure_kid(of_step[first], sets)
+        judged = measure_panel(of_step, panel, bootstrap) | measure_kid(of_step[first], sets) | photographs
         measured.setdefault(f"{attack}{suffix_of(attacker)}", {})[step] = judged
     return metrics
 

@@ -64,6 +64,16 @@ def inspect_target(target: Any) -> dict[str, Any]:
     return inventory
 
 
+def tell_faults(backbones: dict[str, Any]) -> dict[str, Any]:
+    """Return the backbones, after a warning of each that cannot tell faces apart."""
+    from faceleak.backbones.inventory import faults
+
+    for name, backbone in backbones.items():
+        for fault in faults(backbone):
+            log.warning("%s: %s", name, fault)
+    return backbones
+
+
 def compare_preprocessing(
     target: Any,
     store: FaceStore,

@@ -29,6 +29,7 @@ ASKED = {
     "identity_other_images": "Was this person trained on? (with other images of them)",
 }
 TPR = "tpr_at_fpr_1pct"
+JUDGES_KNOW = 0.1  # of real photographs of members: below, faces that were drawn well would go unnoticed too
 WITHOUT_TARGET = "untrained_guided"  # the step of a search guided by a network that learnt nothing
 
 
@@ -87,6 +88,14 @@ def _without_target(evidence: Evidence, attack: str) -> float | None:
     return measured(evidence.reconstruction[attack].get(WITHOUT_TARGET, {}), "match_advantage").low
 
 
+def _judges_are_blind(numbers: dict[str, Any]) -> str | None:
+    """That the judges hardly know members in real photographs; None where they do, or where nobody measured it."""
+    high = measured(numbers, "photograph_match_rate").high
+    if high is None or high > JUDGES_KNOW:
+        return None
+    return f"the judges find members in {interval_text(numbers, 'photograph_match_rate')} of real photographs of them"
+
+
 def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> list[tuple[Code, str]]:
     found: list[tuple[Code, str]] = []
     useless = read_utility(evidence.utility)
@@ -99,6 +108,8 @@ def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, .
             found.append(("cannot conclude", f"reconstruction by {attack}: no interval of the match advantage."))
         elif low > 0:
             found.append(("leaks", f"reconstruction by {attack}: faces match members more than controls, by {told}."))
+        elif (blind := _judges_are_blind(numbers)) is not None:
+            found.append(("cannot conclude", f"reconstruction by {attack}: {blind}."))
         elif useless:
             found.append(("cannot conclude", f"reconstruction by {attack}: {useless}."))
         else:
