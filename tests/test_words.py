@@ -1,4 +1,4 @@
-from faceleak.words import counted
+from faceleak.words import counted, form
 
 
 def test_counts_read_as_english():
@@ -8,3 +8,4 @@ def test_counts_read_as_english():
         "1 person was",
         "2 people were",
     ]
+    assert [form(number, "is", "are") for number in (0, 1, 2)] == ["are", "is", "are"]

@@ -23,6 +23,7 @@ from faceleak.order import in_order, together
 from faceleak.trees import flatten, merge_metrics
 
 STAGES = ("utility_metrics", "membership_metrics", "reconstruction_metrics")
+TARGETED = ("targeted_metrics", "person_image_metrics")
 TUNING = {"tuning_metrics", "tuning_reconstruction_metrics"}
 
 
@@ -237,5 +238,7 @@ class TerminalHooks:
             terminal.show_plan(catalog.load("plan"))
         for name in sorted(made & TUNING):
             terminal.show_tuning(catalog.load(name))
-        if made & {"results", "defense.results", *TUNING}:
+        if made & set(TARGETED):
+            terminal.show_targeted(*(catalog.load(name) if name in made else None for name in TARGETED))
+        if made & {"results", "defense.results", *TUNING, *TARGETED}:
             terminal.show(f"Figures: {self._reports}/*.png    Compare runs in MLflow: make ui")

@@ -66,6 +66,18 @@ def show_tuning(metrics: dict[str, dict[str, Any]]) -> None:
             _console.print(tuning_table(measured))
 
 
+def show_targeted(targeted: dict[str, Any] | None, person_image: dict[str, Any] | None) -> None:
+    """Print what an embedding and what an image gives away, variant by variant, as far as a run has measured it."""
+    from faceleak.reporting.targeted import targeted_tables
+
+    first, second = targeted or {}, person_image or {}
+    for variant in dict.fromkeys([*first, *second]):
+        found = first.get(variant, {}).get("targeted"), second.get(variant, {}).get("person_image")
+        for table in targeted_tables(*found):
+            _console.print()
+            _console.print(table)
+
+
 def show_plan(plan: dict[str, Any]) -> None:
     """Print what an audit will take, kind by kind, and where the machine will not do."""
     from faceleak.reporting.plan import plan_table, rate_lines

@@ -40,9 +40,7 @@ def test_the_inventory_counts_by_hand(tiny_backbone):
         "bn_eps_assumed": True,
         "eps_cosine": pytest.approx(1, abs=1e-3),
         "near_silent_channels": 0,
-        "warnings": [
-            "1 BN layers have the statistics of a fresh network (2): they tell nothing about training images."
-        ],
+        "warnings": ["1 BN layer has the statistics of a fresh network (2), which tell nothing about training images."],
     }
     assert json.loads(json.dumps(inventory)) == inventory
 

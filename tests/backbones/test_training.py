@@ -321,7 +321,7 @@ def test_bfloat16_trains_weights_in_float32(piece, compute):
 
 def test_too_few_people_or_images_are_an_error_before_anything_is_written(piece, images):
     one_person = piece(images=images.head(6), batch_size=2)
-    with pytest.raises(TrainingError, match=r"piece cannot be trained on 6 images of 1 people: .*at least two people"):
+    with pytest.raises(TrainingError, match=r"piece cannot be trained on 6 images of 1 person: .*at least two people"):
         train(one_person)
     few_images = piece(images=images.iloc[[0, 1, 2, 6, 7, 8, 9]])
     with pytest.raises(TrainingError, match=r"7 images of 2 people: .*one batch of 8 images.*lower its batch_size"):

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from faceleak.reporting.checks import ReportingError
-from faceleak.reporting.gate import GateError, gate_lines, join_numbers, judge_policies, require_passed
+from faceleak.reporting.gate import GateError, broken, gate_lines, join_numbers, judge_policies, require_passed
 from faceleak.reporting.options import GateOptions, PolicyOptions
 
 METRIC = "membership/fused_partial_knowledge/unseen_identity/tpr_at_fpr_1pct_ci_low"
@@ -38,7 +38,7 @@ def test_a_violation_says_what_was_found_what_is_allowed_and_why():
     with pytest.raises(GateError) as raised:
         require_passed(judged)
     assert str(raised.value) == (
-        "1 of 2 policies are violated, so the model is not to be released:\n"
+        "1 of 2 policies is violated, so the model is not to be released:\n"
         f"- {METRIC} of undefended is 0.05; allowed is at most 0.01. Nobody is to be recognised."
     )
     violated, passed = gate_lines(judged)
@@ -114,7 +114,20 @@ def test_no_policy_holds_for_a_backbone_that_recognizes_nobody():
     (judged,) = judge_policies([policy(at_most=0.05)], {"undefended": collapsed})
     assert not judged["passed"]
     assert "allowed is at most 0.05, but the backbone does not work: it recognizes nobody" in judged["verdict"]
-    with pytest.raises(GateError, match="1 of 1 policies are violated"):
+    with pytest.raises(GateError, match="1 of 1 policy is violated"):
         require_passed([judged])
     works = collapsed | {"utility/verification_auc_ci_low": 0.8}
     assert judge_policies([policy(at_most=0.05)], {"undefended": works})[0]["passed"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ((0, 2), "0 of 2 policies are violated"),
+        ((1, 1), "1 of 1 policy is violated"),
+        ((1, 2), "1 of 2 policies is violated"),
+        ((2, 3), "2 of 3 policies are violated"),
+    ],
+)
+def test_the_verb_agrees_with_how_many_are_violated(counts, sentence):
+    assert broken(*counts) == sentence

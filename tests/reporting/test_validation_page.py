@@ -63,7 +63,7 @@ def test_the_page_is_well_formed_small_and_needs_no_network(validation):
 def test_the_section_says_who_decided_and_what_was_decoded(validation, decided_by, expected):
     section = validation_section({**validation, "decided_by": decided_by})
     assert expected in section
-    assert "1 of 3 expectations fail" in section
+    assert "1 of 3 expectations fails" in section
     assert "7,000 have the hash" in section
     assert "2,000 were" in section
     assert section.startswith("<section")

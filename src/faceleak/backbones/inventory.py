@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from faceleak.backbones.architectures import assumes_eps
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import batch_norms, reading, statistics, with_eps
+from faceleak.words import counted
 
 PROBES = 4  # images of noise that are passed
 NEAR = 10  # times eps: the variance of a channel that eps decides about
@@ -166,8 +167,8 @@ def _warnings(taken: dict[str, Any]) -> list[str]:
         "An image has another embedding in a batch than alone, so scores depend on what is read with it.": (
             taken["batch_difference"] is not None and not taken["independent_of_batch"]
         ),
-        f"{len(untrained)} BN layers have the statistics of a fresh network ({', '.join(untrained[:5])}): they tell "
-        "nothing about training images.": bool(untrained),
+        f"{counted(len(untrained), 'BN layer has', 'BN layers have')} the statistics of a fresh network "
+        f"({', '.join(untrained[:5])}), which tell nothing about training images.": bool(untrained),
         _eps_matters(taken): (
             taken["bn_eps_assumed"] and taken["eps_cosine"] is not None and taken["eps_cosine"] < EPS_MATTERS
         ),

@@ -15,6 +15,7 @@ from faceleak.compute import ComputeOptions, pick_device, training_dtype
 from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.pieces import code_version, fingerprint
+from faceleak.words import counted
 
 HASHED = ["sha256", "identity"]
 
@@ -91,7 +92,8 @@ class TrainingPiece:
         people, images = self.images["identity"].nunique(), len(self.images)
         if people < 2 or images < self.options.batch_size:
             raise TrainingError(
-                f"{self.name} cannot be trained on {images} images of {people} people: it takes at least two people "
+                f"{self.name} cannot be trained on {counted(images, 'image')} of "
+                f"{counted(people, 'person', 'people')}: it takes at least two people "
                 f"and one batch of {self.options.batch_size} images. Give it more people, or lower its batch_size."
             )
         if self.options.batch_size % self.compute.training_processes:

@@ -28,6 +28,7 @@ from faceleak.reporting.style import (
 )
 from faceleak.reporting.tables import results_table
 from faceleak.reporting.verdict import interval_text, is_blind, read_membership
+from faceleak.words import counted
 
 Metrics = Mapping[str, Any]
 Tree = Mapping[str, Mapping[str, Metrics]]
@@ -174,11 +175,12 @@ def _row(tree: Tree, name: str, population: str, upper_bounds: Collection[str]) 
 
 def _counted(metrics: Metrics, population: str) -> str:
     """A sentence on how much was measured."""
-    units = "people" if population.startswith("identity") else "images"
+    units = ("person", "people") if population.startswith("identity") else ("image", "images")
     targets = int(metrics.get("targets", 1))
     over = f"Means over {targets} targets, each" if targets > 1 else "One target,"
-    members, non_members = (f"{metrics[name]:,.0f}" for name in ("members", "non_members"))
-    return f"{over} with {members} {units} of members and {non_members} of non-members; intervals in brackets."
+    members, non_members = (round(metrics[name]) for name in ("members", "non_members"))
+    shown = f"{counted(members, *units)} of members and {non_members:,} of non-members"
+    return f"{over} with {shown}; intervals in brackets."
 
 
 def _draw_panel(

@@ -10,6 +10,7 @@ from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.options import PolicyOptions
 from faceleak.reporting.verdict import read_utility
 from faceleak.trees import flatten
+from faceleak.words import counted, form
 
 Numbers = Mapping[str, Mapping[str, float | None]]  # variant → `<stage>/…/<metric>` → value
 NEAREST = 5
@@ -102,11 +103,15 @@ def gate_lines(judged: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{'passed  ' if policy['passed'] else 'VIOLATED'}  {policy['verdict']}" for policy in judged]
 
 
+def broken(violated: int, judged: int, kind: str = "") -> str:
+    """1 of 2 policies is violated"""
+    of = counted(judged, f"{kind}policy", f"{kind}policies")
+    return f"{violated:,} of {of} {form(violated, 'is', 'are')} violated"
+
+
 def require_passed(judged: Sequence[Mapping[str, Any]]) -> None:
     """Raise GateError with the reasons where a policy is violated."""
     violated = [policy for policy in judged if not policy["passed"]]
     if violated:
         reasons = "\n".join(f"- {policy['verdict']}" for policy in violated)
-        raise GateError(
-            f"{len(violated)} of {len(judged)} policies are violated, so the model is not to be released:\n{reasons}"
-        )
+        raise GateError(f"{broken(len(violated), len(judged))}, so the model is not to be released:\n{reasons}")

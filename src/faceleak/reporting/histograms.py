@@ -21,6 +21,7 @@ from faceleak.reporting.style import (
     shortened,
     tidy,
 )
+from faceleak.words import counted
 
 DISTANCE = "bn_distance"
 ACROSS = 4
@@ -67,7 +68,7 @@ def distance_histograms(
     handles, labels = grid.flat[0].get_legend_handles_labels()
     columns_of_legend = len(handles) if across > 2 else 1
     figure.legend(handles, labels, loc="outside lower center", ncols=columns_of_legend, fontsize=SMALL, frameon=False)
-    which = f"{len(shown)} of {len(columns)} layers" if len(shown) < len(columns) else f"{len(columns)} layers"
+    which = f"{len(shown)} of {len(columns)} layers" if len(shown) < len(columns) else counted(len(columns), "layer")
     entitle(figure, f"{signal} on “{view}”: are members closer? AUC of each layer alone, {which}")
     return figure
 

@@ -19,6 +19,7 @@ from faceleak.reporting.privacy_points import (
 )
 from faceleak.reporting.style import GREY, PALETTE, in_turn
 from faceleak.reporting.verdict import interval_text
+from faceleak.words import counted
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -215,7 +216,9 @@ def _caption(panels: dict[str, pd.DataFrame]) -> str:
             f"{escape(row['variant'])} (utility {row['utility']:.3f}, AUC {row['attack_auc']:.3f})"
             for row in records(front)
         )
-        sentences.append(f"Of {len(strongest)} variants, with {ACCESSES[access]}, on the Pareto front: {named}.")
+        sentences.append(
+            f"Of {counted(len(strongest), 'variant')}, with {ACCESSES[access]}, on the Pareto front: {named}."
+        )
     return " ".join([*sentences, "All numbers are in the tables below, 95 % intervals in brackets."])
 
 

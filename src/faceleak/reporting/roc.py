@@ -29,6 +29,7 @@ from faceleak.reporting.style import (
     tidy,
     words,
 )
+from faceleak.words import counted
 
 COLUMNS = ("image_id", "attack", "threat_model", "population", "is_member", "score")
 MARKED_RATES = (0.01, 0.001)
@@ -81,7 +82,7 @@ def _images(scores: pd.DataFrame, population: str) -> int:
 
 
 def _counts(scores: pd.DataFrame, population: str) -> str:
-    return f"{_images(scores, MEMBER):,} member images, {_images(scores, population):,} of non-members"
+    return f"{counted(_images(scores, MEMBER), 'member image')}, {_images(scores, population):,} of non-members"
 
 
 def _draw_panel(axes: Axes, scores: pd.DataFrame, blind: pd.DataFrame, upper_bounds: Collection[str]) -> None:

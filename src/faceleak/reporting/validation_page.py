@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from faceleak.reporting.style import words
+from faceleak.words import counted, form
 
 Validation = Mapping[str, Any]
 
@@ -58,8 +59,8 @@ def validation_section(validation: Validation, heading: str = "<h2>The faces</h2
         f'<section class="validation">\n{heading}\n'
         f"<p><strong>{escape(verdict(validation))}</strong> {escape(decided(validation))} "
         f"{escape(how_images_were_checked(validation))}</p>\n"
-        f'<div class="table"><table>\n<caption>What was expected of {validation["rows"]:,} images, and how many of '
-        f"them are not so.</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody>\n"
+        f'<div class="table"><table>\n<caption>What was expected of {counted(validation["rows"], "image")}, and how '
+        f"many are not so.</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody>\n"
         "</table></div>\n</section>"
     )
 
@@ -75,12 +76,13 @@ def verdict(validation: Validation) -> str:
     failed = sum(not entry["success"] for entry in validation["expectations"])
     if not failed:
         return f"All {number} expectations hold."
-    return f"{failed} of {number} expectations fail: the faces are not fit for an audit."
+    fails = f"{counted(number, 'expectation')} {form(failed, 'fails', 'fail')}"
+    return f"{failed} of {fails}: the faces are not fit for an audit."
 
 
 def decided(validation: Validation) -> str:
     """Say who decided which part each image plays, and for how many."""
-    parts = [f"for {count:,} images it {DECIDERS[by]}" for by, count in validation["decided_by"].items()]
+    parts = [f"for {counted(count, 'image')} it {DECIDERS[by]}" for by, count in validation["decided_by"].items()]
     if not parts:
         return "Who decided which part each image plays is not recorded."
     return f"Which part an image plays: {', '.join(parts)}."

@@ -7,6 +7,7 @@ from faceleak.reporting.audit.document import make_audit
 from faceleak.reporting.audit.first_page import summarise
 from faceleak.reporting.audit.model_card import model_card
 from faceleak.reporting.audit.parts import Missing
+from faceleak.reporting.audit.worst_person import recognised
 from faceleak.reporting.verdict import UPPER_BOUND_NOTE
 from tests.reporting.audit.conftest import (
     NOTHING_FOUND,
@@ -148,11 +149,30 @@ def test_the_worst_person_is_told_by_records_and_hits(evidence_of, complete):
     assert told[1] == (
         "1 of 2 people stand out significantly (q ≤ 0.05); the most exposed by p = 1.0·10⁻⁹, over up to 3 targets"
     )
-    assert told[2] == ("1 training person was recognised, 1 of whom the attacker had no image; one of them in 5 faces")
-    assert (
-        queries.worst[1].answer
-        == "Not measured: membership.risk names bavaria, which takes the weights of the backbone."
-    )
+    assert told[2] == "1 training person was recognised, in 5 faces; the attacker had no image of them"
+    unmeasured = "Not measured: membership.risk names bavaria, which takes the weights of the backbone."
+    assert queries.worst[1].answer == unmeasured
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ((0, 0, 0), "No training person was recognised"),
+        ((1, 0, 1), "1 training person was recognised, in 1 face; the attacker had an image of them"),
+        ((1, 1, 2), "1 training person was recognised, in 2 faces; the attacker had no image of them"),
+        ((3, 0, 1), "3 training people were recognised, one of them in 1 face; the attacker had images of all of them"),
+        (
+            (3, 1, 2),
+            "3 training people were recognised, one of them in 2 faces; the attacker had no image of 1 of them",
+        ),
+        (
+            (2, 2, 9),
+            "2 training people were recognised, one of them in 9 faces; the attacker had no image of any of them",
+        ),
+    ],
+)
+def test_who_was_recognised_reads_well_at_every_count(counts, sentence):
+    assert recognised(*counts) == sentence
 
 
 def test_risks_by_an_attack_on_embeddings_count_for_queries(evidence_of, complete, parameters):
@@ -165,7 +185,7 @@ def test_risks_by_an_attack_on_embeddings_count_for_queries(evidence_of, complet
 
 def test_actions_follow_from_policies_recommendation_and_what_is_missing(evidence_of, complete, attacked):
     told = [action.text for action in summarise(evidence_of(complete)).actions]
-    assert told[0] == "Do not release it as it is: 1 of 2 release policies are violated."
+    assert told[0] == "Do not release it as it is: 1 of 2 release policies is violated."
     assert "Where the weights are handed out: noise_1 reaches the goal at the least cost" in told[2]
     assert "Where only a service is offered: No defence is needed" in told[3]
     commands = {action.command for action in summarise(evidence_of(attacked)).actions}

@@ -62,7 +62,7 @@ def test_reconstruction_by_queries_is_untested_unless_embeddings_were_inverted(e
 
 
 def test_people_whom_the_attacker_knows_are_not_judged(evidence_of, complete):
-    assert "1 of 2 training people: attackers of partial knowledge know them." in untested(evidence_of(complete))
+    assert "1 of 2 training people: attackers of partial knowledge know this one." in untested(evidence_of(complete))
 
 
 @pytest.mark.parametrize("source", ["train", "load"])

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.targeted import nodes, person_nodes
+from faceleak.pipelines.targeted import nodes, person_nodes, pictures
 
 
 def create_pipeline() -> Pipeline:
@@ -65,6 +65,21 @@ def create_pipeline() -> Pipeline:
                 ],
                 "person_image_metrics",
                 name="measure_person_images",
+            ),
+            Node(
+                pictures.draw_targeted,
+                [
+                    "inversions",
+                    "templates",
+                    "person_faces",
+                    "person_images",
+                    "targeted_metrics",
+                    "person_image_metrics",
+                    "splits",
+                    "face_store",
+                ],
+                "targeted_figure",
+                name="draw_targeted",
             ),
         ]
     )

@@ -9,6 +9,7 @@ from faceleak.reporting.audit.questions import answers, leaking
 from faceleak.reporting.audit.recommended import best_variants
 from faceleak.reporting.audit.summary import Action, Answer, Code, Summary, weightiest
 from faceleak.reporting.audit.untested import untested
+from faceleak.reporting.gate import broken
 from faceleak.reporting.roles import count_roles
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import read_utility
@@ -74,8 +75,8 @@ def _tested(evidence: Evidence) -> Iterator[str]:
         yield f"Membership inference by {number} ({listed(sorted(attacks))}), by attackers of {models}."
     if evidence.reconstruction:
         search, prior = configuration.reconstruction.search, configuration.reconstruction.prior.kind
-        drawn, of = search.selected, f"{search.candidates:,}"
-        yield f"Reconstruction of {drawn} faces by a generator ({prior}), out of {of} candidates."
+        drawn, of = counted(search.selected, "face"), counted(search.candidates, "candidate")
+        yield f"Reconstruction of {drawn} by a generator ({prior}), out of {of}."
     yield from _more_tested(evidence)
 
 
@@ -112,7 +113,7 @@ def _actions(evidence: Evidence, verdict: Code) -> Iterator[Action]:
         return
     gate = evidence.files.tree("gate.json")
     if violated := sum(not policy["passed"] for policy in gate or []):
-        yield Action(text=f"Do not release it as it is: {violated} of {len(gate)} release policies are violated.")
+        yield Action(text=f"Do not release it as it is: {broken(violated, len(gate), 'release ')}.")
     yield from _after(verdict, evidence)
     if not evidence.files.has("identity_risks.csv"):
         yield Action(text="Have the risk of each person told:", command=evidence.command("repeats"))

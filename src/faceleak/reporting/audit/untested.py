@@ -13,7 +13,7 @@ from faceleak.reporting.audit.files import SPLITS
 from faceleak.reporting.audit.formats import listed
 from faceleak.reporting.style import words
 from faceleak.signals import registry as signals
-from faceleak.words import counted
+from faceleak.words import counted, form
 
 
 def untested(evidence: Evidence) -> list[str]:
@@ -70,8 +70,8 @@ def _people(evidence: Evidence) -> Iterator[str]:
     if splits is not None:
         members = splits[splits["role"] == "member"]
         if known := int(members.loc[members["known"], "identity"].nunique()):
-            people = members["identity"].nunique()
-            yield f"{known} of {people} training people: attackers of partial knowledge know them."
+            people = counted(members["identity"].nunique(), "training person", "training people")
+            yield f"{known:,} of {people}: attackers of partial knowledge know {form(known, 'this one', 'them')}."
     if evidence.configuration.target.source != "train":
         yield "People on whom the target was trained but whose images were not given to the audit."
 

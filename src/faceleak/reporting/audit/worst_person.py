@@ -69,11 +69,21 @@ def _found_in_reconstructions(evidence: Evidence) -> Iterator[Finding | Missing]
     optimised = hits[hits["step"] == "optimised"]
     unknown = optimised[~optimised["known"].astype(bool)]
     most = 0 if optimised.empty else int(optimised["reconstructions"].max())
-    answer = (
-        f"{counted(len(optimised), 'training person was', 'training people were')} recognised, {len(unknown):,} of "
-        f"whom the attacker had no image; one of them in {counted(most, 'face', 'faces')}"
-    )
-    yield Finding(asked=asked, answer=answer)
+    yield Finding(asked=asked, answer=recognised(len(optimised), len(unknown), most))
+
+
+def recognised(people: int, unknown: int, most: int) -> str:
+    """Say how many training people were, of how many the attacker had no image, and in how many faces one of them."""
+    if not people:
+        return "No training person was recognised"
+    faces = counted(most, "face")
+    if people == 1:
+        return (
+            f"1 training person was recognised, in {faces}; the attacker had {'no' if unknown else 'an'} image of them"
+        )
+    had = f"no image of {unknown:,} of them" if unknown else "images of all of them"
+    had = "no image of any of them" if unknown == people else had
+    return f"{people:,} training people were recognised, one of them in {faces}; the attacker had {had}"
 
 
 def _counted_only(evidence: Evidence, asked: str) -> Iterator[Finding]:

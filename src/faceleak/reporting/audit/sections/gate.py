@@ -5,6 +5,7 @@ from typing import Any
 
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.parts import Block, Paragraph, Section, Table
+from faceleak.reporting.gate import broken
 
 
 def section(evidence: Evidence) -> Section:
@@ -17,7 +18,8 @@ def _blocks(evidence: Evidence) -> list[Block]:
     if judged is None:
         return [evidence.missing("Whether the release policies hold", "gate.json")]
     violated = sum(not policy["passed"] for policy in judged)
-    text = f"{violated} of {len(judged)} policies are violated." if violated else f"All {len(judged)} policies hold."
+    held = "The only policy holds." if len(judged) == 1 else f"All {len(judged)} policies hold."
+    text = f"{broken(violated, len(judged))}." if violated else held
     columns = ("metric", "variant", "value", "at least", "at most", "holds", "reason")
     return [
         Paragraph(text=text, warning=bool(violated)),

@@ -45,7 +45,9 @@ def _judged(evidence: Evidence) -> Sentences:
     if {"members", "non_members"} <= set(numbers):
         members = counted(numbers["members"], "training person", "training people")
         others = counted(numbers["non_members"], "other", "others")
-        smallest = f"the smallest false-positive rate above 0 is 1 in {numbers['non_members']:,} people"
+        smallest = (
+            f"the smallest false-positive rate above 0 is 1 in {counted(numbers['non_members'], 'person', 'people')}"
+        )
         yield f"By person, {members} are told from {others}, so {smallest}.", False
 
 

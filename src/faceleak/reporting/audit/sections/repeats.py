@@ -67,7 +67,7 @@ def _people_at_risk(evidence: Evidence) -> Block:
         shown = shown.drop(columns="identity")
     columns = ["rank", *(column for column in shown.columns if column != "rank")]
     return Table(
-        caption=f"The {len(shown)} people at highest risk, of {len(risks):,}",
+        caption=f"The {counted(len(shown), 'person', 'people')} at highest risk, of {len(risks):,}",
         columns=tuple(map(words, columns)),
         rows=tuple(shown[columns].astype(object).itertuples(index=False, name=None)),
         note="p value: how often evidence as strong occurs for this person where no target saw them. Among people with "

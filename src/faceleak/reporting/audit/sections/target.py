@@ -10,6 +10,7 @@ from faceleak.reporting.audit.metric_tables import metric_table
 from faceleak.reporting.audit.parts import Block, Cell, Paragraph, Section, Table
 from faceleak.reporting.inventory import inventory_table, summary_table
 from faceleak.trees import flatten
+from faceleak.words import counted
 
 
 def section(evidence: Evidence) -> Section:
@@ -55,7 +56,7 @@ def _inventory(evidence: Evidence) -> list[Block]:
             rows=tuple(summary.itertuples(index=False, name=None)),
         ),
         Table(
-            caption=f"Its {len(layers)} batch-normalisation layers",
+            caption=f"Its {counted(len(layers), 'batch-normalisation layer')}",
             columns=tuple(layers.columns),
             rows=tuple(layers.itertuples(index=False, name=None)),
             folded=True,

@@ -1,0 +1,71 @@
+"""What people look at of the `targeted` pipeline."""
+
+from typing import Any
+
+import pandas as pd
+
+from faceleak.faces.canvas import Canvas
+from faceleak.faces.splits import with_role
+from faceleak.faces.store import FaceStore
+from faceleak.membership.attackers import UNDEFENDED
+from faceleak.pipelines.targeted.nodes import KINDS
+
+SHOWN = 3  # people of each kind
+
+
+def draw_targeted(
+    inversions: dict[str, Any],
+    templates: pd.DataFrame,
+    person_faces: dict[str, Any],
+    person_images: pd.DataFrame,
+    targeted_metrics: dict[str, Any],
+    person_image_metrics: dict[str, Any],
+    splits: pd.DataFrame,
+    store: FaceStore,
+) -> Any:
+    """The first people of each kind, beside what was made of their embedding or image, and how often it succeeds."""
+    from faceleak.reconstruction.person_image import METHODS as SEARCHES
+    from faceleak.reconstruction.template_inversion import METHODS
+    from faceleak.reporting.style import words
+    from faceleak.reporting.targeted import PERSONS, TEMPLATES, Faces, targeted_faces
+
+    of_templates = _first(templates)
+    parts = []
+    if len(of_templates):
+        size = _undistorted(inversions[f"{METHODS[0]}/pixels"])
+        rates = targeted_metrics[UNDEFENDED]["targeted"]
+        columns = {"its image": _photos(store, of_templates["template_image"], size)}
+        columns |= {words(name): inversions[f"{name}/pixels"][of_templates.index] for name in METHODS}
+        columns |= {"another image": _photos(store, of_templates["other_image"], size)}
+        shares = {words(name): {kind: rates[name][kind]["type_1_success_rate"] for kind in KINDS} for name in METHODS}
+        parts.append(Faces(TEMPLATES, columns, of_templates["kind"].tolist(), shares))
+    of_images = _first(person_images)
+    if len(of_images):
+        size = _undistorted(person_faces[f"{SEARCHES[0]}/pixels"])
+        rates = person_image_metrics[UNDEFENDED]["person_image"]
+        columns = {"given image": _photos(store, of_images["given_image"], size)}
+        columns |= {words(name): person_faces[f"{name}/pixels"][of_images.index] for name in SEARCHES}
+        columns |= {"a photo": _photos(store, _compared(of_images, splits), size)}
+        shares = {words(name): {kind: rates[name][kind]["match_rate"] for kind in KINDS} for name in SEARCHES}
+        parts.append(Faces(PERSONS, columns, of_images["kind"].tolist(), shares))
+    return targeted_faces(parts)
+
+
+def _first(table: pd.DataFrame) -> pd.DataFrame:
+    """The first people of each kind; the index says in which row of the faces they are."""
+    return table[table.groupby("kind").cumcount() < SHOWN]
+
+
+def _compared(given: pd.DataFrame, splits: pd.DataFrame) -> pd.Series:
+    """An image of each person that faces are compared with: a training photo of members, another one of strangers."""
+    others = with_role(splits, "member", KINDS["strangers"]).sort_values("image_id")
+    others = others[~others["image_id"].isin(given["given_image"])]
+    return given["identity"].map(others.groupby("identity")["image_id"].first())
+
+
+def _undistorted(pixels: Any) -> Canvas:
+    return Canvas(pixels.shape[1], pixels.shape[2], "pad")
+
+
+def _photos(store: FaceStore, image_ids: pd.Series, size: Canvas) -> Any:
+    return store.images(store.positions(image_ids), size)
