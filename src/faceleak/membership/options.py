@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.options import Aggregation, Options
-from faceleak.signals.columns import Layers
+from faceleak.signals.columns import Layers, layers_of
 from faceleak.signals.registry import check_signal, is_read_off_images
 
 ThreatModel = Literal["partial_knowledge", "shadow"]
@@ -185,6 +185,13 @@ class MembershipOptions(Options):
     def signals_of_references(self) -> list[str]:
         """All that is read off the references for the target's images: to calibrate, and for the blind baseline."""
         return sorted({*self.calibrated_signals(), *self.blind.reference_signals})
+
+    @model_validator(mode="after")
+    def _know_which_columns_are_those_of_a_third_of_the_layers(self) -> "MembershipOptions":
+        for attack in self.attacks.values():
+            for signal in attack.signals if attack.layers != "all" else []:
+                layers_of(signal)
+        return self
 
     @model_validator(mode="after")
     def _have_an_attack_that_every_pipeline_makes(self) -> "MembershipOptions":

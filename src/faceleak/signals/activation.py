@@ -30,6 +30,11 @@ def column_names(backbone: nn.Module) -> list[str]:
     return [f"{name}.{channel}" for name, width in chosen.items() for channel in range(width)]
 
 
+def layer_of(column: str) -> str:
+    """The layer at which a column is read."""
+    return column.rpartition(".")[0]
+
+
 def _last_of_every_width(layers: Mapping[str, _BatchNorm]) -> dict[str, int]:
     last = {layer.num_features: name for name, layer in with_positions(layers).items()}
     return {name: width for width, name in last.items()}

@@ -26,3 +26,8 @@ def compute(seen: Observation) -> Tensor:
 def column_names(backbone: nn.Module) -> list[str]:
     """The BN layers' names."""
     return list(bn_layers(backbone))
+
+
+def layer_of(column: str) -> str:
+    """The layer at which a column is read."""
+    return column

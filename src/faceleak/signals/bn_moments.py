@@ -7,7 +7,7 @@ position; `moments` has the formulas.
 from torch import Tensor, nn
 
 from faceleak.backbones.batch_norm import bn_layers
-from faceleak.signals.moments import log_moments, moment_names
+from faceleak.signals.moments import log_moments, moment_names, part_of
 from faceleak.signals.observation import Observation
 
 ACCESS = "weights"
@@ -22,3 +22,8 @@ def compute(seen: Observation) -> Tensor:
 def column_names(backbone: nn.Module) -> list[str]:
     """Moment and layer."""
     return moment_names(bn_layers(backbone))
+
+
+def layer_of(column: str) -> str:
+    """The layer at which a column is read."""
+    return part_of(column)

@@ -6,7 +6,7 @@ Ours. The groups are contiguous, and as wide as each other up to one channel.
 from torch import Tensor, nn
 
 from faceleak.backbones.batch_norm import bn_layers
-from faceleak.signals.moments import group_widths, log_moments, moment_names
+from faceleak.signals.moments import group_widths, log_moments, moment_names, part_of
 from faceleak.signals.observation import Observation
 
 ACCESS = "weights"
@@ -23,3 +23,8 @@ def column_names(backbone: nn.Module) -> list[str]:
     """Moment, layer and group."""
     layers = bn_layers(backbone).items()
     return moment_names(f"{name}.{i}" for name, layer in layers for i in range(len(group_widths(layer, GROUPS))))
+
+
+def layer_of(column: str) -> str:
+    """The layer at which a column is read."""
+    return part_of(column).rpartition(".")[0]

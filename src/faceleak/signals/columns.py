@@ -1,11 +1,18 @@
 """Names of the columns that signals give."""
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import pandas as pd
 
+from faceleak.errors import FaceleakError
+from faceleak.signals import registry
+
 Layers = Literal["all", "early", "middle", "late"]
-AT_EACH_LAYER = ("bn_distance", "bn_moments", "bn_moments_grouped")
+
+
+class UnknownLayerError(FaceleakError):
+    """A signal that reads BN layers does not say which of its columns is read at which."""
 
 
 def columns_of(signal: str, table: pd.DataFrame) -> list[str]:
@@ -16,12 +23,13 @@ def columns_of(signal: str, table: pd.DataFrame) -> list[str]:
 def columns_of_layers(signal: str, table: pd.DataFrame, layers: Layers) -> list[str]:
     """The columns of a signal at a third of the BN layers, in the network's order, one layer at least.
 
-    Signals that are not read layer by layer keep all of their columns.
+    Signals that are not read layer by layer keep all of their columns. Raises UnknownLayerError.
     """
     columns = columns_of(signal, table)
-    if layers == "all" or signal not in AT_EACH_LAYER:
+    layer_of = None if layers == "all" else layers_of(signal)
+    if layer_of is None:
         return columns
-    of_layer = [_layer(signal, column) for column in columns]
+    of_layer = [layer_of(column.removeprefix(f"{signal}.")) for column in columns]
     in_order = list(dict.fromkeys(of_layer))
     third = get_args(Layers).index(layers) - 1
     first = len(in_order) * third // 3
@@ -29,7 +37,14 @@ def columns_of_layers(signal: str, table: pd.DataFrame, layers: Layers) -> list[
     return [column for column, layer in zip(columns, of_layer, strict=True) if layer in kept]
 
 
-def _layer(signal: str, column: str) -> str:
-    """Of `bn_distance.<layer>`, `bn_moments.<moment>.<layer>` or `bn_moments_grouped.<moment>.<layer>.<group>`."""
-    _, *parts = column.split(".")
-    return ".".join({"bn_distance": parts, "bn_moments": parts[1:], "bn_moments_grouped": parts[1:-1]}[signal])
+def layers_of(signal: str) -> Callable[[str], str] | None:
+    """Name of a column → its BN layer; None for a signal that is not read layer by layer. Raises UnknownLayerError."""
+    found = registry.get(signal)
+    if isinstance(found, registry.Comparison):
+        return None
+    if found.layer_of is None and found.needs & {"mean", "square"}:
+        raise UnknownLayerError(
+            f"The signal {signal!r} reads BN layers, and which of its columns are those of a third of them is unknown. "
+            "Define `layer_of(column)` in its file, which returns the layer's name, or leave `layers: all`."
+        )
+    return found.layer_of

@@ -49,3 +49,8 @@ def moment_names(parts: Iterable[str]) -> list[str]:
     """Moment and part, in the order of `log_moments`."""
     of_parts = list(parts)
     return [f"{moment}.{part}" for moment in MOMENTS for part in of_parts]
+
+
+def part_of(name: str) -> str:
+    """The part in one of `moment_names`."""
+    return name.partition(".")[2]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from faceleak import signals
 from faceleak.errors import FaceleakError
-from faceleak.named import check_name, files_of
+from faceleak.named import check_name, files_of, names_in
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from faceleak.signals.gathering import Gathering
     from faceleak.signals.observation import Need, Observation
 
-NOT_SIGNALS = frozenset(
-    {"registry", "reading", "pooling", "observation", "moments", "gathering", "columns", "readable"}
-)
-COMPARISONS = frozenset({"anchor_similarity", "reference_similarity", "head_loss"})
 Access = Literal["weights", "embeddings", "head", "nothing"]  # `head`: embeddings and the classification head
 
 
@@ -35,7 +31,8 @@ class Signal:
 
     access: what the attacker must touch. needs: what it reads of a forward pass. compute: observation of n faces →
     (n, columns), differentiable in the faces. column_names: network → a name for each column; without it they are
-    numbered. extra_passes: forward passes of its own, besides the one that all signals share.
+    numbered. layer_of: name of a column → the BN layer at which it is read; signals that are not read layer by layer
+    have none. extra_passes: forward passes of its own, besides the one that all signals share.
     """
 
     name: str
@@ -43,6 +40,7 @@ class Signal:
     needs: frozenset["Need"]
     compute: Callable[["Observation"], "Tensor"]
     column_names: Callable[["nn.Module"], list[str]] | None
+    layer_of: Callable[[str], str] | None
     extra_passes: int
 
     def read(self, backbone: "nn.Module", faces: "Tensor") -> "Tensor":
@@ -66,8 +64,8 @@ class Comparison:
 
 
 def names() -> list[str]:
-    """All signals there are."""
-    return files_of(signals, NOT_SIGNALS)
+    """All signals there are: the files of this room that define `compute` or `compare`."""
+    return [name for name in files_of(signals, ()) if _defined_by(name) & {"compute", "compare"}]
 
 
 def check_signal(name: str) -> str:
@@ -77,16 +75,21 @@ def check_signal(name: str) -> str:
 
 def is_read_off_images(name: str) -> bool:
     """Whether the signal is read off single images, and not by comparing them."""
-    return name not in COMPARISONS
+    return "compare" not in _defined_by(name)
+
+
+def _defined_by(name: str) -> frozenset[str]:
+    return names_in(f"faceleak.signals.{name}")  # where options are checked, torch is not to be imported
 
 
 def get(name: str) -> Signal | Comparison:
     """Import the file of a signal. Raises UnknownSignalError."""
     module = import_module(f"faceleak.signals.{check_signal(name)}")
-    if hasattr(module, "compare"):
+    if not is_read_off_images(name):
         return Comparison(name, module.ACCESS, module.COLUMNS, module.compare)
-    column_names, extra_passes = getattr(module, "column_names", None), getattr(module, "EXTRA_PASSES", 0)
-    return Signal(name, module.ACCESS, frozenset(module.NEEDS), module.compute, column_names, extra_passes)
+    column_names, layer_of = getattr(module, "column_names", None), getattr(module, "layer_of", None)
+    extra_passes = getattr(module, "EXTRA_PASSES", 0)
+    return Signal(name, module.ACCESS, frozenset(module.NEEDS), module.compute, column_names, layer_of, extra_passes)
 
 
 def get_reader(name: str) -> Signal:
