@@ -3,8 +3,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("ray", reason="ray is not installed: pip install 'faceleak[ray]'")
+import ray
 
 from faceleak.backbones.loading import load_backbone
 from faceleak.backbones.training import TrainingPiece, train
@@ -16,8 +15,6 @@ from faceleak.engines.ray import ClusterError
 @pytest.fixture(scope="module")
 def on_ray(tmp_path_factory):
     """A cluster on this machine, which ends with the tests of this file."""
-    import ray
-
     cache = tmp_path_factory.mktemp("cache")
     yield ComputeOptions(engine="ray", device="cpu", precision="float32", workers=2, batch_size=16, cache=cache)
     ray.shutdown()

@@ -1,4 +1,6 @@
 import pytest
+from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, SelfComposedDpEvent
+from dp_accounting.pld import PLDAccountant
 from opacus.accountants import PRVAccountant
 
 from faceleak.defenses.private import accounting
@@ -23,13 +25,10 @@ def test_the_noise_keeps_epsilon_and_is_no_larger_than_needed(epsilon, delta, ra
 
 @pytest.mark.parametrize(("epsilon", "delta", "rate", "steps"), CASES)
 def test_epsilon_is_that_of_an_independent_accountant(epsilon, delta, rate, steps):
-    events = pytest.importorskip("dp_accounting", reason="dp-accounting is not installed")
-    from dp_accounting import pld
-
     sigma = {8.0: 1.15, 3.0: 1.6}[epsilon]
-    other = pld.PLDAccountant(value_discretization_interval=1e-3)
-    step = events.PoissonSampledDpEvent(rate, events.GaussianDpEvent(sigma))
-    other.compose(events.SelfComposedDpEvent(step, steps))
+    other = PLDAccountant(value_discretization_interval=1e-3)
+    step = PoissonSampledDpEvent(rate, GaussianDpEvent(sigma))
+    other.compose(SelfComposedDpEvent(step, steps))
     assert epsilon_spent(accountant_after(sigma, rate, steps), delta) == pytest.approx(
         other.get_epsilon(delta), rel=0.01
     )
