@@ -126,13 +126,14 @@ def not_in_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[
 
         monkeypatch.setattr(pieces, "closure", noted)
         pieces.code_version.cache_clear()
-        threading.setprofile(note)
-        sys.setprofile(note)
+        before = sys.gettrace()
+        threading.settrace(note)
+        sys.settrace(note)
         try:
             make()
         finally:
-            sys.setprofile(None)
-            threading.setprofile(None)
+            sys.settrace(before)
+            threading.settrace(before)  # type: ignore[arg-type]
         ours = {module for module in ran if module.startswith("faceleak.")}
         assert ours & held
         return {module for module in ours - held if not closure._is_infrastructure(module)}

@@ -200,3 +200,15 @@ def test_what_matters_is_found_and_where_nothing_differs_nothing_is_said(people,
     assert sum(shares.values()) == pytest.approx(1)
     assert "bn_distance" in best_attack(trials, options.space).signals
     assert importances(trials[:1], seed=0) == {}
+
+
+@pytest.mark.parametrize("module", ["tuning.sampling", "membership.models.mlp", "membership.calibration.rmia"])
+def test_a_study_is_another_once_its_code_has_changed(module, people, edited):
+    before = name_of(people, DEFAULT, options_of())
+    edited(f"faceleak.{module}")
+    assert name_of(people, DEFAULT, options_of()) != before
+
+
+def test_no_code_runs_in_a_study_that_is_not_in_its_name(people, tmp_path, not_in_keys):
+    compute = ComputeOptions(workers=1, cache=tmp_path)
+    assert not_in_keys(lambda: try_attacks(people, DEFAULT, options_of(trials=2), compute)) == set()
