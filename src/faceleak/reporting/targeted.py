@@ -19,10 +19,10 @@ Tree = Mapping[str, Any]
 KINDS = ("members", "strangers")
 COLOURS = {"members": VERMILION, "strangers": BLUE}
 COMPARED = {
-    "members": "members,\ntraining photos",
-    "members_other_images": "members,\nother images",
-    "strangers": "strangers,\nother images",
-    "member_excess": "members less\nstrangers",
+    "members": "members, training photos",
+    "members_other_images": "members, other images",
+    "strangers": "strangers, other images",
+    "member_excess": "members less strangers",
 }
 TEMPLATES = "Faces made of a leaked embedding: share accepted as its person by all judges"
 PERSONS = "Faces searched from one image: share of the person's photos by which all judges accept them"
@@ -50,10 +50,10 @@ def _templates_table(targeted: Tree) -> Table:
 
 
 def _person_table(person_image: Tree) -> Table:
-    table = empty_table(PERSONS, "method", *COMPARED.values())
-    for method, whose in person_image.items():
-        if method != "verdict":
-            table.add_row(words(method), *(interval_text(whose[name], "match_rate") for name in COMPARED))
+    methods = {method: whose for method, whose in person_image.items() if method not in ("verdict", "start")}
+    table = empty_table(PERSONS, "whose photos", *map(words, methods))
+    for name, compared in COMPARED.items():
+        table.add_row(compared, *(interval_text(whose[name], "match_rate") for whose in methods.values()))
     told = [f"{words(what)} {interval_text(found, 'auc')}" for what, found in person_image["verdict"].items()]
     table.caption = (
         f"AUC of telling members from strangers, by the score of what the method ends with: {', '.join(told)}."
