@@ -7,18 +7,18 @@ import pytest
 from faceleak.lock import BusyFolderError, working_alone
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from faceleak.lock import working_alone
 with working_alone(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()  # until it is killed
 """
 
 
 def test_a_second_run_in_a_folder_is_told_and_goes_on_once_the_first_is_killed(tmp_path):
     data = tmp_path / "data"
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, data], stdout=subprocess.PIPE)
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, data], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert holder.stdout.readline() == b"held\n"
         told = rf"Another run is working in {data} .* run the same command again"

@@ -33,9 +33,9 @@ def test_results_come_in_order_from_the_folder_of_the_run_with_the_threads_that_
 def test_an_error_of_a_piece_is_raised_as_it_is_and_ends_the_others_at_once(on_ray):
     start = time.monotonic()
     with pytest.raises(TypeError, match="str") as caught:
-        run_pieces(time.sleep, [600, "not a number", 600], on_ray)
+        run_pieces(time.sleep, [3600, "not a number", 3600], on_ray)
     assert type(caught.value) is TypeError
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 3600  # nobody waited for the others, on however busy a machine
     assert run_pieces(eval, ["1", "2"], on_ray) == [1, 2]  # the cores are free again
 
 

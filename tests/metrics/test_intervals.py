@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,17 +66,16 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone():
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-def test_a_thousand_resamples_of_five_thousand_images_take_a_second_in_bounded_blocks():
+def test_a_thousand_resamples_of_five_thousand_images_come_in_a_few_bounded_blocks():
     identities = np.repeat(np.arange(500), 10)
     is_member = identities % 2 == 0
     scores = np.random.default_rng(0).normal(size=5000)
-    start = time.perf_counter()
-    rows = 0
+    rows = []
     for weights in weight_blocks(identities, is_member, 1000, seed=0):
         assert weights.size <= intervals.CELLS_PER_BLOCK
-        rows += len(auc(scores, is_member, weights))
-    assert rows == 1000
-    assert time.perf_counter() - start < 2  # 0.1 s alone on a core; slack for a busy machine
+        rows.append(len(auc(scores, is_member, weights)))
+    assert sum(rows) == 1000
+    assert len(rows) == -(-1000 * 5000 // intervals.CELLS_PER_BLOCK)  # each as large as allowed, for few calls
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def start_until(project: Path, sign: str, *arguments: str) -> subprocess.Popen[s
     process = subprocess.Popen(
         command, cwd=project, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list((project / "data/smoke").rglob(sign)):
         assert process.poll() is None, process.stdout and process.stdout.read()
         assert time.monotonic() < deadline
@@ -51,7 +51,7 @@ def statuses(project: Path) -> list[str]:
 def test_a_stopped_run_is_marked_killed(project: Path, stop: signal.Signals) -> None:
     process = start_training(project)
     process.send_signal(stop)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "what was finished is kept" in output
     assert statuses(project) == ["KILLED"]

@@ -75,7 +75,7 @@ def test_a_study_is_gone_on_with_and_fewer_trials_are_its_beginning(people, undi
 
 
 SCRIPT = """
-import sys, time
+import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.tuning.conftest import DEFAULT, options_of, own_people
@@ -83,14 +83,16 @@ from faceleak.compute import ComputeOptions
 from faceleak.tuning import objective
 from faceleak.tuning.attack_study import try_attacks
 
-judge = objective.own_aucs
+judge, begun = objective.own_aucs, []
 
-def slowly(*arguments):
+def stays(*arguments):
+    begun.append(1)
     for value in judge(*arguments):
         yield value
-        time.sleep(0.3)
+        if len(begun) > int(sys.argv[4]):
+            sys.exit(sys.stdin.read())
 
-objective.own_aucs = slowly
+objective.own_aucs = stays
 options = options_of(trials=16, storage=sys.argv[3] or None)
 try_attacks(own_people(), DEFAULT, options, ComputeOptions(workers=1, cache=Path(sys.argv[1])))
 """
@@ -107,25 +109,32 @@ def trials_in(cache: Path) -> list[tuple[int, str]]:
         return database.execute("SELECT number, state FROM trials ORDER BY number").fetchall()
 
 
-def killed_in_the_middle(cache: Path, ended: int, storage: str = "") -> list[tuple[int, str]]:
-    """Start the study in a process of its own, kill it in a trial once some have ended, and return what it has left."""
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(cache), str(PROJECT), storage], env=os.environ)
-    deadline = time.monotonic() + 120
-    while True:
+def beats(cache: Path) -> int:
+    """Heartbeats of the trials that run."""
+    (file,) = (cache / "studies").glob("*.db")
+    with closing(sqlite3.connect(file, timeout=60)) as database:
+        query = "SELECT count(*) FROM trials JOIN trial_heartbeats USING (trial_id) WHERE state = 'RUNNING'"
+        return database.execute(query).fetchone()[0]
+
+
+def killed_in_the_middle(cache: Path, trials: int, ended: int, storage: str = "") -> list[tuple[int, str]]:
+    """Start the study in a process of its own, which ends some trials and stays in the next until it is killed.
+
+    Returns what it has left: `trials`, the last of them running.
+    """
+    command = [sys.executable, "-c", SCRIPT, str(cache), str(PROJECT), storage, str(ended)]
+    process = subprocess.Popen(command, env=os.environ, stdin=subprocess.PIPE)
+    while len(trials_in(cache)) < trials or not beats(cache):
         assert process.poll() is None
-        assert time.monotonic() < deadline
-        states = [state for _, state in trials_in(cache)]
-        if len(states) > ended and states[-1] == "RUNNING":
-            time.sleep(0.3)  # until its heart has beaten
-            process.kill()
-            process.wait()
-            return trials_in(cache)
         time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    return trials_in(cache)
 
 
 def test_a_killed_study_goes_on_as_if_nothing_had_happened(people, undisturbed, tmp_path):
-    left = killed_in_the_middle(tmp_path, 3)
-    again = killed_in_the_middle(tmp_path, len(left) + 1)
+    left = killed_in_the_middle(tmp_path, trials=4, ended=3)
+    again = killed_in_the_middle(tmp_path, trials=6, ended=1)
     assert [left[-1][1], again[-1][1]] == ["RUNNING", "RUNNING"]
     assert again[: len(left)] == [*left[:-1], (len(left) - 1, "FAIL")]  # all that had ended is there
     pd.testing.assert_frame_equal(tuned(people, tmp_path, trials=16), undisturbed)
@@ -138,7 +147,7 @@ def test_a_trial_of_a_machine_that_is_gone_fails_after_a_while_and_another_takes
 ):
     shared = tmp_path / "studies" / "shared.db"
     shared.parent.mkdir()
-    left = killed_in_the_middle(tmp_path, 2, f"sqlite:///{shared}")
+    left = killed_in_the_middle(tmp_path, trials=3, ended=2, storage=f"sqlite:///{shared}")
     assert left[-1][1] == "RUNNING"
     monkeypatch.setattr(storage, "GRACE", 1)
     time.sleep(2)
