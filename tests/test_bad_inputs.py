@@ -36,7 +36,7 @@ from faceleak.faces.store import StoreError
 from faceleak.faces.validation import FacesValidationError
 from faceleak.mlflow_model import MlflowModelError
 from faceleak.pieces import DiskError
-from faceleak.pipelines.faces.nodes import accept_splits, open_source, split_faces, validate_faces
+from faceleak.pipelines.faces.nodes import accept_splits, look_for_copies, open_source, split_faces, validate_faces
 from faceleak.pipelines.target.nodes import get_target
 from tests.faces.sources.conftest import write_bin, write_recordio
 from tests.test_configuration import parameters
@@ -350,7 +350,8 @@ def run(pipeline: str, given: Parameters, results: Path) -> None:
         splits = split_faces(faces.manifest(), options.faces)
         manifest = results / "manifest.parquet"
         faces.manifest().to_parquet(manifest)
-        accept_splits(splits, validate_faces(faces, manifest, splits, options.faces)[0]).to_parquet(
+        copies, splits = look_for_copies(faces, splits, options.faces)
+        accept_splits(splits, validate_faces(faces, manifest, splits, copies, options.faces)[0]).to_parquet(
             results / "splits.parquet"
         )
     elif pipeline == "store":

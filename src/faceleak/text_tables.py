@@ -29,7 +29,10 @@ MAXIMUM_LINE = 1 << 20
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(nan|inf)|", re.ASCII | re.IGNORECASE)
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,(\d+)", re.ASCII)
 THOUSANDS = 3  # digits
-NAMES = ("identity", "image_id", "attribute", "subgroup", "attack", "variant", "encounter", "evaluator")
+NAMES = (
+    *("identity", "image_id", "first", "second", "first_identity", "second_identity"),
+    *("attribute", "subgroup", "attack", "variant", "encounter", "evaluator"),
+)
 
 log = logging.getLogger(__name__)
 Cells = dict[str, str]

@@ -9,6 +9,7 @@ import pytest
 
 from faceleak.errors import FaceleakError
 from faceleak.faces import rows
+from faceleak.faces.copies import find_copies
 from faceleak.faces.options import ValidationOptions
 from faceleak.faces.store import Face
 from faceleak.faces.validation import FacesValidationError, examine, require_success, validate
@@ -48,8 +49,9 @@ def test_sound_faces_pass_and_every_expectation_is_reported(store, manifest, spl
     names = [entry["name"] for entry in result["expectations"]]
     assert names == [
         *("image_id_present", "image_id_unique", "identity_present", "sha256_present", "width_accepted"),
-        *("height_accepted", "decodable", "in_manifest", "role_known", "image_in_one_role", "identity_in_one_group"),
-        *("identity_known_or_not", "enough_images_of_identity", "repeated_within_role"),
+        *("height_accepted", "decodable", "in_manifest", "role_known", "image_in_one_role", "picture_in_one_role"),
+        *("identity_in_one_group", "identity_known_or_not", "enough_images_of_identity"),
+        *("picture_repeated_within_role", "repeated_within_role"),
     ]
     for entry in result["expectations"]:
         assert (entry["success"], entry["unexpected_count"], entry["examples"]) == (True, 0, [])
@@ -68,12 +70,12 @@ def test_the_demo_set_passes(demo_store, demo_splits):
 def test_files_in_slices_give_the_same_as_tables(store, manifest, splits, tmp_path, monkeypatch):
     manifest, splits = at(manifest, "carl/1", width=1), with_copy(without(splits, "carl/2"), "anna/1")
     splits = at(with_copy(splits, "dora/1"), "dora/1", identity="anna").assign(decided_by="user")
-    whole = examine(store, manifest, splits, OPTIONS)
+    whole = examine(store, manifest, splits, find_copies(store, splits), OPTIONS)
     paths = tmp_path / "manifest.parquet", tmp_path / "splits.parquet"
     manifest.to_parquet(paths[0])
     splits.to_parquet(paths[1])
     monkeypatch.setattr(rows, "ROWS_PER_SLICE", 3)
-    assert examine(store, *paths, OPTIONS) == whole
+    assert examine(store, *paths, find_copies(store, paths[1]), OPTIONS) == whole
     assert whole["decided_by"] == {"user": len(splits)}
     assert not whole["success"]
     with pytest.raises(FacesValidationError, match="expectations failed on 18 images"):
@@ -255,7 +257,7 @@ def test_the_message_says_what_how_often_where_and_what_to_do(store, manifest, s
     with pytest.raises(FaceleakError) as caught:
         validate(store, manifest, splits, OPTIONS)
     first, *lines = str(caught.value).splitlines()
-    assert first.endswith("2 of 14 expectations failed on 16 images:")
+    assert first.endswith("2 of 16 expectations failed on 16 images:")
     assert lines == [
         "- images with a width of less than 8 or more than 16 pixels: 16 (anna/0, anna/1, anna/2, anna/3, bert/0, …). "
         "Remove or rescale them, or set faces.validation.minimum_size and maximum_size.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = 5
 RUN_AGAIN = "Delete the store and run again: kedro run --pipeline=faces"
-ONE_COPY = "Keep one file of each image in the source"
+ONE_COPY = "Keep one file of each image in the source (copies.csv lists the pairs), or set faces.duplicates: drop"
 WHOLE_PEOPLE = "Draw whole people, as faceleak.faces.splits.split does"
 
 Entry = dict[str, Any]
@@ -115,6 +115,13 @@ def _of_splits(options: ValidationOptions) -> list[Check]:
             ONE_COPY,
         ),
         Check(
+            "picture_in_one_role",
+            _between("roles_of_picture", 1, 1),
+            "No picture plays several roles, saved again or not",
+            "images whose near copies (the same picture, saved again) play another role",
+            ONE_COPY,
+        ),
+        Check(
             "identity_in_one_group",
             _between("disjointness_groups_of_identity", 1, 1),
             "No person is in roles that must be disjoint",
@@ -134,6 +141,13 @@ def _of_splits(options: ValidationOptions) -> list[Check]:
             f"Every person who is compared has at least {few} different images",
             f"images of people with fewer than {few} different images as member and same_identity, or unseen_identity",
             demand,
+        ),
+        Check(
+            "picture_repeated_within_role",
+            _between("pictures_in_role", 1, 1, mostly=0.0, severity="info"),
+            "No picture occurs more than once in its role, saved again",
+            "images with near copies in their role",
+            ONE_COPY,
         ),
         Check(
             "repeated_within_role",

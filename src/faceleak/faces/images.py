@@ -148,6 +148,20 @@ def _decoding(name: str) -> Iterator[None]:
         raise ImageError(f"{name} is damaged ({error}). Replace the file or remove it.") from error
 
 
+def decode_grey(content: bytes, side: int) -> NDArray[np.uint8]:
+    """Luminance (height, width) of JPEG bytes of the packed store, scaled down to `side` pixels or a few more.
+
+    Raises ImageError where the bytes are damaged.
+    """
+    import simplejpeg
+
+    try:
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "GRAY", min_height=side, min_width=side)
+    except ValueError as error:
+        raise ImageError(f"A stored image is damaged ({error}).") from error
+    return pixels[..., 0]
+
+
 def _too_large(name: str, width: int | None = None, height: int | None = None) -> str:
     size = f"claims {width}×{height} pixels" if width else "claims far more pixels than a face needs"
     limit = f"at most {MAXIMUM_PIXELS:,} are decoded and {MAXIMUM_SIDE:,} a side, to keep memory safe"

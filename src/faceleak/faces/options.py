@@ -180,6 +180,9 @@ class ValidationOptions(Options):
 class FacesOptions(SourceBlocks):
     """The whole `faces` block. `source` names the block that says where faces come from.
 
+    `duplicates`: what is done about copies of an image, the same bytes or the same picture saved again. `stop`: those
+    that play several roles stop the run, those within a role are told. `drop`: one of each is kept, in the first of the
+    roles member, same_identity, unseen_identity, auxiliary, public; no image changes its role.
     landmarks: a CSV file of five landmarks an image, by which raw photographs are aligned on their way into the store.
     """
 
@@ -188,6 +191,7 @@ class FacesOptions(SourceBlocks):
     several: dict[str, SourceOptions] = Field(default_factory=dict)
     landmarks: Path | None = None
     quarantine: QuarantineOptions = QuarantineOptions()
+    duplicates: Literal["stop", "drop"] = "stop"
     splits: SplitOptions
     validation: ValidationOptions = ValidationOptions()
 

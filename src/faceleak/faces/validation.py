@@ -4,7 +4,6 @@ Manifest and splits are read twice, a slice at a time: once to count on integers
 Expectations, which evaluates `expectations.checks` on slices of one table, a row an image.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -15,14 +14,14 @@ from numpy.typing import NDArray
 
 from faceleak.errors import FaceleakError
 from faceleak.faces import counting
-from faceleak.faces.counting import NONE, Counts
-from faceleak.faces.expectations import EXAMPLES, ONE_COPY, Check, Entry, checks, evaluate
+from faceleak.faces.copies import find_copies, warn_of_copies
+from faceleak.faces.counting import NO_ROLE, NONE, Coded, Counts
+from faceleak.faces.expectations import EXAMPLES, Check, Entry, checks, evaluate
 from faceleak.faces.options import ValidationOptions
 from faceleak.faces.rows import Keys, Table, columns_of, keys_of, slices
 from faceleak.faces.soundness import Soundness, check_images
 from faceleak.faces.store import FaceStore
 
-log = logging.getLogger(__name__)
 MANIFEST_COLUMNS = ["image_id", "identity", "sha256", "width", "height"]
 ROLE_NAMES = np.array([*counting.ROLES, None], object)
 
@@ -36,8 +35,10 @@ class FacesValidationError(FaceleakError):
 
 
 def validate(store: FaceStore, manifest: Table, splits: Table, options: ValidationOptions) -> dict[str, Any]:
-    """Do what `examine` does, and raise FacesValidationError, which carries the result, where something is wrong."""
-    result = examine(store, manifest, splits, options)
+    """Look for copies and `examine`; raise FacesValidationError, which carries the result, where something is wrong."""
+    copies = find_copies(store, splits)
+    warn_of_copies(copies)
+    result = examine(store, manifest, splits, copies, options)
     require_success(result)
     return result
 
@@ -48,23 +49,25 @@ def require_success(result: dict[str, Any]) -> None:
         raise FacesValidationError(result["message"], result)
 
 
-def examine(store: FaceStore, manifest: Table, splits: Table, options: ValidationOptions) -> dict[str, Any]:
+def examine(
+    store: FaceStore, manifest: Table, splits: Table, copies: pd.DataFrame, options: ValidationOptions
+) -> dict[str, Any]:
     """Check that the images are usable and that the splits keep apart what must be apart.
 
-    manifest and splits are tables or Parquet files, which are never read as a whole.
+    manifest and splits are tables or Parquet files, which are never read as a whole. copies: as `copies.find_copies`
+    lists them.
 
     Returns success, message (what is wrong and what to do), rows, images, decided_by, and expectations: one entry each
     with name, type, column, severity, expected, success, unexpected_count and examples (image ids, 5 at most). An
-    expectation of severity `info` is counted, warned of and never fails: the same image twice within one role makes
+    expectation of severity `info` is counted and never fails: the same image twice within one role makes
     numbers a little less certain, not wrong. Images without a role are left out of all that is about roles. `images`:
     how many have the hash with which they were packed, and how many were decoded (`soundness.check_images`).
     `decided_by`: how many roles are stated by the `user`, and how many come from a `draw`.
     """
     expected = checks(options)
     soundness = check_images(store)
-    images = _Images(store, soundness, manifest, splits)
+    images = _Images(store, soundness, manifest, splits, copies)
     found = evaluate(images.tables(), expected)
-    _warn_of_copies(found)
     success = all(entry["success"] for entry in found)
     return {
         "success": success,
@@ -79,7 +82,9 @@ def examine(store: FaceStore, manifest: Table, splits: Table, options: Validatio
 class _Images:
     """Manifest and splits as one table, a row an image, with what images share."""
 
-    def __init__(self, store: FaceStore, soundness: Soundness, manifest: Table, splits: Table) -> None:
+    def __init__(
+        self, store: FaceStore, soundness: Soundness, manifest: Table, splits: Table, copies: pd.DataFrame
+    ) -> None:
         self._tables = manifest, splits
         joined = counting.join(counting.code(manifest, False), counting.code(splits, True))
         self._splits, self._role = joined.splits, joined.images.role
@@ -90,6 +95,7 @@ class _Images:
         self._counts = {
             "rows_of_image_id": counting.number_of_rows(joined.images.image),
             **counting.count_shared(joined.images),
+            **_count_near(joined.images, copies[~copies["same_bytes"].astype(bool)]),
         }
 
     def __len__(self) -> int:
@@ -116,6 +122,20 @@ class _Images:
         return part.reset_index(drop=True).assign(role=ROLE_NAMES[self._role[rows]], **flags, **counts)
 
 
+def _count_near(images: Coded, near: pd.DataFrame) -> dict[str, Counts]:
+    """Count, for each image that has a role, the roles and the images of that role that its picture is in."""
+    first, second = (counting.find(keys_of(near[side]), images.image) for side in ("first", "second"))
+    has_role = images.role != NO_ROLE
+    there = (first != NONE) & (second != NONE) & has_role[first] & has_role[second]
+    first, second = first[there], second[there]
+    across = images.role[first] != images.role[second]
+    roles, within = has_role.astype(np.uint32), has_role.astype(np.uint32)
+    for side in (first, second):
+        roles[side[across]] = 2
+        np.add.at(within, side[~across], 1)
+    return {"roles_of_picture": roles, "pictures_in_role": within}
+
+
 def _or_missing(counts: Counts) -> NDArray[np.float64]:
     return np.where(counts == 0, np.nan, counts)
 
@@ -135,15 +155,6 @@ def _decided_by(splits: Table) -> dict[str, int]:
     for part in slices(splits, ["decided_by"]):
         counts.update(part["decided_by"].dropna().tolist())
     return dict(counts)
-
-
-def _warn_of_copies(found: list[Entry]) -> None:
-    copies = next(entry for entry in found if entry["name"] == "repeated_within_role")
-    if count := copies["unexpected_count"]:
-        log.warning(
-            "%d images occur more than once in their role (%s, …): numbers are a little less certain. %s.",
-            *(count, ", ".join(copies["examples"]), ONE_COPY),
-        )
 
 
 def _message(expected: list[Check], found: list[Entry], rows: int) -> str:

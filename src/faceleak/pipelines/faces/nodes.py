@@ -61,14 +61,23 @@ def split_faces(manifest: pd.DataFrame, options: FacesOptions) -> pd.DataFrame:
     return split(manifest, options.splits)
 
 
+def look_for_copies(store: FaceStore, splits: pd.DataFrame, options: FacesOptions) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """List the pairs of images that are copies; return them and the splits, with or without what is to be dropped."""
+    from faceleak.faces.copies import find_copies, warn_of_copies, without_copies
+
+    copies = find_copies(store, splits)
+    warn_of_copies(copies)
+    return copies, without_copies(splits, copies) if options.duplicates == "drop" else splits
+
+
 def validate_faces(
-    store: FaceStore, manifest: Path, splits: pd.DataFrame, options: FacesOptions
+    store: FaceStore, manifest: Path, splits: pd.DataFrame, copies: pd.DataFrame, options: FacesOptions
 ) -> tuple[dict[str, Any], str]:
     """Check store, manifest and splits; return the result and a page to read, whatever was found."""
     from faceleak.faces.validation import examine
     from faceleak.reporting.validation_page import validation_page
 
-    result = examine(store, manifest, splits, options.validation)
+    result = examine(store, manifest, splits, copies, options.validation)
     return result, validation_page(result)
 
 

@@ -23,7 +23,7 @@ SPLITS, TARGET_CARD, TARGET_WEIGHTS = (
     "06_models/target/backbone.safetensors",
 )
 MADE_BY = {
-    "faces": ("faces_validation.json", "quarantine.csv", "people.png"),
+    "faces": ("faces_validation.json", "copies.csv", "quarantine.csv", "people.png"),
     "target": ("inventory.json", "preprocessing_check.csv", "utility_metrics.json"),
     "membership": ("membership_metrics.json", "roc.png", "bn_distances.png", "roc_curves.csv", "subgroups.csv"),
     "reconstruction": (
