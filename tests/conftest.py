@@ -1,14 +1,17 @@
 """Fixtures for every room: a tiny demo store with its splits, and a tiny backbone."""
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from faceleak import closure, pieces
@@ -26,6 +29,16 @@ settings.register_profile(
 settings.load_profile("suite")
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+@contextmanager
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A folder that all workers of the suite share, one of them at a time: what one made, the others find there."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        yield folder
 
 
 @pytest.fixture(scope="session")

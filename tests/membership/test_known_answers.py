@@ -5,7 +5,6 @@ does. Some two hundred intervals are looked at, so their level is 99.98 %: with 
 would have one that misses. Nothing here is drawn anew from run to run.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
-from filelock import FileLock
 from PIL import Image, ImageFilter
 
 from faceleak.backbones.backbone import Backbone
@@ -51,6 +49,7 @@ from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.verification import cosine_similarities, sample_pairs, verification_metrics
 from faceleak.reporting.verdict import read_membership
 from faceleak.signals.reading import read_signals
+from tests.conftest import made_once
 
 pytestmark = pytest.mark.slow
 
@@ -218,10 +217,7 @@ class World:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Trained once, also where several workers run the tests."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "known_answers"
-    folder.mkdir(exist_ok=True)
-    with FileLock(folder / "lock"), single_threaded():
+    with made_once(tmp_path_factory, "known_answers") as folder, single_threaded():
         return World(folder)
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import made_once
+
 PROJECT = Path(__file__).parents[2]
 KEDRO = Path(sys.executable).with_name("kedro")
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -54,8 +56,13 @@ def kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project in which the whole audit has run in the smoke environment."""
-    project = copy_project(tmp_path_factory.mktemp("audit"))
-    run = kedro(project, "run", "--env=smoke")
-    assert run.returncode == 0, run.stdout + run.stderr
-    return project
+    """A copy of the project in which the whole audit has run in the smoke environment; it runs once for all workers."""
+    with made_once(tmp_path_factory, "audit") as folder:
+        if not (folder / "done").exists():
+            shutil.rmtree(folder / "project", ignore_errors=True)
+            run = kedro(copy_project(folder), "run", "--env=smoke")
+            assert run.returncode == 0, run.stdout + run.stderr
+            (folder / "done").touch()
+    own = tmp_path_factory.mktemp("audited") / "project"
+    shutil.copytree(folder / "project", own)
+    return own
