@@ -153,3 +153,11 @@ def test_no_code_runs_in_an_undoing_that_is_not_in_the_key(name, owner, own, tmp
     not_kept = {"faceleak.defenses.pieces", "faceleak.defenses.undoing.registry"}
     piece = pieces.ViewPiece(released, name, fresh)
     assert not_in_keys(lambda: pieces.undo_all({"a": piece}, fresh.compute)) - not_kept == set()
+
+
+def test_nobody_reestimates_the_statistics_of_a_backbone_that_has_none(owner_of, own):
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 16))
+    loaded = owner_of(net)
+    tried = {"undefended": ("bn_reestimation", "averaging")}
+    views = pieces.make_views({"undefended": loaded.backbone}, tried, own, loaded.compute)
+    assert list(views) == ["undefended", "undefended+averaging"]

@@ -100,11 +100,11 @@ def make_variant(piece: VariantPiece) -> None:
 def make_views(
     variants: Mapping[str, Backbone], undoings_of: Mapping[str, Sequence[str]], own: OwnFaces, compute: ComputeOptions
 ) -> dict[str, Backbone]:
-    """Every variant as it was released, and once for each undoing that its attacker tries; by the views' names."""
+    """Every variant as it was released, and once for each undoing that its attacker can try; by the views' names."""
     pieces = {
         undone_view(name, undoing): ViewPiece(variants[name], undoing, own)
         for name, tried in undoings_of.items()
-        for undoing in tried
+        for undoing in undoings.possible(tried, variants[name])
     }
     return {**variants, **undo_all(pieces, compute)}
 

@@ -15,6 +15,7 @@ from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import DefenseError, Owner, OwnFaces
 from faceleak.defenses.pieces import VariantPiece, ViewPiece, make_variant, missing, trainings, undo_all
+from faceleak.defenses.undoing import registry
 from faceleak.errors import FaceleakError
 from faceleak.membership.attackers import UNDEFENDED, undone_view
 
@@ -68,6 +69,7 @@ def make_shadow(piece: VariantPiece) -> None:
 def _views_of(
     variant: str, released: ByReference, undoings: Sequence[str], own: OwnFaces, compute: ComputeOptions
 ) -> Iterator[tuple[str, ByReference]]:
+    undoings = registry.possible(undoings, next(iter(released.values())))
     pieces = {(undoing, name): ViewPiece(released[name], undoing, own) for undoing in undoings for name in released}
     with _telling(f"The defence of the references as {variant} cannot be undone on public faces"):
         undone = undo_all(pieces, compute)

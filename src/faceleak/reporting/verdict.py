@@ -58,9 +58,10 @@ def read_membership(
 
     - cannot conclude, where the blind baseline's interval of the AUC lies above 0.5: it never saw the target, so the
       data alone tells members from non-members;
+    - cannot conclude, where the variant itself does not work (`read_utility`): it has nothing to give away, and what an
+      attack finds all the same is named;
     - leaks, where an attack's interval lies above 0.5 and that of its advantage over the blind baseline above 0;
     - cannot conclude, where an attack's interval lies above 0.5 and nobody measured the blind baseline beside it;
-    - cannot conclude, where the variant itself does not work (`read_utility`): it has nothing to give away;
     - cannot conclude, where an AUC must be above `LARGEST_UNNOTICED_AUC` for this sample to show it with 80 % power,
       by the 95 % interval of the attack with the highest AUC: too few people;
     - no evidence otherwise, which is no proof that nothing leaks; the smallest AUC that would have been shown is named.
@@ -76,23 +77,18 @@ def read_membership(
             f"the blind baseline alone separates members, AUC {interval_text(blind, 'auc')}. It never saw the target, "
             "so the data gives members away, whatever the target does",
         )
-    useless = read_utility(utility or {})
     above_chance = {attack: metrics for attack, metrics in attacks.items() if _low(metrics, "auc") > 0.5}
-    leaking = {a: metrics for a, metrics in above_chance.items() if _low(metrics, "advantage_over_blind") > 0}
-    if leaking:
-        attack = max(leaking, key=lambda name: leaking[name]["auc"])
-        return Reading(
-            "leaks",
-            f"{attack} has AUC {interval_text(leaking[attack], 'auc')}, "
-            f"{interval_text(leaking[attack], 'advantage_over_blind', '+.3f')} over the blind baseline"
-            f"{f', though {useless}' if useless else ''}",
-        )
+    leak = _leak(above_chance)
+    if useless := read_utility(utility or {}):
+        nothing = "That attacks on it find nothing says nothing of one that works"
+        something = f"Take it for a leak all the same until that is mended: {leak}"
+        return Reading("cannot conclude", f"{useless}. {nothing if leak is None else something}")
+    if leak is not None:
+        return Reading("leaks", leak)
     if any("advantage_over_blind" not in metrics for metrics in above_chance.values()):
         return Reading(
             "cannot conclude", "no blind baseline was measured beside the attack, so the data may be what it reads"
         )
-    if useless:
-        return Reading("cannot conclude", f"{useless}. That attacks on it find nothing says nothing of one that works")
     smallest = _smallest_detectable(attacks)
     if smallest is not None and smallest > LARGEST_UNNOTICED_AUC:
         return Reading(
@@ -104,6 +100,18 @@ def read_membership(
     if smallest is not None:
         nothing += f". With 80 % power, this sample would have shown an AUC of {smallest:.3f} or more"
     return Reading("no evidence", nothing)
+
+
+def _leak(above_chance: Mapping[str, Metrics]) -> str | None:
+    """What the strongest attack above the blind baseline finds; None where there is none."""
+    leaking = {a: metrics for a, metrics in above_chance.items() if _low(metrics, "advantage_over_blind") > 0}
+    if not leaking:
+        return None
+    attack = max(leaking, key=lambda name: leaking[name]["auc"])
+    return (
+        f"{attack} has AUC {interval_text(leaking[attack], 'auc')}, "
+        f"{interval_text(leaking[attack], 'advantage_over_blind', '+.3f')} over the blind baseline"
+    )
 
 
 def _smallest_detectable(attacks: Mapping[str, Metrics]) -> float | None:

@@ -19,6 +19,7 @@ from faceleak.progress import track
 
 ACCESS = "weights"
 IS_A_BACKBONE = True
+NEEDS_BN = True
 
 
 class ReestimationError(FaceleakError):

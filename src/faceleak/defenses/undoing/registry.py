@@ -1,5 +1,6 @@
 """Undoings by name: the name is the file in this room and stands in a defence's UNDOINGS."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,6 +22,7 @@ class UndoingModule(Protocol):
 
     ACCESS: what it takes, `weights` or (queries for) `embeddings`. IS_A_BACKBONE: whether the result can be saved and
     loaded like any backbone, so that it is made only once, and anew once its file or what that imports has changed.
+    NEEDS_BN, if true: a backbone without BN layers cannot be undone so, and nobody tries.
     """
 
     ACCESS: str
@@ -34,6 +36,13 @@ class UndoingModule(Protocol):
 def names() -> list[str]:
     """All undoings there are."""
     return files_of(undoing, frozenset({"registry"}))
+
+
+def possible(undoings: Sequence[str], released: "Backbone") -> list[str]:
+    """Those of the undoings that can be tried on a backbone. Raises UnknownUndoingError."""
+    from faceleak.backbones.batch_norm import batch_norms
+
+    return [name for name in undoings if not getattr(get(name), "NEEDS_BN", False) or batch_norms(released.net)]
 
 
 def get(name: str) -> UndoingModule:

@@ -102,7 +102,9 @@ def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, .
     for attack, numbers in _optimised(evidence, accesses).items():
         told = interval_text(numbers, "match_advantage", "+.3f")
         low, without = measured(numbers, "match_advantage").low, _without_target(evidence, attack)
-        if without is not None and without > 0:
+        if useless:
+            found.append(("cannot conclude", f"reconstruction by {attack}: {useless}. Match advantage {told}."))
+        elif without is not None and without > 0:
             found.append(("cannot conclude", f"reconstruction by {attack}: a search without the target finds members."))
         elif low is None:
             found.append(("cannot conclude", f"reconstruction by {attack}: no interval of the match advantage."))
@@ -110,8 +112,6 @@ def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, .
             found.append(("leaks", f"reconstruction by {attack}: faces match members more than controls, by {told}."))
         elif (blind := _judges_are_blind(numbers)) is not None:
             found.append(("cannot conclude", f"reconstruction by {attack}: {blind}."))
-        elif useless:
-            found.append(("cannot conclude", f"reconstruction by {attack}: {useless}."))
         else:
             found.append(("no evidence", f"reconstruction by {attack}: match advantage {told}, which includes 0."))
     return found
