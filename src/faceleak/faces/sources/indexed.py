@@ -28,8 +28,8 @@ class Bytes:
             raise ImageError(f"{self.path} claims {length:,} bytes for one image at byte {offset:,}. Remove it.")
         place = offset - self._start
         if place < 0 or place + length > len(self._ahead):
-            inside = 0 <= offset < self.size
-            ahead = os.pread(self._number, max(length, self._read_ahead), offset) if inside else b""
+            there = min(max(length, self._read_ahead), self.size - offset)  # a buffer for no more than the file has
+            ahead = os.pread(self._number, there, offset) if offset >= 0 and there > 0 else b""
             self._ahead, self._start, place = ahead, offset, 0
         if place + length > len(self._ahead):
             raise EndOfFileError(f"{self.path} has {self.size:,} bytes and ends before the image at byte {offset:,}.")
