@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import has_bn
+from faceleak.backbones.batch_norm import batch_norms
 from faceleak.signals import registry
 
 
 def readable(names: Iterable[str], backbone: Backbone) -> list[str]:
     """Those of the named signals that can be read off the backbone, in the same order. Raises UnknownSignalError."""
-    given = has_bn(backbone.net), backbone.head is not None
+    given = bool(batch_norms(backbone.net)), backbone.head is not None
     return [name for name in names if _is_given(registry.get(name), *given)]
 
 
