@@ -142,3 +142,10 @@ def test_what_means_nothing_is_refused(wrong, message):
 def test_defaults_are_not_shared():
     assert BlindOptions().signals is not BlindOptions().signals
     assert AttackOptions(signals=["bn_distance"]).regularisation == 1
+
+
+def test_the_papers_attack_is_known_by_what_it_reads_and_not_by_its_name():
+    named = {"bn_distance": {"signals": ["embedding_norm"]}, "paper": {"signals": ["bn_distance"], "regularisation": 3}}
+    assert MembershipOptions(**SMALLEST | {"attacks": named}).papers_attack() == "paper"
+    others = {"late": {"signals": ["bn_distance"], "layers": "late"}, "bn_distance": {"signals": ["embedding_norm"]}}
+    assert MembershipOptions(**SMALLEST | {"attacks": others}).papers_attack() is None
