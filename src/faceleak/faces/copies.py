@@ -28,7 +28,7 @@ from faceleak.faces.rows import NO_KEY, Table, keys_of, slices
 from faceleak.faces.store import FaceStore
 from faceleak.progress import track
 
-LIKENESS = 0.85  # cosine from which on two pictures are near copies: measured
+LIKENESS = 0.9  # cosine from which on two pictures are near copies: measured, see docs/faces.md
 SIDE = 64  # pixels that are decoded at least
 FREQUENCIES = 16
 NUMBERS = FREQUENCIES**2 - 1
