@@ -311,3 +311,67 @@ def test_every_check_is_of_something_that_a_pipeline_makes() -> None:
     assert CHECKS
     for check in CHECKS:
         assert set(check.made) <= made
+
+
+def renamed(old: str, new: str, *path: str) -> dict[str, Any]:
+    """The configuration in which an entry of a block has another name."""
+    wrong = deepcopy(parameters("base"))
+    block = wrong
+    for key in path:
+        block = block[key]
+    block[new] = block.pop(old)
+    return wrong
+
+
+@pytest.mark.parametrize(
+    "name", ["bn_distance (late)", "owner's choice", "a/b", "a+b", "..", "", " a", "a.", "x" * 101]
+)
+def test_names_that_break_metrics_or_files_are_refused_where_they_are_given(name: str) -> None:
+    given: dict[str, dict[str, Any]] = {
+        "membership.attacks": renamed("bn_distance", name, "membership", "attacks"),
+        "reconstruction.evaluators": renamed("first", name, "reconstruction", "evaluators"),
+    }
+    variants = deepcopy(parameters("base"))
+    variants["defense"]["variants"][0]["name"] = name
+    if name:
+        given["defense.variants.0"] = variants
+    sources = deepcopy(parameters("base"))
+    sources["faces"]["several"] = {name: {"source": "folder", "folder": {"path": "people"}}}
+    given["faces.several"] = sources
+    for key, wrong in given.items():
+        with pytest.raises(ConfigurationError) as raised:
+            check_parameters(wrong)
+        assert f"  {key}" in str(raised.value)
+        assert f"{name!r} cannot be a name" in str(raised.value)
+        assert "letters, digits, `_`, `-`, and inside also `.` and spaces, 100 bytes at most" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["späte Schichten", "bn.late-2", "変種", "0_8"])
+def test_names_that_break_nothing_are_taken(name: str) -> None:
+    from mlflow.utils.validation import _validate_metric_name, _validate_param_name
+
+    checked = check_parameters(renamed("bn_distance", name, "membership", "attacks"))
+    assert name in checked.membership.attacks
+    _validate_metric_name(f"membership/{name}_shadow/identity/auc")
+    _validate_param_name(f"membership.attacks.{name}.model")
+
+
+@pytest.mark.parametrize("name", ["undefended", "noise_static", "noise_adaptive"])
+def test_names_of_variants_that_would_be_read_as_attackers_are_refused(name: str) -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["defense"]["variants"][0]["name"] = name
+    with pytest.raises(ConfigurationError, match=f"defense.variants.0: '{name}' cannot be the name of a variant"):
+        check_parameters(wrong)
+
+
+@pytest.mark.parametrize("name", ["blind", "blind_guess"])
+def test_no_attack_is_called_as_the_blind_baseline(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"'{name}' cannot be the name of an attack"):
+        check_parameters(renamed("bn_distance", name, "membership", "attacks"))
+    assert check_parameters(renamed("bn_distance", "blindfolded", "membership", "attacks"))
+
+
+def test_a_variant_that_is_called_after_its_settings_has_a_name_that_breaks_nothing() -> None:
+    given = deepcopy(parameters("base"))
+    given["defense"]["variants"] = [{"defense": "bn_perturbation", "strength": 2e6}]
+    assert check_parameters(given).defense.variants[0].name == "bn_perturbation_2e_06"

@@ -243,7 +243,7 @@ def _refused(problems: list[str]) -> ConfigurationError:
 
 
 def _describe(problem: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in problem["loc"]) or "parameters"
+    key = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "parameters"
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key (value {problem['input']!r}). Remove it or correct its spelling."
     if problem["type"] == "missing":

@@ -5,19 +5,22 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from kedro.config import MissingConfigException
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro_mlflow.framework.hooks import MlflowHook
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
+from yaml import YAMLError
 
 from faceleak import terminal
 from faceleak.compute import keep_freed_memory, share_cores
-from faceleak.configuration import check_parameters
+from faceleak.configuration import ConfigurationError, check_parameters
 from faceleak.lock import working_alone
+from faceleak.named import check_name
 from faceleak.options import TrackingOptions
 from faceleak.order import in_order, together
 from faceleak.trees import flatten, merge_metrics
@@ -38,16 +41,29 @@ def results_of(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, dict[str, 
     return merge_metrics(*(catalog.load(name) for name in STAGES if name in made | pipeline.inputs()))
 
 
+def read_once(loader: OmegaConfigLoader) -> None:
+    """Read the configuration for all who ask for it. Raises ConfigurationError where it is not there or no YAML."""
+    folder, environment = Path(loader.conf_source), loader.env or loader.default_run_env
+    if folder.is_dir() and not (folder / environment).is_dir():
+        check_name(environment, "environment", sorted(path.name for path in folder.glob("*/")), ConfigurationError)
+    try:
+        loader.update({kind: loader[kind] for kind in ("globals", "catalog", "parameters")})
+    except (MissingConfigException, OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise ConfigurationError(f"The configuration cannot be read, so nothing was run: {error}") from error
+
+
 class ValidationHooks:
     """Check all parameters before anything else happens: each block always, what blocks need of each other if used."""
 
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
 
-    @hook_impl
+    @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Raise ConfigurationError naming each wrong key, its value and what is allowed."""
-        self._parameters = context.config_loader["parameters"]
+        loader: Any = context.config_loader
+        read_once(loader)
+        self._parameters = loader["parameters"]
         parameters = check_parameters(self._parameters, made=())
         share_cores(parameters.compute)
         keep_freed_memory()

@@ -1,9 +1,12 @@
 """The base of all configuration models: unknown keys are refused, values are not changed after validation."""
 
+import re
 from functools import cache
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+
+LONGEST_NAME = 100  # bytes: a metric's name has room for 250 characters, a file's for 255 bytes
 
 
 class Options(BaseModel):
@@ -43,6 +46,19 @@ def _may_be_null(kind: Any) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def be_a_name(text: str) -> str:
+    """The text, if it can be a name. Raises ValueError otherwise."""
+    if not re.fullmatch(r"\w([\w .-]*[\w-])?", text) or len(text.encode()) > LONGEST_NAME:
+        raise ValueError(
+            f"{text!r} cannot be a name, which becomes a part of names of metrics, parameters and files: it takes "
+            f"letters, digits, `_`, `-`, and inside also `.` and spaces, {LONGEST_NAME} bytes at most"
+        )
+    return text
+
+
+Name = Annotated[str, AfterValidator(be_a_name)]  # that a user gives to something
 
 
 class TrackingOptions(Options):

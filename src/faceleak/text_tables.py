@@ -164,7 +164,7 @@ def _encoding(path: Path, _size: int, _changed: int) -> str:
                 return encoding
         file.seek(0)
         for number, line in enumerate(iter(lambda: file.readline(MAXIMUM_LINE), b""), 1):
-            if b"\0" in line or len(line) == MAXIMUM_LINE:
+            if (number == 1 and b"\0" in line) or len(line) == MAXIMUM_LINE:
                 raise TextTableError(
                     f"{path}, row {number}, is no text, or text in UTF-16 without the mark that says so. Save it as "
                     "UTF-8."

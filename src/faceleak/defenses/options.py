@@ -1,14 +1,15 @@
 """Configuration of the `defense` pipeline."""
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from faceleak.defenses import registry
 from faceleak.errors import FaceleakError
-from faceleak.membership.attackers import AttackerName
+from faceleak.membership.attackers import AttackerName, name_of_variant
 from faceleak.membership.options import ThreatModel
-from faceleak.options import Options
+from faceleak.options import Options, be_a_name
 
 
 class VariantOptions(Options):
@@ -43,9 +44,8 @@ class VariantOptions(Options):
         if not self.name:
             changed = settings.model_dump(exclude_defaults=True) or {}
             parts = [self.defense.rpartition(".")[2], *(_short(key, value) for key, value in changed.items())]
-            object.__setattr__(self, "name", "_".join(parts))
-        if "+" in self.name or "/" in self.name:
-            raise ValueError(f"the name {self.name!r} contains + or /, which join names in tables and files")
+            object.__setattr__(self, "name", re.sub(r"[^\w.-]+", "_", "_".join(parts)).strip("."))
+        name_of_variant(be_a_name(self.name))
         return self
 
     def checked_settings(self) -> Options:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from faceleak.options import Options
+from faceleak.options import Name, Options
 
 Role = Literal["member", "same_identity", "unseen_identity", "auxiliary", "public"]
 PersonRole = Literal["member", "unseen_identity", "auxiliary", "public"]
@@ -188,7 +188,7 @@ class FacesOptions(SourceBlocks):
 
     source: SingleSource | Literal["demo", "several"]
     demo: DemoOptions | None = None
-    several: dict[str, SourceOptions] = Field(default_factory=dict)
+    several: dict[Name, SourceOptions] = Field(default_factory=dict)
     landmarks: Path | None = None
     quarantine: QuarantineOptions = QuarantineOptions()
     duplicates: Literal["stop", "drop"] = "stop"
@@ -203,8 +203,6 @@ class FacesOptions(SourceBlocks):
     @model_validator(mode="after")
     def _name_the_parts(self) -> "FacesOptions":
         for name, part in self.several.items():
-            if "/" in name or not name:
-                raise ValueError(f"several.{name}: a source's name is part of image ids and has no `/`")
             if part.people_of is not None and part.people_of not in self.several:
                 raise ValueError(f"several.{name}.people_of is {part.people_of!r}, which is none of the sources")
         trained = {part.people_of or name for name, part in self.several.items() if part.role in ("member", None)}

@@ -54,6 +54,16 @@ def parse_encounter(name: str) -> tuple[str, AttackerName]:
     return name, "plain"
 
 
+def name_of_variant(name: str) -> str:
+    """The name, if a variant can have it. Raises ValueError otherwise."""
+    if name == UNDEFENDED or parse_encounter(name)[1] != "plain":
+        raise ValueError(
+            f"{name!r} cannot be the name of a variant: `{UNDEFENDED}` is the target's own, and an end like `_static` "
+            "says who attacks it"
+        )
+    return name
+
+
 def encounters(views: Iterable[str], attackers: Iterable[AttackerName]) -> list[list[Encounter]]:
     """Every attacker against every variant: all that the attacker may try there, one encounter at least."""
     of_variant: dict[str, list[str]] = {}

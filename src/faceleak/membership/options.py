@@ -6,15 +6,27 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.options import Aggregation, Options
+from faceleak.options import Aggregation, Name, Options
 from faceleak.signals.columns import Layers, layers_of
 from faceleak.signals.registry import check_signal, is_read_off_images
 
 ThreatModel = Literal["partial_knowledge", "shadow"]
 SignalName = Annotated[str, AfterValidator(check_signal)]
 Calibration = Literal["features", "difference", "lira", "rmia", "bavaria"]
+BLIND = "blind"  # what the blind baseline is called among the attacks
 CALIBRATED_SHADOWS = 4  # references: fewer leave a shadow nobody whom another one never saw
 ONLINE_TARGETS = 3  # fewer leave no image with others that were trained on it and others that were not
+
+
+def _be_no_blind_baseline(name: str) -> str:
+    if f"{name}_".startswith(f"{BLIND}_"):
+        raise ValueError(
+            f"{name!r} cannot be the name of an attack: `{BLIND}` is the blind baseline's, which needs none"
+        )
+    return name
+
+
+AttackKey = Annotated[Name, AfterValidator(_be_no_blind_baseline)]
 
 
 class AttackOptions(Options):
@@ -142,7 +154,7 @@ class MembershipOptions(Options):
     """
 
     threat_models: list[ThreatModel] = Field(min_length=1)
-    attacks: dict[str, AttackOptions] = Field(min_length=1)
+    attacks: dict[AttackKey, AttackOptions] = Field(min_length=1)
     blind: BlindOptions = BlindOptions()
     references: ReferenceOptions
     aggregation: Aggregation = "mean"

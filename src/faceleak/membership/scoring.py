@@ -14,7 +14,7 @@ from faceleak.membership.attacks import Attack
 from faceleak.membership.evidence import Evidence, aligned
 from faceleak.membership.knowledge import evaluated_images, known_images
 from faceleak.membership.models import logistic
-from faceleak.membership.options import MembershipOptions, ThreatModel
+from faceleak.membership.options import BLIND, MembershipOptions, ThreatModel
 from faceleak.membership.other_images import (
     as_other_images,
     has_other_images,
@@ -24,7 +24,6 @@ from faceleak.membership.other_images import (
 from faceleak.membership.strongest import readable_columns, strongest
 from faceleak.signals.registry import is_read_off_images
 
-BLIND = "blind"
 Attacks = dict[str, dict[str, Attack]]  # view → attack and threat model → fitted attack
 SCORE_COLUMNS = [
     "image_id",

@@ -9,7 +9,7 @@ from faceleak.backbones.target_options import LoadOptions
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
-from faceleak.options import Options
+from faceleak.options import Name, Options
 from faceleak.reconstruction.objectives.registry import check_term
 from faceleak.reconstruction.optimisers.registry import check_optimiser
 from faceleak.reconstruction.priors.options import PriorOptions
@@ -157,7 +157,7 @@ class ReconstructionOptions(Options):
     person_image: PersonImageOptions = PersonImageOptions()
     blind_sheet: BlindSheetOptions = BlindSheetOptions()
     far: float = Field(0.001, gt=0, lt=1)
-    evaluators: dict[str, EvaluatorOptions] = Field(min_length=1)
+    evaluators: dict[Name, EvaluatorOptions] = Field(min_length=1)
 
     @property
     def independent(self) -> tuple[str, ...]:
@@ -168,8 +168,6 @@ class ReconstructionOptions(Options):
     def _has_an_independent_evaluator(self) -> "ReconstructionOptions":
         if not self.independent:
             raise ValueError("no evaluator is `independent`, so nobody could say what reconstructions show")
-        if slashed := [name for name in self.evaluators if "/" in name]:
-            raise ValueError(f"names of evaluators become parts of metrics' names: no `/` in {', '.join(slashed)}")
         return self
 
     @model_validator(mode="before")

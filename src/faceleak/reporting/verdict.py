@@ -5,13 +5,13 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+from faceleak.membership.options import BLIND
 from faceleak.metrics.detectable import smallest_detectable_auc, standard_error_of_interval
 from faceleak.metrics.intervals import Interval
 
 Metrics = Mapping[str, Any]
 Verdict = Literal["leaks", "cannot conclude", "no evidence"]
 
-BLIND_PREFIX = "blind_"
 UPPER_BOUND_NOTE = (
     "These attacks take the classification head, which a headless release keeps back: no part of a verdict."
 )
@@ -127,7 +127,7 @@ def _smallest_detectable(attacks: Mapping[str, Metrics]) -> float | None:
 
 def is_blind(attack: str) -> bool:
     """Whether this is the metric name of the blind baseline."""
-    return attack.startswith(BLIND_PREFIX)
+    return attack.startswith(f"{BLIND}_")
 
 
 def interval_text(metrics: Metrics, metric: str, form: str = ".3f") -> str:

@@ -213,7 +213,8 @@ def measure_membership(
     """
     from faceleak.membership.access import MEMBERSHIP, stage_of
     from faceleak.membership.attackers import suffix_of
-    from faceleak.membership.scoring import BLIND, model_name
+    from faceleak.membership.options import BLIND
+    from faceleak.membership.scoring import model_name
     from faceleak.metrics.attackers import is_much, measure_attacker
 
     keys = ["variant", "attacker", "threat_model", "attack"]

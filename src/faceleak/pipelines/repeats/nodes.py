@@ -162,7 +162,8 @@ def measure_targets(
     The stage is `membership`, or `upper_bound` for attacks that take the classification head.
     """
     from faceleak.membership.access import MEMBERSHIP, stage_of
-    from faceleak.membership.scoring import BLIND, model_name
+    from faceleak.membership.options import BLIND
+    from faceleak.membership.scoring import model_name
     from faceleak.metrics.comparison import compare
 
     tables = {
