@@ -8,7 +8,7 @@ from faceleak.backbones.architectures import (
     UnknownArchitectureError,
     build,
     check_architecture,
-    source_modules,
+    source_module,
 )
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.factories import FactoryError
@@ -163,10 +163,10 @@ def test_images_too_small_for_the_network_are_refused():
 
 def test_a_class_of_the_users_own_is_an_architecture_and_needs_its_module():
     assert check_architecture("torch.nn:Linear") == "torch.nn:Linear"
-    assert source_modules("torch.nn:Linear") == ("torch.nn",)
+    assert source_module("torch.nn:Linear") == "torch.nn"
     with pytest.raises(FactoryError, match="cannot be found"):
         check_architecture("nowhere_at_all:Net")
 
 
 def test_the_module_of_every_architecture_is_known():
-    assert all(source_modules(name)[0].startswith("faceleak.backbones.") for name in ARCHITECTURES)
+    assert all(source_module(name).startswith("faceleak.backbones.") for name in ARCHITECTURES)
