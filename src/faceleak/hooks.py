@@ -3,6 +3,7 @@
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
@@ -23,6 +24,7 @@ from faceleak.lock import working_alone
 from faceleak.named import check_name
 from faceleak.options import TrackingOptions
 from faceleak.order import in_order, together
+from faceleak.reporting.audit.files import ResultFiles, result_at
 from faceleak.trees import flatten, merge_metrics
 
 STAGES = ("utility_metrics", "membership_metrics", "reconstruction_metrics")
@@ -186,15 +188,50 @@ class TrackingHooks(MlflowHook):
 
 
 class OriginHooks:
-    """Tell the report where its run comes from."""
+    """Tell the report where its run comes from, and what results were made with."""
+
+    def __init__(self) -> None:
+        self._writing = Lock()
+        self._data, self._parameters, self._results = Path(), dict[str, Any](), dict[str, str]()
+        self._pipeline, self._command = Pipeline([]), ""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember the parameters, and which datasets are results."""
+        loader: Any = context.config_loader
+        data = loader["globals"]["data"]
+        self._data = Path(context.project_path) / data
+        self._parameters = check_parameters(loader["parameters"], made=()).model_dump(mode="json")
+        paths = {name: entry.get("filepath") for name, entry in loader["catalog"].items()}
+        self._results = {
+            name: result
+            for name, path in paths.items()
+            if path and (result := result_at(str(path).removeprefix(f"{data}/")))
+        }
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Give `origin`, which no node makes, to the pipelines that take it."""
-        if "origin" in pipeline.inputs():
-            from faceleak import origin
+        from faceleak import origin
+        from faceleak.pipelines.attack.pipeline import trained_apart
 
+        self._pipeline, self._command = trained_apart(pipeline), origin.command(run_params)
+        if "origin" in pipeline.inputs():
             catalog["origin"] = MemoryDataset(origin.describe(run_params))
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str) -> None:
+        """Write down what a result was made with: what the nodes took that led to it, and what they started from."""
+        if dataset_name not in self._results:
+            return
+        sources = self._pipeline.to_outputs(dataset_name).inputs()
+        with self._writing:
+            files = ResultFiles(self._data)
+            started_from = [files.made_with(self._results[name]) for name in sorted(sources & self._results.keys())]
+            earlier = {block: value for made in started_from if made for block, value in made.parameters.items()}
+            taken = {name.removeprefix("params:").split(".")[0] for name in sources if name.startswith("params:")}
+            own = {block: self._parameters[block] for block in taken - {"compute"}}
+            files.write_down(self._results[dataset_name], self._command, {**earlier, **own})
 
 
 class TerminalHooks:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from faceleak.reporting.audit.document import SECTIONS, Audit, audit_schema, make_audit
-from faceleak.reporting.audit.files import MADE_BY
+from faceleak.reporting.audit.files import MADE_BY, ResultFiles
 from faceleak.reporting.audit.model_card import model_card
 from faceleak.reporting.audit.page import audit_page
 from faceleak.reporting.checks import ReportingError
@@ -197,3 +197,68 @@ def test_where_nothing_was_tuned_the_commands_are_named(tmp_path, evidence_of):
         "kedro run --pipelines=tuning --env=lfw",
         "kedro run --pipelines=tuning_reconstruction --env=lfw",
     ]
+
+
+def made_with(folder, file, parameters, **changes):
+    """Write down that a result was made with another configuration."""
+    blocks = json.loads(parameters.model_dump_json())
+    for setting, value in changes.items():
+        *path, last = setting.split("__")
+        block = blocks
+        for key in path:
+            block = block[key]
+        block[last] = value
+    taken = {
+        name: blocks[name] for name in ("faces", "target", "membership", "attackers", "reconstruction", "bootstrap")
+    }
+    command = "kedro run --pipelines=attack --params=…"
+    ResultFiles(folder).write_down(file, command, {name: blocks[name] for name in taken})
+
+
+def table(audit, section, caption):
+    (found,) = [section_ for section_ in audit.sections if section_.id == section]
+    return next((block for block in found.blocks if block.kind == "table" and caption in block.caption), None)
+
+
+def test_the_report_tells_what_results_were_made_with_and_warns_where_that_has_changed(
+    tmp_path, evidence_of, parameters
+):
+    write_everything(tmp_path)
+    changed = {"reconstruction__targeted__people": 40, "reconstruction__search__candidates": 777}
+    made_with(tmp_path, "reconstruction_metrics.json", parameters, **changed)
+    made_with(tmp_path, "membership_metrics.json", parameters, bootstrap__level=0.9)
+    audit = make_audit(evidence_of(tmp_path))
+    settings = dict(table(audit, "threat-models", "Reconstruction: the attacker's generator").rows)
+    assert (settings["targeted.people"], settings["search.candidates"]) == (40, 777)
+    assert "out of 777 candidates" in texts(audit)
+    assert "Brackets: 90 % intervals over people" in audit.summary.reading
+    (limits,) = [section for section in audit.sections if section.id == "limits"]
+    (warning,) = [block.text for block in limits.blocks if block.kind == "paragraph" and block.warning]
+    assert "reconstruction.targeted.people was 40 for reconstruction_metrics.json and is 50" in warning
+    assert "bootstrap.level was 0.9 for membership_metrics.json and is 0.95" in warning
+    assert "the settings of the time, of which 3 settings changed since" in model_card(audit)
+    rows = table(audit, "reproduce", "Settings that have changed").rows
+    assert ("reconstruction.targeted.people", "50", "40", "reconstruction_metrics.json") in rows
+    files = {row[0]: row[3] for row in table(audit, "reproduce", "files that the report was made from").rows}
+    assert files["08_reporting/membership_metrics.json"] == "kedro run --pipelines=attack --params=…"
+
+
+def test_results_of_the_present_configuration_are_reported_without_a_warning(tmp_path, evidence_of, parameters):
+    write_everything(tmp_path)
+    evidence = evidence_of(tmp_path)
+    for file in evidence.results:
+        made_with(tmp_path, file, parameters)
+    audit = make_audit(evidence_of(tmp_path))
+    assert evidence_of(tmp_path).changes == []
+    assert table(audit, "reproduce", "Settings that have changed") is None
+    assert "has changed since" not in texts(audit)
+    assert "Nobody has written down" not in texts(audit)
+
+
+def test_results_of_which_nobody_knows_what_they_were_made_with_are_named(tmp_path, evidence_of, parameters):
+    write_everything(tmp_path)
+    made_with(tmp_path, "membership_metrics.json", parameters, membership__targets="a word of another version")
+    told = texts(make_audit(evidence_of(tmp_path)))
+    assert "Nobody has written down what these results were made with" in told
+    assert evidence_of(tmp_path).not_written_down[:2] == ["03_primary/splits.parquet", "06_models/target/backbone.json"]
+    assert "membership_metrics.json" in evidence_of(tmp_path).not_written_down

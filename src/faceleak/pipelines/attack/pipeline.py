@@ -5,26 +5,37 @@ from kedro.pipeline import Node, Pipeline
 from faceleak.pipelines import faces, membership, reconstruction, reporting, target
 from faceleak.pipelines.attack.nodes import train_others, train_together
 
+TOGETHER = ("train_backbones", "train_others")
 TRAINED_APART = ("get_target", "train_references", "train_evaluators")
 
 
 def create_pipeline() -> Pipeline:
     """Faces, target, membership, reconstruction, and the table of results, with backbones trained side by side."""
-    rooms = (faces, target, membership, reconstruction, reporting)
-    apart = sum((room.create_pipeline() for room in rooms), Pipeline([]))
+    apart = _apart()
     faces_of, options = ["face_store", "splits", "reference_splits"], ["params:membership", "params:reconstruction"]
     together = [
         Node(
             train_together,
             [*faces_of, "params:target", *options, "params:compute"],
             "target",
-            name="train_backbones",
+            name=TOGETHER[0],
         ),
         Node(
             train_others,
             [*faces_of, *options, "params:compute", "utility_metrics"],
             ["references", "evaluators"],
-            name="train_others",
+            name=TOGETHER[1],
         ),
     ]
     return apart - apart.only_nodes(*TRAINED_APART) + Pipeline(together)
+
+
+def trained_apart(pipeline: Pipeline) -> Pipeline:
+    """The same with a node for each kind of backbone, so that no result seems to depend on what another one takes."""
+    together = [node for node in pipeline.nodes if node.name in TOGETHER]
+    return pipeline - Pipeline(together) + _apart().only_nodes(*TRAINED_APART) if together else pipeline
+
+
+def _apart() -> Pipeline:
+    rooms = (faces, target, membership, reconstruction, reporting)
+    return sum((room.create_pipeline() for room in rooms), Pipeline([]))

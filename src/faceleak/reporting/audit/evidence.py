@@ -1,9 +1,12 @@
 """All that a report is made from: result files, the configuration, and where both come from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.defenses.options import DefenseOptions
@@ -13,10 +16,11 @@ from faceleak.membership.attackers import UNDEFENDED, AttackerName, suffix_of
 from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
-from faceleak.reporting.audit.files import ResultFiles, Tree, made_by
+from faceleak.reporting.audit.files import SPLITS, TARGET_CARD, ResultFiles, Tree, made_by
 from faceleak.reporting.audit.parts import Missing, Part
 from faceleak.reporting.options import ReportOptions
 from faceleak.reporting.verdict import is_blind
+from faceleak.trees import flatten
 
 
 class Origin(Part):
@@ -43,6 +47,27 @@ class Configuration:
     report: ReportOptions
 
 
+JUDGED_BY = {  # a block of the configuration → the result that tells what it was
+    "faces": SPLITS,
+    "target": TARGET_CARD,
+    "membership": "membership_metrics.json",
+    "attackers": "membership_metrics.json",
+    "bootstrap": "membership_metrics.json",
+    "reconstruction": "reconstruction_metrics.json",
+    "defense": "defense_membership_metrics.json",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that is another one now than results were made with."""
+
+    setting: str
+    now: Any
+    then: Any
+    results: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Attack:
     """An attack on membership as metrics name it, taken apart."""
@@ -55,11 +80,53 @@ class Attack:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Result files, configuration and origin."""
+    """Result files, the configuration as it is now, and origin."""
 
     files: ResultFiles
-    configuration: Configuration
+    now: Configuration
     origin: Origin
+
+    @cached_property
+    def configuration(self) -> Configuration:
+        """What the results were made with, each block as its own result tells; as it is now where none does."""
+        blocks = {name: getattr(self.made_with(file), name) for name, file in JUDGED_BY.items()}
+        return replace(self.now, **blocks)
+
+    def made_with(self, file: str) -> Configuration:
+        """What one result was made with, as far as it is written down."""
+        return self._made_with.get(file, self.now)
+
+    @cached_property
+    def _made_with(self) -> dict[str, Configuration]:
+        found = {}
+        for file in self.results:
+            recorded = self.files.made_with(file)
+            if recorded is not None:
+                blocks = {name: recorded.parameters[name] for name in JUDGED_BY.keys() & recorded.parameters.keys()}
+                with suppress(ValidationError):  # of a version that knew other settings
+                    found[file] = replace(self.now, **{name: _parsed(name, value) for name, value in blocks.items()})
+        return found
+
+    @cached_property
+    def results(self) -> list[str]:
+        """The results that say, or could say, what they were made with."""
+        return [*(file for file in (SPLITS, TARGET_CARD) if self.files.has(file)), *self.files.metrics()]
+
+    @cached_property
+    def not_written_down(self) -> list[str]:
+        """The results of which nobody knows what they were made with."""
+        return [file for file in self.results if file not in self._made_with]
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """All settings that are others now than results were made with."""
+        now, found = _settings(self.now), dict[tuple[str, str], tuple[Any, list[str]]]()
+        for file, configuration in self._made_with.items():
+            then = _settings(configuration)
+            for setting in (name for name in {**now, **then} if now.get(name) != then.get(name)):
+                value = then.get(setting)
+                found.setdefault((setting, str(value)), (value, []))[1].append(file)
+        return [Change(setting, now.get(setting), then, tuple(files)) for (setting, _), (then, files) in found.items()]
 
     @cached_property
     def attacks(self) -> dict[str, Attack]:
@@ -114,15 +181,16 @@ class Evidence:
             and (self.attacks[attack].access if attack in self.attacks else "weights") in accesses
         }
 
-    def access_of(self, attack: str) -> AttackAccess:
-        """What an attack of the configuration takes; `weights` where the configuration does not know it."""
-        options = self.configuration.membership.attacks.get(attack)
-        return "weights" if options is None else access_of(options)
-
     @cached_property
     def reconstruction(self) -> Tree:
         """What reconstruction from the target found: attack → step → metrics."""
         return self.stage("reconstruction_metrics.json", "reconstruction")
+
+    @cached_property
+    def reconstructed_by(self) -> AttackAccess:
+        """What the attacker holds whose attack guided the reconstruction."""
+        made_with = self.made_with("reconstruction_metrics.json")
+        return taken_by(made_with.reconstruction.search.attack, made_with.membership)
 
     def command(self, pipeline: str) -> str:
         """How to run a pipeline in the environment of this report."""
@@ -132,3 +200,19 @@ class Evidence:
     def missing(self, what: str, file: str) -> Missing:
         """Say that something is missing, and which command makes the file that it is from."""
         return Missing(what=what, command=self.command(made_by(file) or "audit"))
+
+
+def taken_by(attack: str, configured: MembershipOptions) -> AttackAccess:
+    """What the attacker holds; `weights` where the configuration does not know the attack."""
+    options = configured.attacks.get(attack)
+    return "weights" if options is None else access_of(options)
+
+
+def _parsed(block: str, recorded: Any) -> Any:
+    return TypeAdapter(get_type_hints(Configuration)[block]).validate_python(recorded)
+
+
+def _settings(configuration: Configuration) -> dict[str, Any]:
+    """Every setting of the blocks that results depend on, by its whole name."""
+    dumped = TypeAdapter(Configuration).dump_python(configuration, mode="json")
+    return flatten({name: dumped[name] for name in JUDGED_BY}, ".")

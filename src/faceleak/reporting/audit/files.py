@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from faceleak.pieces import write_json
 from faceleak.reporting.checks import ReportingError
 from faceleak.text_tables import read_results
 
@@ -63,7 +64,7 @@ MADE_BY = {
     ),
     "gate": ("gate.json",),
 }
-METRICS = "_metrics.json"
+METRICS, MADE_WITH = "_metrics.json", "made_with.json"
 
 
 class UsedFile(BaseModel):
@@ -74,6 +75,16 @@ class UsedFile(BaseModel):
     file: str
     sha256: str
     written: datetime
+
+
+class MadeWith(BaseModel):
+    """What a result was made with: the command, and the blocks of the configuration that its nodes took."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: str  # of the result
+    command: str
+    parameters: dict[str, Any]
 
 
 class ResultFiles:
@@ -98,15 +109,16 @@ class ResultFiles:
         path = self._path(name)
         if not path.is_file():
             return None
-        if name not in self._used:
+        file = str(path.relative_to(self.folder))
+        if file not in self._used:
             try:
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                with path.open("rb") as content:
+                    digest = hashlib.file_digest(content, "sha256").hexdigest()
             except OSError as error:
                 raise ReportingError(f"{path} cannot be read ({error.strerror}). Check its permissions.") from error
             written = datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(microsecond=0)
-            self._used[name] = UsedFile(file=str(path.relative_to(self.folder)), sha256=digest, written=written)
-        return self._used[name]
+            self._used[file] = UsedFile(file=file, sha256=digest, written=written)
+        return self._used[file]
 
     def bytes(self, name: str) -> bytes | None:
         """The content of a file, None where it is missing. Raises ReportingError where it cannot be read."""
@@ -144,6 +156,22 @@ class ResultFiles:
         names = sorted(path.name for path in (self.folder / REPORTS).glob(f"*{METRICS}"))
         return {name: self.tree(name) for name in names}
 
+    def made_with(self, name: str) -> MadeWith | None:
+        """What a result was made with; None where it is missing, or not the one of which that was written down."""
+        used = self.use(name)
+        recorded = None if used is None else (self.tree(MADE_WITH) or {}).get(used.file)
+        if used is None or recorded is None or recorded["sha256"] != used.sha256:
+            return None
+        return MadeWith.model_validate(recorded)
+
+    def write_down(self, name: str, command: str, parameters: Mapping[str, Any]) -> None:
+        """Write down what a result was made with, beside it, in `made_with.json`."""
+        used = self.use(name)
+        assert used is not None
+        made_with = MadeWith(sha256=used.sha256, command=command, parameters=dict(parameters))
+        recorded = {**(self.tree(MADE_WITH) or {}), used.file: made_with.model_dump(mode="json")}
+        write_json(self._path(MADE_WITH), dict(sorted(recorded.items())))
+
     @cached_property
     def pictures(self) -> list[str]:
         """Names of all figures."""
@@ -151,6 +179,13 @@ class ResultFiles:
 
     def _path(self, name: str) -> Path:
         return self.folder / name if "/" in name else self.folder / REPORTS / name
+
+
+def result_at(path: str) -> str | None:
+    """The name under which a dataset at this path of the data folder is a result that the report judges by."""
+    if path == TARGET_CARD.rpartition("/")[0]:
+        return TARGET_CARD
+    return path if path == SPLITS or (path.startswith(f"{REPORTS}/") and path.endswith(METRICS)) else None
 
 
 def made_by(name: str) -> str | None:

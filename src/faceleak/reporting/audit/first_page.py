@@ -78,12 +78,15 @@ def _tested(evidence: Evidence) -> Iterator[str]:
         drawn, of = counted(search.selected, "face"), counted(search.candidates, "candidate")
         yield f"Reconstruction of {drawn} by a generator ({prior}), out of {of}."
     yield from _more_tested(evidence)
+    if evidence.changes:
+        changed = counted(len({change.setting for change in evidence.changes}), "setting", "settings")
+        yield f"All of this by the settings of the time, of which {changed} changed since (see Limits of the audit)."
 
 
 def _more_tested(evidence: Evidence) -> Iterator[str]:
     repeated = evidence.files.tree("comparison_metrics.json")
     if repeated is not None:
-        targets = counted(evidence.configuration.membership.targets, "target", "targets")
+        targets = counted(evidence.made_with("comparison_metrics.json").membership.targets, "target", "targets")
         yield f"Risks over {targets} of the same recipe."
     points = evidence.files.table("privacy_utility.csv")
     if points is not None:

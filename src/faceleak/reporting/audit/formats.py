@@ -5,6 +5,7 @@ import math
 from faceleak.reporting.audit.parts import Cell, Measured
 
 NOTHING = "–"
+SHORT = 60  # characters
 PER_CENT = "\u00a0%"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -56,6 +57,12 @@ def percent(measured: Measured) -> str:
 def _percent(share: float) -> str:
     digits = 1 if round(1000 * share) % 10 else 0
     return f"{100 * share:.{digits}f}{PER_CENT}"
+
+
+def in_short(setting: object) -> str:
+    """A value of the configuration in a sentence."""
+    text = str(setting)
+    return "not given" if setting is None else text if len(text) <= SHORT else f"{text[:SHORT]} …"
 
 
 def listed(names: list[str]) -> str:

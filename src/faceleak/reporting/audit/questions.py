@@ -74,7 +74,7 @@ def _membership_findings(attacks: dict[str, Any]) -> list[Finding]:
 
 def reconstructs(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> bool:
     """Whether who has these accesses could have made the reconstructions that were judged."""
-    return evidence.access_of(evidence.configuration.reconstruction.search.attack) in accesses
+    return evidence.reconstructed_by in accesses
 
 
 def _optimised(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> dict[str, Any]:

@@ -58,8 +58,8 @@ def _reconstruction(evidence: Evidence) -> Iterator[str]:
     if not evidence.reconstruction:
         return
     options, search = evidence.configuration.reconstruction, evidence.configuration.reconstruction.search
-    by_weights = evidence.access_of(search.attack) == "weights"
-    if by_weights and not evidence.files.has("targeted_metrics.json"):  # faces from single embeddings
+    from_embeddings = evidence.files.has("targeted_metrics.json")
+    if evidence.reconstructed_by == "weights" and not from_embeddings:
         yield "Reconstruction by somebody who only gets answers to queries."
     absent = _without(get_args(ThreatModel), [search.threat_model])
     yield f"Reconstruction with another generator ({options.prior.kind} was used), or by attackers of {_names(absent)}."

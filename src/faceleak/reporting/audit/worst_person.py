@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from faceleak.membership.access import AttackAccess
-from faceleak.reporting.audit.evidence import Evidence
+from faceleak.reporting.audit.evidence import Evidence, taken_by
 from faceleak.reporting.audit.formats import number, percent
 from faceleak.reporting.audit.metric_tables import measured
 from faceleak.reporting.audit.parts import Missing
@@ -24,8 +24,7 @@ def worst_person(
     """What is known of single people, for attackers with these accesses."""
     yield from _recognised_for_sure(attacks)
     yield _by_record(evidence, accesses)
-    search = evidence.configuration.reconstruction.search.attack
-    if evidence.reconstruction and evidence.access_of(search) in accesses:
+    if evidence.reconstruction and evidence.reconstructed_by in accesses:
         yield from _found_in_reconstructions(evidence)
 
 
@@ -44,10 +43,11 @@ def _recognised_for_sure(attacks: dict[str, Any]) -> Iterator[Finding]:
 
 def _by_record(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> Finding | Missing:
     asked = "Does the model remember somebody in particular?"
-    risks, risk = people_at_risk(evidence), evidence.configuration.membership.risk
+    options = evidence.made_with("comparison_metrics.json").membership
+    risks, risk = people_at_risk(evidence), options.risk
     if risks is None or risk is None:
         return Missing(what=asked, command=evidence.command("repeats"))
-    if (access := evidence.access_of(risk.attack)) not in accesses:
+    if (access := taken_by(risk.attack, options)) not in accesses:
         needs = f"Not measured: membership.risk names {risk.attack}, which takes {HOLDS[access]}."
         return Finding(asked=asked, answer=needs)
     significant = int((risks["q_value"] <= SIGNIFICANT).sum())

@@ -5,19 +5,20 @@ from datetime import timedelta
 
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.files import MADE_BY, TARGET_WEIGHTS, Tree
-from faceleak.reporting.audit.formats import listed
+from faceleak.reporting.audit.formats import in_short, listed
 from faceleak.reporting.audit.parts import Paragraph, Section
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.gate import join_numbers
 from faceleak.words import counted
 
+TOLD = 5  # changes of the configuration
 OF_THE_TARGET = ("membership", "reconstruction", "repeats", "defense")
 COPYING = timedelta(minutes=10)  # within which copied files get new times in any order
 
 
 def section(evidence: Evidence) -> Section:
     """Intervals, choices made on the same people, and results that do not belong together."""
-    paragraphs = (_intervals, _judged, _chosen, _unknown, _inconsistent, _older)
+    paragraphs = (_intervals, _judged, _chosen, _unknown, _inconsistent, _older, _changed)
     blocks = tuple(Paragraph(text=text, warning=warns) for make in paragraphs for text, warns in make(evidence))
     closing = Paragraph(
         text="What was not tested is listed on the first page, by configuration and results; whatever is not named "
@@ -82,3 +83,23 @@ def _older(evidence: Evidence) -> Sentences:
     earliest = weights.written - COPYING
     if older := [file for file, when in written.items() if file.rpartition("/")[2] in judged and when < earliest]:
         yield f"Written before the target's weights, and perhaps of an earlier target: {listed(older)}.", True
+
+
+def _changed(evidence: Evidence) -> Sentences:
+    told = [
+        f"{change.setting} was {in_short(change.then)} for {listed(list(change.results))} and is {in_short(change.now)}"
+        for change in evidence.changes[:TOLD]
+    ]
+    if told:
+        more = "; all under “How to reproduce”" if len(evidence.changes) > TOLD else ""
+        yield (
+            f"The configuration has changed since results were made: {'; '.join(told)}{more}. The report tells what "
+            "they were made with. Numbers that were made with different settings are not to be compared.",
+            True,
+        )
+    if evidence.not_written_down:
+        yield (
+            "Nobody has written down what these results were made with, so the report tells the present "
+            f"configuration, which may be another: {listed(evidence.not_written_down)}.",
+            False,
+        )

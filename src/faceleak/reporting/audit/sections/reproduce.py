@@ -3,6 +3,7 @@
 from faceleak.pieces import fingerprint
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.files import SPLITS, made_by
+from faceleak.reporting.audit.formats import in_short, listed
 from faceleak.reporting.audit.parts import Block, Cell, Command, Paragraph, Section, Table
 
 
@@ -14,10 +15,11 @@ def section(evidence: Evidence) -> Section:
 def _blocks(evidence: Evidence) -> list[Block]:
     origin = evidence.origin
     changed = "with changes that were not committed" if origin.uncommitted_changes else "as committed"
+    environment = "conf/base" if origin.environment == "base" else f"conf/base and conf/{origin.environment}"
     rows: list[tuple[Cell, ...]] = [
         ("commit", origin.commit or "unknown"),
         ("sources", changed if origin.commit else "unknown"),
-        ("configuration", "conf/base" if origin.environment == "base" else f"conf/base and conf/{origin.environment}"),
+        ("configuration of the report", environment),
         ("hash of the split", _splits_hash(evidence)),
         *origin.software.items(),
     ]
@@ -25,8 +27,19 @@ def _blocks(evidence: Evidence) -> list[Block]:
         Paragraph(text="This report was made by:"),
         Command(text=origin.command),
         Table(caption="Where the report comes from", columns=("what", "value"), rows=tuple(rows)),
+        *_changes(evidence),
         _files(evidence),
     ]
+
+
+def _changes(evidence: Evidence) -> list[Block]:
+    rows = tuple(
+        (change.setting, in_short(change.now), in_short(change.then), listed(list(change.results)))
+        for change in evidence.changes
+    )
+    columns = ("setting", "now", "when these were made", "results")
+    caption = "Settings that have changed since results were made"
+    return [Table(caption=caption, columns=columns, rows=rows)] if rows else []
 
 
 def _splits_hash(evidence: Evidence) -> str:
@@ -49,6 +62,8 @@ def _files(evidence: Evidence) -> Table:
 
 
 def _maker(evidence: Evidence, file: str) -> str:
+    if recorded := evidence.files.made_with(file):
+        return recorded.command
     folder, _, name = file.rpartition("/")
     of_folder = {"03_primary": "faces", "06_models/target": "target"}
     pipeline = of_folder.get(folder) or made_by(name)
