@@ -1,11 +1,12 @@
 """Attacks on real targets whose answer is known: no leak where nothing can have leaked, a clear one where all has.
 
 Under each null, members and non-members are drawn alike, so that the AUC is 0.5 in expectation, whatever an attack
-does. Some two hundred intervals are looked at, so their level is 99.98 %: with other seeds, one run in twenty or so
-would have one that misses. Nothing here is drawn anew from run to run.
+does. Some three hundred intervals are looked at, so their level is 99.98 %: of one draw in twenty or so one would miss.
+Nothing is drawn anew from run to run, but training makes rounding grow, so that each processor has a draw of its own.
+What misses therefore has to miss again in a second draw, where a leak would show as well.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import get_args
@@ -139,7 +140,6 @@ class World:
             for number, (name, images) in enumerate(of_reference.items())
         }
         self.reference = self.references["reference_0"]
-        self.untrained = self.train(self.evaluated, TRAINING.model_copy(update={"epochs": 0}))
         self.reference_signals = pd.concat(
             images.merge(self.read(self.references[name], images), on="image_id")
             for name, images in of_reference.items()
@@ -158,6 +158,9 @@ class World:
     def train(self, images: pd.DataFrame, options: TrainingOptions) -> Backbone:
         piece = TrainingPiece("known answer", self.store, images, options, self.compute, self.compute.cache)
         return train_backbones([piece], self.compute)[0]
+
+    def untrained(self, seed: int = 0) -> Backbone:
+        return self.train(self.evaluated, TRAINING.model_copy(update={"epochs": 0, "seed": seed}))
 
     def read(self, backbone: Backbone, images: pd.DataFrame, names: Sequence[str] = SIGNALS) -> pd.DataFrame:
         return read_signals(names, backbone, self.store, images, self.compute, with_role(self.splits, "public"))
@@ -228,13 +231,24 @@ def one_thread():
         yield
 
 
-def assert_chance(results: dict[tuple[str, ...], dict[str, float]], number: int) -> None:
-    """All `number` intervals hold 0.5, and are narrow enough to exclude what an overfitted target gives away."""
+Results = dict[tuple[str, ...], dict[str, float]]
+
+
+def assert_chance(draw: Callable[[int], Results], number: int) -> None:
+    """All `number` intervals hold 0.5, and are narrow enough to exclude what an overfitted target gives away.
+
+    draw: number of a draw → results. Those that miss 0.5 in the first draw are looked at in the second.
+    """
+    results = draw(0)
     assert len(results) == number
-    off = {n: m for n, m in results.items() if not m["auc_ci_low"] <= 0.5 <= m["auc_ci_high"]}
-    wide = {n: m for n, m in results.items() if m["auc_ci_high"] - m["auc_ci_low"] > 0.45}
-    assert not off
-    assert not wide
+    assert not {n: m for n, m in results.items() if m["auc_ci_high"] - m["auc_ci_low"] > 0.45}
+    if off := missed(results):
+        again = missed(draw(1))
+        assert not {names: (metrics, again[names]) for names, metrics in off.items() if names in again}
+
+
+def missed(results: Results) -> Results:
+    return {n: m for n, m in results.items() if not m["auc_ci_low"] <= 0.5 <= m["auc_ci_high"]}
 
 
 ONLINE_OR_NOT = pytest.mark.parametrize(("online", "number"), [(False, ANSWERS), (True, len(ONLINE) * 4)])
@@ -242,27 +256,33 @@ ONLINE_OR_NOT = pytest.mark.parametrize(("online", "number"), [(False, ANSWERS),
 
 @ONLINE_OR_NOT
 def test_an_untrained_target_gives_nobody_away(online, number, world):
-    assert_chance(world.attack({UNDEFENDED: world.untrained}, online=online), number)
+    assert_chance(lambda draw: world.attack({UNDEFENDED: world.untrained(draw)}, online=online), number)
 
 
 @ONLINE_OR_NOT
 def test_a_target_trained_on_other_people_gives_nobody_away(online, number, world):
-    assert_chance(world.attack({UNDEFENDED: world.reference}, online=online), number)
+    others = list(world.references.values())  # none learnt from people who are judged
+    assert_chance(lambda draw: world.attack({UNDEFENDED: others[draw]}, online=online), number)
 
 
 @ONLINE_OR_NOT
 @pytest.mark.parametrize("seed", [1, 2])
 def test_shuffled_labels_give_nobody_away(seed, online, number, world):
+    assert_chance(lambda draw: with_shuffled_labels(world, seed + 10 * draw, online), number)
+
+
+def with_shuffled_labels(world: World, seed: int, online: bool) -> Results:
     # who is called a member, known or unseen is drawn anew among those who were on either side for the target
     people = world.store.manifest()["identity"].isin(with_role(world.splits, *EVALUATED_ROLES)["identity"])
     roles = {role: SPLITS.roles[role] for role in ("member", "unseen_identity")}
     shuffled = split(world.store.manifest()[people], SPLITS.model_copy(update={"roles": roles, "seed": seed}))
-    assert_chance(world.attack({UNDEFENDED: world.target}, splits=shuffled, online=online), number)
+    return world.attack({UNDEFENDED: world.target}, splits=shuffled, online=online)
 
 
 def test_the_blind_baseline_finds_nothing_in_demo_faces(world):
     results = measure_membership(blind_scores(world, world.store), None, BOOTSTRAP)
-    assert_chance({("blind", population): metrics for population, metrics in results.items()}, 2)
+    assert len(results) == 2
+    assert not missed({("blind", population): metrics for population, metrics in results.items()})
 
 
 def test_slightly_blurred_non_members_turn_the_verdict(world, tmp_path):
@@ -329,8 +349,8 @@ def test_noise_stops_the_static_attacker_and_the_adaptive_one_undoes_it(world):
         assert static["noisy", *names]["auc"] - 0.5 < 0.4 * (static[UNDEFENDED, *names]["auc"] - 0.5), names
         assert adaptive["noisy", *names]["auc"] == pytest.approx(static[UNDEFENDED, *names]["auc"], abs=0.08), names
     utility = {name: world.utility(backbone) for name, backbone in {**views, **undone}.items()}
-    assert utility[UNDEFENDED] > world.utility(world.untrained) + 0.05
-    assert utility["noisy"] < world.utility(world.untrained) + 0.02  # no better than a net that learnt nothing
+    assert utility[UNDEFENDED] > world.utility(world.untrained()) + 0.05
+    assert utility["noisy"] < world.utility(world.untrained()) + 0.02  # no better than a net that learnt nothing
     assert utility["noisy+bn_reestimation"] == pytest.approx(utility[UNDEFENDED], abs=0.03)
 
 
