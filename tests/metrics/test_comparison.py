@@ -9,7 +9,7 @@ from faceleak.metrics.repeated import measure_repeated
 from faceleak.metrics.roc import auc
 
 OPTIONS = BootstrapOptions(resamples=100)
-METRICS = ("auc", "asr", "tpr_at_fpr_1pct", "tpr_at_fpr_0.1pct")
+METRICS = ("auc", "asr", "tpr_at_fpr_1pct", "tpr_at_fpr_0.1pct", "tpr_at_lowest_fpr", "lowest_fpr")
 POPULATIONS = ["same_identity", "unseen_identity", "identity", "identity_other_images"]
 
 

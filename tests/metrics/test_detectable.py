@@ -8,7 +8,7 @@ from faceleak.metrics.detectable import (
     standard_error_of_people,
     standard_error_without_effect,
 )
-from faceleak.metrics.intervals import Interval, bootstrap_intervals, weight_blocks
+from faceleak.metrics.intervals import Interval, bootstrap_intervals, fewest_people, weight_blocks
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError, auc
 
@@ -24,8 +24,8 @@ def clustered(shift, is_member, seed):
 
 
 def measured_interval(scores, is_member):
-    blocks = weight_blocks(PEOPLE, is_member, 300, 0)
-    return bootstrap_intervals({"auc": lambda w: auc(scores, is_member, w)}, blocks, 0.95)["auc"]
+    blocks, people = weight_blocks(PEOPLE, is_member, 300, 0), fewest_people(PEOPLE, is_member)
+    return bootstrap_intervals({"auc": lambda w: auc(scores, is_member, w)}, blocks, people, 0.95)["auc"]
 
 
 def test_values_by_hand():

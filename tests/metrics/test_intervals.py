@@ -3,19 +3,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from faceleak.metrics import intervals
 from faceleak.metrics.intervals import (
+    DIFFERENCE,
+    Combination,
     Interval,
     bootstrap_intervals,
+    combined_interval,
+    difference,
+    fewest_people,
     independent_difference,
     percentile_interval,
+    rate_interval,
     resampling_weights,
     weight_blocks,
+    wilson_interval,
 )
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.metrics.roc import MetricError, auc
+from faceleak.metrics.roc import MetricError, auc, share_of_members
 
 PEOPLE = np.array(["a", "a", "b", "b", "b", "c", "d", "d", "e"])
 IS_MEMBER = np.array([True, True, True, True, True, False, True, False, False])  # a, b: members; c, e: not; d: both
@@ -122,7 +129,8 @@ def coverage(true_auc, draw_scores, identities, is_member, resampled_units, data
     for seed in range(data_sets):
         scores = draw_scores(np.random.default_rng(seed))
         blocks = weight_blocks(resampled_units, is_member, 300, seed)
-        interval = bootstrap_intervals({"auc": lambda w, s=scores: auc(s, is_member, w)}, blocks, 0.95)["auc"]
+        people = fewest_people(resampled_units, is_member)
+        interval = bootstrap_intervals({"auc": lambda w, s=scores: auc(s, is_member, w)}, blocks, people, 0.95)["auc"]
         covered += interval.low <= true_auc <= interval.high
     return covered / data_sets
 
@@ -172,11 +180,17 @@ def test_metrics_share_their_resamples():
     is_member = identities < 10
     scores = np.random.default_rng(0).normal(size=60)
 
-    def difference(weights):
-        return auc(scores, is_member, weights) - auc(2 * scores, is_member, weights)
-
-    blocks = weight_blocks(identities, is_member, 200, seed=0, rows=7)
-    assert bootstrap_intervals({"difference": difference}, blocks, 0.95)["difference"] == Interval(0.0, 0.0, 0.0)
+    estimators = {
+        "first": lambda weights: auc(scores, is_member, weights),
+        "second": lambda weights: auc(2 * scores, is_member, weights),
+    }
+    estimators["difference"] = difference(*estimators.values())
+    measured = bootstrap_intervals(estimators, weight_blocks(identities, is_member, 200, seed=0, rows=7), 10, 0.95)
+    assert measured["first"] == measured["second"]
+    assert measured["difference"].value == 0
+    # the resamples of the difference are all 0; what is left is what intervals reach beyond resamples
+    widths = {name: interval.high - interval.low for name, interval in measured.items()}
+    assert widths["difference"] < 0.5 * widths["first"]
 
 
 def test_the_difference_of_independent_values_has_the_interval_of_a_normal_one_where_both_are_normal():
@@ -185,3 +199,41 @@ def test_the_difference_of_independent_values_has_the_interval_of_a_normal_one_w
     assert (difference.value, difference.low, difference.high) == pytest.approx((0.3, -0.2, 0.8))  # √(0.3² + 0.4²)
     sided = independent_difference(Interval(0.5, 0.5, 0.9), Interval(0.2, 0.1, 0.2))
     assert (sided.low, sided.high) == pytest.approx((0.3, 0.3 + np.hypot(0.4, 0.1)))
+
+
+def test_wilson_by_hand_and_by_scipy():
+    z = norm.ppf(0.975)
+    assert wilson_interval(1.0, 40, 0.95).low == pytest.approx(40 / (40 + z**2))  # 40 of 40: from 91 %
+    expected = binomtest(7, 23).proportion_ci(0.9, method="wilson")
+    interval = wilson_interval(7 / 23, 23, 0.9)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("people", [2, 14, 50])
+def test_people_who_all_turn_out_alike_are_no_certainty(people):
+    alike, wilson = np.ones(200), wilson_interval(1.0, people, 0.95)
+    rate = rate_interval(1.0, alike, people, 0.95)
+    assert (rate.low, rate.high) == pytest.approx((wilson.low, 1.0))
+    two = combined_interval(np.ones(2), np.array([alike, alike]), DIFFERENCE, people, 0.95)
+    assert (two.value, two.low, two.high) == pytest.approx((0, wilson.low - 1, 1 - wilson.low))
+
+
+def test_verdicts_that_are_all_alike_are_no_certainty_either():
+    is_member = np.arange(100) < 50
+    says = np.zeros(100, bool)  # every member is missed, every non-member told: 0.5
+    rates = tuple(lambda w, s=s, m=m: share_of_members(s, m, w) for s, m in ((says, is_member), (~says, ~is_member)))
+    blocks = weight_blocks(np.arange(100), is_member, 200, seed=0)
+    asr = bootstrap_intervals({"asr": Combination(rates, (0.5, 0.5))}, blocks, 50, 0.95)["asr"]
+    missed = wilson_interval(0.0, 50, 0.95).high / 2
+    assert (asr.value, asr.low, asr.high) == pytest.approx((0.5, 0.5 - missed, 0.5 + missed))
+
+
+def test_scores_that_are_all_alike_are_no_certainty_either():
+    interval, wilson = rate_interval(0.5, np.full(200, 0.5), 2000, 0.95), wilson_interval(0.5, 2000, 0.95)
+    assert (interval.low, interval.high) == (wilson.low, wilson.high)
+
+
+def test_a_rate_in_the_middle_keeps_the_interval_of_its_resamples():
+    resampled = np.random.default_rng(0).normal(0.6, 0.05, 2000)
+    interval, percentiles = rate_interval(0.6, resampled, 96, 0.95), percentile_interval(0.6, resampled)
+    assert interval.high - interval.low == pytest.approx(percentiles.high - percentiles.low, rel=0.06)

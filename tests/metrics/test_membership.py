@@ -3,13 +3,13 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from faceleak.metrics.intervals import resampling_weights
+from faceleak.metrics.intervals import rate_interval, resampling_weights
 from faceleak.metrics.membership import measure_membership
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError, auc
 
 OPTIONS = BootstrapOptions(resamples=200)
-METRICS = ("auc", "asr", "tpr_at_fpr_1pct", "tpr_at_fpr_0.1pct")
+METRICS = ("auc", "asr", "tpr_at_fpr_1pct", "tpr_at_fpr_0.1pct", "tpr_at_lowest_fpr", "lowest_fpr")
 
 
 def scores_table(same_shift, unseen_shift, people=60, images=5, seed=0):
@@ -51,7 +51,10 @@ def test_values_by_hand_for_each_population():
     same, unseen = measured["same_identity"], measured["unseen_identity"]
     assert same["auc"] == 0.75  # 0.9 beats both, 0.5 beats one
     assert same["asr"] == 0.5  # one of two members and one of two non-members are told
-    assert same["tpr_at_fpr_1pct"] == same["tpr_at_fpr_0.1pct"] == 0.5
+    assert same["tpr_at_fpr_1pct"] is same["tpr_at_fpr_0.1pct_ci_high"] is None  # two non-members cannot show it
+    assert same["tpr_at_lowest_fpr"] == 0.5
+    assert same["lowest_fpr"] == 1 / 3  # the larger of two non-members is passed by another one in a third of cases
+    assert same["lowest_fpr_ci_high"] == pytest.approx(3.8415 / (2 + 3.8415), abs=1e-4)  # Wilson's of 0 of 2 people
     assert unseen["auc"] == 0.875  # 0.9 beats both, 0.5 beats one and ties with one
     assert unseen["asr"] == 0.75
     assert (unseen["members"], unseen["non_members"]) == (2, 2)
@@ -65,9 +68,9 @@ def test_intervals_come_from_people_of_the_population_alone():
     rows = table[table["population"] != "same_identity"]
     score, is_member = rows["score"].to_numpy(), rows["is_member"].to_numpy()
     weights = resampling_weights(rows["identity"].to_numpy(), is_member, 200, seed=0)
-    expected = np.quantile(auc(score, is_member, weights), [0.025, 0.975])
+    expected = rate_interval(auc(score, is_member), auc(score, is_member, weights), 60, 0.95)
     unseen = measured["unseen_identity"]
-    np.testing.assert_allclose([unseen["auc_ci_low"], unseen["auc_ci_high"]], expected)
+    np.testing.assert_allclose([unseen["auc_ci_low"], unseen["auc_ci_high"]], [expected.low, expected.high])
     alone = measure_membership(rows, None, OPTIONS)
     assert alone == {"unseen_identity": unseen}
 
@@ -100,7 +103,8 @@ def test_a_leak_is_found():
     unseen = measure_membership(scores_table(0.0, 1.5), None, OPTIONS)["unseen_identity"]
     assert unseen["auc_ci_low"] <= norm.cdf(1.5 / np.sqrt(2)) <= unseen["auc_ci_high"]
     assert unseen["auc_ci_low"] > 0.7
-    assert 0 <= unseen["tpr_at_fpr_0.1pct"] <= unseen["tpr_at_fpr_1pct"] <= 1
+    assert 0 <= unseen["tpr_at_lowest_fpr"] <= unseen["tpr_at_fpr_1pct"] <= 1  # 300 images
+    assert unseen["tpr_at_fpr_0.1pct"] is None
 
 
 def test_the_order_of_the_rows_changes_nothing():
@@ -117,7 +121,8 @@ def test_an_attack_has_no_advantage_over_itself():
     blind = table.assign(score=3 * table["score"] + 1)
     for metrics in measure_membership(table, blind, OPTIONS).values():
         assert metrics["advantage_over_blind"] == 0
-        assert metrics["advantage_over_blind_ci_low"] == metrics["advantage_over_blind_ci_high"] == 0
+        # the resamples have no spread; what is left is what both AUCs leave open together
+        assert -0.03 < metrics["advantage_over_blind_ci_low"] < 0 < metrics["advantage_over_blind_ci_high"] < 0.03
 
 
 def test_the_advantage_is_the_difference_of_the_aucs_and_its_interval_is_paired():

@@ -30,14 +30,15 @@ def test_values_by_hand():
     measured = paired_difference(first, second, OPTIONS)
     assert list(measured) == ["unseen_identity"]
     assert measured["unseen_identity"]["auc_difference"] == 0.25
-    assert measured["unseen_identity"]["tpr_at_fpr_1pct_difference"] == 0.5
+    assert measured["unseen_identity"]["tpr_at_fpr_1pct_difference"] is None  # two non-members cannot show it
     assert measured["unseen_identity"]["targets"] == 1
 
 
 def test_an_attack_does_not_beat_itself_and_turning_the_order_turns_the_sign():
     first, second = scores_table(1.0), scores_table(1.0, noise=1.0)
     itself = paired_difference(first, first.assign(score=2 * first["score"]), OPTIONS)["unseen_identity"]
-    assert itself["auc_difference"] == itself["auc_difference_ci_low"] == itself["auc_difference_ci_high"] == 0
+    assert itself["auc_difference"] == 0
+    assert -0.03 < itself["auc_difference_ci_low"] < 0 < itself["auc_difference_ci_high"] < 0.03
     there = paired_difference(first, second, OPTIONS)["unseen_identity"]
     back = paired_difference(second, first, OPTIONS)["unseen_identity"]
     assert there["auc_difference"] == -back["auc_difference"]
@@ -68,7 +69,7 @@ def test_over_targets_it_is_the_difference_of_the_means():
     measured = paired_difference(first, second.sample(frac=1, random_state=0), OPTIONS)["unseen_identity"]
     a, b = (measure_repeated(table, None, OPTIONS)["unseen_identity"] for table in (first, second))
     assert measured["auc_difference"] == pytest.approx(a["auc"] - b["auc"])
-    assert measured["tpr_at_fpr_1pct_difference"] == pytest.approx(a["tpr_at_fpr_1pct"] - b["tpr_at_fpr_1pct"])
+    assert a["tpr_at_fpr_1pct"] is measured["tpr_at_fpr_1pct_difference"] is None  # too few non-members
     assert measured["targets"] == 3
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from faceleak.metrics.intervals import resampling_weights
+from faceleak.metrics.intervals import rate_interval, resampling_weights
 from faceleak.metrics.membership import measure_membership
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.repeated import Repetition, intervals_over_targets, measure_repeated
@@ -45,7 +45,8 @@ def test_the_value_is_the_mean_over_targets_and_the_spread_their_standard_deviat
     scores = pd.concat([one_target(0, 0.0), one_target(1, 1.0), one_target(2, 3.0)])
     singles = [measure_membership(rows, None, OPTIONS)["unseen_identity"] for _, rows in scores.groupby("target")]
     measured = measure_repeated(scores, None, OPTIONS)["unseen_identity"]
-    for metric in ("auc", "asr", "tpr_at_fpr_1pct", "tpr_at_fpr_0.1pct"):
+    assert measured["tpr_at_fpr_1pct"] is None  # 60 non-members cannot show it
+    for metric in ("auc", "asr", "tpr_at_lowest_fpr", "lowest_fpr"):
         assert measured[metric] == pytest.approx(np.mean([single[metric] for single in singles]))
     assert measured["auc_spread"] == pytest.approx(np.std([single["auc"] for single in singles], ddof=1))
     assert (measured["targets"], measured["members"], measured["non_members"]) == (3, 60, 60)
@@ -80,9 +81,9 @@ def test_resamples_agree_with_a_slow_loop():
             values.append(auc(table["score"].to_numpy(), table["is_member"].to_numpy(), heavy)[0])
         resampled.append(np.dot(drawn[resample], values) / 2)
     measured = measure_repeated(scores, None, OPTIONS)["unseen_identity"]
-    np.testing.assert_allclose(
-        [measured["auc_ci_low"], measured["auc_ci_high"]], np.quantile(resampled, [0.025, 0.975])
-    )
+    people = min(t.groupby("is_member")["identity"].nunique().min() for t in rows)
+    expected = rate_interval(measured["auc"], np.array(resampled), people, 0.95)
+    np.testing.assert_allclose([measured["auc_ci_low"], measured["auc_ci_high"]], [expected.low, expected.high])
 
 
 @pytest.mark.parametrize("between_targets", [0.0, 0.3])

@@ -5,9 +5,21 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from faceleak.metrics.roc import MetricError, auc, balanced_accuracy, roc_curve, tpr_at_fpr
+from faceleak.metrics.roc import (
+    MetricError,
+    auc,
+    non_members_needed,
+    roc_curve,
+    share_above_non_members,
+    share_of_members,
+    tpr_at_fpr,
+)
 
 RATES = (0.0, 0.001, 0.01, 0.07, 0.1, 0.29, 0.5, 1.0)
+
+
+def balanced_accuracy(says_member, is_member, weights=None):
+    return (share_of_members(says_member, is_member, weights) + share_of_members(~says_member, ~is_member, weights)) / 2
 
 
 @st.composite
@@ -23,11 +35,14 @@ def scored_images(draw):
 
 
 def slow_tpr_at_fpr(scores, is_member, fpr, weights):
+    if round(fpr * 10_000) * ((~is_member).sum() + 1) < 2 * 10_000:
+        return np.nan
     best = 0.0
     for threshold in [*scores, np.inf]:
         accepted = scores >= threshold
         false_positives = weights[accepted & ~is_member].sum(dtype=int)
-        if false_positives * 10_000 <= round(fpr * 10_000) * weights[~is_member].sum(dtype=int):
+        allowed = (false_positives + 1) * 10_000 <= round(fpr * 10_000) * (weights[~is_member].sum(dtype=int) + 1)
+        if allowed or not false_positives:
             best = max(best, weights[accepted & is_member].sum(dtype=int) / weights[is_member].sum(dtype=int))
     return best
 
@@ -37,10 +52,12 @@ def test_values_by_hand():
     is_member = np.array([True, True, True, False, False, False])
     # 0.9 beats three, 0.6 beats two, 0.4 beats one and ties with one: 6.5 of 9 pairs
     assert auc(scores, is_member) == pytest.approx(6.5 / 9)
-    assert tpr_at_fpr(scores, is_member, 0.0) == pytest.approx(1 / 3)
-    assert tpr_at_fpr(scores, is_member, 0.34) == pytest.approx(2 / 3)
-    assert tpr_at_fpr(scores, is_member, 0.66) == pytest.approx(2 / 3)  # the tie at 0.4 would cost 2 of 3
-    assert tpr_at_fpr(scores, is_member, 0.67) == 1.0
+    # the larger of two false positives has an expected rate of 2/4, the largest of three 3/4
+    assert np.isnan([tpr_at_fpr(scores, is_member, fpr) for fpr in (0.0, 0.34, 0.49)]).all()
+    assert tpr_at_fpr(scores, is_member, 0.5) == pytest.approx(2 / 3)
+    assert tpr_at_fpr(scores, is_member, 0.74) == pytest.approx(2 / 3)  # the tie at 0.4 would cost 2 of 3
+    assert tpr_at_fpr(scores, is_member, 0.75) == 1.0
+    assert share_above_non_members(scores, is_member) == pytest.approx(1 / 3)
     assert balanced_accuracy(scores >= 0.5, is_member) == pytest.approx((2 / 3 + 2 / 3) / 2)
 
 
@@ -48,16 +65,37 @@ def test_weights_by_hand():
     scores, is_member = np.array([2.0, 0.0, 1.0]), np.array([True, True, False])
     weights = np.array([[1, 1, 1], [3, 1, 2], [0, 2, 1]])
     np.testing.assert_allclose(auc(scores, is_member, weights), [0.5, 0.75, 0.0])
-    np.testing.assert_allclose(tpr_at_fpr(scores, is_member, 0.1, weights), [0.5, 0.75, 0.0])
+    np.testing.assert_allclose(tpr_at_fpr(scores, is_member, 1.0, weights), [1.0, 1.0, 1.0])
+    np.testing.assert_allclose(share_above_non_members(scores, is_member, weights), [0.5, 0.75, 0.0])
     np.testing.assert_allclose(balanced_accuracy(scores >= 1, is_member, weights), [0.25, 0.375, 0.0])
 
 
 def test_a_rate_that_is_a_whole_number_of_images_is_not_lost_to_rounding():
-    scores = np.arange(101.0)
-    is_member = scores == 71  # 29 of the 100 non-members score higher
-    assert 0.29 * 100 < 29
+    scores = np.arange(100.0)
+    is_member = scores == 71  # 28 of the 99 non-members score higher
+    assert 0.29 * 100 < 28 + 1
     assert tpr_at_fpr(scores, is_member, 0.29) == 1.0
     assert tpr_at_fpr(scores, is_member, 0.28) == 0.0
+
+
+@pytest.mark.parametrize(("fpr", "needed"), [(0.01, 199), (0.001, 1999), (0.5, 3), (1.0, 1)])
+def test_a_rate_needs_so_many_non_members_that_one_may_be_accused(fpr, needed):
+    assert non_members_needed(fpr) == needed
+    for non_members, measurable in ((needed - 1, False), (needed, True)):
+        scores = np.arange(non_members + 1.0)
+        is_member = scores == non_members - 1  # one non-member scores higher
+        value = tpr_at_fpr(scores, is_member, fpr) if non_members else np.nan
+        assert value == 1.0 if measurable else np.isnan(value)
+
+
+def test_the_expected_false_positive_rate_is_not_above_the_one_asked_for():
+    generator = np.random.default_rng(0)
+    rates = []
+    for _ in range(400):
+        non_members = generator.random(250)  # a threshold t has the false-positive rate 1 − t
+        scores, is_member = np.append(non_members, np.linspace(0.9, 1, 2001)), np.arange(2251) >= 250
+        rates.append(tpr_at_fpr(scores, is_member, 0.01) * 0.1)  # the share of 0.9…1 above the threshold
+    assert 0.0065 < np.mean(rates) < 0.0085  # 2/251: one of 250 may be accused, two may not
 
 
 @settings(deadline=None)
@@ -110,11 +148,14 @@ def test_weights_of_one_change_nothing_and_weights_of_k_are_k_copies(images):
         lambda s, m, w: balanced_accuracy(s > 0, m, w),
     )
     for metric in metrics:
-        assert metric(scores, is_member, np.ones((1, len(scores))))[0] == metric(scores, is_member, None)
+        one = metric(scores, is_member, None)
+        np.testing.assert_equal(metric(scores, is_member, np.ones((1, len(scores))))[0], one)
+        if np.isnan(one):
+            continue
         copies = np.repeat(np.arange(len(scores)), weights[0])
-        np.testing.assert_allclose(
-            metric(scores, is_member, weights)[0], metric(scores[copies], is_member[copies], None), atol=1e-12
-        )
+        of_copies = metric(scores[copies], is_member[copies], None)
+        if not np.isnan(of_copies):
+            np.testing.assert_allclose(metric(scores, is_member, weights)[0], of_copies, atol=1e-12)
 
 
 def test_the_curve_holds_every_point_and_the_same_area():
@@ -126,7 +167,9 @@ def test_the_curve_holds_every_point_and_the_same_area():
     assert len(curve.thresholds) == len(np.unique(scores)) + 1
     assert (curve.fpr[0], curve.tpr[0], curve.fpr[-1], curve.tpr[-1]) == (0, 0, 1, 1)
     for fpr in RATES:
-        assert tpr_at_fpr(scores, is_member, fpr) == pytest.approx(curve.tpr[curve.fpr <= fpr].max())
+        if fpr >= 2 / 101:
+            allowed = (curve.fpr * 100 + 1) / 101 <= fpr + 1e-9
+            assert tpr_at_fpr(scores, is_member, fpr) == pytest.approx(curve.tpr[allowed].max())
 
 
 @pytest.mark.parametrize("metric", [auc, roc_curve, lambda scores, labels: tpr_at_fpr(scores, labels, 0.01)])

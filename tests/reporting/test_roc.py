@@ -44,7 +44,7 @@ def test_rates_are_marked_only_where_there_are_non_members_enough():
         [line.get_xdata()[0] for line in axes.lines if len(set(line.get_xdata())) == 1 and line.get_label()[0] == "_"]
         for axes in figure.axes
     ]
-    assert marked == [[], [0.01, 0.001]]
+    assert marked == [[], [0.01]]  # of 40, and of 1,000, where 0.1 % would take 1,999
 
 
 def test_the_legend_has_a_line_an_attack_and_threat_model_with_its_auc():

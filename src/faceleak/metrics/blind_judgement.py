@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 
 from faceleak.metrics.blind_answers import Answer, BlindAnswers
 from faceleak.metrics.blind_key import BlindKey, Kind, Question
-from faceleak.metrics.intervals import (
-    Interval,
-    enclosing,
-    percentile_interval,
-    resampling_weights,
-    wilson_interval,
-)
+from faceleak.metrics.intervals import Interval, percentile_interval, rate_interval, resampling_weights
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray
 
@@ -60,10 +54,9 @@ def _count(given: Given, options: BootstrapOptions) -> dict[str, float]:
 
 
 def _rate_interval(said: BoolArray, people: NDArray[Any], options: BootstrapOptions) -> Interval:
-    """A share and its interval: people are resampled, and it is at least as wide as Wilson's for independent faces."""
+    """A share and its interval over people."""
     means = (weights := _weights(people, options)) @ said.astype(float) / weights.sum(axis=1)
-    resampled = percentile_interval(float(said.mean()), means, options.level)
-    return enclosing(resampled, wilson_interval(said, options.level))
+    return rate_interval(float(said.mean()), means, len(np.unique(people)), options.level)
 
 
 def _agreement(decided: Given, accepted: BoolArray, options: BootstrapOptions) -> dict[str, Any]:

@@ -10,18 +10,20 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from faceleak.metrics.intervals import Estimator, bootstrap_intervals, weight_blocks
 from faceleak.metrics.membership import (
     BLIND_COLUMNS,
     MEMBER,
+    Numbers,
     advantage,
     aligned,
     check_people,
     check_populations,
     check_table,
+    estimators_of,
+    measure_rows,
 )
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.metrics.roc import MetricError, auc, tpr_at_fpr
+from faceleak.metrics.roc import MetricError
 from faceleak.options import Aggregation
 
 IMAGE_COLUMNS = ("image_id", "identity", "population", "is_member", "score")
@@ -89,15 +91,14 @@ def people_as_images(scores: pd.DataFrame, setting: str, how: Aggregation) -> pd
 
 def measure_identities(
     scores: pd.DataFrame, blind: pd.DataFrame | None, how: Aggregation, options: BootstrapOptions
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Numbers]:
     """Measure how well one attack tells people in the training set from unseen people.
 
     scores: as for `aggregate`; blind: the blind baseline's scores of the same images (image_id, is_member, score),
     which are aggregated in the same way; its other_images_score where the attack has such.
 
-    Returns setting → metric → value: `auc`, `tpr_at_fpr_1pct` and `tpr_at_fpr_0.1pct` in 0…1 and, beside a blind
-    baseline, `advantage_over_blind` in −1…1, each with `_ci_low` and `_ci_high` from resampled people; `members` and
-    `non_members` are numbers of people. Below 100 unseen people the rate at 1 % is that of no false positive at all.
+    Returns setting → the metrics of `measure_membership`, without `asr`, of people: `members` and `non_members` are
+    numbers of people, and the rate at 1 % needs 199 unseen people.
 
     Raises MetricError as `aggregate` does, where a score is not finite, a class holds one person only, or the baseline
     scored other images.
@@ -114,21 +115,14 @@ def measure_identities(
     return results
 
 
-def _measure(people: pd.DataFrame, baseline: pd.DataFrame | None, options: BootstrapOptions) -> dict[str, float]:
+def _measure(people: pd.DataFrame, baseline: pd.DataFrame | None, options: BootstrapOptions) -> Numbers:
     check_people(people)
     is_member = people["is_member"].to_numpy(bool)
     score = people["score"].to_numpy(float)
-    estimators: dict[str, Estimator] = {
-        "auc": lambda weights: auc(score, is_member, weights),
-        "tpr_at_fpr_1pct": lambda weights: tpr_at_fpr(score, is_member, 0.01, weights),
-        "tpr_at_fpr_0.1pct": lambda weights: tpr_at_fpr(score, is_member, 0.001, weights),
-    }
+    estimators = estimators_of(score, is_member)
     if baseline is not None:
         estimators["advantage_over_blind"] = advantage(score, baseline["score"].to_numpy(float), is_member)
-    blocks = weight_blocks(people["identity"].to_numpy(), is_member, options.resamples, options.seed)
-    intervals = bootstrap_intervals(estimators, blocks, options.level)
-    result = {key: value for name, interval in intervals.items() for key, value in interval.named(name).items()}
-    return result | {"members": int(is_member.sum()), "non_members": int((~is_member).sum())}
+    return measure_rows(people["identity"].to_numpy(), is_member, estimators, options)
 
 
 def _images_of(scores: pd.DataFrame, setting: str) -> pd.DataFrame:

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from faceleak.metrics.agreement import Findings, find_people
 from faceleak.metrics.gallery import Gallery
 from faceleak.metrics.intervals import (
+    DIFFERENCE,
     Interval,
+    combined_interval,
     enclosing,
     independent_difference,
     percentile_interval,
+    rate_interval,
     resampling_weights,
-    wilson_interval,
 )
 from faceleak.metrics.judge import Judge, Panel
 from faceleak.metrics.options import BootstrapOptions
@@ -26,9 +28,7 @@ from faceleak.metrics.roc import FloatArray, MetricError
 from faceleak.metrics.verification import IndexArray
 
 
-def measure_panel(
-    embeddings: Mapping[str, FloatArray], panel: Panel, options: BootstrapOptions
-) -> dict[str, float | dict[str, dict[str, float]]]:
+def measure_panel(embeddings: Mapping[str, FloatArray], panel: Panel, options: BootstrapOptions) -> dict[str, Any]:
     """Measure what the independent judges agree on, and what each evaluator would have said alone.
 
     embeddings: evaluator → (n, d). Returns the metrics of `measure_match` for the independent ones together; below
@@ -77,7 +77,12 @@ def _resembling_gap(embeddings: Mapping[str, FloatArray], panel: Panel, options:
 
     names = panel.independent
     people = find_members([embeddings[name] for name in names], [panel.judges[name] for name in names]).person
-    return _mean_interval(rate(panel.resembling) - rate(names), people, options, -1.0)
+    first, second = rate(panel.resembling), rate(names)
+    rates, number = np.array([first.mean(), second.mean()]), len(np.unique(people))
+    if number < 2:
+        return Interval(float(rates[0] - rates[1]), -1.0, 1.0)
+    resampled = np.array([_resampled_means(values, people, options, 0) for values in (first, second)])
+    return combined_interval(rates, resampled, DIFFERENCE, number, options.level)
 
 
 def find_members(embeddings: Sequence[FloatArray], judges: Sequence[Judge]) -> Findings:
@@ -111,9 +116,9 @@ def measure_match(
     For the difference the members are drawn, then the controls, and the deviations from the value add up; the part that
     is due to chance in the reconstructions is counted twice, so this interval is somewhat wide (cover 95 to 98 %).
     Where all reconstructions have the same nearest person, one finding shows no spread: the bounds are those of the
-    range. No interval is narrower than Wilson's for as many independent faces, nor that of the difference than
-    Newcombe's (Stat. Med. 17, 1998, method 10): 0 of 32 is not certainty. With fewer than about ten nearest people
-    intervals are too narrow.
+    range. No interval is narrower than as many nearest people can show it (`rate_interval`), nor that of the difference
+    than both rates' together (Newcombe, Stat. Med. 17, 1998, method 10): 0 of 32 is not certainty. With fewer than
+    about ten nearest people intervals are too narrow.
 
     Raises MetricError where the galleries differ in size or share people, every member is known, no known member is
     in the gallery, or an embedding has no direction.
@@ -133,15 +138,10 @@ def measure_match(
 
 
 def _rate_interval(found: Findings, options: BootstrapOptions) -> Interval:
-    resampled = _mean_interval(found.matches.astype(float), found.person, options, 0.0)
-    return enclosing(resampled, wilson_interval(found.matches, options.level))
-
-
-def _mean_interval(values: FloatArray, people: IndexArray, options: BootstrapOptions, lowest: float) -> Interval:
-    """Enclose the mean of values (n,) in `lowest`…1."""
-    if len(np.unique(people)) < 2:
-        return Interval(float(values.mean()), lowest, 1.0)
-    return percentile_interval(float(values.mean()), _resampled_means(values, people, options, 0), options.level)
+    rate, number = float(found.matches.mean()), len(np.unique(found.person))
+    if number < 2:
+        return Interval(rate, 0.0, 1.0)
+    return rate_interval(rate, _resampled_means(found.matches, found.person, options, 0), number, options.level)
 
 
 def _difference_interval(member: Findings, control: Findings, options: BootstrapOptions) -> Interval:
@@ -152,8 +152,9 @@ def _difference_interval(member: Findings, control: Findings, options: Bootstrap
     by_member = _resampled_means(differences, member.person, options, 0)
     by_control = _resampled_means(differences, control.person, options, 1)
     resampled = percentile_interval(value, np.clip(by_member + by_control - value, -1, 1), options.level)
-    rates = (wilson_interval(found.matches, options.level) for found in (member, control))
-    return enclosing(resampled, independent_difference(*rates))
+    return enclosing(
+        resampled, independent_difference(_rate_interval(member, options), _rate_interval(control, options))
+    )
 
 
 def _resampled_means(values: NDArray[Any], people: IndexArray, options: BootstrapOptions, stream: int) -> FloatArray:

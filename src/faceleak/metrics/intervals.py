@@ -3,11 +3,15 @@
 Images of one person resemble each other, and a target remembers people rather than files: resampled image by image,
 an interval is too narrow. Here a person is drawn with all of their images or not at all (the cluster bootstrap;
 Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
+
+Resamples hold nobody but the people of the sample, so their spread vanishes where all people turn out alike (a rate of
+0 or 1, an AUC of 1), however few they are. No interval is therefore narrower than what so many people can show.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -18,7 +22,24 @@ from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, WeightArray
 
 CELLS_PER_BLOCK = 4_000_000  # resamples × images that are weighed at once: about 100 MB with all that is derived
 
-Estimator = Callable[[WeightArray | None], float | FloatArray]
+DIFFERENCE = (1.0, -1.0)
+Estimator = Callable[[WeightArray | None], float | FloatArray]  # of a rate or an AUC, in 0…1
+
+
+@dataclass(frozen=True)
+class Combination:
+    """An estimator of a sum of rates, each times its factor, under the same weights."""
+
+    rates: tuple[Estimator, ...]
+    factors: tuple[float, ...]
+
+    def __call__(self, weights: WeightArray | None) -> float | FloatArray:
+        return sum(factor * rate(weights) for rate, factor in zip(self.rates, self.factors, strict=True))
+
+
+def difference(first: Estimator, second: Estimator) -> Combination:
+    """An estimator of `first` minus `second`, in −1…1."""
+    return Combination((first, second), DIFFERENCE)
 
 
 @dataclass(frozen=True)
@@ -29,25 +50,76 @@ class Interval:
     low: float
     high: float
 
-    def named(self, metric: str) -> dict[str, float]:
-        """Key the value by the metric's name, the bounds by the name with `_ci_low` and `_ci_high` behind it."""
-        return {metric: self.value, f"{metric}_ci_low": self.low, f"{metric}_ci_high": self.high}
+    def named(self, metric: str) -> dict[str, Any]:
+        """Key the value by the metric's name, the bounds by the name with `_ci_low` and `_ci_high` behind it.
+
+        None stands for NaN: what could not be measured.
+        """
+        numbers = {metric: self.value, f"{metric}_ci_low": self.low, f"{metric}_ci_high": self.high}
+        return {name: None if math.isnan(number) else number for name, number in numbers.items()}
 
 
-def wilson_interval(found: BoolArray, level: float) -> Interval:
-    """The share of `found` (n,) with Wilson's score interval, for trials that do not depend on each other."""
-    from scipy.stats import binomtest
+NOT_MEASURABLE = Interval(math.nan, math.nan, math.nan)
 
-    bounds = binomtest(int(found.sum()), len(found)).proportion_ci(level, method="wilson")
-    return Interval(float(found.mean()), float(bounds.low), float(bounds.high))
+
+def wilson_interval(rate: float, trials: float, level: float) -> Interval:
+    """A rate in 0…1 with Wilson's score interval, from trials (a real number) that do not depend on each other."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    shrunk = z**2 / trials
+    center = (rate + shrunk / 2) / (1 + shrunk)
+    half = z / (1 + shrunk) * math.sqrt(rate * (1 - rate) / trials + z**2 / (2 * trials) ** 2)
+    return Interval(rate, max(0.0, center - half), min(1.0, center + half))
+
+
+def rate_interval(rate: float, resampled: FloatArray, people: int, level: float) -> Interval:
+    """Enclose a rate or an AUC, in 0…1, at least as widely as `people` people can show it.
+
+    The percentile interval of the resampled values (resamples,), or Wilson's where that is wider. Its number of trials
+    is the one by which a share would spread as the resampled values do, r(1 − r) / variance: so images of a person
+    count the less, the more they agree. Towards 0 and 1 the resamples stop spreading, not because the rate is known
+    but because nobody in the sample shows the rarer outcome. By the probability of that, max(r, 1 − r) to the power of
+    `people`, their variance is replaced by that of as many independent trials as there are people in the smaller
+    class, which no AUC exceeds, however its errors are distributed (Birnbaum and Klose, 1957).
+    """
+    variance = float(np.var(resampled)) * people / max(1, people - 1)  # of n people resamples show n − 1 parts
+    trials, binomial = float(people), rate * (1 - rate)
+    if binomial > 0 and variance > 0:
+        unseen = max(rate, 1 - rate) ** people
+        trials = binomial / ((1 - unseen) * variance + unseen * binomial / people)
+    return enclosing(percentile_interval(rate, resampled, level), wilson_interval(rate, trials, level))
+
+
+def combined_interval(
+    rates: FloatArray, resampled: FloatArray, factors: tuple[float, ...], people: int, level: float
+) -> Interval:
+    """Enclose the sum of rates (rates,), each times its factor, from values (rates, resamples) under the same weights.
+
+    The percentile interval of their sums, to which is added how much farther the interval of each rate reaches than its
+    resamples do, squares being summed as if independent (Zou and Donner, Stat. Med. 27, 2008): next to nothing in the
+    middle, where pairing makes a difference known far better than its rates, and all there is towards 0 and 1.
+    """
+    value = float(np.dot(factors, rates))
+    together = percentile_interval(value, np.asarray(factors) @ resampled, level)
+    below, above = [max(0.0, value - together.low)], [max(0.0, together.high - value)]
+    for rate, values, factor in zip(rates, resampled, factors, strict=True):
+        narrow = percentile_interval(float(rate), values, level)
+        wide = rate_interval(float(rate), values, people, level)
+        beyond = [abs(factor) * (narrow.low - wide.low), abs(factor) * (wide.high - narrow.high)]
+        below.append(beyond[0 if factor > 0 else 1])
+        above.append(beyond[1 if factor > 0 else 0])
+    lowest, highest = (sum(factor for factor in factors if factor * sign > 0) for sign in (-1, 1))
+    low, high = max(lowest, value - math.hypot(*below)), min(highest, value + math.hypot(*above))
+    return enclosing(together, Interval(value, low, high))
 
 
 def enclosing(interval: Interval, other: Interval) -> Interval:
-    """`interval`, at least as wide as `other`.
-
-    Resampling gives a width of 0 where all outcomes are the same, however few there are: it needs this for shares.
-    """
+    """`interval`, at least as wide as `other`."""
     return Interval(interval.value, min(interval.low, other.low), max(interval.high, other.high))
+
+
+def fewest_people(identities: NDArray[Any], is_member: BoolArray) -> int:
+    """Count the people of the class that has fewer."""
+    return min(len(pd.unique(identities[rows])) for rows in (is_member, ~is_member))
 
 
 def independent_difference(first: Interval, second: Interval) -> Interval:
@@ -96,7 +168,8 @@ def percentile_interval(value: float, resampled: FloatArray, level: float = 0.95
     """Enclose a value by the central share `level`, in 0…1, of its resampled values (resamples,).
 
     Where every resample gives the same value (AUC 1, no true positive at all), the width is 0: the sample then shows
-    no variation to learn from, which is not certainty. Raises MetricError where a resampled value is not finite.
+    no variation to learn from, which is not certainty. Rates and what they combine to need `rate_interval` and
+    `combined_interval`. Raises MetricError where a resampled value is not finite.
     """
     if broken := int((~np.isfinite(resampled)).sum()):
         raise MetricError(
@@ -108,20 +181,49 @@ def percentile_interval(value: float, resampled: FloatArray, level: float = 0.95
 
 
 def bootstrap_intervals(
-    estimators: Mapping[str, Estimator], blocks: Iterable[WeightArray], level: float
+    estimators: Mapping[str, Estimator], blocks: Iterable[WeightArray], people: int, level: float
 ) -> dict[str, Interval]:
-    """Measure several metrics under the same weights, as a paired comparison needs it.
+    """Measure several metrics of `people` people (the class that has fewer) under the same weights.
 
-    An estimator gives one float for None and (rows,) values for a block of weights (rows, n).
+    An estimator gives one float for None and (rows,) values for a block of weights (rows, n). Rates and AUCs get a
+    `rate_interval`, a `Combination` a `combined_interval`; what is NaN is `NOT_MEASURABLE`.
     """
-    resampled: dict[str, list[float | FloatArray]] = {name: [] for name in estimators}
+    resampled: dict[str, list[FloatArray]] = {name: [] for name in estimators}
     for weights in blocks:
-        for name, estimate in estimators.items():
-            resampled[name].append(estimate(weights))
+        for name, estimator in estimators.items():
+            resampled[name].append(estimate_rates(estimator, weights))
     return {
-        name: percentile_interval(float(estimate(None)), np.concatenate(resampled[name]), level)
-        for name, estimate in estimators.items()
+        name: enclose(
+            estimate_rates(estimator, None)[:, 0],
+            np.concatenate(resampled[name], axis=1),
+            factors_of(estimator),
+            people,
+            level,
+        )
+        for name, estimator in estimators.items()
     }
+
+
+def estimate_rates(estimator: Estimator, weights: WeightArray | None) -> FloatArray:
+    """The rate that is estimated, or those of a `Combination`: (rates, rows), one row without weights."""
+    rates = estimator.rates if isinstance(estimator, Combination) else (estimator,)
+    return np.array([np.atleast_1d(rate(weights)) for rate in rates], dtype=float)
+
+
+def factors_of(estimator: Estimator) -> tuple[float, ...]:
+    """What the rates of `estimate_rates` are multiplied by."""
+    return estimator.factors if isinstance(estimator, Combination) else (1.0,)
+
+
+def enclose(
+    rates: FloatArray, resampled: FloatArray, factors: tuple[float, ...], people: int, level: float
+) -> Interval:
+    """The interval of one rate, or of several combined, as for `combined_interval`."""
+    if np.isnan(rates).any():
+        return NOT_MEASURABLE
+    if len(rates) == 1:
+        return rate_interval(float(rates[0]), resampled[0], people, level)
+    return combined_interval(rates, resampled, factors, people, level)
 
 
 def _people(identities: NDArray[Any], is_member: BoolArray) -> tuple[NDArray[np.intp], list[NDArray[np.intp]]]:

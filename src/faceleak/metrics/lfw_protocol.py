@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faceleak.metrics.intervals import Interval
+from faceleak.metrics.intervals import Interval, enclosing, wilson_interval
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, check_scores, roc_curve
 from faceleak.metrics.verification import check_kinds
 
@@ -16,14 +16,18 @@ from faceleak.metrics.verification import check_kinds
 def lfw_accuracy(
     similarity: FloatArray, same_person: BoolArray, folds: NDArray[np.integer[Any]], level: float = 0.95
 ) -> Interval:
-    """Mean of `fold_accuracies`, with the interval of Student's t over folds, cut at 0 and 1. Raises MetricError."""
+    """Mean of `fold_accuracies`, with the interval of Student's t over folds, cut at 0 and 1. Raises MetricError.
+
+    It is at least as wide as Wilson's for as many pairs: folds that all agree show no spread.
+    """
     from scipy import stats
 
     accuracies = fold_accuracies(similarity, same_person, folds)
     mean = float(accuracies.mean())
     error = float(accuracies.std(ddof=1)) / np.sqrt(len(accuracies))
     half = float(stats.t.ppf((1 + level) / 2, len(accuracies) - 1)) * error
-    return Interval(mean, max(0.0, mean - half), min(1.0, mean + half))
+    over_folds = Interval(mean, max(0.0, mean - half), min(1.0, mean + half))
+    return enclosing(over_folds, wilson_interval(mean, len(similarity), level))
 
 
 def fold_accuracies(

@@ -1,32 +1,56 @@
 """How well an attack tells members from non-members: one table of scores in, metrics with intervals out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
-from faceleak.metrics.intervals import Estimator, bootstrap_intervals, weight_blocks
+from faceleak.metrics.intervals import (
+    Combination,
+    Estimator,
+    Interval,
+    bootstrap_intervals,
+    difference,
+    fewest_people,
+    weight_blocks,
+    wilson_interval,
+)
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, auc, balanced_accuracy, tpr_at_fpr
+from faceleak.metrics.roc import (
+    BoolArray,
+    FloatArray,
+    MetricError,
+    auc,
+    share_above_non_members,
+    share_of_members,
+    tpr_at_fpr,
+)
 
 MEMBER = "member"
 POPULATIONS = ("same_identity", "unseen_identity")  # of non-members
 SCORE_COLUMNS = ("image_id", "identity", "population", "is_member", "score", "says_member")
 BLIND_COLUMNS = ("image_id", "is_member", "score")
+LOWEST_FPR, LOWEST_TPR = "lowest_fpr", "tpr_at_lowest_fpr"
+
+Numbers = dict[str, float | None]
 
 
 def measure_membership(
     scores: pd.DataFrame, blind: pd.DataFrame | None, options: BootstrapOptions
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Numbers]:
     """Measure one attack by one attacker against each population of non-members that its scores contain.
 
     scores: one row an image with image_id, identity, population (`member`, `same_identity`, `unseen_identity`),
     is_member, score (higher says member) and says_member (score above the attacker's own threshold).
     blind: the scores that the blind baseline gives to the same images, matched by image_id.
 
-    Returns population → metric → value: `auc`, `asr`, `tpr_at_fpr_1pct` and `tpr_at_fpr_0.1pct` in 0…1 and, beside a
-    blind baseline, `advantage_over_blind` (AUC minus its AUC, in −1…1), each with `_ci_low` and `_ci_high`; and the
-    numbers of images `members` and `non_members`. All metrics of a population share one set of resamples, so the
-    advantage is a paired comparison.
+    Returns population → metric → value: `auc`, `asr` (balanced accuracy of says_member), `tpr_at_fpr_1pct`,
+    `tpr_at_fpr_0.1pct` (None if so few non-members cannot show it: `tpr_at_fpr`) and `tpr_at_lowest_fpr`
+    (`share_above_non_members`) in 0…1 and, beside a blind baseline, `advantage_over_blind` (AUC minus its AUC, in
+    −1…1), each with `_ci_low` and `_ci_high`; `lowest_fpr`, the expected false-positive rate there, with the rates that
+    so many people do not exclude; and the numbers of images `members` and `non_members`. All metrics of a population
+    share one set of resamples, so the advantage is a paired comparison.
 
     Raises MetricError where a column is missing or contradicts another, an image occurs twice, a score is not finite,
     there are no non-members, a class has images of one person only, or the baseline scored other images.
@@ -44,31 +68,64 @@ def measure_membership(
     return results
 
 
-def _measure(scores: pd.DataFrame, blind: pd.DataFrame | None, options: BootstrapOptions) -> dict[str, float]:
+def _measure(scores: pd.DataFrame, blind: pd.DataFrame | None, options: BootstrapOptions) -> Numbers:
     check_people(scores)
-    identities = scores["identity"].to_numpy()
     is_member = scores["is_member"].to_numpy(bool)
     score = scores["score"].to_numpy(float)
-    estimators = estimators_of(score, scores["says_member"].to_numpy(bool), is_member)
+    estimators = estimators_of(score, is_member, scores["says_member"].to_numpy(bool))
     if blind is not None:
         estimators["advantage_over_blind"] = advantage(score, blind["score"].to_numpy(float), is_member)
+    return measure_rows(scores["identity"].to_numpy(), is_member, estimators, options)
+
+
+def measure_rows(
+    identities: NDArray[Any], is_member: BoolArray, estimators: Mapping[str, Estimator], options: BootstrapOptions
+) -> Numbers:
+    """Estimators with their intervals over people, `lowest_fpr`, and the numbers of rows of both classes."""
+    people = fewest_people(identities, is_member)
     blocks = weight_blocks(identities, is_member, options.resamples, options.seed)
-    intervals = bootstrap_intervals(estimators, blocks, options.level)
-    result = {key: value for name, interval in intervals.items() for key, value in interval.named(name).items()}
-    return result | {"members": int(is_member.sum()), "non_members": int((~is_member).sum())}
+    intervals = bootstrap_intervals(estimators, blocks, people, options.level)
+    intervals[LOWEST_FPR] = lowest_fpr(identities, is_member, options.level)
+    counts = {"members": int(is_member.sum()), "non_members": int((~is_member).sum())}
+    return named(intervals) | counts
 
 
-def estimators_of(score: FloatArray, says_member: BoolArray, is_member: BoolArray) -> dict[str, Estimator]:
-    return {
-        "auc": lambda weights: auc(score, is_member, weights),
-        "asr": lambda weights: balanced_accuracy(says_member, is_member, weights),
+def lowest_fpr(identities: NDArray[Any], is_member: BoolArray, level: float) -> Interval:
+    """Enclose the false-positive rate of a threshold at the largest non-member, whom none of so many people passed.
+
+    Its value is the expected one, 1/(n + 1) of n non-members.
+    """
+    people = len(pd.unique(identities[~is_member]))
+    return Interval(1 / (int((~is_member).sum()) + 1), 0.0, wilson_interval(0.0, people, level).high)
+
+
+def named(intervals: Mapping[str, Interval]) -> Numbers:
+    """Metrics as they are saved: each value with its bounds."""
+    return {key: value for name, interval in intervals.items() for key, value in interval.named(name).items()}
+
+
+def estimators_of(
+    score: FloatArray, is_member: BoolArray, says_member: BoolArray | None = None
+) -> dict[str, Estimator]:
+    """What is measured of scores (n,), and of verdicts if there are any."""
+    estimators: dict[str, Estimator] = {"auc": lambda weights: auc(score, is_member, weights)}
+    if says_member is not None:
+        rates = (
+            lambda weights: share_of_members(says_member, is_member, weights),
+            lambda weights: share_of_members(~says_member, ~is_member, weights),
+        )
+        estimators["asr"] = Combination(rates, (0.5, 0.5))
+    return estimators | {
         "tpr_at_fpr_1pct": lambda weights: tpr_at_fpr(score, is_member, 0.01, weights),
         "tpr_at_fpr_0.1pct": lambda weights: tpr_at_fpr(score, is_member, 0.001, weights),
+        LOWEST_TPR: lambda weights: share_above_non_members(score, is_member, weights),
     }
 
 
-def advantage(score: FloatArray, blind_score: FloatArray, is_member: BoolArray) -> Estimator:
-    return lambda weights: auc(score, is_member, weights) - auc(blind_score, is_member, weights)
+def advantage(score: FloatArray, blind_score: FloatArray, is_member: BoolArray) -> Combination:
+    return difference(
+        lambda weights: auc(score, is_member, weights), lambda weights: auc(blind_score, is_member, weights)
+    )
 
 
 def check_table(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:

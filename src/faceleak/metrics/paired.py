@@ -6,8 +6,8 @@ either value: two overlapping intervals say little, the interval of the differen
 
 import pandas as pd
 
-from faceleak.metrics.intervals import Estimator
-from faceleak.metrics.membership import advantage, check_people
+from faceleak.metrics.intervals import Combination, Estimator, difference
+from faceleak.metrics.membership import Numbers, advantage, check_people, named
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.repeated import (
     TARGET,
@@ -22,17 +22,16 @@ from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, tpr_at_fpr
 COLUMNS = ("image_id", "identity", "population", "is_member", "score")
 
 
-def paired_difference(
-    first: pd.DataFrame, second: pd.DataFrame, options: BootstrapOptions
-) -> dict[str, dict[str, float]]:
+def paired_difference(first: pd.DataFrame, second: pd.DataFrame, options: BootstrapOptions) -> dict[str, Numbers]:
     """Measure attack `first` minus attack `second`; above 0, the first is better.
 
     Both tables: image_id, identity, population, is_member and score of the same images, one row an image; with a
     column target in both, one row an image and target, and the differences are averaged over targets, which are then
     resampled too (`measure_repeated`).
 
-    Returns population → `auc_difference` and `tpr_at_fpr_1pct_difference`, in −1…1, each with `_ci_low` and `_ci_high`,
-    and `targets`, their number. An interval that excludes 0 tells that one attack is better on people like these.
+    Returns population → `auc_difference` and `tpr_at_fpr_1pct_difference` (None where that cannot be measured), in
+    −1…1, each with `_ci_low` and `_ci_high`, and `targets`, their number. An interval that excludes 0 tells that one
+    attack is better on people like these.
 
     Raises MetricError where a table is not one of `measure_membership`, or where the attacks scored other images or
     disagree about them.
@@ -54,9 +53,7 @@ def paired_difference(
     results = {}
     for population in populations_of(firsts):
         repetitions = [_repetition(rows[of_population(rows, population)]) for rows in matched.values()]
-        intervals = intervals_over_targets(repetitions, options)
-        named = {key: value for name, interval in intervals.items() for key, value in interval.named(name).items()}
-        results[population] = named | {"targets": len(repetitions)}
+        results[population] = named(intervals_over_targets(repetitions, options)) | {"targets": len(repetitions)}
     return results
 
 
@@ -71,8 +68,11 @@ def _repetition(rows: pd.DataFrame) -> Repetition:
     return Repetition(rows["identity"].to_numpy(), is_member, estimators)
 
 
-def _tpr_difference(first: FloatArray, second: FloatArray, is_member: BoolArray) -> Estimator:
-    return lambda weights: tpr_at_fpr(first, is_member, 0.01, weights) - tpr_at_fpr(second, is_member, 0.01, weights)
+def _tpr_difference(first: FloatArray, second: FloatArray, is_member: BoolArray) -> Combination:
+    return difference(
+        lambda weights: tpr_at_fpr(first, is_member, 0.01, weights),
+        lambda weights: tpr_at_fpr(second, is_member, 0.01, weights),
+    )
 
 
 def _matched(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

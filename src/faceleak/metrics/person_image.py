@@ -1,14 +1,17 @@
 """From one image of a person: are members told from strangers, and do faces come nearer to the training photos?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from faceleak.metrics.intervals import Estimator, bootstrap_intervals, resampling_weights
+from faceleak.metrics.intervals import DIFFERENCE, Interval, enclose, percentile_interval, resampling_weights
+from faceleak.metrics.membership import Numbers, named
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray, FloatArray, WeightArray, auc
 from faceleak.metrics.verification import IndexArray, normalise_rows
+
+MATCH_RATE = "match_rate"  # a share of people, which a likeness is not
 
 
 def likeness_to_photos(
@@ -26,51 +29,53 @@ def likeness_to_photos(
         name: (normalise_rows(faces[name])[owner] * normalise_rows(photos[name])).sum(axis=1) for name in thresholds
     }
     matches = np.logical_and.reduce([cosines[name] >= threshold for name, threshold in thresholds.items()])
-    by_photo = pd.DataFrame({"likeness": np.mean(list(cosines.values()), axis=0), "match_rate": matches.astype(float)})
+    by_photo = pd.DataFrame({"likeness": np.mean(list(cosines.values()), axis=0), MATCH_RATE: matches.astype(float)})
     means: pd.DataFrame = by_photo.groupby(owner).mean()
     return means
 
 
-def measure_means(values: pd.DataFrame, options: BootstrapOptions) -> dict[str, float]:
+def measure_means(values: pd.DataFrame, options: BootstrapOptions) -> Numbers:
     """The mean of each column over people, one a row, with intervals that resample them."""
-    weights = resampling_weights(np.arange(len(values)), np.ones(len(values), bool), options.resamples, options.seed)
-    estimators = {str(name): _mean(column.to_numpy(float)) for name, column in values.items()}
-    intervals = bootstrap_intervals(estimators, [weights], options.level)
-    return {key: number for name, interval in intervals.items() for key, number in interval.named(name).items()}
+    return _measure([values], [_weights(np.ones(len(values), bool), options)], options)
 
 
-def measure_difference(first: pd.DataFrame, second: pd.DataFrame, options: BootstrapOptions) -> dict[str, float]:
+def measure_gains(first: pd.DataFrame, second: pd.DataFrame, options: BootstrapOptions) -> Numbers:
+    """The mean of each column of `first` less that of `second`, of the same people in the same order."""
+    weights = _weights(np.ones(len(first), bool), options)
+    return _measure([first, second], [weights, weights], options)
+
+
+def measure_difference(first: pd.DataFrame, second: pd.DataFrame, options: BootstrapOptions) -> Numbers:
     """The mean of each column over people of one group less that over people of another; both groups are resampled."""
-    both, is_first = pd.concat([first, second]), np.repeat([True, False], [len(first), len(second)])
-    weights = resampling_weights(np.arange(len(both)), is_first, options.resamples, options.seed)
-    estimators = {str(name): _difference(column.to_numpy(float), is_first) for name, column in both.items()}
-    intervals = bootstrap_intervals(estimators, [weights], options.level)
-    return {key: number for name, interval in intervals.items() for key, number in interval.named(name).items()}
+    is_first = np.repeat([True, False], [len(first), len(second)])
+    weights = _weights(is_first, options)
+    return _measure([first, second], [weights[:, is_first], weights[:, ~is_first]], options)
 
 
-def measure_verdict(scores: FloatArray, is_member: BoolArray, options: BootstrapOptions) -> dict[str, float]:
+def measure_verdict(scores: FloatArray, is_member: BoolArray, options: BootstrapOptions) -> Numbers:
     """How well a score (n,) of n people tells members from strangers: `auc`, with an interval over people."""
-    weights = resampling_weights(np.arange(len(scores)), is_member, options.resamples, options.seed)
-
-    def estimate(drawn: WeightArray | None) -> float | FloatArray:
-        return auc(scores, is_member) if drawn is None else auc(scores, is_member, drawn)
-
-    return bootstrap_intervals({"auc": estimate}, [weights], options.level)["auc"].named("auc")
+    resampled = auc(scores, is_member, _weights(is_member, options))
+    people = int(min(is_member.sum(), (~is_member).sum()))
+    return enclose(np.array([auc(scores, is_member)]), resampled[None], DIFFERENCE, people, options.level).named("auc")
 
 
-def _mean(values: FloatArray) -> Estimator:
-    def estimate(weights: WeightArray | None) -> float | FloatArray:
-        return float(values.mean()) if weights is None else weights @ values / weights.sum(axis=1)
-
-    return estimate
+def _weights(is_first: BoolArray, options: BootstrapOptions) -> WeightArray:
+    return resampling_weights(np.arange(len(is_first)), is_first, options.resamples, options.seed)
 
 
-def _difference(values: FloatArray, is_first: BoolArray) -> Estimator:
-    first, second = _mean(values[is_first]), _mean(values[~is_first])
+def _measure(groups: Sequence[pd.DataFrame], weights: Sequence[WeightArray], options: BootstrapOptions) -> Numbers:
+    """The mean of each column of the first group, less that of the second if there is one.
 
-    def estimate(weights: WeightArray | None) -> float | FloatArray:
-        if weights is None:
-            return first(None) - second(None)
-        return first(weights[:, is_first]) - second(weights[:, ~is_first])
-
-    return estimate
+    Match rates are enclosed as rates, unless they are gains themselves, which may be negative.
+    """
+    intervals: dict[str, Interval] = {}
+    for name in map(str, groups[0].columns):
+        columns = [group[name].to_numpy(float) for group in groups]
+        means = np.array([column.mean() for column in columns])
+        resampled = np.array([w @ column / len(column) for w, column in zip(weights, columns, strict=True)])
+        if name == MATCH_RATE and all((column >= 0).all() for column in columns):
+            intervals[name] = enclose(means, resampled, DIFFERENCE, min(map(len, columns)), options.level)
+        else:
+            signs = np.array(DIFFERENCE[: len(means)])
+            intervals[name] = percentile_interval(float(signs @ means), signs @ resampled, options.level)
+    return named(intervals)

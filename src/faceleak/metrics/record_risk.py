@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from faceleak.metrics.intervals import rate_interval, weight_blocks
+from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
 
 Unit = Literal["image", "identity"]
@@ -60,33 +62,30 @@ def calibration(table: pd.DataFrame, rates: Sequence[float] = RATES, confidence:
     """Check the p-values of non-members, of whom at most the share `rate` may have a p-value up to `rate`.
 
     table: as for `risk_table`. Returns one row a rate: rate, rows (non-members), share in 0…1 of them with a p-value
-    up to it, share_ci_low and share_ci_high (Clopper-Pearson) and exceeded (even the lower bound is above the rate:
-    the risks claim too much). Rows of one image or person are not independent, so the interval is rather narrow.
+    up to it, share_ci_low and share_ci_high (`rate_interval` over people, whose rows are not independent) and exceeded
+    (even the lower bound is above the rate: the risks claim too much).
 
     Raises MetricError as `risk_table` does, and where there are no non-members.
     """
     _check(table)
-    p_values = table.loc[~table["is_member"], "p_value"].to_numpy(float)
-    if not len(p_values):
+    non_members = table[~table["is_member"]]
+    if non_members.empty:
         raise MetricError(
             "No row is a non-member, so nobody knows how often a false alarm occurs. Score images for targets that "
             "were not trained on them as well."
         )
-    rows = []
-    for rate in rates:
-        hits = int((p_values <= rate).sum())
-        bounds = stats.binomtest(hits, len(p_values)).proportion_ci(confidence, method="exact")
-        rows.append(
-            {
-                "rate": rate,
-                "rows": len(p_values),
-                "share": hits / len(p_values),
-                "share_ci_low": float(bounds.low),
-                "share_ci_high": float(bounds.high),
-                "exceeded": bool(bounds.low > rate),
-            }
-        )
-    return pd.DataFrame(rows)
+    of_person = [rows.to_numpy(float) for _, rows in non_members.groupby("identity")["p_value"]]
+    sizes = np.array([len(rows) for rows in of_person])
+    hits = np.array([[(rows <= rate).sum() for rate in rates] for rows in of_person])
+    people, options = len(sizes), BootstrapOptions(level=confidence)
+    blocks = weight_blocks(np.arange(people), np.ones(people, bool), options.resamples, options.seed)
+    resampled = np.concatenate([(drawn @ hits) / (drawn @ sizes)[:, None] for drawn in blocks])
+    found = []
+    for rate, share, of_rate in zip(rates, hits.sum(axis=0) / sizes.sum(), resampled.T, strict=True):
+        interval = rate_interval(float(share), of_rate, people, confidence)
+        numbers = {"rate": rate, "rows": len(non_members), **interval.named("share")}
+        found.append(numbers | {"exceeded": interval.low > rate})
+    return pd.DataFrame(found)
 
 
 def _simes(members: pd.DataFrame) -> pd.DataFrame:

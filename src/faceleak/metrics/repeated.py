@@ -16,18 +16,30 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.metrics.intervals import Estimator, Interval, percentile_interval, weight_blocks
+from faceleak.metrics.intervals import (
+    Estimator,
+    Interval,
+    enclose,
+    estimate_rates,
+    factors_of,
+    fewest_people,
+    weight_blocks,
+)
 from faceleak.metrics.membership import (
     BLIND_COLUMNS,
+    LOWEST_FPR,
     MEMBER,
     POPULATIONS,
     SCORE_COLUMNS,
+    Numbers,
     advantage,
     aligned,
     check_people,
     check_populations,
     check_table,
     estimators_of,
+    lowest_fpr,
+    named,
 )
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError
@@ -44,18 +56,17 @@ class Repetition:
     estimators: Mapping[str, Estimator]
 
 
-def measure_repeated(
-    scores: pd.DataFrame, blind: pd.DataFrame | None, options: BootstrapOptions
-) -> dict[str, dict[str, float]]:
+def measure_repeated(scores: pd.DataFrame, blind: pd.DataFrame | None, options: BootstrapOptions) -> dict[str, Numbers]:
     """Measure one attack by one attacker over several targets.
 
     scores: the columns of `measure_membership` and target, one row an image and target. People may be members of one
     target and not of another. blind: the blind baseline's scores, matched by target and image_id, or by image_id alone
     where they have no column target.
 
-    Returns population → metric → value: the mean over targets of `auc`, `asr`, `tpr_at_fpr_1pct`,
-    `tpr_at_fpr_0.1pct` and, beside a blind baseline, `advantage_over_blind`, each with `_ci_low` and `_ci_high`;
-    `members` and `non_members`, mean numbers of images a target; `targets`, their number; and from two targets on
+    Returns population → metric → value: the mean over targets of the metrics of `measure_membership`, each with
+    `_ci_low` and `_ci_high` (`lowest_fpr`: the target's that has the fewest people); None if some target has too few
+    non-members; `members` and `non_members`, mean numbers of images a target; `targets`, their number; and from two
+    targets on
     `auc_spread`, the standard deviation of the AUC between them. For one target everything equals
     `measure_membership`, and the interval knows nothing of other targets.
 
@@ -79,8 +90,10 @@ def intervals_over_targets(repetitions: Sequence[Repetition], options: Bootstrap
     """Enclose the mean over targets of each estimator, by targets and people resampled together.
 
     People are drawn within three strata: who is a member wherever they appear, who nowhere, and who in some rows only.
-    Every resample counts: MetricError where one leaves a target without members or without non-members.
+    Every resample counts: MetricError where one leaves a target without members or without non-members. No interval is
+    narrower than the people of the target that has the fewest can show it (`enclose`).
     """
+    people = min(fewest_people(repetition.identities, repetition.is_member) for repetition in repetitions)
     identities = np.concatenate([repetition.identities for repetition in repetitions])
     is_member = np.concatenate([repetition.is_member for repetition in repetitions])
     ends = np.cumsum([len(repetition.identities) for repetition in repetitions])[:-1]
@@ -91,13 +104,15 @@ def intervals_over_targets(repetitions: Sequence[Repetition], options: Bootstrap
         for part, repetition in zip(parts, repetitions, strict=True):
             _check_classes(part, repetition.is_member)
         for name in names:
-            values = [r.estimators[name](part) for part, r in zip(parts, repetitions, strict=True)]
-            resampled[name].append(np.stack(values, axis=1))  # (rows, targets)
+            values = [estimate_rates(r.estimators[name], part) for part, r in zip(parts, repetitions, strict=True)]
+            resampled[name].append(np.stack(values, axis=2))  # (rates, rows, targets)
     drawn = _draw_targets(len(repetitions), options)
     return {
-        name: percentile_interval(
-            float(values_of(repetitions, name).mean()),
-            (drawn * np.concatenate(resampled[name])).sum(axis=1) / drawn.sum(axis=1),
+        name: enclose(
+            np.mean([estimate_rates(repetition.estimators[name], None)[:, 0] for repetition in repetitions], axis=0),
+            (drawn * np.concatenate(resampled[name], axis=1)).sum(axis=2) / drawn.sum(axis=1),
+            factors_of(repetitions[0].estimators[name]),
+            people,
             options.level,
         )
         for name in names
@@ -142,10 +157,11 @@ def of_population(rows: pd.DataFrame, population: str) -> BoolArray:
     return rows["population"].isin([MEMBER, population]).to_numpy(bool)
 
 
-def _measure(repetitions: Sequence[Repetition], options: BootstrapOptions) -> dict[str, float]:
-    result: dict[str, float] = {}
-    for name, interval in intervals_over_targets(repetitions, options).items():
-        result |= interval.named(name)
+def _measure(repetitions: Sequence[Repetition], options: BootstrapOptions) -> Numbers:
+    result = named(intervals_over_targets(repetitions, options))
+    lowest = [lowest_fpr(repetition.identities, repetition.is_member, options.level) for repetition in repetitions]
+    mean = float(np.mean([interval.value for interval in lowest]))
+    result |= Interval(mean, 0.0, max(interval.high for interval in lowest)).named(LOWEST_FPR)
     result["members"] = float(np.mean([repetition.is_member.sum() for repetition in repetitions]))
     result["non_members"] = float(np.mean([(~repetition.is_member).sum() for repetition in repetitions]))
     result["targets"] = len(repetitions)
@@ -158,7 +174,7 @@ def _repetition(rows: pd.DataFrame, blind: pd.DataFrame | None) -> Repetition:
     check_people(rows)
     is_member = rows["is_member"].to_numpy(bool)
     score = rows["score"].to_numpy(float)
-    estimators = estimators_of(score, rows["says_member"].to_numpy(bool), is_member)
+    estimators = estimators_of(score, is_member, rows["says_member"].to_numpy(bool))
     if blind is not None:
         estimators["advantage_over_blind"] = advantage(score, blind["score"].to_numpy(float), is_member)
     return Repetition(rows["identity"].to_numpy(), is_member, estimators)

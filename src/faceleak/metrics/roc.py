@@ -4,6 +4,7 @@ Conventions: a higher score says member; an image is called a member where score
 scores change sides together. With weights, an image of weight k counts as k images; whole numbers stay exact.
 """
 
+import math
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -70,16 +71,21 @@ def tpr_at_fpr(scores: FloatArray, is_member: BoolArray, fpr: float, weights: We
 def tpr_at_fpr(
     scores: FloatArray, is_member: BoolArray, fpr: float, weights: WeightArray | None = None
 ) -> float | FloatArray:
-    """Find the largest true-positive rate, in 0…1, among the thresholds whose false-positive rate is at most `fpr`.
+    """Find the largest true-positive rate, in 0…1, among the thresholds whose expected false-positive rate is `fpr`.
 
-    Nothing is interpolated between thresholds, so the value is conservative: below 1/fpr non-members it is the rate
-    at which members score above every non-member. Shapes and errors as for `auc`; an `fpr` outside 0…1 is refused.
+    That is not the share of non-members above the threshold: a threshold at the largest of n non-members is passed by
+    another non-member with probability 1/(n + 1). So k false positives are allowed where (k + 1) / (n + 1) ≤ fpr.
+    Nothing is interpolated between thresholds. NaN if the sample has fewer than `non_members_needed(fpr)`: the
+    threshold is then the largest non-member or lies beyond it, and neither the value nor its spread can be known.
+    Shapes and errors as for `auc`; an `fpr` outside 0…1 is refused.
     """
     if not 0 <= fpr <= 1:
         raise MetricError(
             f"A false-positive rate of {fpr} was asked for, but a rate lies in 0…1. Give a share: 1 % is 0.01."
         )
     check_scores(scores, is_member)
+    if (~is_member).sum() < non_members_needed(fpr):
+        return _as_asked(np.full(1 if weights is None else len(weights), np.nan), weights)
     members = _ascending(scores, is_member)[::-1]
     non_members = _ascending(scores, ~is_member)[::-1]
     # members above the non-member of each rank; the last entry is for thresholds that no non-member limits
@@ -87,29 +93,36 @@ def tpr_at_fpr(
 
     member_weights, non_member_weights = _split(weights, members, non_members)
     false_positives = _cumulated(non_member_weights)[:, 1:]
-    allowed = fpr * false_positives[:, -1:] * (1 + _ROUNDING)
+    allowed = fpr * (false_positives[:, -1:] + 1) * (1 + _ROUNDING) - 1
     limiting = (false_positives <= allowed).sum(axis=1)  # rank of the first non-member that is one too many
     true_positives = _cumulated(member_weights)
     found = np.take_along_axis(true_positives, above[limiting][:, None], axis=1)[:, 0]
     return _as_asked(found / true_positives[:, -1], weights)
 
 
-@overload
-def balanced_accuracy(says_member: BoolArray, is_member: BoolArray, weights: None = None) -> float: ...
-@overload
-def balanced_accuracy(says_member: BoolArray, is_member: BoolArray, weights: WeightArray) -> FloatArray: ...
-def balanced_accuracy(
-    says_member: BoolArray, is_member: BoolArray, weights: WeightArray | None = None
-) -> float | FloatArray:
-    """Mean of true-positive and true-negative rate, in 0…1; the attack success rate `asr` of an attacker's verdicts.
+def non_members_needed(fpr: float) -> float:
+    """Count the non-members by which a false-positive rate can be measured: with as many, one may be accused."""
+    return math.inf if fpr == 0 else math.ceil(2 / fpr * (1 - _ROUNDING)) - 1
 
-    says_member and is_member: (n,); weights and errors as for `auc`. One answer for everybody gives 0.5.
+
+def share_above_non_members(
+    scores: FloatArray, is_member: BoolArray, weights: WeightArray | None = None
+) -> float | FloatArray:
+    """Share of members, in 0…1, who score above every non-member of the sample, whatever the weights of those.
+
+    The threshold is taken as given: n non-members set it, and its own false-positive rate, 1/(n + 1) in expectation,
+    is told apart from this share. Shapes and errors as for `auc`.
     """
-    _check_classes(says_member, is_member)
-    member_weights, non_member_weights = _split(weights, np.flatnonzero(is_member), np.flatnonzero(~is_member))
-    tpr = member_weights @ says_member[is_member].astype(float) / member_weights.sum(axis=1, dtype=float)
-    tnr = non_member_weights @ (~says_member[~is_member]).astype(float) / non_member_weights.sum(axis=1, dtype=float)
-    return _as_asked((tpr + tnr) / 2, weights)
+    check_scores(scores, is_member)
+    return share_of_members(scores > scores[~is_member].max(), is_member, weights)
+
+
+def share_of_members(found: BoolArray, is_member: BoolArray, weights: WeightArray | None = None) -> float | FloatArray:
+    """Share of members, in 0…1, whom `found` (n,) marks. Shapes and errors as for `auc`."""
+    _check_classes(found, is_member)
+    member_weights, _ = _split(weights, np.flatnonzero(is_member), np.flatnonzero(~is_member))
+    shares = member_weights @ found[is_member].astype(float) / member_weights.sum(axis=1, dtype=float)
+    return _as_asked(shares, weights)
 
 
 def check_scores(scores: FloatArray, is_member: BoolArray) -> None:

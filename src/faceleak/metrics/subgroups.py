@@ -1,18 +1,28 @@
 """Whom does the target give away more? AUC within each subgroup of people or images, and its gap to the rest."""
 
 from collections.abc import Iterator
+from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.metrics.intervals import Estimator, bootstrap_intervals, rows_per_block, weight_blocks
+from faceleak.metrics.intervals import (
+    NOT_MEASURABLE,
+    Estimator,
+    Interval,
+    bootstrap_intervals,
+    difference,
+    rows_per_block,
+    weight_blocks,
+)
 from faceleak.metrics.membership import MEMBER, POPULATIONS, check_populations, check_table
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, auc
 
 COLUMNS = ("image_id", "identity", "population", "is_member", "score")
 KEYS = ("image_id", "identity")
+ENDS = ("", "_ci_low", "_ci_high")
 
 
 def subgroup_gaps(
@@ -65,22 +75,24 @@ def _measure(
             "people": people,
             "without_value": int((~known).sum()),
         }
-        measurable = {"auc": people >= minimum_people, "gap": min(people, others) >= minimum_people}
-        yield row | _intervals(scores, inside, measurable, options)
+        counts = {"auc": people, "gap": min(people, others)}
+        measurable = {name: count for name, count in counts.items() if count >= minimum_people}
+        for name, interval in _intervals(scores, inside, measurable, options).items():
+            row |= {f"{name}{end}": value for end, value in zip(ENDS, astuple(interval), strict=True)}
+        yield row
 
 
 def _intervals(
-    scores: pd.DataFrame, inside: BoolArray, measurable: dict[str, bool], options: BootstrapOptions
-) -> dict[str, float]:
+    scores: pd.DataFrame, inside: BoolArray, people: dict[str, int], options: BootstrapOptions
+) -> dict[str, Interval]:
+    """AUC and gap, by the people of the class that has fewest; those without such a number are not measured."""
     score, is_member = scores["score"].to_numpy(float), scores["is_member"].to_numpy(bool)
     within, rest = _auc_within(score, is_member, inside), _auc_within(score, is_member, ~inside)
-    estimators: dict[str, Estimator] = {"auc": within, "gap": lambda weights: within(weights) - rest(weights)}
-    asked = {name: estimator for name, estimator in estimators.items() if measurable[name]}
+    estimators: dict[str, Estimator] = {"auc": within, "gap": difference(within, rest)}
+    asked = {name: estimators[name] for name in people}
     blocks = _weight_blocks(scores["identity"].to_numpy(), is_member, inside, options)
-    intervals = bootstrap_intervals(asked, blocks, options.level) if asked else {}
-    names = [f"{name}{end}" for name in estimators for end in ("", "_ci_low", "_ci_high")]
-    measured = {key: value for name, interval in intervals.items() for key, value in interval.named(name).items()}
-    return {name: measured.get(name, float("nan")) for name in names}
+    intervals = bootstrap_intervals(asked, blocks, min(people.values()), options.level) if asked else {}
+    return {name: intervals.get(name, NOT_MEASURABLE) for name in estimators}
 
 
 def _auc_within(score: FloatArray, is_member: BoolArray, chosen: BoolArray) -> Estimator:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from faceleak.metrics.intervals import enclosing, percentile_interval, resampling_weights, wilson_interval
+from faceleak.metrics.intervals import rate_interval, resampling_weights
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray, FloatArray
 from faceleak.metrics.verification import normalise_rows, threshold_at_far
@@ -41,8 +41,7 @@ def success_rates(type_1: BoolArray, type_2: BoolArray, options: BootstrapOption
     rates: dict[str, float] = {}
     for name, successes in (("type_1_success_rate", type_1), ("type_2_success_rate", type_2)):
         resampled = weights @ successes.astype(float) / len(people)
-        interval = percentile_interval(float(successes.mean()), resampled, options.level)
-        rates |= enclosing(interval, wilson_interval(successes, options.level)).named(name)
+        rates |= rate_interval(float(successes.mean()), resampled, len(people), options.level).named(name)
     return rates
 
 

@@ -4,6 +4,7 @@ A pair of one person is *genuine*, a pair of two people an *impostor* pair; a pa
 similarity >= threshold. TAR and FAR are the shares of accepted genuine and impostor pairs.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from faceleak.metrics.intervals import (
     Estimator,
     Interval,
     bootstrap_intervals,
+    difference,
     rows_per_block,
     weight_blocks,
 )
@@ -28,16 +30,17 @@ _ROUNDING = 1e-9
 CONSTANT = 1e-4
 
 
-def verification_metrics(same_person: BoolArray, similarity: FloatArray) -> dict[str, float]:
+def verification_metrics(same_person: BoolArray, similarity: FloatArray) -> dict[str, float | None]:
     """Return `verification_auc` and `tar_at_far_0.1pct`, both in 0…1, of pairs (pairs,).
 
-    TAR is conservative, as `tpr_at_fpr` explains: it wants at least 1000 impostor pairs.
+    TAR is conservative, as `tpr_at_fpr` explains: below 1999 impostor pairs it is None.
     Raises MetricError where a similarity is not finite or one kind of pair is missing.
     """
     check_kinds(same_person)
+    tar = tpr_at_fpr(similarity, same_person, 0.001)
     return {
         "verification_auc": auc(similarity, same_person),
-        "tar_at_far_0.1pct": tpr_at_fpr(similarity, same_person, 0.001),
+        "tar_at_far_0.1pct": None if math.isnan(tar) else tar,
     }
 
 
@@ -69,7 +72,7 @@ def verification_auc_interval(
     Raises MetricError as `verification_metrics` does, and below ten people.
     """
     pairs = _PairResampling(same_person, first_identities, second_identities)
-    return bootstrap_intervals({"auc": pairs.auc(similarity)}, pairs.weights(options), options.level)["auc"]
+    return pairs.intervals({"auc": pairs.auc(similarity)}, options)["auc"]
 
 
 def verification_auc_differences(
@@ -86,12 +89,7 @@ def verification_auc_differences(
     """
     pairs = _PairResampling(same_person, first_identities, second_identities)
     own = pairs.auc(similarity)
-
-    def difference(other: Estimator) -> Estimator:
-        return lambda weights: other(weights) - own(weights)
-
-    estimators = {name: difference(pairs.auc(values)) for name, values in others.items()}
-    return bootstrap_intervals(estimators, pairs.weights(options), options.level)
+    return pairs.intervals({name: difference(pairs.auc(values), own) for name, values in others.items()}, options)
 
 
 class _PairResampling:
@@ -108,12 +106,16 @@ class _PairResampling:
                 f"Verify on at least {MINIMUM_PEOPLE}."
             )
         self.first, self.second = np.split(codes, 2)
+        self.has_genuine = np.isin(np.arange(len(self.people)), self.first[self.same_person])
 
-    def weights(self, options: BootstrapOptions) -> Iterator[NDArray[np.uint16]]:
+    def intervals(self, estimators: Mapping[str, Estimator], options: BootstrapOptions) -> dict[str, Interval]:
+        """By people with genuine pairs, who are the fewer ones."""
+        return bootstrap_intervals(estimators, self._weights(options), int(self.has_genuine.sum()), options.level)
+
+    def _weights(self, options: BootstrapOptions) -> Iterator[NDArray[np.uint16]]:
         """Blocks of weights (rows, pairs)."""
-        has_genuine = np.isin(np.arange(len(self.people)), self.first[self.same_person])
         rows = rows_per_block(len(self.same_person))
-        for counts in weight_blocks(self.people, has_genuine, options.resamples, options.seed, rows):
+        for counts in weight_blocks(self.people, self.has_genuine, options.resamples, options.seed, rows):
             drawn = counts.astype(np.uint16)
             partners = np.where(self.same_person, 1, drawn[:, self.second])
             yield drawn[:, self.first] * partners.astype(np.uint16)

@@ -5,10 +5,12 @@ from typing import Literal, Protocol
 import pandas as pd
 
 from faceleak.membership.attackers import UNDEFENDED
+from faceleak.metrics.roc import non_members_needed
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.privacy_points import ACCESSES, Row, by_access, checked, records, strongest_attackers
 from faceleak.reporting.verdict import interval_text, read_utility
 
+FPR = 0.01
 METRICS = {"tpr_at_fpr_1pct": "TPR at 1 % FPR", "attack_auc": "AUC"}
 PERTURBATION = "bn_perturbation"
 
@@ -32,14 +34,17 @@ def recommend(points: pd.DataFrame, goal: Goal) -> str:
 
     points: as `privacy_points.collect` gives them, with the variant `undefended`, against which utility is lost. Of a
     variant's attackers the one with the highest `goal.metric` counts. The goal is reached or not by the number itself;
-    where its interval says otherwise, the text says so. Nothing is recommended where the undefended target recognizes
-    nobody. Where variants of `bn_perturbation` were compared, the text
+    where its interval says otherwise, the text says so; if no point has the metric, since there are too few non-members
+    for it, the text says that. Nothing is recommended where the undefended target recognizes nobody. Where variants of
+    `bn_perturbation` were compared, the text
     also says whether they help against an adaptive attacker.
 
     Raises ReportingError as `privacy_points.checked` does, and where an access lacks `undefended` or points lack the
     metric.
     """
     points = checked(points)
+    if points[goal.metric].isna().all():
+        return _not_measurable(points, goal)
     if missing := int(points[goal.metric].isna().sum()):
         raise ReportingError(
             f"{missing} of {len(points)} points have no {goal.metric}, so nothing can be said about the goal. Measure "
@@ -54,6 +59,16 @@ def recommend(points: pd.DataFrame, goal: Goal) -> str:
     if answers:
         sections += ["## Does perturbing BN statistics help against an adaptive attacker?", "\n".join(answers)]
     return "\n\n".join(sections) + "\n"
+
+
+def _not_measurable(points: pd.DataFrame, goal: Goal) -> str:
+    needed = f", which takes {non_members_needed(FPR):.0f} non-members" if goal.metric != "attack_auc" else ""
+    why = (
+        f"Cannot be told: the {METRICS[goal.metric]} was not measurable with so few{needed}. Evaluate more people "
+        "(faces.splits.roles.unseen_identity), or set defense.goal to another metric."
+    )
+    sections = [f"**{ACCESSES[access].capitalize()}.** {why}" for access, _ in by_access(points)]
+    return "\n\n".join(["# Recommendation", f"Goal: {_in_words(goal)}.", *sections]) + "\n"
 
 
 def _in_words(goal: Goal) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from faceleak.metrics.membership import MEMBER, POPULATIONS
-from faceleak.metrics.roc import auc, roc_curve
+from faceleak.metrics.roc import auc, non_members_needed, roc_curve
 from faceleak.reporting.checks import ReportingError, check_columns, only_value
 from faceleak.reporting.style import (
     GREY,
@@ -97,7 +97,7 @@ def _draw_panel(axes: Axes, scores: pd.DataFrame, blind: pd.DataFrame, upper_bou
     axes.set_xlabel("False-positive rate: non-members called members", fontsize=LABEL)
     axes.set_ylabel("True-positive rate: members found", fontsize=LABEL)
     for rate in MARKED_RATES:
-        if non_members * rate >= 1:
+        if non_members >= non_members_needed(rate):
             axes.axvline(rate, color=LIGHT_GREY, linewidth=1, zorder=0)
 
     attacks, threat_models = list(scores["attack"].unique()), list(scores["threat_model"].unique())

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from faceleak.metrics.identity_level import SETTINGS
 from faceleak.metrics.membership import POPULATIONS
+from faceleak.metrics.roc import non_members_needed
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import UPPER_BOUND_NOTE, interval_text, is_blind, read_membership
@@ -19,6 +20,7 @@ Tree = Mapping[str, Any]
 
 RESULT_COLUMNS = ("variant", "stage", "attack", "population_or_step", "metric", "value", "ci_low", "ci_high")
 BOUNDS = ("_ci_low", "_ci_high")
+TPR = "tpr_at_fpr_1pct"
 NAME_WIDTH = 40
 UTILITY_COLUMNS = {
     "verification_auc": "verification AUC",
@@ -126,7 +128,7 @@ def _add_attacks(table: Table, population: str, measured: Mapping[str, Tree]) ->
             Text(f"  {attack}", "dim" if is_blind(attack) else ""),
             interval_text(numbers, "auc"),
             _cell(numbers, "asr"),
-            _cell(numbers, "tpr_at_fpr_1pct"),
+            _cell(numbers, TPR),
             _cell(numbers, "advantage_over_blind", "+.3f"),
         )
 
@@ -155,8 +157,26 @@ def _membership_table(variant: str, membership: Tree, blind: Tree, utility: Tree
             _add_attacks(table, population, measured)
         verdict, reason = read_membership(membership, population, blind.get(population), utility)
         readings.append(Text.assemble(f"{population}: ", (verdict, VERDICT_STYLES[verdict]), f": {reason}."))
+    if missing := _not_measurable(membership):
+        readings.append(Text(missing))
     table.caption = Text("\n").join(readings)
     return table
+
+
+def _not_measurable(membership: Tree) -> str:
+    """Why a TPR is missing, in words; empty if none is."""
+    few = [
+        parts[population]["non_members"]
+        for parts in membership.values()
+        for population in POPULATIONS
+        if population in parts and TPR in parts[population] and parts[population][TPR] is None
+    ]
+    if not few:
+        return ""
+    return (
+        f"TPR at FPR 1 %: not measurable with {min(few):,.0f} non-members, {non_members_needed(0.01):.0f} are needed; "
+        "tpr_at_lowest_fpr says what so many can show."
+    )
 
 
 def _blind_baseline(metrics: Mapping[str, Tree]) -> Tree:

@@ -10,7 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.metrics.intervals import Estimator, Interval, bootstrap_intervals, weight_blocks
+from faceleak.metrics.intervals import (
+    Estimator,
+    Interval,
+    bootstrap_intervals,
+    difference,
+    fewest_people,
+    weight_blocks,
+)
 from faceleak.metrics.membership import MEMBER, measure_membership
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.paired import paired_difference
@@ -47,11 +54,11 @@ def compare(
     estimators: dict[str, Estimator] = {
         "tuned": first,
         "default": second,
-        DIFFERENCE: lambda weights: first(weights) - second(weights),
+        DIFFERENCE: difference(first, second),
     }
     identities, is_member = tuned.scores["identity"].to_numpy(), tuned.scores["is_member"].to_numpy(bool)
     blocks = weight_blocks(identities, is_member, options.resamples, options.seed)
-    intervals = bootstrap_intervals(estimators, blocks, options.level)
+    intervals = bootstrap_intervals(estimators, blocks, fewest_people(identities, is_member), options.level)
     return {
         "default": _measured(default, intervals["default"], options),
         "tuned": _measured(tuned, intervals["tuned"], options),

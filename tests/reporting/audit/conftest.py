@@ -29,7 +29,8 @@ def with_bounds(metric: str, value: float, half_width: float = 0.02) -> dict[str
 def attack(auc: float, tpr: float, advantage: float | None = None) -> dict[str, Any]:
     """Metrics of one attack, the same against each population."""
     numbers: dict[str, float] = {**with_bounds("auc", auc), **with_bounds("tpr_at_fpr_1pct", tpr)}
-    numbers |= {**with_bounds("tpr_at_fpr_0.1pct", tpr / 2), "members": 50, "non_members": 40}
+    numbers |= {**with_bounds("tpr_at_lowest_fpr", tpr / 2), "lowest_fpr": 1 / 41, "lowest_fpr_ci_high": 0.088}
+    numbers |= {"members": 50, "non_members": 40}
     if advantage is not None:
         numbers |= with_bounds("advantage_over_blind", advantage)
     return {population: dict(numbers) for population in ("same_identity", "unseen_identity", "identity")}

@@ -137,7 +137,9 @@ def test_of_equal_attacks_the_one_with_the_higher_auc_is_named(evidence_of, tmp_
 def test_without_repeats_and_hits_the_worst_person_is_not_told_but_the_command_is(evidence_of, attacked):
     weights, _ = summarise(evidence_of(attacked)).answers
     sure, by_record = weights.worst
-    assert sure.answer.replace("\u00a0", " ").endswith("with at most 1 in 1,000 others accused (none of 40 others)")
+    assert sure.answer.replace("\u00a0", " ") == (
+        "10 % [8–12 %] of people, with none of 40 others accused (a rate of up to 8.8 % is possible)"
+    )
     assert by_record == Missing(
         what="Does the model remember somebody in particular?", command="kedro run --pipelines=repeats --env=lfw"
     )

@@ -13,6 +13,7 @@ from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions, SweepOptions
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.metrics.roc import non_members_needed
 
 FPR = 0.01
 
@@ -32,7 +33,8 @@ def measure_sweep(
     """Train and attack a target for each training set: people, images_per_person, auc, advantage, ci_low, ci_high.
 
     The advantage, with its bounds, is TPR − FPR at an FPR of 1 %, against people whom the target never saw. Raises
-    SweepError where the target cannot be trained or the configuration has no sweep.
+    SweepError where the target cannot be trained, the configuration has no sweep, or too few images of such people
+    are there.
     """
     from faceleak.backbones.training import TrainingPiece, train_backbones
     from faceleak.membership import sweep
@@ -56,13 +58,20 @@ def measure_sweep(
         )
         for cell, images in splits.items()
     ]
+    fewest = min(len(with_role(images, "unseen_identity")) for images in splits.values())
+    if fewest < non_members_needed(FPR):
+        raise SweepError(
+            f"A sweep measures TPR at 1 % FPR, which {fewest} images of unseen people cannot show: at least "
+            f"{non_members_needed(FPR):.0f} are needed. Raise the people or maximum_images of "
+            "faces.splits.roles.unseen_identity."
+        )
     rows = []
     for (cell, images), backbone in zip(splits.items(), train_backbones(pieces, compute), strict=True):
         signals = read_signals(sorted(attack.signals_read()), backbone, store, images, compute)
         scores = sweep.score_cell(signals, images, attack)
         metrics = measure_membership(scores, None, bootstrap)["unseen_identity"]
         tpr = {"advantage": "", "ci_low": "_ci_low", "ci_high": "_ci_high"}
-        measured = {name: metrics[f"tpr_at_fpr_1pct{end}"] - FPR for name, end in tpr.items()}
+        measured = {name: float(metrics[f"tpr_at_fpr_1pct{end}"] or 0.0) - FPR for name, end in tpr.items()}
         rows.append(asdict(cell) | {"auc": metrics["auc"]} | measured)
     return pd.DataFrame(rows)
 

@@ -104,7 +104,7 @@ def compare_preprocessing(
 
 def measure_verification(
     embeddings: Any, identities: Any, maximum_pairs: int, bootstrap: BootstrapOptions
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Verification AUC with its interval over people, and TAR at FAR 0.1 %."""
     from faceleak.metrics import verification
 
@@ -202,7 +202,7 @@ def measure_backbone(
     maximum_pairs: int,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Verification of one backbone on images of people (image_id, identity); on LFW's pairs too where there are any.
 
     Besides, what shows that it does not work at all: how much embeddings vary, and the share of dead BN channels.

@@ -102,7 +102,7 @@ def measure_person_images(
     less `inversion`, person by person.
     """
     from faceleak.backbones.embedding import embed_pixels
-    from faceleak.metrics.person_image import measure_difference, measure_means, measure_verdict
+    from faceleak.metrics.person_image import measure_difference, measure_gains, measure_means, measure_verdict
     from faceleak.reconstruction.person_image import METHODS
 
     is_member = (given["kind"] == "members").to_numpy()
@@ -118,6 +118,10 @@ def measure_person_images(
         method: {whose: measure_means(table, bootstrap) for whose, table in of_method.items()}
         | {"member_excess": measure_difference(of_method["members"], of_method["strangers"], bootstrap)}
         for method, of_method in alike.items()
+    }
+    measured["gain"] |= {
+        whose: measure_gains(alike["person_image"][whose], alike["inversion"][whose], bootstrap)
+        for whose in alike["gain"]
     }
     measured["verdict"] = {
         name.partition("/")[0]: measure_verdict(scores.astype(float), is_member, bootstrap)

@@ -49,7 +49,8 @@ def _reading(evidence: Evidence) -> str:
     level = f"{100 * evidence.configuration.bootstrap.level:g}"
     return (
         "Found: the share of training images, or people, that an attack recognises where it wrongly accuses 1 % of the "
-        f"others. Guessing finds 1 %. Brackets: {level} % intervals over people. In parentheses: the attack."
+        "others (guessing finds 1 %), or none of the others if they are too few to tell what 1 % is. Brackets: "
+        f"{level} % intervals over people. In parentheses: the attack."
     )
 
 

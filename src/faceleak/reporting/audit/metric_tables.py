@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from faceleak.metrics.membership import LOWEST_FPR, LOWEST_TPR
+from faceleak.reporting.audit.formats import percent
 from faceleak.reporting.audit.parts import Cell, Measured, Table
 from faceleak.reporting.style import words
 
@@ -15,6 +17,8 @@ HEADINGS = {
     "asr": "ASR",
     "tpr_at_fpr_1pct": "TPR at 1 % FPR",
     "tpr_at_fpr_0.1pct": "TPR at 0.1 % FPR",
+    LOWEST_TPR: "TPR at the lowest FPR",
+    LOWEST_FPR: "lowest FPR",
     "advantage_over_blind": "AUC over blind",
     "auc_over_paper": "AUC over the paper's",
     "epsilon_lower_bound": "ε at least",
@@ -40,6 +44,12 @@ def measured(metrics: Metrics, metric: str) -> Measured:
 
 def _finite(value: Any) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+def none_accused(metrics: Metrics) -> str:
+    """What is known of the false-positive rate at a threshold that no non-member of the sample passes, in words."""
+    others, at_most = metrics["non_members"], metrics[f"{LOWEST_FPR}_ci_high"]
+    return f"with none of {others:,.0f} others accused (a rate of up to {percent(Measured(value=at_most))} is possible)"
 
 
 def metric_table(rows: Mapping[str, Metrics], first: str, caption: str, note: str = "", folded: bool = False) -> Table:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from faceleak.membership.access import AttackAccess
+from faceleak.metrics.membership import LOWEST_TPR
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.formats import listed, percent
-from faceleak.reporting.audit.metric_tables import measured
+from faceleak.reporting.audit.metric_tables import measured, none_accused
 from faceleak.reporting.audit.strongest import strongest
 from faceleak.reporting.audit.summary import Answer, Code, Finding, weightiest
 from faceleak.reporting.audit.worst_person import worst_person
@@ -66,9 +67,13 @@ def _membership_findings(attacks: dict[str, Any]) -> list[Finding]:
     for population, asked in ASKED.items():
         if best := strongest(attacks, population, TPR):
             name, numbers = best
-            share = measured(numbers, TPR)
-            answer = f"{percent(share)} found"
-            findings.append(Finding(asked=asked, answer=answer, found=share, attack=name))
+            share, accused = measured(numbers, TPR), ""
+        elif best := strongest(attacks, population, LOWEST_TPR):
+            name, numbers = best
+            share, accused = measured(numbers, LOWEST_TPR), f", {none_accused(numbers)}"
+        else:
+            continue
+        findings.append(Finding(asked=asked, answer=f"{percent(share)} found{accused}", found=share, attack=name))
     return findings
 
 

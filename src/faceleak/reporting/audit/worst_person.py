@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from faceleak.membership.access import AttackAccess
+from faceleak.metrics.membership import LOWEST_TPR
 from faceleak.reporting.audit.evidence import Evidence, taken_by
 from faceleak.reporting.audit.formats import number, percent
-from faceleak.reporting.audit.metric_tables import measured
+from faceleak.reporting.audit.metric_tables import measured, none_accused
 from faceleak.reporting.audit.parts import Missing
 from faceleak.reporting.audit.people import hits_of_target, people_at_risk
 from faceleak.reporting.audit.sections.threat_models import HOLDS
@@ -14,8 +15,6 @@ from faceleak.reporting.audit.strongest import strongest
 from faceleak.reporting.audit.summary import Finding
 from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.words import counted
-
-SURE = "tpr_at_fpr_0.1pct"
 
 
 def worst_person(
@@ -29,13 +28,12 @@ def worst_person(
 
 
 def _recognised_for_sure(attacks: dict[str, Any]) -> Iterator[Finding]:
-    if best := strongest(attacks, "identity", SURE):
+    if best := strongest(attacks, "identity", LOWEST_TPR):
         name, numbers = best
-        share, strangers = measured(numbers, SURE), numbers.get("non_members")
-        among = f" (none of {strangers} others)" if strangers and strangers < 1000 else ""
+        share = measured(numbers, LOWEST_TPR)
         yield Finding(
             asked="Is anybody recognised for sure?",
-            answer=f"{percent(share)} of people, with at most 1 in 1,000 others accused{among}",
+            answer=f"{percent(share)} of people, {none_accused(numbers)}",
             found=share,
             attack=name,
         )

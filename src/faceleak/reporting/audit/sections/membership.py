@@ -1,14 +1,16 @@
 """Membership inference on the target: every attack against every population, with intervals."""
 
+from faceleak.metrics.membership import LOWEST_TPR
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.figures import figure
 from faceleak.reporting.audit.files import Tree
-from faceleak.reporting.audit.metric_tables import tables_by
+from faceleak.reporting.audit.metric_tables import none_accused, tables_by
 from faceleak.reporting.audit.parts import Block, Paragraph, Section, Table
 from faceleak.reporting.audit.strongest import strongest, why_blind_matters
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import UPPER_BOUND_NOTE, interval_text, read_membership
 
+TPR = "tpr_at_fpr_1pct"
 LEVEL = 1  # of the populations in the tree of metrics
 
 
@@ -59,9 +61,12 @@ def _roc_words(evidence: Evidence) -> str:
     for population in ("same_identity", "unseen_identity"):
         if best := strongest(evidence.membership, population):
             name, numbers = best
+            if numbers.get(TPR) is None:
+                found = f"{interval_text(numbers, LOWEST_TPR)} of members {none_accused(numbers)}"
+            else:
+                found = f"{interval_text(numbers, TPR)} of members at 1 % false positives"
             sentences.append(
-                f"Against {words(population)} the strongest is {name}: AUC {interval_text(numbers, 'auc')}, "
-                f"{interval_text(numbers, 'tpr_at_fpr_1pct')} of members at 1 % false positives."
+                f"Against {words(population)} the strongest is {name}: AUC {interval_text(numbers, 'auc')}, {found}."
             )
     return " ".join(sentences)
 
