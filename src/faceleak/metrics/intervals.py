@@ -81,7 +81,7 @@ def rate_interval(rate: float, resampled: FloatArray, people: int, level: float)
     `people`, their variance is replaced by that of as many independent trials as there are people in the smaller
     class, which no AUC exceeds, however its errors are distributed (Birnbaum and Klose, 1957).
     """
-    variance = float(np.var(resampled)) * people / max(1, people - 1)  # of n people resamples show n − 1 parts
+    variance = _variance(resampled, people)
     trials, binomial = float(people), rate * (1 - rate)
     if binomial > 0 and variance > 0:
         unseen = max(rate, 1 - rate) ** people
@@ -94,13 +94,16 @@ def combined_interval(
 ) -> Interval:
     """Enclose the sum of rates (rates,), each times its factor, from values (rates, resamples) under the same weights.
 
-    The percentile interval of their sums, to which is added how much farther the interval of each rate reaches than its
-    resamples do, squares being summed as if independent (Zou and Donner, Stat. Med. 27, 2008): next to nothing in the
-    middle, where pairing makes a difference known far better than its rates, and all there is towards 0 and 1.
+    The percentile interval of their sums, or the normal one where that is wider, to which is added how much farther the
+    interval of each rate reaches than its resamples do, squares being summed as if independent (Zou and Donner, Stat.
+    Med. 27, 2008): next to nothing in the middle, where pairing makes a difference known far better than its rates, and
+    all there is towards 0 and 1.
     """
     value = float(np.dot(factors, rates))
-    together = percentile_interval(value, np.asarray(factors) @ resampled, level)
-    below, above = [max(0.0, value - together.low)], [max(0.0, together.high - value)]
+    sums = np.asarray(factors) @ resampled
+    together = percentile_interval(value, sums, level)
+    spread = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(_variance(sums, people))
+    below, above = [max(spread, value - together.low)], [max(spread, together.high - value)]
     for rate, values, factor in zip(rates, resampled, factors, strict=True):
         narrow = percentile_interval(float(rate), values, level)
         wide = rate_interval(float(rate), values, people, level)
@@ -110,6 +113,11 @@ def combined_interval(
     lowest, highest = (sum(factor for factor in factors if factor * sign > 0) for sign in (-1, 1))
     low, high = max(lowest, value - math.hypot(*below)), min(highest, value + math.hypot(*above))
     return enclosing(together, Interval(value, low, high))
+
+
+def _variance(resampled: FloatArray, people: int) -> float:
+    """What resamples of so many people estimate: they show n − 1 parts in n of it."""
+    return float(np.var(resampled)) * people / max(1, people - 1)
 
 
 def enclosing(interval: Interval, other: Interval) -> Interval:
