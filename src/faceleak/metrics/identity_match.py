@@ -65,8 +65,7 @@ def measure_photographs(
     found = find_members([embeddings[name][known] for name in panel.independent], judges)
     right = found.matches & (judges[0].members.identities[found.person] == identities[known])
     people = np.unique(identities[known], return_inverse=True)[1]
-    resampled = _mean_interval(right.astype(float), people, options, 0.0)
-    return enclosing(resampled, wilson_interval(right, options.level)).named("photograph_match_rate")
+    return _rate_interval(Findings(people, right), options).named("photograph_match_rate")
 
 
 def _resembling_gap(embeddings: Mapping[str, FloatArray], panel: Panel, options: BootstrapOptions) -> Interval:
