@@ -20,7 +20,7 @@ audit: $(READY)  ## Everything: attack, defences, report
 	$(BIN)/kedro run
 
 test: $(READY) lint  ## The whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
