@@ -168,3 +168,11 @@ def test_nothing_is_recommended_for_a_target_that_recognizes_nobody():
         "Nothing can be recommended for the undefended target: the backbone does not work: it recognizes nobody, "
         "verification AUC 0.500 [0.490, 0.510] on unseen people."
     )
+
+
+def test_a_goal_that_so_few_people_cannot_show_is_told_for_each_access():
+    table = points_of(VARIANTS).assign(tpr_at_fpr_1pct=float("nan"))
+    said = answer(recommend(table, goal(0.05, metric="tpr_at_fpr_1pct")))
+    assert said.startswith(
+        "Cannot be told: the TPR at 1 % FPR was not measurable with so few, which takes 199 non-members."
+    )

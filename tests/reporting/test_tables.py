@@ -182,3 +182,14 @@ def test_markdown_has_three_decimals_and_aligned_columns():
     assert markdown(table) == (
         "| variant | auc | members |\n| --- | ---: | ---: |\n| a\\|b | 0.123 | 7 |\n| c | – | 8 |\n"
     )
+
+
+def test_a_rate_that_so_few_cannot_show_is_said_to_be_not_measurable():
+    few = {**membership(0.9, 0.3), "tpr_at_fpr_1pct": None, "non_members": 96}
+    text = " ".join(printed({"undefended": {"membership": {"rmia_shadow": {"unseen_identity": few}}}}).split())
+    assert "TPR at FPR 1 %: not measurable with 96 non-members, 199 are needed" in text
+    assert "not measurable" not in printed(METRICS)
+
+
+def test_what_an_asr_assumes_stands_beside_it():
+    assert "A shadow attacker carries it over from its own backbones" in " ".join(printed(METRICS).split())

@@ -14,7 +14,7 @@ from faceleak.metrics.membership import POPULATIONS
 from faceleak.metrics.roc import non_members_needed
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.style import words
-from faceleak.reporting.verdict import UPPER_BOUND_NOTE, interval_text, is_blind, read_membership
+from faceleak.reporting.verdict import ASR_ASSUMES, UPPER_BOUND_NOTE, interval_text, is_blind, read_membership
 
 Tree = Mapping[str, Any]
 
@@ -157,6 +157,7 @@ def _membership_table(variant: str, membership: Tree, blind: Tree, utility: Tree
             _add_attacks(table, population, measured)
         verdict, reason = read_membership(membership, population, blind.get(population), utility)
         readings.append(Text.assemble(f"{population}: ", (verdict, VERDICT_STYLES[verdict]), f": {reason}."))
+    readings.append(Text(ASR_ASSUMES))
     if missing := _not_measurable(membership):
         readings.append(Text(missing))
     table.caption = Text("\n").join(readings)

@@ -15,6 +15,10 @@ Verdict = Literal["leaks", "cannot conclude", "no evidence"]
 UPPER_BOUND_NOTE = (
     "These attacks take the classification head, which a headless release keeps back: no part of a verdict."
 )
+ASR_ASSUMES = (
+    "ASR: at a threshold of the attacker's own. A shadow attacker carries it over from its own backbones, trained on "
+    "fewer people, as if the target scored like them: where it does not, ASR falls below what the AUC allows."
+)
 LARGEST_UNNOTICED_AUC = 0.7  # a sample that may well miss more than this is too small to speak of no evidence
 ROUNDING = 1e-4  # relative distance of embeddings that differ by rounding alone
 MOST = 0.5

@@ -192,3 +192,13 @@ def test_actions_follow_from_policies_recommendation_and_what_is_missing(evidenc
     assert "Where only a service is offered: No defence is needed" in told[3]
     commands = {action.command for action in summarise(evidence_of(attacked)).actions}
     assert {f"kedro run --pipelines={name} --env=lfw" for name in ("defense", "repeats", "gate")} <= commands
+
+
+def test_where_one_per_cent_cannot_be_told_the_share_with_nobody_accused_is(evidence_of, tmp_path):
+    numbers = attack(0.8, 0.2, 0.3)
+    for of_population in numbers.values():
+        of_population.update(dict.fromkeys(("tpr_at_fpr_1pct", "tpr_at_fpr_1pct_ci_low", "tpr_at_fpr_1pct_ci_high")))
+    found = summary(evidence_of, tmp_path, membership(bn_distance_shadow=numbers)).answers[0].average[0]
+    assert found.answer.replace("\u00a0", " ") == (
+        "10 % [8–12 %] found, with none of 40 others accused (a rate of up to 8.8 % is possible)"
+    )

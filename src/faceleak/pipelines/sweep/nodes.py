@@ -11,6 +11,7 @@ from faceleak.errors import FaceleakError
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
+from faceleak.membership.knowledge import evaluated_images
 from faceleak.membership.options import MembershipOptions, SweepOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import non_members_needed
@@ -58,10 +59,10 @@ def measure_sweep(
         )
         for cell, images in splits.items()
     ]
-    fewest = min(len(with_role(images, "unseen_identity")) for images in splits.values())
+    fewest = min(int((evaluated_images(images)["role"] == "unseen_identity").sum()) for images in splits.values())
     if fewest < non_members_needed(FPR):
         raise SweepError(
-            f"A sweep measures TPR at 1 % FPR, which {fewest} images of unseen people cannot show: at least "
+            f"A sweep measures TPR at 1 % FPR, which {fewest} evaluated images of unseen people cannot show: at least "
             f"{non_members_needed(FPR):.0f} are needed. Raise the people or maximum_images of "
             "faces.splits.roles.unseen_identity."
         )

@@ -8,6 +8,7 @@ from faceleak.metrics.membership import LOWEST_FPR, LOWEST_TPR
 from faceleak.reporting.audit.formats import percent
 from faceleak.reporting.audit.parts import Cell, Measured, Table
 from faceleak.reporting.style import words
+from faceleak.reporting.verdict import ASR_ASSUMES
 
 Metrics = Mapping[str, Any]
 ENDS = ("_ci_low", "_ci_high")
@@ -60,7 +61,7 @@ def metric_table(rows: Mapping[str, Metrics], first: str, caption: str, note: st
         caption=caption,
         columns=(first, *map(heading, metrics)),
         rows=tuple((name, *(_cell(numbers, metric) for metric in metrics)) for name, numbers in rows.items()),
-        note=note,
+        note=note or (ASR_ASSUMES if "asr" in metrics else ""),
         folded=folded,
     )
 
