@@ -189,12 +189,13 @@ def percentile_interval(value: float, resampled: FloatArray, level: float = 0.95
 
 
 def bootstrap_intervals(
-    estimators: Mapping[str, Estimator], blocks: Iterable[WeightArray], people: int, level: float
+    estimators: Mapping[str, Estimator], blocks: Iterable[WeightArray], people: int | None, level: float
 ) -> dict[str, Interval]:
     """Measure several metrics of `people` people (the class that has fewer) under the same weights.
 
     An estimator gives one float for None and (rows,) values for a block of weights (rows, n). Rates and AUCs get a
     `rate_interval`, a `Combination` a `combined_interval`; what is NaN is `NOT_MEASURABLE`.
+    Without a number of people, intervals show the spread over resamples alone.
     """
     resampled: dict[str, list[FloatArray]] = {name: [] for name in estimators}
     for weights in blocks:
@@ -224,11 +225,13 @@ def factors_of(estimator: Estimator) -> tuple[float, ...]:
 
 
 def enclose(
-    rates: FloatArray, resampled: FloatArray, factors: tuple[float, ...], people: int, level: float
+    rates: FloatArray, resampled: FloatArray, factors: tuple[float, ...], people: int | None, level: float
 ) -> Interval:
     """The interval of one rate, or of several combined, as for `combined_interval`."""
     if np.isnan(rates).any():
         return NOT_MEASURABLE
+    if people is None:
+        return percentile_interval(float(np.dot(factors, rates)), np.asarray(factors) @ resampled, level)
     if len(rates) == 1:
         return rate_interval(float(rates[0]), resampled[0], people, level)
     return combined_interval(rates, resampled, factors, people, level)

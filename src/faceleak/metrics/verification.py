@@ -85,11 +85,14 @@ def verification_auc_differences(
 ) -> dict[str, Interval]:
     """Enclose `verification_auc` by each of `others` minus that by `similarity`, on the same pairs and resamples.
 
-    Above 0, the other tells people apart better. Arrays and errors as for `verification_auc_interval`.
+    Above 0, the other tells people apart better. The two ways see the same pairs through one network, and the interval
+    is that of resamples alone: it is to find a wrong way, for which a dozen people suffice. Arrays and errors as for
+    `verification_auc_interval`.
     """
     pairs = _PairResampling(same_person, first_identities, second_identities)
     own = pairs.auc(similarity)
-    return pairs.intervals({name: difference(pairs.auc(values), own) for name, values in others.items()}, options)
+    estimators = {name: difference(pairs.auc(values), own) for name, values in others.items()}
+    return bootstrap_intervals(estimators, pairs.weights(options), None, options.level)
 
 
 class _PairResampling:
@@ -110,9 +113,9 @@ class _PairResampling:
 
     def intervals(self, estimators: Mapping[str, Estimator], options: BootstrapOptions) -> dict[str, Interval]:
         """By people with genuine pairs, who are the fewer ones."""
-        return bootstrap_intervals(estimators, self._weights(options), int(self.has_genuine.sum()), options.level)
+        return bootstrap_intervals(estimators, self.weights(options), int(self.has_genuine.sum()), options.level)
 
-    def _weights(self, options: BootstrapOptions) -> Iterator[NDArray[np.uint16]]:
+    def weights(self, options: BootstrapOptions) -> Iterator[NDArray[np.uint16]]:
         """Blocks of weights (rows, pairs)."""
         rows = rows_per_block(len(self.same_person))
         for counts in weight_blocks(self.people, self.has_genuine, options.resamples, options.seed, rows):
