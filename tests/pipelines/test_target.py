@@ -8,7 +8,14 @@ import torch
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.faces.pairs import PairsError
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.target.nodes import get_target, measure_utility, read_unseen_pairs
+from faceleak.pipelines.defense.nodes import owner_of
+from faceleak.pipelines.target.nodes import (
+    StaleTargetError,
+    get_target,
+    measure_utility,
+    read_unseen_pairs,
+    view_target,
+)
 
 BOOTSTRAP = BootstrapOptions(resamples=100)
 
@@ -84,3 +91,15 @@ def test_a_target_that_recognizes_nobody_is_told_when_it_is_measured(
     told = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert len(told) == 1
     assert told[0].startswith("undefended: the backbone does not work: its embeddings do not vary from face to face")
+
+
+def test_a_target_of_an_earlier_split_is_measured_by_nobody(demo_store, demo_splits, compute):
+    train = {"architecture": "iresnet_tiny", "image_size": 32, "embedding_size": 16, "epochs": 1, "batch_size": 8}
+    options = TargetOptions(source="train", train=train)
+    target = get_target(demo_store, demo_splits, options, compute)
+    assert view_target(target, demo_store, demo_splits, options, compute) == {"undefended": target}
+    others = demo_splits["identity"][demo_splits["role"] == "member"].unique()[:1]
+    changed = demo_splits.assign(role=demo_splits["role"].mask(demo_splits["identity"].isin(others), "auxiliary"))
+    for measure in (view_target, owner_of):
+        with pytest.raises(StaleTargetError, match="trained on other faces than the splits call members now"):
+            measure(target, demo_store, changed, options, compute)

@@ -138,7 +138,8 @@ def test_without_repeats_and_hits_the_worst_person_is_not_told_but_the_command_i
     weights, _ = summarise(evidence_of(attacked)).answers
     sure, by_record = weights.worst
     assert sure.answer.replace("\u00a0", " ") == (
-        "10 % [8–12 %] of people, with none of 40 others accused (a rate of up to 8.8 % is possible)"
+        "10 % [8–12 %] of people, with none of 40 others accused "
+        "(guessing finds 1 in 41; that up to 8.8 % of others would be accused is possible)"
     )
     assert by_record == Missing(
         what="Does the model remember somebody in particular?", command="kedro run --pipelines=repeats --env=lfw"
@@ -200,5 +201,6 @@ def test_where_one_per_cent_cannot_be_told_the_share_with_nobody_accused_is(evid
         of_population.update(dict.fromkeys(("tpr_at_fpr_1pct", "tpr_at_fpr_1pct_ci_low", "tpr_at_fpr_1pct_ci_high")))
     found = summary(evidence_of, tmp_path, membership(bn_distance_shadow=numbers)).answers[0].average[0]
     assert found.answer.replace("\u00a0", " ") == (
-        "10 % [8–12 %] found, with none of 40 others accused (a rate of up to 8.8 % is possible)"
+        "10 % [8–12 %] found, with none of 40 others accused "
+        "(guessing finds 1 in 41; that up to 8.8 % of others would be accused is possible)"
     )

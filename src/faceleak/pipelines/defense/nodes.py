@@ -35,11 +35,15 @@ def make_variants(
 def owner_of(
     target: Any, store: FaceStore, splits: pd.DataFrame, training: TargetOptions, compute: ComputeOptions
 ) -> Any:
-    """Who releases the target, with the piece that it was trained as, if it was trained here."""
+    """Who releases the target, with the piece that it was trained as, if it was trained here.
+
+    Raises StaleTargetError.
+    """
     from faceleak.defenses.owner import Owner
-    from faceleak.pipelines.target.nodes import target_pieces
+    from faceleak.pipelines.target.nodes import check_trained_on_members, target_pieces
 
     trained = target_pieces(store, splits, training, compute)
+    check_trained_on_members(target, trained)
     return Owner(target, trained[0] if trained else None, store, with_role(splits, "public")[IMAGE], compute)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.compute import ComputeOptions, run_pieces
+from faceleak.errors import FaceleakError
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
@@ -19,6 +20,10 @@ PREPROCESSING_PAIRS = 10_000
 PREPROCESSING_IMAGES_A_PERSON = 5
 
 log = logging.getLogger(__name__)
+
+
+class StaleTargetError(FaceleakError):
+    """The target is of an earlier split."""
 
 
 def target_pieces(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> list[Any]:
@@ -154,9 +159,22 @@ def measure_lfw_accuracy(
     return lfw_protocol.lfw_accuracy(similarity, same_person, folds, bootstrap.level).named("lfw_accuracy")
 
 
-def view_target(target: Any) -> dict[str, Any]:
-    """The target as the only variant: `undefended`."""
+def view_target(
+    target: Any, store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions
+) -> dict[str, Any]:
+    """The target as the only variant: `undefended`. Raises StaleTargetError."""
+    check_trained_on_members(target, target_pieces(store, splits, options, compute))
     return {UNDEFENDED: target}
+
+
+def check_trained_on_members(target: Any, pieces: list[Any]) -> None:
+    """Raise StaleTargetError if the target was trained here, and on other faces than those that are members now."""
+    if any(target.card.training.get("data_hash") != piece.data_hash for piece in pieces):
+        raise StaleTargetError(
+            "The target was trained on other faces than the splits call members now: faces, splits or packing have "
+            "changed since. Whatever were measured of it would be labeled wrong. Train it again: run the `target` "
+            "pipeline, or `attack`, which holds it."
+        )
 
 
 def measure_utility(

@@ -10,7 +10,9 @@ from faceleak.pipelines.target.nodes import (
     view_target,
 )
 
-VIEW_TARGET = Node(view_target, "target", "views", name="view_target")
+VIEW_TARGET = Node(
+    view_target, ["target", "face_store", "splits", "params:target", "params:compute"], "views", name="view_target"
+)
 
 
 def measure_views() -> Pipeline:

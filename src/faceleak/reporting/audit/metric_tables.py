@@ -50,7 +50,10 @@ def _finite(value: Any) -> float | None:
 def none_accused(metrics: Metrics) -> str:
     """What is known of the false-positive rate at a threshold that no non-member of the sample passes, in words."""
     others, at_most = metrics["non_members"], metrics[f"{LOWEST_FPR}_ci_high"]
-    return f"with none of {others:,.0f} others accused (a rate of up to {percent(Measured(value=at_most))} is possible)"
+    return (
+        f"with none of {others:,.0f} others accused (guessing finds 1 in {others + 1:,.0f}; that up to "
+        f"{percent(Measured(value=at_most))} of others would be accused is possible)"
+    )
 
 
 def metric_table(rows: Mapping[str, Metrics], first: str, caption: str, note: str = "", folded: bool = False) -> Table:

@@ -32,7 +32,7 @@ def _recognised_for_sure(attacks: dict[str, Any]) -> Iterator[Finding]:
         name, numbers = best
         share = measured(numbers, LOWEST_TPR)
         yield Finding(
-            asked="Is anybody recognised for sure?",
+            asked="Is anybody recognised where none of the others is accused?",
             answer=f"{percent(share)} of people, {none_accused(numbers)}",
             found=share,
             attack=name,
