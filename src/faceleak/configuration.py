@@ -249,6 +249,6 @@ def _describe(problem: ErrorDetails) -> str:
     if problem["type"] == "missing":
         return f"{key}: missing. Give it a value."
     if problem["type"] == "value_error":
-        return f"{key}: {problem['msg'].removeprefix('Value error, ')}."
+        return f"{key}: {problem['msg'].removeprefix('Value error, ').removesuffix('.')}."
     hint = " If it is a name, put it in quotes: YAML reads it otherwise." if problem["type"] == "string_type" else ""
     return f"{key}: {problem['input']!r} is not allowed. {problem['msg']}.{hint}"

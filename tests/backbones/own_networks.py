@@ -62,6 +62,13 @@ class Viewing(nn.Module):
         return embeddings
 
 
+class ViewingTwice(Viewing):
+    """Gives two things."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        return super().forward(images), images
+
+
 class Strided(Viewing):
     """Reads memory as if maps lay channel by channel: channels-last maps give other embeddings, without an error."""
 

@@ -332,3 +332,11 @@ def test_a_whole_pickled_module_is_refused_and_converted_as_the_error_says(tmp_p
     model = torch.load(tmp_path / "module.pt", weights_only=False)
     torch.save(model.state_dict(), tmp_path / "weights.pt")
     assert set(read_checkpoint(tmp_path / "weights.pt")) == {"weight", "bias"}
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_pointer_of_git_lfs_is_told_with_the_way_to_fetch_the_file(suffix, tmp_path):
+    path = tmp_path / f"weights{suffix}"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n")
+    with pytest.raises(BackboneError, match=r"is a pointer of Git LFS, which holds no weights\. Fetch them: git lfs"):
+        read_weights(path)

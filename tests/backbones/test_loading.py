@@ -199,6 +199,13 @@ def test_a_class_of_the_users_own_is_loaded_saved_and_loaded_again(own_networks,
         load_checkpoint(own_card(embedding_size=7), tmp_path / "own.pt")
 
 
+def test_a_class_that_views_and_gives_two_things_is_told_what_it_gives(own_networks, tmp_path):
+    card = own_card(architecture="own_networks:ViewingTwice", arguments={})
+    torch.save(build(card).state_dict(), tmp_path / "own.pt")
+    with pytest.raises(FactoryError, match="tuple"):
+        load_checkpoint(card, tmp_path / "own.pt")
+
+
 @pytest.mark.parametrize("name", ["Viewing", "Strided"])
 def test_a_class_that_cannot_take_channels_last_gets_contiguous_images_everywhere(name, own_networks, tmp_path, caplog):
     card = own_card(architecture=f"own_networks:{name}")

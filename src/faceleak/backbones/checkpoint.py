@@ -42,6 +42,7 @@ HEADS = frozenset(
 )
 PACKED = "_packed_params"  # in names of what torch's quantization leaves of linear layers
 COUNTER = "num_batches_tracked"
+POINTER = b"version https://git-lfs"
 LARGEST_EXPANSION = 2  # of what torch.save writes, which does not compress
 SHOWN_KEYS = 5
 CONVERT = (
@@ -186,6 +187,7 @@ def read_content(path: Path) -> Any:
 
     _check_there(path)
     try:
+        _check_fetched(path)
         if path.suffix == ".safetensors":
             return load_file(path)
         _check_expansion(path)
@@ -208,6 +210,12 @@ def read_content(path: Path) -> Any:
                 "torch.save(torch.jit.load(path).state_dict(), 'weights.pt')"
             ) from error
         raise BackboneError(f"{path} is damaged or not a weights file: {error}") from error
+
+
+def _check_fetched(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise BackboneError(f"{path} is a pointer of Git LFS, which holds no weights. Fetch them: git lfs pull.")
 
 
 def _check_float(path: Path, content: Any) -> None:
