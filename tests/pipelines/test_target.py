@@ -103,3 +103,14 @@ def test_a_target_of_an_earlier_split_is_measured_by_nobody(demo_store, demo_spl
     for measure in (view_target, owner_of):
         with pytest.raises(StaleTargetError, match="trained on other faces than the splits call members now"):
             measure(target, demo_store, changed, options, compute)
+
+
+def test_it_is_told_where_nobody_knows_who_a_loaded_target_was_trained_on(
+    tiny_backbone, demo_store, demo_splits, compute, tmp_path, caplog
+):
+    options = target_options(tiny_backbone, tmp_path)
+    stated = demo_splits.assign(decided_by="user")
+    get_target(demo_store, stated, options, compute)
+    assert not [message for message in caplog.messages if "member was drawn" in message]
+    get_target(demo_store, demo_splits, options, compute)
+    assert "who is a member was drawn for 5 people" in caplog.text

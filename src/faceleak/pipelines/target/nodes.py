@@ -45,7 +45,13 @@ def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, c
     if pieces := target_pieces(store, splits, options, compute):
         return train_backbones(pieces, compute)[0]
     assert options.load is not None
-    load = options.load
+    load, members = options.load, with_role(splits, "member")
+    if drawn := members["identity"][members["decided_by"] == "draw"].nunique():
+        log.warning(
+            "The target comes from outside, and who is a member was drawn for %d people. Nobody knows whether it was "
+            "trained on them: say who was, by the roles of sources (docs/faces.md).",
+            drawn,
+        )
     target = load_checkpoint(load.card(), load.weights, load.sha256)
     if load.head is not None and load.identities is not None:
         target.head = read_head(load.head, load.identities, load.head_scale, load.embedding_size)

@@ -72,6 +72,12 @@ def _people(evidence: Evidence) -> Iterator[str]:
         if known := int(members.loc[members["known"], "identity"].nunique()):
             people = counted(members["identity"].nunique(), "training person", "training people")
             yield f"{known:,} of {people}: attackers of partial knowledge know {form(known, 'this one', 'them')}."
+        drawn = members["identity"][members["decided_by"] == "draw"].nunique()
+        if drawn and evidence.configuration.target.source != "train":
+            yield (
+                f"Whether {counted(drawn, 'person', 'people')} called trained on were: the backbone was handed in, and "
+                "who counts as trained on was drawn. State it by the roles of sources (docs/faces.md)."
+            )
     if evidence.configuration.target.source != "train":
         yield "People on whom the target was trained but whose images were not given to the audit."
 
