@@ -195,3 +195,15 @@ def test_every_file_of_private_training_counts():
 def test_what_is_left_out_is_there():
     for name in closure.INFRASTRUCTURE:
         assert closure._Module(name, SOURCE.parent).path, name
+
+
+def test_a_file_in_a_folder_that_was_added_to_a_room_is_followed(tmp_path, monkeypatch):
+    from faceleak import signals
+
+    (tmp_path / "own_peak.py").write_text("from faceleak.signals.moments import group_widths\n")
+    monkeypatch.setattr(signals, "__path__", [*signals.__path__, str(tmp_path)])
+    found = closure.closure("faceleak.signals.own_peak")
+    assert {"own_peak", "faceleak.signals.moments"} <= set(found)
+    (tmp_path / "own_peak.py").write_text("from faceleak.signals.moments import log_moments\n")
+    closure._read.cache_clear()
+    assert closure.closure("faceleak.signals.own_peak")["own_peak"] != found["own_peak"]
