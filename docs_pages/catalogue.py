@@ -61,7 +61,8 @@ def _artifacts(catalog: dict[str, Any], by_name: dict[str, Pipeline]) -> dict[st
     """Path → artifact. What is read and what is written may be two entries for one file."""
     found: dict[str, Artifact] = {}
     for entry, settings in catalog.items():
-        if (path := settings.get("dataset", settings).get("filepath")) is None:
+        path = settings.get("dataset", settings).get("filepath")
+        if path is None or settings["type"].startswith("faceleak.datasets.results."):  # views of what others write
             continue
         name, content = entry.partition("@")[0], settings.get("metadata", {}).get("content", "")
         artifact = found.setdefault(path, Artifact(name, content, "dataset" in settings))

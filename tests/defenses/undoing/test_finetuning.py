@@ -68,7 +68,7 @@ def test_group_normalisation_has_none_to_estimate(owner, own):
 
 def test_one_person_is_not_enough(owner, own):
     alone = own.images[own.images["identity"] == own.images["identity"].iloc[0]]
-    with pytest.raises(TrainingError, match="1 people"):
+    with pytest.raises(TrainingError, match="1 person"):
         undo(owner.backbone, replace(own, images=alone))
 
 
