@@ -357,7 +357,8 @@ def run(pipeline: str, given: Parameters, results: Path) -> None:
     elif pipeline == "store":
         FaceStoreDataset(str(results.parent / "copy.arrow")).load()
     else:
-        target = get_target(None, None, options.target, options.compute)
+        splits = pd.DataFrame({"identity": ["ann"], "role": ["member"], "decided_by": ["list"]})
+        target = get_target(None, splits, options.target, options.compute)
         BackboneDataset(str(results / "target")).save(target)
 
 

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -107,8 +108,10 @@ def test_a_target_from_outside_gets_its_head(tiny_backbone, files, tmp_path, com
     }
     with_head = load | {"head": files[0], "identities": files[1], "head_scale": 20}
 
+    splits = pd.DataFrame({"identity": ["ann b"], "role": ["member"], "decided_by": ["list"]})
+
     def target(block: dict):
-        return get_target(None, None, TargetOptions(source="load", load=block), compute)
+        return get_target(None, splits, TargetOptions(source="load", load=block), compute)
 
     assert target(load).head is None
     loaded = target(with_head)
