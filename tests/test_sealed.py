@@ -82,7 +82,7 @@ def test_a_damaged_file_is_named_with_what_to_do(kept, spoil):
 def test_a_deleted_file_is_named(kept):
     path, load, *_ = kept
     path.unlink()
-    with pytest.raises(SealError, match=rf"{path.name} is missing"):
+    with pytest.raises(SealError, match=rf"{path.name} is missing. Run the pipeline that makes it"):
         load(path)
 
 

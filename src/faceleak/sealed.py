@@ -146,7 +146,8 @@ def _naming_damage(path: Path, delete: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise SealError(f"{path} is missing. {_again(delete)}") from error
+        mend = "Run the pipeline that makes it first." if delete == path else _again(delete)
+        raise SealError(f"{path} is missing. {mend}") from error
     except Exception as error:  # readers of damaged files raise whatever they stumble on
         raise _altered(path, str(error), delete) from error
 

@@ -121,6 +121,20 @@ def test_the_error_names_the_role_and_what_is_left():
         split(manifest_of([4, 4, 5, 1]), SplitOptions(roles=roles))
 
 
+def test_the_error_names_every_role_that_is_short_of_people():
+    roles = {
+        "member": RoleOptions(people=3, minimum_images=4),
+        "unseen_identity": RoleOptions(people=2),
+        "public": RoleOptions(people=7),
+        "auxiliary": RoleOptions(people="all", minimum_images=9),
+    }
+    with pytest.raises(SplitError) as caught:
+        split(manifest_of([4, 4, 5, 1]), SplitOptions(roles=roles))
+    for words in ("`public` asks for 7", "`unseen_identity` asks for 2", "No people are left for the role `auxiliary`"):
+        assert words in str(caught.value)
+    assert "`member`" not in str(caught.value)
+
+
 def test_another_seed_draws_other_people_and_other_images():
     roles = {"member": RoleOptions(people=10), "unseen_identity": RoleOptions(people=10)}
     first, second = (split(manifest_of([6] * 20), SplitOptions(roles=roles, seed=seed)) for seed in (0, 1))

@@ -90,13 +90,16 @@ def _split(manifest: pd.DataFrame, groups: pd.Series | None, options: SplitOptio
     images = manifest[needed].iloc[order].reset_index(drop=True)
     counts = images.groupby("identity").size().sort_index()
     free = pd.Index(random.permutation(counts.index.to_numpy()))
-    parts = []
+    parts, shortages = [], []
     for role, wanted in sorted(options.roles.items(), key=_demand):
         allowed = free if groups is None else _stated_for(role, free, groups)
-        people = _draw(allowed, counts, role, wanted)
+        people = _draw(allowed, counts, wanted)
+        shortages += _shortage(people, counts, role, wanted)
         free = free.drop(people)
         of_role = _with_role(images[images["identity"].isin(people)], role, wanted, options, random)
         parts.append(of_role[["role", "known"]])
+    if shortages:
+        raise SplitError(" ".join(shortages))
     chosen = pd.concat(parts).sort_index()
     taken = manifest[["image_id", "identity", "sha256"]].iloc[order[chosen.index]].reset_index(drop=True)
     return taken.assign(role=chosen["role"].array, known=chosen["known"].array)
@@ -115,18 +118,22 @@ def _stated_for(role: PersonRole, free: pd.Index, groups: pd.Series) -> pd.Index
     return free[stated == role].append(others)
 
 
-def _draw(free: pd.Index, counts: pd.Series, role: PersonRole, wanted: RoleOptions) -> pd.Index:
+def _draw(free: pd.Index, counts: pd.Series, wanted: RoleOptions) -> pd.Index:
+    """The people of a role; fewer than wanted if no more are suitable."""
     suitable = free[counts[free] >= wanted.minimum_images]
+    return suitable if wanted.people == "all" else suitable[: wanted.people]
+
+
+def _shortage(people: pd.Index, counts: pd.Series, role: PersonRole, wanted: RoleOptions) -> list[str]:
+    """What to say of a role that has fewer people than it asks for; nothing if it has enough."""
     if wanted.people == "all":
-        if not len(suitable):
-            raise SplitError(f"No people are left for the role `{role}`, which asks for all of them.")
-        return suitable
-    if len(suitable) < wanted.people:
-        raise SplitError(
-            f"The role `{role}` asks for {wanted.people} people with at least {wanted.minimum_images} images, and "
-            f"{len(suitable)} are left of {len(counts)}. Lower faces.splits.roles.{role} or add people to the source."
-        )
-    return suitable[: wanted.people]
+        return [] if len(people) else [f"No people are left for the role `{role}`, which asks for all of them."]
+    if len(people) == wanted.people:
+        return []
+    return [
+        f"The role `{role}` asks for {wanted.people} people with at least {wanted.minimum_images} images, and "
+        f"{len(people)} are left of {len(counts)}. Lower faces.splits.roles.{role} or add people to the source."
+    ]
 
 
 def _with_role(
