@@ -10,11 +10,6 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
-from faceleak.metrics.blind_answers import BlindAnswers
-from faceleak.metrics.blind_judgement import count_answers
-from faceleak.metrics.blind_key import BlindKey
-from faceleak.metrics.options import BootstrapOptions
-
 from .conftest import environment, kedro
 
 pytestmark = pytest.mark.slow
@@ -124,17 +119,6 @@ def test_figures_are_real_pictures(audited: Path, name: str) -> None:
     with Image.open(reports(audited) / f"{name}.png") as image:
         assert image.width > 500
         assert len(image.convert("L").getcolors(256) or []) > 10
-
-
-def test_the_blind_sheet_can_be_counted_by_its_key(audited: Path) -> None:
-    key = BlindKey.model_validate(tree(audited, "blind_key"))
-    assert f'data-sheet="{key.sheet}"' in (reports(audited) / "blind_sheet.html").read_text()
-    assert [question.kind for question in key.questions.values()].count("control") == 4
-    answers = {name: "yes" if question.matches else "no" for name, question in key.questions.items()}
-    given = BlindAnswers.model_validate({"sheet": key.sheet, "answers": answers})
-    counted = count_answers(key, given, BootstrapOptions(resamples=100))
-    assert counted["agreement"]["kappa"] in (1, None)  # None where no face matches anybody
-    assert set(counted["agreement"]["evaluators"]) == {"first", "second", "resembling"}
 
 
 def test_mlflow_holds_one_run_with_a_child_a_variant(audited: Path) -> None:

@@ -36,7 +36,6 @@ OF_THE_AUDIT = {
 }
 PIPELINES = OF_THE_AUDIT | {
     "gate",
-    "judge_sheet",
     "plan",
     "prior",
     "sweep",

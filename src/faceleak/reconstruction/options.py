@@ -130,18 +130,6 @@ class PersonImageOptions(TargetedOptions):
     images_per_person: int = Field(4, ge=1)
 
 
-class BlindSheetOptions(Options):
-    """The sheet on which a person judges `per_kind` faces of each kind, each beside `photographs` of a person.
-
-    `answers`: the file that the page saves, for the pipeline `judge_sheet`. `seed`: of which faces and in which order.
-    """
-
-    per_kind: int = Field(20, ge=1)
-    photographs: int = Field(3, ge=1)
-    seed: int = Field(0, ge=0)
-    answers: Path = Path("data/01_raw/blind_answers.json")
-
-
 class ReconstructionOptions(Options):
     """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
 
@@ -155,7 +143,6 @@ class ReconstructionOptions(Options):
     search: SearchOptions
     targeted: TargetedOptions = TargetedOptions()
     person_image: PersonImageOptions = PersonImageOptions()
-    blind_sheet: BlindSheetOptions = BlindSheetOptions()
     far: float = Field(0.001, gt=0, lt=1)
     evaluators: dict[Name, EvaluatorOptions] = Field(min_length=1)
 

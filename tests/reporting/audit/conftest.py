@@ -115,7 +115,6 @@ def write_everything(folder: Path) -> None:
     write_json(folder / "06_models/target", "backbone.json", {"architecture": "iresnet_demo", "training": {"seed": 0}})
     (folder / "06_models/target/backbone.safetensors").write_bytes(b"weights")
     write_tables(folder)
-    write_json(reports, "blind_sheet_metrics.json", {"undefended": {"blind_sheet": blind_sheet()}})
     faces = ("people", "gallery", "untrained_gallery", "reconstruction_steps", "film_strips", "embedding_map")
     of_tuning = ("tuning", "tuning_study", "tuning_front", "tuning_reconstruction")
     for name in (*faces, *of_tuning, "roc", "bn_distances", "comparison", "risks", "surprise"):
@@ -148,15 +147,6 @@ def write_tables(folder: Path) -> None:
     splits |= {"role": ["member", "member", "unseen_identity", "auxiliary"], "decided_by": ["draw"] * 3 + ["user"]}
     (folder / "03_primary").mkdir()
     pd.DataFrame(splits).to_parquet(folder / "03_primary/splits.parquet")
-
-
-def blind_sheet() -> dict[str, Any]:
-    kinds = {
-        kind: {**with_bounds("yes_rate", rate), "answered": 20} for kind, rate in (("member", 0.5), ("random", 0.1))
-    }
-    undefined = {"kappa": None, "kappa_ci_low": None, "kappa_ci_high": None, "answered": 35}
-    agreement = {**with_bounds("kappa", 0.7), "answered": 35, "evaluators": {"first": undefined}}
-    return {"answers": kinds, "agreement": agreement}
 
 
 def policy(passed: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What people look at of reconstructions: galleries, film strips, a map, a sheet to judge blind."""
+"""What people look at of reconstructions: galleries, film strips, a map."""
 
 from typing import Any
 
@@ -108,29 +108,3 @@ def draw_embedding_map(
     judge = make_judge(parts(people, "evaluator")[evaluator], options.far)
     own = embeddings[f"{evaluator}/{UNDEFENDED}/optimised"]
     return embedding_map(own, judge.members, judge.controls, _found(findings, "optimised"), evaluator)
-
-
-def make_blind_sheet(
-    reconstructions: dict[str, Any],
-    embeddings: dict[str, Any],
-    findings: pd.DataFrame,
-    people: pd.DataFrame,
-    store: FaceStore,
-    options: ReconstructionOptions,
-) -> tuple[str, dict[str, Any]]:
-    """A page on which a person judges faces drawn from the undefended target, and the key to it."""
-    from faceleak.metrics.blind_key import BlindKey, choose_questions
-    from faceleak.metrics.judge import make_panel
-    from faceleak.reporting.blind_sheet import beside_photographs, blind_sheet_page, sheet_name
-
-    asked, first, shown = options.blind_sheet, options.independent[0], parts(people, "evaluator")
-    panel = make_panel(shown, options.independent, options.far)
-    thresholds = {name: judge.threshold for name, judge in panel.judges.items()}
-    of_target = findings[findings["encounter"] == UNDEFENDED]
-    questions = choose_questions(of_target, thresholds, asked.per_kind, asked.seed)
-    steps = {question.step for question in questions.values()}
-    faces = {step: reconstructions[f"{UNDEFENDED}/{step}/pixels"] for step in steps}
-    own = {step: embeddings[f"{first}/{UNDEFENDED}/{step}"] for step in steps}
-    pairs = beside_photographs(questions, faces, own, shown[first], store, asked.photographs)
-    key = BlindKey(sheet=sheet_name(questions, pairs), seed=asked.seed, questions=questions)
-    return blind_sheet_page(pairs, key.sheet), key.model_dump(mode="json")

@@ -80,7 +80,7 @@ def reconstruct_views() -> Pipeline:
 
 
 def create_pipeline() -> Pipeline:
-    """Evaluators, reconstructions of the target, match rates, pictures, and the sheet to judge blind."""
+    """Evaluators, reconstructions of the target, match rates and pictures."""
     options = "params:reconstruction"
     judged = ["reconstructions", "reconstruction_embeddings", "findings", "people_embeddings"]
     figures = Pipeline(
@@ -110,12 +110,6 @@ def create_pipeline() -> Pipeline:
                 ["reconstruction_embeddings", "findings", "people_embeddings", options],
                 "embedding_map_figure",
                 name="draw_embedding_map",
-            ),
-            Node(
-                pictures.make_blind_sheet,
-                [*judged, "face_store", options],
-                ["blind_sheet", "blind_key"],
-                name="make_blind_sheet",
             ),
         ]
     )

@@ -36,7 +36,6 @@ MADE_BY = {
         "film_strips.png",
         "embedding_map.png",
     ),
-    "judge_sheet": ("blind_sheet_metrics.json",),
     "repeats": (
         "comparison_metrics.json",
         "comparison.png",

@@ -5,14 +5,13 @@ from typing import Any
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.figures import figure
 from faceleak.reporting.audit.formats import percent
-from faceleak.reporting.audit.metric_tables import measured, metric_table, tables_by
+from faceleak.reporting.audit.metric_tables import measured, tables_by
 from faceleak.reporting.audit.parts import Block, Section, Table
 from faceleak.reporting.audit.people import hits_of_target
 from faceleak.reporting.style import words
 
 FIRST_STEPS = ("random", "best_random")
 KID = "KID is the distance of all faces of a step from photographs, as sets: 0 where nothing tells them apart."
-BLIND = "How often a person who did not know what a face was saw in it the person beside it."
 FAR = "A match is a cosine that only the configured share of strangers' comparisons reaches."
 
 
@@ -28,7 +27,7 @@ def _blocks(evidence: Evidence) -> list[Block]:
         table.model_copy(update={"note": f"{FAR} Controls were not trained on and match by chance. {KID}"})
         for table in tables_by(_in_order(evidence), 0, "step", "Reconstruction by the attack {}, step by step")
     ]
-    return [*tables, *_hits(evidence), *_blind_sheet(evidence), *_figures(evidence)]
+    return [*tables, *_hits(evidence), *_figures(evidence)]
 
 
 def _figures(evidence: Evidence) -> list[Block]:
@@ -53,19 +52,6 @@ def _figures(evidence: Evidence) -> list[Block]:
         ),
     }
     return [figure(evidence, file, title, alt) for file, (title, alt) in figures.items()]
-
-
-def _blind_sheet(evidence: Evidence) -> list[Block]:
-    """What a person saw, where one was asked: by kind of face, and agreement with the evaluators."""
-    counted = evidence.stage("blind_sheet_metrics.json", "blind_sheet")
-    if not counted:
-        return []
-    together = {name: value for name, value in counted["agreement"].items() if name != "evaluators"}
-    agreement = {"all independent ones together": together, **counted["agreement"]["evaluators"]}
-    return [
-        metric_table(counted["answers"], "face", "Judged by a person, blind", BLIND),
-        metric_table(agreement, "evaluators", "Agreement of this person with the evaluators (Cohen's kappa)"),
-    ]
 
 
 def _in_order(evidence: Evidence) -> dict[str, dict[str, Any]]:
