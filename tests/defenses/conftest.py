@@ -6,6 +6,9 @@ import pandas as pd
 import pytest
 from torch import nn
 
+from faceleak.backbones.architectures import build
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.loading import assemble
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import ComputeOptions, single_threaded
@@ -57,6 +60,12 @@ def own(demo_store: FaceStore, demo_splits: pd.DataFrame, compute: ComputeOption
 @pytest.fixture
 def owner_of(owner: Owner) -> Callable[[nn.Module], Owner]:
     """Make an owner of a backbone that was not trained here, from its network."""
-    from faceleak.backbones.backbone import Backbone
-
     return lambda net: Owner(Backbone(net, owner.backbone.card).eval(), None, owner.store, owner.public, owner.compute)
+
+
+def with_group_norm(backbone: Backbone) -> Backbone:
+    """A copy in eval mode with group normalization in the places of BN, and all other weights taken over."""
+    card = backbone.card.model_copy(update={"normalisation": "group"})
+    names = build(card).state_dict().keys()
+    weights = {name: tensor.detach() for name, tensor in backbone.net.state_dict().items() if name in names}
+    return assemble(card, weights, "the target with BN")

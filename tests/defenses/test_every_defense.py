@@ -27,7 +27,6 @@ SETTINGS = {
     "distillation": {"epochs": 2},
     "embedding_noise": {"strength": 0.5},
     "embedding_rounding": {"decimals": 1},
-    "group_norm": {"epochs": 1},
     "pruning": {"share": 0.5},
     "retraining": {"epochs": 1},
     "weight_noise": {"strength": 0.5},
@@ -42,8 +41,8 @@ NEUTRAL = {
     "weight_noise": {"strength": 0.0},
 }
 ELSEWHERE = {"dp_training", "public_start"}  # tested by themselves: what they need takes longer
-BY_CHANCE = {"bn_perturbation", "bn_release", "distillation", "group_norm", "retraining", "weight_noise"}
-TRAINING = {"group_norm", "retraining"}
+BY_CHANCE = {"bn_perturbation", "bn_release", "distillation", "retraining", "weight_noise"}
+TRAINING = {"retraining"}
 OF_STATISTICS = {name for name in SETTINGS if name.startswith("bn_")} - {"bn_release"}
 
 
@@ -132,7 +131,7 @@ def test_what_undoes_it_is_named_and_takes_the_result(name, owner, own, image_id
         assert result.card == before[1]
 
 
-@pytest.mark.parametrize("name", sorted(OF_STATISTICS | {"group_norm"}))
+@pytest.mark.parametrize("name", sorted(OF_STATISTICS))
 def test_without_batch_norm_there_is_nothing_to_defend(name, owner, owner_of):
     without = replace(owner_of(nn.Conv2d(3, 2, 1)), training=owner.training)
     with pytest.raises(NoBatchNormError):

@@ -11,11 +11,11 @@ from faceleak.backbones.embedding import embed
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.folding import fold
 from faceleak.backbones.normalisation import ScaleAndShift
-from faceleak.defenses.group_norm import with_group_norm
 from faceleak.defenses.undoing.bn_insertion import undo
 from faceleak.defenses.undoing.bn_reestimation import reestimate
 from faceleak.signals import registry
 from faceleak.signals.reading import read_signals
+from tests.defenses.conftest import with_group_norm
 
 
 @pytest.fixture(params=[fold, with_group_norm])

@@ -12,10 +12,10 @@ from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.training import TrainingError
-from faceleak.defenses.group_norm import with_group_norm
 from faceleak.defenses.undoing import finetuning
 from faceleak.defenses.undoing.bn_reestimation import reestimate
 from faceleak.defenses.undoing.finetuning import undo
+from tests.defenses.conftest import with_group_norm
 
 
 @pytest.fixture
