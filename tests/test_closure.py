@@ -200,10 +200,10 @@ def test_what_is_left_out_is_there():
 def test_a_file_in_a_folder_that_was_added_to_a_room_is_followed(tmp_path, monkeypatch):
     from faceleak import signals
 
-    (tmp_path / "own_peak.py").write_text("from faceleak.signals.moments import group_widths\n")
+    (tmp_path / "own_peak.py").write_text("from faceleak.signals.pooling import spatial_mean\n")
     monkeypatch.setattr(signals, "__path__", [*signals.__path__, str(tmp_path)])
     found = closure.closure("faceleak.signals.own_peak")
-    assert {"own_peak", "faceleak.signals.moments"} <= set(found)
-    (tmp_path / "own_peak.py").write_text("from faceleak.signals.moments import log_moments\n")
+    assert {"own_peak", "faceleak.signals.pooling"} <= set(found)
+    (tmp_path / "own_peak.py").write_text("from faceleak.signals.pooling import spatial_moments\n")
     closure._read.cache_clear()
     assert closure.closure("faceleak.signals.own_peak")["own_peak"] != found["own_peak"]

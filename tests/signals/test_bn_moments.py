@@ -4,7 +4,7 @@ import torch
 from torch import nn, tensor
 
 from faceleak.signals import registry
-from faceleak.signals.moments import MOMENTS, SMALLEST
+from faceleak.signals.bn_moments import MOMENTS, SMALLEST
 
 bn_distance, bn_moments = (registry.get_reader(name) for name in ("bn_distance", "bn_moments"))
 

@@ -5,8 +5,8 @@ import pytest
 
 from faceleak.backbones.batch_norm import bn_layers
 from faceleak.signals import registry
+from faceleak.signals.bn_moments import MOMENTS, moment_names
 from faceleak.signals.columns import columns_of, columns_of_layers, layers_of
-from faceleak.signals.moments import MOMENTS, moment_names
 
 
 def test_columns_of_a_signal_are_not_those_of_one_with_a_longer_name():
@@ -17,14 +17,12 @@ def test_columns_of_a_signal_are_not_those_of_one_with_a_longer_name():
 
 def table_of(signal: str, layers: int) -> pd.DataFrame:
     names = [f"layer{layer}" for layer in range(layers)]
-    if signal == "bn_moments_grouped":
-        names = [f"{name}.{group}" for name in names for group in range(4)]
     if signal != "bn_distance":
         names = moment_names(names)
     return pd.DataFrame(columns=[f"{signal}.{name}" for name in names] + ["embedding_norm.norm"])
 
 
-@pytest.mark.parametrize("signal", ["bn_distance", "bn_moments", "bn_moments_grouped"])
+@pytest.mark.parametrize("signal", ["bn_distance", "bn_moments"])
 @pytest.mark.parametrize("layers", [3, 7, 31])
 def test_thirds_are_every_layer_once_in_the_networks_order(signal: str, layers: int) -> None:
     table = table_of(signal, layers)

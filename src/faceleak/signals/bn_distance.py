@@ -9,7 +9,6 @@ alone. One departure: the layer's own eps is added to the variance, since dead c
 from torch import Tensor, nn
 
 from faceleak.backbones.batch_norm import bn_layers
-from faceleak.signals.moments import mean_of_each
 from faceleak.signals.observation import Observation
 
 ACCESS = "weights"
@@ -19,8 +18,7 @@ NEEDS = ("mean",)
 def compute(seen: Observation) -> Tensor:
     """Read (n, layers) distances ≥ 0, smaller for members; columns in the order of `bn_layers`."""
     mean, _, usual_mean, usual_variance, eps = seen.channels
-    distances = (mean - usual_mean) ** 2 / (usual_variance + eps)
-    return mean_of_each(distances, [layer.num_features for layer in seen.layers.values()])
+    return seen.mean_of_each_layer((mean - usual_mean) ** 2 / (usual_variance + eps))
 
 
 def column_names(backbone: nn.Module) -> list[str]:

@@ -70,6 +70,13 @@ class Observation:
             eps.repeat_interleave(widths, output_size=len(usual_mean)),
         )
 
+    def mean_of_each_layer(self, values: Tensor) -> Tensor:
+        """Means over each layer's channels: (…, channels of all layers) → (…, layers), in the order of `layers`."""
+        lengths = torch.tensor([layer.num_features for layer in self.layers.values()], device=values.device)
+        rows = values.flatten(0, -2).T.contiguous()
+        means = torch.segment_reduce(rows, "mean", lengths=lengths, axis=0, unsafe=True)  # `lengths` fits: no check
+        return means.T.reshape(*values.shape[:-1], len(lengths))
+
     def embed(self, faces: Tensor) -> Tensor:
         """Pass other faces (n, 3, height, width) through the backbone, in eval mode like these: (n, size)."""
         with reading(self.backbone):
