@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from faceleak.closure import closure
 from faceleak.errors import FaceleakError
 from faceleak.processes import HOST, is_gone, this_process
-from faceleak.sealed import load_arrays, load_table, load_tree, save_arrays, save_table, save_tree
+from faceleak.sealed import load_arrays, load_tree, save_arrays, save_tree
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
 SPARE_BYTES = 1 << 20
@@ -160,15 +160,6 @@ def remembered_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str,
             save_tree(partial, content)
     read: dict[str, Any] = load_tree(path)
     return read
-
-
-def remembered_table(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """Load the table at `path`, or make it and keep it there. Raises SealError where it is damaged."""
-    if not path.exists():
-        table = make()
-        with writing(path) as partial:
-            save_table(partial, table)
-    return load_table(path)
 
 
 def remembered_arrays(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faceleak.backbones.checkpoint import BackboneError, adapt, read_checkpoint, read_weights
+from faceleak.backbones.checkpoint import BackboneError, adapt, read_checkpoint
 from faceleak.backbones.head import read_head
 from faceleak.backbones.loading import assemble
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("zipped", [True, False])
 def test_files_of_tensors_alone_are_loaded(name, zipped, tiny_backbone, tmp_path):
     torch.save(tiny_backbone.net.state_dict(), tmp_path / name, _use_new_zipfile_serialization=zipped)
-    weights = read_weights(tmp_path / name)
+    weights = read_checkpoint(tmp_path / name)
     torch.testing.assert_close(weights, dict(tiny_backbone.net.state_dict()), rtol=0, atol=0)
     assert assemble(tiny_backbone.card, weights, name).weights_hash() == tiny_backbone.weights_hash()
 
@@ -46,7 +46,7 @@ def test_a_pickle_that_runs_code_is_refused_and_not_run(form, suffix, tmp_path):
     created, path = tmp_path / "created", tmp_path / f"bomb{suffix}"
     save_bomb({"conv1.weight": torch.zeros(2), "more": Bomb(created)}, path, form)
     with pytest.raises(BackboneError, match=r"more than tensors.*can run code.*torch\.save\(model\.state_dict\(\)"):
-        read_weights(path)
+        read_checkpoint(path)
     assert not created.exists()
     if form == "pickle":
         pickle.loads(path.read_bytes())
@@ -59,24 +59,8 @@ def test_a_pickle_called_safetensors_is_not_run_either(tmp_path):
     created, path = tmp_path / "created", tmp_path / "bomb.safetensors"
     save_bomb({"more": Bomb(created)}, path, "pickle")
     with pytest.raises(BackboneError, match="damaged or not a weights file"):
-        read_weights(path)
+        read_checkpoint(path)
     assert not created.exists()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"state_dict": {"conv1.weight": torch.zeros(2)}, "epoch": 3},
-        {"conv1.weight": [0.0, 1.0]},
-        {0: torch.zeros(2)},
-        torch.zeros(2),
-        [torch.zeros(2)],
-    ],
-)
-def test_what_is_not_a_plain_state_dict_is_an_error_that_says_what_to_save(content, tmp_path):
-    torch.save(content, tmp_path / "weights.pt")
-    with pytest.raises(BackboneError, match=r"plain state dict.*Save model\.state_dict\(\)"):
-        read_weights(tmp_path / "weights.pt")
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "weights.pt", "weights.bin"])
@@ -84,7 +68,7 @@ def test_what_is_not_a_plain_state_dict_is_an_error_that_says_what_to_save(conte
 def test_files_of_something_else_are_one_clear_error(name, content, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BackboneError, match=f"{name} (is damaged|holds more than tensors, or is damaged)"):
-        read_weights(tmp_path / name)
+        read_checkpoint(tmp_path / name)
 
 
 def weights_file(form: str, folder: Path) -> Path:
@@ -106,7 +90,7 @@ def test_a_truncated_file_is_one_clear_error_wherever_it_ends(form, tmp_path):
     for length in range(0, len(content), 7):
         path.write_bytes(content[:length])
         with pytest.raises(BackboneError, match="damaged"):
-            read_weights(path)
+            read_checkpoint(path)
 
 
 @pytest.mark.parametrize("form", ["safetensors", "zip", "legacy"])
@@ -122,7 +106,7 @@ def test_damaged_bytes_never_end_in_the_error_of_a_library(form, tmp_path):
             damaged[place] = value
         path.write_bytes(damaged)
         try:
-            weights = read_weights(path)  # the numbers themselves may have changed unnoticed
+            weights = read_checkpoint(path)  # the numbers themselves may have changed unnoticed
         except BackboneError:
             return
         assert all(isinstance(tensor, torch.Tensor) for tensor in weights.values())
@@ -339,4 +323,4 @@ def test_a_pointer_of_git_lfs_is_told_with_the_way_to_fetch_the_file(suffix, tmp
     path = tmp_path / f"weights{suffix}"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n")
     with pytest.raises(BackboneError, match=r"is a pointer of Git LFS, which holds no weights\. Fetch them: git lfs"):
-        read_weights(path)
+        read_checkpoint(path)

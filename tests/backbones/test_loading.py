@@ -14,7 +14,7 @@ from faceleak.backbones.architectures import UnknownArchitectureError, build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.card import BackboneCard, Preprocessing
-from faceleak.backbones.checkpoint import SHOWN_KEYS, read_weights
+from faceleak.backbones.checkpoint import SHOWN_KEYS, read_checkpoint
 from faceleak.backbones.factories import FactoryError
 from faceleak.backbones.folding import fold
 from faceleak.backbones.head import Head
@@ -62,7 +62,7 @@ def test_nets_of_every_normalisation_are_saved_and_loaded(normalisation, tiny_ba
     save_backbone(backbone, tmp_path)
     assert load_backbone(tmp_path).weights_hash() == backbone.weights_hash()
     with pytest.raises(BackboneError, match="Name the architecture, normalisation"):
-        assemble(tiny_backbone.card, read_weights(tmp_path / WEIGHTS), "other")
+        assemble(tiny_backbone.card, read_checkpoint(tmp_path / WEIGHTS), "other")
 
 
 def test_the_head_goes_where_the_backbone_goes_and_does_not_outlive_it(tiny_backbone, tmp_path):
@@ -114,7 +114,7 @@ def test_weights_altered_behind_our_back_are_found_by_their_hash(folder):
 
 
 def test_a_backbone_without_hash_and_version_is_read_and_one_of_a_newer_version_is_told(folder, tiny_backbone):
-    save_file(read_weights(folder / "backbone.safetensors"), folder / "backbone.safetensors")  # as of version 0
+    save_file(read_checkpoint(folder / "backbone.safetensors"), folder / "backbone.safetensors")  # as of version 0
     card = json.loads((folder / "backbone.json").read_text())
     (folder / "backbone.json").write_text(json.dumps({key: card[key] for key in card if key != "version"}))
     assert load_backbone(folder).weights_hash() == tiny_backbone.weights_hash()
@@ -130,7 +130,7 @@ def test_a_missing_folder_or_file_is_named(folder, tmp_path):
     with pytest.raises(SealError, match=rf"{WEIGHTS} is missing. Delete {folder} and run the same command"):
         load_backbone(folder)
     with pytest.raises(BackboneError, match="no weights file"):
-        read_weights(tmp_path)  # a folder
+        read_checkpoint(tmp_path)  # a folder
 
 
 @pytest.mark.parametrize(

@@ -74,16 +74,6 @@ def check_sha256(path: Path, expected: str) -> None:
         )
 
 
-def read_weights(path: Path) -> "dict[str, Tensor]":
-    """Read a plain state dict from .safetensors, or from .pt/.pth/.ckpt with tensors only. Raises BackboneError."""
-    weights = read_content(path)
-    if not _is_state_dict(weights):
-        raise BackboneError(
-            f"{path} does not hold a plain state dict (names → tensors). Save model.state_dict() alone."
-        )
-    return dict(weights)
-
-
 def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     """Read a state dict that may lie in dicts around it, beside an optimiser's state, epochs and the like.
 

@@ -6,8 +6,6 @@ removing whatever decides that image's label: with all of a person's images in o
 person, and that of a single image only through group privacy (ε of n images ≤ n · ε of one, at δ = 0).
 """
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,6 @@ from scipy import stats
 
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, check_scores
 
-GUESS_SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # of the examples
 _CANDIDATES = 1000  # thresholds that are tried
 
 
@@ -38,8 +35,8 @@ def clopper_pearson_epsilon(
     random half of each class and judged on the other half, so that choosing needs no correction.
 
     The rows are taken as independent. Within one target they may not be (it may treat all images alike), so for one
-    target the bound is a heuristic that `one_run_epsilon` makes sound; with a target of its own for each row, or
-    scores that depend on their own image only, it is a valid bound. At 95 % it cannot exceed log(n / 7.4), n the number
+    target the bound is a heuristic; with a target of its own for each row, or scores that depend on their own image
+    only, it is a valid bound. At 95 % it cannot exceed log(n / 7.4), n the number
     of non-members (or members, for the other side).
 
     Returns ε ≥ 0. Raises MetricError where a class has fewer than two rows (people, given identities), a score is
@@ -58,82 +55,6 @@ def clopper_pearson_epsilon(
     side, index = np.unravel_index(int(chosen.argmax()), chosen.shape)
     judged = _bounds(members[1::2], non_members[1::2], thresholds[index : index + 1], delta, confidence)
     return max(0.0, float(judged[side, 0]))
-
-
-def one_run_epsilon(
-    scores: FloatArray,
-    is_member: BoolArray,
-    delta: float = 0.0,
-    confidence: float = 0.95,
-    identities: NDArray[Any] | None = None,
-    seed: int = 0,
-    shares: Sequence[float] = GUESS_SHARES,
-) -> float:
-    """Bound ε from below by the guesses about many examples of a single target (Steinke, Nasr, Jagielski 2023).
-
-    arXiv 2305.08846, Theorem 5.2. scores and is_member: (n,), a higher score says member; identities: (n,), see
-    above. The highest scores are guessed members, the lowest non-members, and the rest is not guessed: for each of
-    `shares` (0…1, of the examples) on both ends, and on the upper end alone where members stand out and non-members do
-    not. The best of these tries is taken, at a level divided by their number. Ties are broken at random.
-
-    The theorem needs membership decided by a fair coin for each example, independently. The larger class is therefore
-    reduced at random to the size of the smaller one, so that always guessing one side is no merit (equal numbers
-    instead of coins change the spread of correct guesses by a factor 1 + 1/examples); that members were drawn at
-    random is up to the split. The bound is then valid however the examples influence each other's scores.
-
-    Returns ε ≥ 0. Raises MetricError where a class is missing, a score is not finite, or delta, confidence or a
-    share is out of range.
-    """
-    _check_privacy(delta, confidence)
-    if not shares or not all(0 < share <= 1 for share in shares):
-        raise MetricError(f"Shares of guesses must lie in 0…1 and above 0, found {tuple(shares)}.")
-    rows = _balanced(_independent_rows(scores, is_member, identities, seed), is_member)
-    ranked = is_member[rows[np.argsort(-scores[rows], kind="stable")]]  # the rows are in random order, so ties are too
-    examples = len(ranked)
-    tries = {(math.ceil(share * examples / 2), end) for share in shares for end in (0, 1)}
-    tries = {(top, min(top, examples - top) * end) for top, end in tries}  # guesses of either kind
-    each = 1 - (1 - confidence) / len(tries)
-    return max(
-        one_run_bound(
-            examples,
-            top + bottom,
-            int(ranked[:top].sum() + (~ranked[examples - bottom :]).sum()),
-            delta,
-            each,
-        )
-        for top, bottom in tries
-    )
-
-
-def one_run_bound(examples: int, guesses: int, correct: int, delta: float, confidence: float) -> float:
-    """Find the smallest ε ≥ 0 that so many correct guesses do not contradict: `one_run_p_value` ≥ 1 − confidence."""
-    level = 1 - confidence
-    low, high = 0.0, 1.0
-    if one_run_p_value(examples, guesses, correct, low, delta) >= level:
-        return 0.0
-    while one_run_p_value(examples, guesses, correct, high, delta) < level:
-        low, high = high, 2 * high
-    while high - low > 1e-6:
-        middle = (low + high) / 2
-        if one_run_p_value(examples, guesses, correct, middle, delta) < level:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def one_run_p_value(examples: int, guesses: int, correct: int, epsilon: float, delta: float) -> float:
-    """Probability, at most, of so many correct guesses or more under (ε, δ)-differential privacy (Corollary 5.4).
-
-    For δ = 0 that of a binomial whose guesses are right with e^ε / (1 + e^ε). A δ above 0 adds
-    2 · examples · δ · max over i of P(correct − i ≤ binomial < correct) / i.
-    """
-    right = 1 / (1 + math.exp(-epsilon))
-    value = float(stats.binom.sf(correct - 1, guesses, right))
-    if delta > 0 and correct > 0:
-        just_below = np.cumsum(stats.binom.pmf(np.arange(correct)[::-1], guesses, right))
-        value += 2 * examples * delta * float((just_below / np.arange(1, correct + 1)).max())
-    return min(value, 1.0)
 
 
 def _bounds(
@@ -184,19 +105,6 @@ def _independent_rows(
         return rows
     first = np.unique(codes[rows], return_index=True)[1]
     return rows[np.sort(first)]
-
-
-def _balanced(rows: NDArray[np.intp], is_member: BoolArray) -> NDArray[np.intp]:
-    """Keep equally many of both classes, in the order given."""
-    member = is_member[rows]
-    size = int(min(member.sum(), (~member).sum()))
-    if not size:
-        raise MetricError(
-            f"{int(member.sum())} members and {int((~member).sum())} non-members are left, one a person, but guesses "
-            "need both. Evaluate more people."
-        )
-    place = np.where(member, np.cumsum(member), np.cumsum(~member))  # 1, 2, … within each class
-    return rows[place <= size]
 
 
 def _check_privacy(delta: float, confidence: float) -> None:

@@ -145,19 +145,6 @@ def normalise_rows(embeddings: FloatArray) -> NDArray[np.float64]:
     return unit
 
 
-def all_pairs(embeddings: FloatArray, identities: NDArray[Any]) -> tuple[BoolArray, FloatArray]:
-    """Compare every two of n images once; return same_person and cosine similarity in −1…1, both (n·(n−1)/2,).
-
-    embeddings: (n, d), normalised or not; identities: (n,). Pairs come in the order of `numpy.triu_indices(n, 1)`.
-    Memory grows with n²: from some thousand images on, take `sample_pairs` and `cosine_similarities`.
-    """
-    if len(embeddings) != len(identities):
-        raise MetricError(f"{len(embeddings)} embeddings and {len(identities)} identities do not belong together.")
-    unit = normalise_rows(embeddings)
-    first, second = np.triu_indices(len(unit), 1)
-    return identities[first] == identities[second], (unit @ unit.T)[first, second]
-
-
 def sample_pairs(identities: NDArray[Any], maximum_pairs: int, seed: int) -> tuple[IndexArray, IndexArray]:
     """Choose at most `maximum_pairs` different pairs of n images; return the indices (pairs,), first < second.
 
