@@ -16,14 +16,14 @@ from faceleak.defenses import registry
 from faceleak.defenses.owner import DefenseError
 from faceleak.defenses.undoing import registry as undoings
 
-SETTINGS = {
-    "bn_clipping": {"width": 0.05},
+SETTINGS = {  # of each defence, and of each of its kinds
     "bn_folding": {},
     "bn_perturbation": {"strength": 0.5},
-    "bn_quantisation": {"bits": 3},
-    "bn_reestimation": {},
     "bn_release": {"epsilon": 8.0},
-    "bn_shrinkage": {"share": 0.5},
+    "bn_statistics clipping": {"kind": "clipping", "width": 0.05},
+    "bn_statistics quantization": {"kind": "quantization", "bits": 3},
+    "bn_statistics reestimation": {"kind": "reestimation"},
+    "bn_statistics shrinkage": {"kind": "shrinkage", "share": 0.5},
     "distillation": {"epochs": 2},
     "embedding_noise": {"strength": 0.5},
     "embedding_rounding": {"decimals": 1},
@@ -32,9 +32,9 @@ SETTINGS = {
     "weight_noise": {"strength": 0.5},
 }
 NEUTRAL = {
-    "bn_clipping": {"width": 1e6},
     "bn_perturbation": {"strength": 0.0},
-    "bn_shrinkage": {"share": 0.0},
+    "bn_statistics clipping": {"kind": "clipping", "width": 1e6},
+    "bn_statistics shrinkage": {"kind": "shrinkage", "share": 0.0},
     "embedding_noise": {"strength": 0.0},
     "pruning": {"share": 0.0},
     "retraining": {"epochs": 2},  # as many as the target had
@@ -46,8 +46,12 @@ TRAINING = {"retraining"}
 OF_STATISTICS = {name for name in SETTINGS if name.startswith("bn_")} - {"bn_release"}
 
 
+def module_of(name):
+    return registry.get(name.partition(" ")[0])
+
+
 def defended(name, owner, seed=0, **settings):
-    module = registry.get(name)
+    module = module_of(name)
     return module.defend(owner, module.Settings(**(settings or SETTINGS[name])), seed)
 
 
@@ -57,7 +61,7 @@ def image_ids(demo_store):
 
 
 def test_every_defence_of_the_room_is_tested_here():
-    assert set(registry.names()) - ELSEWHERE == set(SETTINGS)
+    assert set(registry.names()) - ELSEWHERE == {name.partition(" ")[0] for name in SETTINGS}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -119,9 +123,9 @@ def test_a_neutral_setting_leaves_everything_equal_to_the_bit(name, owner, image
 @pytest.mark.parametrize("name", SETTINGS)
 def test_what_undoes_it_is_named_and_takes_the_result(name, owner, own, image_ids):
     result = defended(name, owner)
-    assert registry.get(name).UNDOINGS
+    assert module_of(name).UNDOINGS
     before = deepcopy(result.state_dict()), result.card
-    for undoing in registry.get(name).UNDOINGS:
+    for undoing in module_of(name).UNDOINGS:
         if undoing == "finetuning":
             continue  # its own test: it trains
         undone = undoings.get(undoing).undo(result, own)
@@ -147,7 +151,7 @@ def test_what_needs_the_members_says_so_where_the_target_was_loaded(name, owner)
 @pytest.mark.parametrize("name", sorted(TRAINING))
 def test_what_is_trained_beforehand_is_found_again(name, owner, tmp_path, monkeypatch):
     owner = replace(owner, training=replace(owner.training, cache=tmp_path))
-    module = registry.get(name)
+    module = module_of(name)
     settings = module.Settings(**SETTINGS[name])
     train_backbones(module.pieces(owner, settings, 0), owner.compute)
 

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from faceleak.defenses.options import DefenseOptions, VariantOptions
+from faceleak.defenses import registry
+from faceleak.defenses.options import FORMER, DefenseOptions, VariantOptions
 
 NOISE = {"defense": "bn_perturbation", "strength": 0.4}
 
@@ -32,6 +33,11 @@ def test_two_variants_of_one_name_are_refused():
         DefenseOptions(variants=[NOISE, NOISE | {"strength": 0.8}, NOISE | {"seed": 1}], attackers=["static"])
 
 
+@pytest.mark.parametrize("former", FORMER)
+def test_a_former_defence_is_none_now(former):
+    assert former not in registry.names()
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -44,6 +50,14 @@ def test_two_variants_of_one_name_are_refused():
         ({"variants": [NOISE | {"strength": float("nan")}]}, "strength"),
         ({"variants": [NOISE | {"defense": "bn_pertubation"}]}, "Did you mean 'bn_perturbation'"),
         ({"variants": [NOISE | {"sigma": 1}]}, "sigma"),
+        (
+            {"variants": [{"defense": "group_norm", "epochs": 1}]},
+            "write `defense: retraining` with `normalisation: group`",
+        ),
+        (
+            {"variants": [{"defense": "bn_shrinkage", "share": 0.5}]},
+            "`kind: shrinkage` and `share`, and `name` beside it",
+        ),
     ],
 )
 def test_what_means_nothing_is_refused(wrong, message):

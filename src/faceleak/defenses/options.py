@@ -11,6 +11,14 @@ from faceleak.membership.attackers import AttackerName, name_of_variant
 from faceleak.membership.options import ThreatModel
 from faceleak.options import Options, be_a_name
 
+FORMER = {  # defenses that have another spelling now
+    "group_norm": "`defense: retraining` with `normalisation: group`",
+    "bn_clipping": "`defense: bn_statistics` with `kind: clipping` and `width`",
+    "bn_quantisation": "`defense: bn_statistics` with `kind: quantization` and `bits`",
+    "bn_shrinkage": "`defense: bn_statistics` with `kind: shrinkage` and `share`",
+    "bn_reestimation": "`defense: bn_statistics` with `kind: reestimation`",
+}
+
 
 class VariantOptions(Options):
     """One variant: a defence and its settings.
@@ -49,7 +57,12 @@ class VariantOptions(Options):
         return self
 
     def checked_settings(self) -> Options:
-        """The settings as the defence's own model."""
+        """The settings as the defence's own model. Raises UnknownDefenseError."""
+        if self.defense in FORMER:
+            raise registry.UnknownDefenseError(
+                f"There is no defense {self.defense!r} any more: write {FORMER[self.defense]}, and `name` beside it "
+                "where the variant's name has to stay as it was."
+            )
         return registry.get(self.defense).Settings(**self.settings)
 
 
