@@ -39,6 +39,13 @@ def test_all_problems_are_named_at_once_with_key_value_and_what_is_allowed() -> 
     assert "roles needs at least `member` and `unseen_identity`" in message
 
 
+def test_a_key_that_is_gone_is_refused_with_what_there_is_in_its_place() -> None:
+    wrong = deepcopy(parameters("base"))
+    wrong["reconstruction"]["blind_sheet"] = None
+    with pytest.raises(ConfigurationError, match="reconstruction: `blind_sheet` is gone: the evaluators alone say"):
+        check_parameters(wrong)
+
+
 def test_a_source_without_its_block_is_refused() -> None:
     wrong = deepcopy(parameters("base"))
     wrong["target"]["source"] = "load"

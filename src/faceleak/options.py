@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
@@ -13,15 +13,19 @@ class Options(BaseModel):
     """A block of the configuration. Fields without a default must be given in `conf/`.
 
     In a mapping of entries, `null` takes an entry away: an environment adds to what base has, and could not remove it.
+    GONE names the keys that were once in a block, each with what there is in its place.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    GONE: ClassVar[dict[str, str]] = {}
 
     @model_validator(mode="before")
     @classmethod
     def _take_entries_away(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
+        if gone := [f"`{key}` is gone: {cls.GONE[key]}" for key in given if key in cls.GONE]:
+            raise ValueError("; ".join(gone))
         return {
             name: {key: entry for key, entry in value.items() if entry is not None}
             if name in _mappings(cls) and isinstance(value, dict)

@@ -1,7 +1,7 @@
 """Configuration of the `reconstruction` pipeline."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -136,6 +136,8 @@ class ReconstructionOptions(Options):
     `prior`: a block, or `demo`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
     `evaluators`: the judges by name; all independent ones have to agree. `far`: of each one's threshold.
     """
+
+    GONE: ClassVar[dict[str, str]] = {"blind_sheet": "the evaluators alone say whom a face shows. Take the key out"}
 
     prior: PriorOptions
     trained_prior: Path = Path("data/06_models/prior")
