@@ -1,45 +1,36 @@
 """InsightFace's verification sets (`lfw.bin`, `cfp_fp.bin`, …): a pickle of (encoded images, is-same flags).
 
-Unpickling runs whatever the file says, so nothing is unpickled here. The file is walked through opcode by opcode with
-`pickletools`; only the opcodes that lists, tuples, bytes and flags are made of are followed, all others (those that
-name a class or call a function above all) are refused. Of the images only their places are kept.
+Unpickling runs whatever the file says, so nothing is unpickled here (`faces.pickles`): only the opcodes that lists,
+tuples, bytes and flags are made of are followed, all others (those that name a class or call a function above all) are
+refused. Of the images only their places are kept.
 Format: deepinsight/insightface `recognition/arcface_torch/eval/verification.py`.
 """
 
 import mmap
-import pickletools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import pandas as pd
 
 from faceleak.faces.images import MAXIMUM_BYTES
+from faceleak.faces.pickles import GETS, LENGTH_BYTES, NUMBERS, PUTS, Grammar, NotAllowedError, Place, read_mapped
 from faceleak.faces.sources.indexed import open_bytes
 from faceleak.faces.sources.source import Loss, SourceError, SourceImage, read_image, require_file, state_of
 from faceleak.pieces import fingerprint
 
-LENGTH_BYTES = {  # opcodes that carry bytes, and how many bytes tell their length
-    **{"SHORT_BINBYTES": 1, "BINBYTES": 4, "BINBYTES8": 8},
-    **{"SHORT_BINSTRING": 1, "BINSTRING": 4},  # Python 2
-}
-FLAGS = {"NEWTRUE": True, "NEWFALSE": False}
-NUMBERS = frozenset({"BININT", "BININT1", "BININT2"})
-IGNORED = frozenset({"PROTO", "FRAME"})
-PUTS, GETS = frozenset({"PUT", "BINPUT", "LONG_BINPUT"}), frozenset({"GET", "BINGET", "LONG_BINGET"})
-TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-MAXIMUM_LINE = 64
-MARK = object()
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the bytes of an image lie in the file."""
-
-    offset: int
-    length: int
+SETS = Grammar(
+    {
+        *LENGTH_BYTES,
+        *NUMBERS,
+        *PUTS,
+        *GETS,
+        *("MEMOIZE", "NEWTRUE", "NEWFALSE"),
+        *("MARK", "EMPTY_LIST", "EMPTY_TUPLE", "LIST", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "APPEND", "APPENDS"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +71,15 @@ class VerificationFaces:
         if self.path.stat().st_size == 0:
             raise SourceError(f"{self.path} is empty. Copy it again.")
         with self.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            found = _walk(cast("IO[bytes]", _Capped(content)), self.path)
+            try:
+                found = read_mapped(content, SETS, longest=MAXIMUM_BYTES)
+            except NotAllowedError as error:
+                raise SourceError(
+                    f"{self.path} holds more than images and flags ({error} of its pickle), which may run a program "
+                    "when it is unpickled; faceleak does not. Use a verification set as InsightFace publishes it."
+                ) from error
+            except Exception as error:  # of a damaged file: whatever the walk stumbles on
+                raise SourceError(f"{self.path} is damaged ({error}). Copy it again.") from error
         return _images_and_flags(found, self.path)
 
 
@@ -89,93 +88,10 @@ def image_name(number: int) -> str:
     return f"{number:06d}"
 
 
-class _Capped:
-    """A file for pickletools that never hands out more than an image at once, whatever length is claimed."""
-
-    def __init__(self, content: mmap.mmap) -> None:
-        self._content = content
-
-    def tell(self) -> int:
-        return self._content.tell()
-
-    def read(self, length: int = -1) -> bytes:
-        if length > MAXIMUM_BYTES:
-            raise ValueError(f"{length:,} bytes claimed for one image")
-        return self._content.read(length)
-
-    def readline(self, _: int | None = -1) -> bytes:
-        place = self._content.tell()
-        return self._content.read(max(0, self._content.find(b"\n", place, place + MAXIMUM_LINE) + 1 - place))
-
-
-def _walk(content: IO[bytes], path: Path) -> Any:
-    machine = _Machine(path)
-    try:
-        for opcode, argument, offset in pickletools.genops(content):
-            if opcode.name == "STOP":
-                return machine.stack.pop()
-            machine.step(opcode.name, argument, offset or 0)
-    except SourceError:
-        raise
-    except Exception as error:  # of a damaged file: pickletools and an empty stack raise whatever they stumble on
-        raise SourceError(f"{path} is damaged ({error}). Copy it again.") from error
-    raise SourceError(f"{path} ends too early. Copy it again.")
-
-
-class _Machine:
-    """The stack and the memory of a pickle, for the few opcodes that are followed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.stack: list[Any] = []
-        self.memory: dict[int, Any] = {}
-
-    def step(self, name: str, argument: Any, offset: int) -> None:
-        """Follow one opcode. Raises SourceError where it is none of those that a verification set needs."""
-        if name in IGNORED:
-            return
-        if name in LENGTH_BYTES:
-            self.stack.append(Place(offset + 1 + LENGTH_BYTES[name], len(argument)))
-        elif name in FLAGS or name in NUMBERS:
-            self.stack.append(FLAGS.get(name, argument))
-        elif name in PUTS or name == "MEMOIZE":
-            self.memory[len(self.memory) if name == "MEMOIZE" else argument] = self.stack[-1]
-        elif name in GETS:
-            self.stack.append(self.memory[argument])
-        else:
-            self._build(name)
-
-    def _build(self, name: str) -> None:
-        if name == "MARK":
-            self.stack.append(MARK)
-        elif name in ("EMPTY_LIST", "EMPTY_TUPLE"):
-            self.stack.append([])
-        elif name in ("LIST", "TUPLE"):
-            self.stack.append(self._since_mark())
-        elif name in TUPLES:
-            count = TUPLES[name]
-            self.stack[-count:] = [self.stack[-count:]]
-        elif name == "APPEND":
-            last = self.stack.pop()
-            self.stack[-1].append(last)
-        elif name == "APPENDS":
-            items = self._since_mark()
-            self.stack[-1].extend(items)
-        else:
-            raise SourceError(
-                f"{self.path} holds more than images and flags (pickle opcode {name}), which may run a program when "
-                "it is unpickled; faceleak does not. Use a verification set as InsightFace publishes it."
-            )
-
-    def _since_mark(self) -> list[Any]:
-        items = []
-        while (item := self.stack.pop()) is not MARK:
-            items.append(item)
-        return items[::-1]
-
-
 def _images_and_flags(found: Any, path: Path) -> tuple[list[Place], list[bool]]:
-    shaped = isinstance(found, list) and len(found) == 2 and all(isinstance(part, list) for part in found)
+    shaped = (
+        isinstance(found, list | tuple) and len(found) == 2 and all(isinstance(part, list | tuple) for part in found)
+    )
     if not shaped or not all(isinstance(image, Place) for image in found[0]):
         raise SourceError(f"{path} is not a pair of (encoded images, is-same flags). Is it a verification set?")
     images, same = found
@@ -183,4 +99,4 @@ def _images_and_flags(found: Any, path: Path) -> tuple[list[Place], list[bool]]:
         raise SourceError(
             f"{path} has {len(images)} images and {len(same)} flags; a verification set has two images a flag."
         )
-    return images, [bool(flag) for flag in same]
+    return [replace(image, content=None) for image in images], [bool(flag) for flag in same]

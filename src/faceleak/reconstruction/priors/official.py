@@ -9,8 +9,14 @@ import torch
 from torch import Tensor
 
 from faceleak.reconstruction.priors.errors import PriorError
-from faceleak.reconstruction.priors.pickle_calls import STORAGES, Module, SavedTensor
-from faceleak.reconstruction.priors.pickle_reader import open_pickle, read_pickle, read_storage
+from faceleak.reconstruction.priors.pickle_reader import (
+    STORAGES,
+    Module,
+    SavedTensor,
+    open_pickle,
+    read_pickle,
+    read_storage,
+)
 from faceleak.reconstruction.priors.resampling import low_pass
 from faceleak.reconstruction.priors.stylegan2_network import Shape
 
