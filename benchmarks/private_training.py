@@ -20,9 +20,9 @@ from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import ComputeOptions, keep_freed_memory, single_threaded
 from faceleak.defenses.private.accounting import epsilon_spent, noise_multiplier
+from faceleak.defenses.private.sampling import make_units
 from faceleak.defenses.private.settings import PrivateSettings
 from faceleak.defenses.private.training import PrivateRun
-from faceleak.defenses.private.units import make_units
 from faceleak.faces.demo import DemoFaces
 from faceleak.faces.options import DemoOptions
 from faceleak.faces.store import FaceStore, pack

@@ -10,7 +10,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.defenses import public_start
 from faceleak.defenses.dp_training import Settings, defend, pieces
 from faceleak.defenses.owner import DefenseError, Owner
-from faceleak.defenses.private import frozen_norm, training
+from faceleak.defenses.private import training
 from faceleak.defenses.private.errors import BufferMovedError, PrivateStartError
 
 OPTIONS = TrainingOptions(
@@ -69,7 +69,7 @@ def test_without_epsilon_nothing_is_claimed(owner):
 
 
 def test_moving_statistics_make_the_defence_fail_and_leave_nothing(owner, own_cache, monkeypatch):
-    monkeypatch.setattr(frozen_norm, "training_mode", lambda net: net.train())
+    monkeypatch.setattr(training, "training_mode", lambda net: net.train())
     monkeypatch.setattr(training, "check_modes", lambda net: None)
     with pytest.raises(BufferMovedError, match="ε does not cover them"):
         defend(owner, PRIVATE_SETTINGS, seed=0)

@@ -37,8 +37,8 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     from faceleak.backbones.training import train_backbones
     from faceleak.compute import keep_freed_memory
     from faceleak.defenses.private.checks import check_start
+    from faceleak.defenses.private.sampling import make_units
     from faceleak.defenses.private.training import CHECKPOINT, PrivateRun
-    from faceleak.defenses.private.units import make_units
 
     target, start_piece = owner.trained_here(), pieces(owner, settings, seed)[0]
     start = train_backbones([start_piece], owner.compute)[0]

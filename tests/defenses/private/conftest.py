@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from faceleak.backbones.training_options import TrainingOptions
+from faceleak.defenses.private.sampling import make_units
 from faceleak.defenses.private.settings import PrivateSettings
 from faceleak.defenses.private.training import PrivateRun
-from faceleak.defenses.private.units import make_units
 
 LOSS = TrainingOptions(architecture="iresnet_tiny", image_size=32, embedding_size=16, epochs=1, scale=16)
 

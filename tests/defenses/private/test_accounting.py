@@ -4,8 +4,9 @@ from dp_accounting.pld import PLDAccountant
 from opacus.accountants import PRVAccountant
 
 from faceleak.defenses.private import accounting
-from faceleak.defenses.private.accounting import default_delta, epsilon_spent, noise_multiplier
+from faceleak.defenses.private.accounting import default_delta, describe, epsilon_spent, noise_multiplier
 from faceleak.defenses.private.errors import PrivateTrainingError
+from faceleak.defenses.private.settings import PrivateSettings
 
 CASES = [(8.0, 1e-3, 0.25, 60), (3.0, 1e-4, 0.1, 100)]
 
@@ -52,3 +53,16 @@ def test_a_budget_that_no_noise_keeps_is_an_error(error, monkeypatch):
     monkeypatch.setattr(accounting, "get_noise_multiplier", refuse)
     with pytest.raises(PrivateTrainingError, match="No noise keeps"):
         noise_multiplier(0.02, 1e-12, 0.9, 10_000)
+
+
+def test_the_claim_says_for_whom_it_holds_and_for_whom_not():
+    people = describe(PrivateSettings(unit="identity", secret_seed=True), 8.0, 1e-3, 0.25, 1.1)
+    images = describe(PrivateSettings(unit="image"), 8.0, 1e-3, 0.25, 1.1)
+    assert "all images of one person" in people["covers"]
+    assert "one image," in images["covers"]
+    assert "e^8 " in people["covers"]
+    assert "0.001" in people["covers"]
+    assert not any("group privacy" in gap or "seed" in gap for gap in people["does_not_cover"])
+    assert any("group privacy" in gap for gap in images["does_not_cover"])
+    assert any("seed" in gap for gap in images["does_not_cover"])
+    assert (images["seed"], people["seed"]) == ("known", "secret")

@@ -10,13 +10,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.defenses.private import checkpoint, frozen_norm, training
+from faceleak.defenses.private import checkpoint, network, training
 from faceleak.defenses.private.errors import BufferMovedError, PrivateTrainingError, SamplingError
-from faceleak.defenses.private.head import arcface_losses
-from faceleak.defenses.private.sampling import PoissonSampler
+from faceleak.defenses.private.network import arcface_losses
+from faceleak.defenses.private.sampling import PoissonSampler, make_units
 from faceleak.defenses.private.settings import PrivateSettings
 from faceleak.defenses.private.training import PrivateRun
-from faceleak.defenses.private.units import make_units
 
 LOSS = TrainingOptions(architecture="iresnet_tiny", image_size=32, embedding_size=16, epochs=1, scale=16)
 KINDS = ["scale_and_bias", "last_layer", "scale_and_bias_and_last_layer", "all"]
@@ -28,7 +27,7 @@ def length(gradients) -> float:
 
 def plain_gradient(run, rows) -> list[torch.Tensor]:
     """Gradient of the mean loss over these images, by autograd through a copy without any hook."""
-    net = frozen_norm.with_frozen_norms(run.start.net).eval()
+    net = network.with_frozen_norms(run.start.net).eval()
     copies = dict(net.named_parameters())
     names = [name for name, parameter in run.net.named_parameters() if parameter.requires_grad]
     head = deepcopy(run.parameters[-1].detach()).requires_grad_()
@@ -207,13 +206,13 @@ def left_in_train_mode(net) -> None:
 
 
 def test_statistics_that_would_learn_stop_the_run_before_it_begins(make_run, nowhere, monkeypatch):
-    monkeypatch.setattr(frozen_norm, "training_mode", left_in_train_mode)
+    monkeypatch.setattr(training, "training_mode", left_in_train_mode)
     with pytest.raises(BufferMovedError, match="in train mode"):
         make_run().train(nowhere)
 
 
 def test_statistics_that_moved_make_the_run_fail(make_run, nowhere, monkeypatch):
-    monkeypatch.setattr(frozen_norm, "training_mode", left_in_train_mode)
+    monkeypatch.setattr(training, "training_mode", left_in_train_mode)
     monkeypatch.setattr(training, "check_modes", lambda net: None)
     run = make_run()
     with pytest.raises(BufferMovedError, match="buffers changed during private training"):

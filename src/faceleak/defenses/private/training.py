@@ -25,17 +25,21 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import ComputeOptions, pick_device
-from faceleak.defenses.private import checkpoint, claim, frozen_norm
-from faceleak.defenses.private.accounting import default_delta, epsilon_spent, noise_multiplier
+from faceleak.defenses.private import checkpoint
+from faceleak.defenses.private.accounting import default_delta, describe, epsilon_spent, noise_multiplier
 from faceleak.defenses.private.checks import buffers_of, check_buffers, check_modes, check_sampling
 from faceleak.defenses.private.clipping import add_noise, clipped_sum, unit_gradients
 from faceleak.defenses.private.errors import PrivateTrainingError
-from faceleak.defenses.private.head import CosineHead, arcface_losses
-from faceleak.defenses.private.sampling import DrawRecord, PoissonSampler
+from faceleak.defenses.private.network import (
+    CosineHead,
+    arcface_losses,
+    choose_trainable,
+    plain_weights,
+    training_mode,
+    with_frozen_norms,
+)
+from faceleak.defenses.private.sampling import DrawRecord, PoissonSampler, Units, choose_images, views, whole_units
 from faceleak.defenses.private.settings import PrivateSettings
-from faceleak.defenses.private.trainable import choose_trainable
-from faceleak.defenses.private.units import Units, choose_images, whole_units
-from faceleak.defenses.private.views import views
 from faceleak.faces.store import FaceStore
 from faceleak.progress import track
 
@@ -80,11 +84,11 @@ class PrivateRun:
         self.buffers = buffers_of(self.model)
 
     def _model(self) -> nn.Module:
-        net = frozen_norm.with_frozen_norms(self.start.net)
+        net = with_frozen_norms(self.start.net)
         choose_trainable(net, self.settings.trainable)
         head = CosineHead(int(self.units.classes.max()) + 1, self.start.card.embedding_size, self.random)
         model: nn.Module = nn.Sequential(net, head)
-        frozen_norm.training_mode(model)
+        training_mode(model)
         if self.settings.epsilon is None:
             return model
         sampled: nn.Module = GradSampleModule(model, loss_reduction="sum")
@@ -164,11 +168,11 @@ class PrivateRun:
     def claim(self) -> dict[str, Any]:
         """What can be claimed after `train`."""
         epsilon = epsilon_spent(self.accountant, self.delta)
-        return claim.describe(self.settings, epsilon, self.delta, self.sampler.rate, self.noise_multiplier)
+        return describe(self.settings, epsilon, self.delta, self.sampler.rate, self.noise_multiplier)
 
     def result(self, training: dict[str, Any]) -> Backbone:
         """The trained backbone as the start is made, in eval mode; `training` for its card. Raises BufferMovedError."""
         net = deepcopy(self.start.net)
-        net.load_state_dict(frozen_norm.plain_weights(self.net.state_dict()))
+        net.load_state_dict(plain_weights(self.net.state_dict()))
         check_buffers(buffers_of(self.start.net), buffers_of(net))
         return Backbone(net, self.start.card.model_copy(update={"training": training})).eval()
