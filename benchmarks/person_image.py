@@ -16,7 +16,7 @@ from benchmarks.latent_distance import guide_of
 from benchmarks.reconstruction import World, load_world
 from faceleak.compute import keep_freed_memory
 from faceleak.pipelines.reconstruction.judges import embed_people
-from faceleak.pipelines.targeted.person_nodes import choose_person_images, measure_person_images, search_by_guide
+from faceleak.pipelines.targeted.nodes import choose_person_images, measure_person_images, search_by_guide
 from faceleak.reconstruction.options import PersonImageOptions
 
 WHOSE = ("members", "members_other_images", "strangers", "member_excess")

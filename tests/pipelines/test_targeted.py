@@ -7,7 +7,7 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.reconstruction.judges import embed_people
-from faceleak.pipelines.targeted.person_nodes import (
+from faceleak.pipelines.targeted.nodes import (
     choose_person_images,
     measure_person_images,
     search_person_images,

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from faceleak.progress import track
@@ -18,6 +20,12 @@ def draw_faces(prior: Prior, latents: Tensor, batch_size: int) -> Tensor:
     """Faces (n, 3, h, w) in 0…1 of latents (n, latent_size), a batch at a time, without gradients."""
     with torch.inference_mode():
         return torch.cat([prior.faces(batch) for batch in torch.split(latents, batch_size)])
+
+
+def pixels_of(faces: Tensor) -> NDArray[np.uint8]:
+    """Faces (n, 3, h, w) → RGB pixels (n, h, w, 3); what lies outside 0…1 is cut off."""
+    pixels: NDArray[np.uint8] = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return pixels
 
 
 def score_latents(prior: Prior, score: Score, latents: Tensor, batch_size: int) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceleak.reconstruction.drawing import Score, draw_faces, rate_people, score_latents
+from faceleak.reconstruction.drawing import Score, draw_faces, pixels_of, rate_people, score_latents
 from faceleak.reconstruction.keeping import best
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.optimisers import registry as optimisers
@@ -124,8 +124,7 @@ def _reconstructions(prior: Prior, score: Score, latents: Tensor, batch_size: in
     faces = draw_faces(prior, latents, batch_size)
     with torch.inference_mode():
         scores = torch.cat([score(batch) for batch in torch.split(faces, batch_size)])
-    pixels = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
-    return Reconstructions(latents.cpu().numpy(), pixels, scores.cpu().numpy())
+    return Reconstructions(latents.cpu().numpy(), pixels_of(faces), scores.cpu().numpy())
 
 
 def _film(prior: Prior, score: Score, course: Tensor, batch_size: int) -> Reconstructions:

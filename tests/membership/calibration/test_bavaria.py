@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 from sklearn.metrics import roc_auc_score
-
 from faceleak.membership.calibration import bavaria, lira
 from faceleak.membership.calibration.bavaria import Prior, fit, fit_prior, out_p_value, out_z, predict
 from faceleak.membership.calibration.reference_scores import ReferenceScores
+from scipy import stats
+from faceleak.membership.calibration.bavaria import FAR, log_density, log_survival
 
 
 def calibrated(module, scores, online=False, **options):
@@ -140,3 +141,43 @@ def test_where_references_of_a_side_are_lacking_the_other_side_and_the_gap_place
     higher = ReferenceScores(np.array([12.0, 10.0]), references, trained_on)
     expected = stats.norm.logpdf(12, 12, np.sqrt(1.25)) - stats.norm.logpdf(12, 10, np.sqrt(1.25))
     np.testing.assert_allclose(bavaria.calibrate(higher, learnt, online=True), [expected, expected], rtol=1e-3)
+
+
+# log P(T ≥ z), by mpmath to 50 digits: (degrees, z, value)
+EXACT = [
+    (1, 40, -4.833817616894664),
+    (3, 1e4, -27.533297712883947),
+    (5.5, 1e20, -250.4128287466587),
+    (20, 200, -78.44309561158356),
+    (100, 1e20, -4378.135700273224),
+    (1000, 40, -481.8866575635933),
+    (20_000, 10, -53.10421806315231),
+    (20_000, 1e4, -85179.8023090185),
+]
+
+
+@pytest.mark.parametrize(("degrees", "z", "expected"), EXACT)
+def test_the_far_tail_agrees_with_many_digits(degrees, z, expected):
+    assert log_survival(np.array([z]), np.array([degrees]))[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_elsewhere_it_is_scipys():
+    z, degrees = (values.ravel() for values in np.meshgrid(np.linspace(-12, 18, 61), [0.7, 1, 4, 30, 500]))
+    expected = np.log(stats.t.sf(z, degrees))
+    np.testing.assert_allclose(log_survival(z, degrees), expected, rtol=1e-9, atol=1e-300)
+    np.testing.assert_allclose(log_density(z, degrees), stats.t.logpdf(z, degrees), rtol=1e-12)
+
+
+@pytest.mark.parametrize("degrees", [0.5, 1, 3, 50, 1e4, 1e6])
+def test_it_falls_all_the_way_and_where_the_two_ways_meet(degrees):
+    z = np.concatenate([np.linspace(-5, 20, 500), FAR + np.linspace(-1e-6, 1e-6, 11), np.geomspace(20, 1e200, 300)])
+    z = np.unique(z)
+    values = log_survival(z, np.full(len(z), degrees))
+    assert np.isfinite(values).all()
+    assert (np.diff(values) < 0).all()
+
+
+def test_the_density_is_finite_where_squares_are_not():
+    # f(z) ~ z^−(degrees + 1) far out
+    near, far = log_density(np.array([1e90, 1e200]), np.array([4.0, 4.0]))
+    assert far - near == pytest.approx(-5 * np.log(1e110))

@@ -1,13 +1,19 @@
-"""What every calibration starts from: the same images scored by the target and by reference backbones."""
+"""What every calibration starts from: the same images scored by the target and by reference backbones.
+
+And what is done where there are few: the mean gap is what training on an image adds to its score, on average, and stands
+in where an image lacks references of one side. Online references are trained on random images, independently of the
+target: otherwise, which of them know an image would tell whether the target does. Of few such references, some images
+have none on a side. The shared variance is one for all images: what few references leave to be said about how much a
+score varies.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
-
 from faceleak.errors import FaceleakError
+
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -98,3 +104,41 @@ class ReferenceScores:
         mean = references.sum(1, where=chosen) / np.maximum(number, 1)
         squares = np.square(references - mean[:, None]).sum(1, where=chosen)
         return Side(number, mean, squares)
+
+
+def mean_gap(inside: FloatArray, out: FloatArray) -> float:
+    """Mean of `inside` less `out` over the images that have both; (n,) each, NaN where an image has no such references.
+
+    Raises MissingReferencesError where no image has both.
+    """
+    both = ~(np.isnan(inside) | np.isnan(out))
+    if not both.any():
+        raise MissingReferencesError(
+            f"None of {len(out)} images of the attacker's own has both, references that were trained on it and others "
+            "that were not, so what training on an image does is unknown. Raise membership.targets, or calibrate "
+            "offline."
+        )
+    return float(np.mean(inside[both] - out[both]))
+
+
+def fill(inside: FloatArray, out: FloatArray, gap: float) -> tuple[FloatArray, FloatArray]:
+    """Put the other side's value in place of NaN, `gap` away."""
+    return np.where(np.isnan(inside), out + gap, inside), np.where(np.isnan(out), inside - gap, out)
+
+
+def shared_variance(scores: ReferenceScores, is_member: BoolArray, side: Side) -> float:
+    """Variance > 0 of one image's score from backbone to backbone, the same for all of the attacker's own images.
+
+    Pooled within images over the references of `side`, else over those that were not trained on an image, so that a
+    constant added to all scores of an image changes nothing, and no label enters. Where no image has two references on
+    a side, non-members' own scores stand in, by their spread around the references' mean. 1 where that is 0.
+    """
+    _, out = scores.sides()
+    for candidate in (side, out):
+        if (pooled := candidate.squares.sum()) > 0:
+            return float(pooled / np.maximum(candidate.number - 1, 0).sum())
+    strangers = ~np.asarray(is_member, bool) & (out.number > 0)
+    if not strangers.any():
+        return 1.0
+    differences: FloatArray = scores.target[strangers] - out.mean[strangers]
+    return float(np.var(differences) / np.mean(1 + 1 / out.number[strangers])) or 1.0

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.targeted import nodes, person_nodes, pictures
+from faceleak.pipelines.targeted import nodes, pictures
 
 
 def create_pipeline() -> Pipeline:
@@ -32,13 +32,13 @@ def create_pipeline() -> Pipeline:
                 name="measure_inversion",
             ),
             Node(
-                person_nodes.choose_person_images,
+                nodes.choose_person_images,
                 ["splits", options],
                 "person_images",
                 name="choose_person_images",
             ),
             Node(
-                person_nodes.search_person_images,
+                nodes.search_person_images,
                 [
                     "target",
                     "references",
@@ -53,7 +53,7 @@ def create_pipeline() -> Pipeline:
                 name="search_person_images",
             ),
             Node(
-                person_nodes.measure_person_images,
+                nodes.measure_person_images,
                 [
                     "person_faces",
                     "person_images",
