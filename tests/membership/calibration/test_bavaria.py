@@ -2,11 +2,20 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 from sklearn.metrics import roc_auc_score
+
 from faceleak.membership.calibration import bavaria, lira
-from faceleak.membership.calibration.bavaria import Prior, fit, fit_prior, out_p_value, out_z, predict
+from faceleak.membership.calibration.bavaria import (
+    FAR,
+    Prior,
+    fit,
+    fit_prior,
+    log_density,
+    log_survival,
+    out_p_value,
+    out_z,
+    predict,
+)
 from faceleak.membership.calibration.reference_scores import ReferenceScores
-from scipy import stats
-from faceleak.membership.calibration.bavaria import FAR, log_density, log_survival
 
 
 def calibrated(module, scores, online=False, **options):

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from faceleak.membership.calibration.reference_scores import ReferenceScores, ReferenceScoresError
-from faceleak.membership.calibration.reference_scores import ReferenceScores
-from faceleak.membership.calibration.reference_scores import shared_variance
+
+from faceleak.membership.calibration.reference_scores import ReferenceScores, ReferenceScoresError, shared_variance
 
 
 def test_the_two_sides_of_an_image_by_hand():

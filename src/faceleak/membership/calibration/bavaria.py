@@ -13,16 +13,20 @@ two means of few references, whose sign is often wrong, decides the score.
 """
 
 from typing import NamedTuple
-import numpy as np
-from scipy import optimize, special
-from faceleak.membership.calibration.difference import means
-from faceleak.membership.calibration.gap import mean_gap
-from faceleak.membership.calibration.reference_scores import BoolArray, FloatArray, ReferenceScores, Side
-from faceleak.membership.calibration.registry import Fitted
-from faceleak.membership.calibration.shared_variance import shared_variance
-from scipy import special, stats
-from faceleak.membership.calibration.reference_scores import FloatArray
 
+import numpy as np
+from scipy import optimize, special, stats
+
+from faceleak.membership.calibration.difference import means
+from faceleak.membership.calibration.reference_scores import (
+    BoolArray,
+    FloatArray,
+    ReferenceScores,
+    Side,
+    mean_gap,
+    shared_variance,
+)
+from faceleak.membership.calibration.registry import Fitted
 
 SHAPES = (0.5, 1e4)  # at 1e4 the variance is the same for all images to 1 %
 WEIGHTS = (1e-6, 1e6)

@@ -2,8 +2,14 @@
 
 import numpy as np
 
-from faceleak.membership.calibration.gap import fill, mean_gap
-from faceleak.membership.calibration.reference_scores import BoolArray, FloatArray, ReferenceScores, Side
+from faceleak.membership.calibration.reference_scores import (
+    BoolArray,
+    FloatArray,
+    ReferenceScores,
+    Side,
+    fill,
+    mean_gap,
+)
 from faceleak.membership.calibration.registry import Fitted
 
 

@@ -4,10 +4,16 @@ import numpy as np
 from scipy import stats
 
 from faceleak.membership.calibration.difference import means
-from faceleak.membership.calibration.gap import fill, mean_gap
-from faceleak.membership.calibration.reference_scores import BoolArray, FloatArray, ReferenceScores, Side
+from faceleak.membership.calibration.reference_scores import (
+    BoolArray,
+    FloatArray,
+    ReferenceScores,
+    Side,
+    fill,
+    mean_gap,
+    shared_variance,
+)
 from faceleak.membership.calibration.registry import Fitted
-from faceleak.membership.calibration.shared_variance import shared_variance
 
 FEW = 8
 

@@ -1,7 +1,7 @@
 """What every calibration starts from: the same images scored by the target and by reference backbones.
 
-And what is done where there are few: the mean gap is what training on an image adds to its score, on average, and stands
-in where an image lacks references of one side. Online references are trained on random images, independently of the
+Two helps where there are few. The mean gap is what training on an image adds to its score, on average: it stands in
+where an image lacks references of one side. Online references are trained on random images, independently of the
 target: otherwise, which of them know an image would tell whether the target does. Of few such references, some images
 have none on a side. The shared variance is one for all images: what few references leave to be said about how much a
 score varies.
@@ -10,10 +10,11 @@ score varies.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
-from faceleak.errors import FaceleakError
 
+from faceleak.errors import FaceleakError
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
