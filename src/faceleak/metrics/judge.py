@@ -1,14 +1,90 @@
-"""The judges of reconstructions: galleries of members and of as many controls, and a threshold from strangers."""
+"""Whom does a face show? The judges of reconstructions, and what they agree on who know nothing of each other.
 
-from collections.abc import Callable, Mapping
+A judge has galleries of members and of as many controls, people to compare faces with: one template a person, or all of
+a person's images; and a threshold from strangers.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from faceleak.metrics.gallery import Gallery, build_gallery, build_image_gallery, match_threshold
-from faceleak.metrics.roc import FloatArray
+from faceleak.metrics.roc import BoolArray, FloatArray, MetricError
+from faceleak.metrics.verification import IndexArray, normalise_rows, threshold_at_far
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """People by what they are compared with: templates (t, d) of length 1, and the identities (people,), each once.
+
+    starts: (people,), the place of each person's first template, where a person has several; else one each, in order.
+    """
+
+    templates: FloatArray
+    identities: NDArray[Any]
+    starts: IndexArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+    def similarities(self, embeddings: FloatArray) -> FloatArray:
+        """Cosines (n, people) in −1…1 of embeddings (n, d), with the most similar of a person's templates each."""
+        cosines: FloatArray = normalise_rows(embeddings) @ self.templates.T
+        return cosines if self.starts is None else np.maximum.reduceat(cosines, self.starts, axis=1)
+
+    def only(self, kept: IndexArray) -> "Gallery":
+        """Copy the gallery with these people alone, by their places, in this order."""
+        if self.starts is None:
+            return Gallery(self.templates[kept], self.identities[kept])
+        of_person = np.split(self.templates, self.starts[1:])
+        parts = [of_person[place] for place in kept]
+        starts = np.cumsum([0, *map(len, parts)])[:-1]
+        return Gallery(np.concatenate([self.templates[:0], *parts]), self.identities[kept], starts)
+
+    def without(self, identities: Collection[Any]) -> "Gallery":
+        """Copy the gallery, leaving out these people."""
+        left_out = set(identities)
+        kept = np.array([identity not in left_out for identity in self.identities.tolist()], dtype=bool)
+        return self.only(np.flatnonzero(kept))
+
+
+def build_gallery(embeddings: FloatArray, identities: NDArray[Any]) -> Gallery:
+    """Make one template a person, in sorted order: the normalised mean of the person's normalised embeddings (n, d).
+
+    Raises MetricError where an embedding, or the mean of a person's embeddings, has no direction.
+    """
+    people, codes = _people(embeddings, identities)
+    sums = np.zeros((len(people), embeddings.shape[1]))
+    np.add.at(sums, codes, normalise_rows(embeddings))
+    return Gallery(normalise_rows(sums), people)
+
+
+def build_image_gallery(embeddings: FloatArray, identities: NDArray[Any]) -> Gallery:
+    """Make every image a template of its person, people in sorted order. Raises MetricError."""
+    people, codes = _people(embeddings, identities)
+    order = np.argsort(codes, kind="stable")
+    return Gallery(normalise_rows(embeddings)[order], people, np.searchsorted(codes[order], np.arange(len(people))))
+
+
+def _people(embeddings: FloatArray, identities: NDArray[Any]) -> tuple[NDArray[Any], IndexArray]:
+    if len(embeddings) != len(identities):
+        raise MetricError(f"{len(embeddings)} embeddings and {len(identities)} identities do not belong together.")
+    people, codes = np.unique(identities, return_inverse=True)
+    return people, codes
+
+
+def match_threshold(stranger_embeddings: FloatArray, galleries: Collection[Gallery], far: float) -> float:
+    """Find the smallest cosine that at most the share `far` of (stranger image, template) comparisons reaches.
+
+    stranger_embeddings: (n, d), of people who are in none of the galleries. This is the rate of one comparison: a
+    stranger matches some person of a gallery far more often, which is what the controls measure. Memory: n · templates
+    numbers. Raises MetricError below 1/far comparisons.
+    """
+    templates = np.concatenate([gallery.templates for gallery in galleries])
+    return threshold_at_far((normalise_rows(stranger_embeddings) @ templates.T).ravel(), far)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,3 +163,37 @@ def _embeddings(rows: pd.DataFrame) -> FloatArray:
 def _cut(gallery: Gallery, size: int) -> Gallery:
     """Keep `size` people, spread evenly over the gallery."""
     return gallery.only(np.linspace(0, len(gallery) - 1, size).round().astype(int))
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """Of n faces: the nearest person by all judges together (n,), and whether they agree that it is this one (n,)."""
+
+    person: IndexArray
+    matches: BoolArray
+
+
+def find_people(
+    embeddings: Sequence[FloatArray], galleries: Sequence[Gallery], thresholds: Sequence[float]
+) -> Findings:
+    """Find whom faces show: one array of embeddings (n, d), one gallery and one threshold for each judge.
+
+    A face matches a person where every judge finds this person nearest in its gallery and the cosine reaches its
+    threshold: all say "that is she", and none says "that is somebody else". It would be laxer to count a person whom
+    every judge accepts but some judge finds less alike than another: with hundreds of people there is often one whom
+    all accept though nobody would name them. It would be laxer still to let each judge accept a person of its own,
+    which is no agreement at all. With one judge it is that judge's nearest person at its threshold.
+
+    The nearest person by all judges is the one whose smallest excess over a threshold is largest; where the face
+    matches, it is the one that all find nearest. The galleries hold the same people in the same order; MetricError.
+    """
+    if any(gallery.identities.tolist() != galleries[0].identities.tolist() for gallery in galleries):
+        raise MetricError("The judges compare with different people, so they cannot agree. Embed the same people.")
+    excess = [
+        gallery.similarities(of_judge) - threshold
+        for of_judge, gallery, threshold in zip(embeddings, galleries, thresholds, strict=True)
+    ]  # judges × (n, people)
+    smallest = np.minimum.reduce(excess)
+    person = smallest.argmax(axis=1)
+    same = np.logical_and.reduce([of_judge.argmax(axis=1) == person for of_judge in excess])
+    return Findings(person, same & (smallest.max(axis=1) >= 0))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.metrics.comparison import paired_difference
 from faceleak.metrics.intervals import (
     Estimator,
     Interval,
@@ -20,7 +21,6 @@ from faceleak.metrics.intervals import (
 )
 from faceleak.metrics.membership import MEMBER, measure_membership
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.metrics.paired import paired_difference
 from faceleak.metrics.roc import WeightArray, auc
 
 FRESH_AUC, DIFFERENCE = "fresh_auc", "fresh_auc_difference"

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from faceleak.metrics.gallery import Gallery
 from faceleak.metrics.identity_match import measure_match
-from faceleak.metrics.judge import Judge
+from faceleak.metrics.judge import Gallery, Judge
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.tuning.reconstruction.comparison import Contender, compare
 

@@ -147,7 +147,7 @@ def check_claims(variants: dict[str, Any], scores: pd.DataFrame, options: Member
     The proof is about the backbone, so attacks that take the classification head say nothing of it.
     """
     from faceleak.membership.access import upper_bounds
-    from faceleak.metrics.privacy_claims import measure_claims
+    from faceleak.metrics.epsilon import measure_claims
 
     proofs = {name: backbone.card.training.get("privacy", {}) for name, backbone in variants.items()}
     claims = [

@@ -127,9 +127,9 @@ def measure_reconstruction(
     """
     from faceleak.membership.attackers import parse_encounter, suffix_of
     from faceleak.membership.scoring import model_name
-    from faceleak.metrics.face_sets import measure_kid, photograph_sets
     from faceleak.metrics.identity_match import measure_panel, measure_photographs
     from faceleak.metrics.judge import make_panel
+    from faceleak.metrics.kid import measure_kid, photograph_sets
 
     shown, first = parts(people, "evaluator"), options.independent[0]
     panel, sets = make_panel(shown, options.independent, options.far), photograph_sets(shown[first], bootstrap)
@@ -170,7 +170,7 @@ def list_findings(
     `ssim` and `psnr` say how alike it is to the training photo of that member that is nearest by the first evaluator.
     """
     from faceleak.faces.likeness import likeness
-    from faceleak.metrics.findings import findings_table
+    from faceleak.metrics.identity_match import findings_table
     from faceleak.metrics.judge import make_panel
     from faceleak.reporting.nearest_images import nearest_images
 
@@ -192,6 +192,6 @@ def list_findings(
 
 def count_hits(findings: pd.DataFrame) -> pd.DataFrame:
     """Which members were found, by how many reconstructions, and how well by each evaluator."""
-    from faceleak.metrics.findings import hit_list
+    from faceleak.metrics.identity_match import hit_list
 
     return hit_list(findings)

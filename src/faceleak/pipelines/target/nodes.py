@@ -155,14 +155,14 @@ def measure_lfw_accuracy(
 ) -> dict[str, float]:
     """Accuracy by LFW's protocol, with its interval over folds; `pairs` as `read_unseen_pairs` gives them."""
     from faceleak.backbones.embedding import embed
-    from faceleak.metrics import lfw_protocol, verification
+    from faceleak.metrics import verification
 
     images = pd.Index(pd.unique(pairs[["first", "second"]].to_numpy().ravel()))
     embeddings = embed(backbone, store, images, compute)
     first, second = images.get_indexer(pairs["first"]), images.get_indexer(pairs["second"])
     similarity = verification.cosine_similarities(embeddings, first, second)
     same_person, folds = pairs["same_person"].to_numpy(bool), pairs["fold"].to_numpy()
-    return lfw_protocol.lfw_accuracy(similarity, same_person, folds, bootstrap.level).named("lfw_accuracy")
+    return verification.lfw_accuracy(similarity, same_person, folds, bootstrap.level).named("lfw_accuracy")
 
 
 def view_target(

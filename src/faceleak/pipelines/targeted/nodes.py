@@ -22,7 +22,7 @@ KINDS = {"members": "same_identity", "strangers": "unseen_identity"}
 
 def choose_templates(splits: pd.DataFrame, options: ReconstructionOptions) -> pd.DataFrame:
     """Whose embeddings leak: kind, identity, template_image and other_image; none of the images was trained on."""
-    from faceleak.metrics.template_inversion import choose_images
+    from faceleak.metrics.targeted import choose_images
 
     targeted = options.targeted
     tables = [
@@ -63,7 +63,7 @@ def measure_inversion(
 ) -> dict[str, dict[str, Any]]:
     """Success by the independent evaluators together: variant → targeted → method → kind → type 1 and 2."""
     from faceleak.backbones.embedding import embed_pixels
-    from faceleak.metrics.template_inversion import accepted, success_rates
+    from faceleak.metrics.targeted import accepted, success_rates
 
     by_evaluator = {name: parts(people, "evaluator")[name].set_index("image_id") for name in options.independent}
     thresholds = pair_thresholds(by_evaluator, options.far)
@@ -86,7 +86,7 @@ def pair_thresholds(by_evaluator: dict[str, pd.DataFrame], far: float) -> dict[s
     """The cosine of each evaluator that the share `far` of pairs of strangers' and people's images reaches."""
     import numpy as np
 
-    from faceleak.metrics.template_inversion import pair_threshold
+    from faceleak.metrics.targeted import pair_threshold
 
     return {
         name: pair_threshold(
@@ -106,7 +106,7 @@ def _embeddings(by_evaluator: dict[str, pd.DataFrame], image_ids: pd.Series) -> 
 
 def choose_person_images(splits: pd.DataFrame, options: ReconstructionOptions) -> pd.DataFrame:
     """One image each of people whom the attacker does not know: kind, identity, given_image; none was trained on."""
-    from faceleak.metrics.template_inversion import choose_images
+    from faceleak.metrics.targeted import choose_images
 
     chosen, unknown = options.person_image, splits[~splits["known"]]
     tables = [
@@ -192,7 +192,7 @@ def measure_person_images(
     less `inversion`, person by person.
     """
     from faceleak.backbones.embedding import embed_pixels
-    from faceleak.metrics.person_image import measure_difference, measure_gains, measure_means, measure_verdict
+    from faceleak.metrics.targeted import measure_difference, measure_gains, measure_means, measure_verdict
     from faceleak.reconstruction.person_image import METHODS
 
     is_member = (given["kind"] == "members").to_numpy()
@@ -226,7 +226,7 @@ def _beside_photos(
 ) -> dict[str, pd.DataFrame]:
     import numpy as np
 
-    from faceleak.metrics.person_image import likeness_to_photos
+    from faceleak.metrics.targeted import likeness_to_photos
 
     compared = {
         "members": ("members", "member"),
