@@ -44,8 +44,8 @@ def describe(schema: Schema, link: Callable[[str], str]) -> str:
         return link(model)
     if "anyOf" in schema:
         return " or ".join(describe(option, link) for option in schema["anyOf"])
-    if "enum" in schema or "const" in schema:
-        return ", ".join(code(value) for value in schema.get("enum", [schema.get("const")]))
+    if "enum" in schema or "const" in schema or "examples" in schema:
+        return _values(schema)
     if schema.get("type") == "array":
         return _list(schema, link)
     if schema.get("type") == "object":
@@ -60,6 +60,13 @@ def code(value: Any) -> str:
     return f"`{value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)}`"
 
 
+def _values(schema: Schema) -> str:
+    """The values that are known; `examples` are those beside which the user may name one of their own."""
+    if "examples" in schema:
+        return f"{', '.join(map(code, schema['examples']))} or one of your own"
+    return ", ".join(map(code, schema.get("enum", [schema.get("const")])))
+
+
 def _list(schema: Schema, link: Callable[[str], str]) -> str:
     if "prefixItems" in schema:
         return f"[{', '.join(describe(item, link) for item in schema['prefixItems'])}]"
@@ -71,6 +78,7 @@ def _mapping(schema: Schema, link: Callable[[str], str]) -> str:
     values = schema.get("additionalProperties", True)
     if not isinstance(values, dict):
         return "block"
-    keys = ", ".join(code(value) for value in schema.get("propertyNames", {}).get("enum", []))
+    named = schema.get("propertyNames", {})
+    keys = _values(named) if {"enum", "examples"} & named.keys() else ""
     least = schema.get("minProperties", 0)
     return f"name ({keys or 'yours'}) → {describe(values, link)}" + (f", at least {least}" if least else "")

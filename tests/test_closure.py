@@ -27,14 +27,8 @@ FILES = {
 }
 LOOKED_UP = {  # modules that import by a name which is put together → where that name enters a key
     "backbones/architectures.py": "Backbone.network_hash and TrainingPiece.folder (source_module)",
-    "backbones/factories.py": "the same, and priors.opening.identity_of for generators",
-    "defenses/registry.py": "VariantPiece.folder",
-    "defenses/undoing/registry.py": "ViewPiece.folder",
-    "membership/attacks.py": "ROOMS",
-    "membership/calibration/registry.py": "ROOMS",
-    "reconstruction/objectives/registry.py": "ReconstructionPiece.path",
-    "reconstruction/optimisers/registry.py": "ReconstructionPiece.path",
-    "signals/registry.py": "signal_paths and ReconstructionPiece.path",
+    "named.py": "whoever asks a registry: signal_paths, VariantPiece, ViewPiece, attacks.code_of, ReconstructionPiece; "
+    "source_module and priors.opening.identity_of for networks, sources.opening for sources of faces",
 }
 
 
@@ -195,15 +189,3 @@ def test_every_file_of_private_training_counts():
 def test_what_is_left_out_is_there():
     for name in closure.INFRASTRUCTURE:
         assert closure._Module(name, SOURCE.parent).path, name
-
-
-def test_a_file_in_a_folder_that_was_added_to_a_room_is_followed(tmp_path, monkeypatch):
-    from faceleak import signals
-
-    (tmp_path / "own_peak.py").write_text("from faceleak.signals.pooling import spatial_mean\n")
-    monkeypatch.setattr(signals, "__path__", [*signals.__path__, str(tmp_path)])
-    found = closure.closure("faceleak.signals.own_peak")
-    assert {"own_peak", "faceleak.signals.pooling"} <= set(found)
-    (tmp_path / "own_peak.py").write_text("from faceleak.signals.pooling import spatial_moments\n")
-    closure._read.cache_clear()
-    assert closure.closure("faceleak.signals.own_peak")["own_peak"] != found["own_peak"]

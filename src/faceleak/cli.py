@@ -66,7 +66,7 @@ def _check_choice(options: dict[str, Any]) -> None:
     """Raise CommandError where what is chosen to run is not there."""
     names = [name for name in (*options["pipelines"], options["pipeline"]) if name]
     for name in names:
-        check_name(name, "pipeline", ["__default__", *files_of(pipelines, ())], CommandError)
+        check_name(name, "pipeline", ["__default__", *files_of(pipelines)], CommandError)
     registry.set_requested(names or None)
     run = together({name: registry[name] for name in names or ["__default__"]})
     try:

@@ -10,7 +10,6 @@ import ast
 import hashlib
 import sysconfig
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -83,8 +82,7 @@ def _entered(entry: str) -> Iterator[_Module]:
     name = entry.removesuffix(ALL)
     home = _home(name)
     if home is None:
-        yield _elsewhere(name)
-        return
+        raise ModuleNotFoundError(f"{name!r} has no source file", name=name)
     module = _Module(name, home)
     if _is_installed(module):
         yield _Module(_top(name), home)
@@ -95,16 +93,6 @@ def _entered(entry: str) -> Iterator[_Module]:
     if name != entry:
         folder = home.joinpath(*name.split("."))
         yield from (_Module(f"{name}.{path.stem}", home) for path in folder.glob("*.py") if path.stem != "__init__")
-
-
-def _elsewhere(name: str) -> _Module:
-    """A file in a folder that was added to the path of a package, as a module of its own."""
-    with suppress(ValueError):  # of `__main__`
-        spec = find_spec(name)
-        if spec is not None and spec.has_location and spec.origin:
-            path = Path(spec.origin)
-            return _Module(path.stem, path.parent)
-    raise ModuleNotFoundError(f"{name!r} has no source file", name=name)
 
 
 @cache

@@ -13,10 +13,12 @@ from faceleak.defenses.options import DefenseOptions
 from faceleak.errors import FaceleakError
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
+from faceleak.membership.models import registry as models
 from faceleak.membership.options import CALIBRATED_SHADOWS, ONLINE_TARGETS, MembershipOptions, ThreatModel
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.options import Options, TrackingOptions
 from faceleak.planning.options import PlanOptions
+from faceleak.reconstruction.optimisers import registry as optimisers
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 from faceleak.reporting.options import GateOptions, ReportOptions
@@ -83,14 +85,16 @@ def _reconstruct_by_a_configured_attack(parameters: Parameters) -> None:
         raise ValueError(
             f"reconstruction.search.attack is {search.attack!r}, but membership.attacks has {', '.join(attacks)}"
         )
-    if search.optimiser == "cma_es" and not attacks[search.attack].reads_single_images():
+    takes_gradients = optimisers.constant(search.optimiser, "TAKES_GRADIENTS")
+    if not takes_gradients and not attacks[search.attack].reads_single_images():
         raise ValueError(
-            f"reconstruction.search.attack is {search.attack!r}, but `cma_es` climbs an attack on signals of "
-            "single images, and not `online`"
+            f"reconstruction.search.attack is {search.attack!r}, but `{search.optimiser}` climbs an attack on signals "
+            "of single images, and not `online`"
         )
-    if search.optimiser == "adam" and not attacks[search.attack].is_differentiable():
+    if takes_gradients and not attacks[search.attack].is_differentiable():
+        climbed = " or ".join(f"`{name}`" for name in models.names() if models.is_differentiable(name))
         raise ValueError(
-            f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a `logistic` or `mlp` attack "
+            f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a {climbed} attack "
             "on signals of single images and all layers, without calibration or with `features`; "
             "reconstruction.search.optimiser `cma_es` takes other models and calibrations"
         )

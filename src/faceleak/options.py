@@ -52,6 +52,19 @@ def _may_be_null(kind: Any) -> bool:
     return True
 
 
+def checked(model: type[Options], settings: dict[str, Any], part: str) -> Options:
+    """The settings of `part` as its own model. Raises ValueError, which names all that is wrong and what is allowed."""
+    try:
+        return model(**settings)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, problem['loc'])) or 'settings'}: {problem['msg']} (got {problem['input']!r})"
+            for problem in error.errors()
+        ]
+        allowed = ", ".join(model.model_fields) or "none"
+        raise ValueError(f"{part}: {'; '.join(problems)}; its settings are {allowed}") from error
+
+
 def be_a_name(text: str) -> str:
     """The text, if it can be a name. Raises ValueError otherwise."""
     if not re.fullmatch(r"\w([\w .-]*[\w-])?", text) or len(text.encode()) > LONGEST_NAME:

@@ -31,8 +31,8 @@ from faceleak.backbones.loading import (
 from faceleak.compute import run_pieces
 from faceleak.pieces import DiskError
 from faceleak.sealed import SealError
+from faceleak.signals import get as get_signal
 from faceleak.signals.observation import observe
-from faceleak.signals.registry import get as get_signal
 
 from .silent import nearly_silent
 

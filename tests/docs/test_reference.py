@@ -1,7 +1,7 @@
 """The reference says what docstrings say, and complains where they say nothing."""
 
 import logging
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -9,19 +9,22 @@ from pydantic import Field
 from docs_pages import catalogue, configuration
 from docs_pages.meanings import meanings
 from docs_pages.types import describe
+from faceleak.membership.calibration import registry
 from faceleak.options import Options
 
 
 class Documented(Options):
     """What it is about.
 
-    `near`, `far`: two distances; in metres. With `name` it has one (or two; who knows). kind: of it.
+    `near`, `far`: two distances; in metres. With `name` it has one (or two; who knows).
+    kind: of it. calibration: of it too.
     """
 
     near: float = Field(ge=0)
     far: float = Field(gt=0, lt=10)
     name: str | None = None
     kind: Literal["a", "b"] = "a"
+    calibration: Annotated[str, registry] = "lira"
     forgotten: list[int] = Field(default_factory=list, min_length=1)
 
 
@@ -33,6 +36,7 @@ def test_sentences_go_to_the_keys_that_they_label_or_mention() -> None:
         "far": "Two distances; in metres.",
         "name": "With `name` it has one (or two; who knows).",
         "kind": "Of it.",
+        "calibration": "Of it too.",
     }
 
 
@@ -44,6 +48,7 @@ def test_types_and_ranges_are_told_in_words() -> None:
         "far": "number > 0, < 10",
         "name": "text or null",
         "kind": "`a`, `b`",
+        "calibration": "`features`, `bavaria`, `difference`, `lira`, `rmia` or one of your own",
         "forgotten": "list of whole number, at least 1",
     }
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from faceleak.backbones.batch_norm import bn_layers
-from faceleak.signals import registry
+from faceleak.signals import is_read_off_images, registry
 from faceleak.signals.bn_moments import MOMENTS, moment_names
 from faceleak.signals.columns import columns_of, columns_of_layers, layers_of
 
@@ -42,7 +42,7 @@ def test_one_layer_is_left_at_least_and_other_signals_keep_all_columns() -> None
         assert columns_of_layers("embedding_norm", table_of("bn_distance", 3), third) == ["embedding_norm.norm"]
 
 
-@pytest.mark.parametrize("name", [name for name in registry.names() if registry.is_read_off_images(name)])
+@pytest.mark.parametrize("name", [name for name in registry.names() if is_read_off_images(name)])
 def test_a_signal_whose_columns_name_layers_says_which(name, iresnet18):
     signal, layers = registry.get_reader(name), bn_layers(iresnet18.net)
     columns = signal.column_names(iresnet18.net) if signal.column_names else []

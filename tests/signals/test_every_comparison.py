@@ -8,9 +8,8 @@ import torch
 
 from faceleak.backbones.head import Head
 from faceleak.errors import FaceleakError
-from faceleak.signals import registry
+from faceleak.signals import Comparison, registry
 from faceleak.signals.gathering import Gathering
-from faceleak.signals.registry import Comparison
 
 NAMES = [name for name in registry.names() if isinstance(registry.get(name), Comparison)]
 PEOPLE = np.array(["d", "b", "a", "b", "c", "a", "b", "d", "a", "c", "a"])

@@ -20,14 +20,14 @@ from faceleak.backbones.loading import load_backbone, save_backbone
 from faceleak.backbones.release import Release
 from faceleak.compute import ComputeOptions, seeded
 from faceleak.faces.store import Face, FaceStore, pack
+from faceleak.named import UnknownNameError
 from faceleak.pieces import code_version
-from faceleak.signals import reading, registry
+from faceleak.signals import Signal, is_read_off_images, reading, registry
 from faceleak.signals.anchor_similarity import NoAnchorsError
 from faceleak.signals.columns import columns_of
 from faceleak.signals.gathering import Gathering
 from faceleak.signals.head_loss import NoHeadError
 from faceleak.signals.reading import NotTogetherError, read_signals, signal_paths
-from faceleak.signals.registry import Signal, UnknownSignalError
 
 bn_distance, bn_moments = (registry.get_reader(name) for name in ("bn_distance", "bn_moments"))
 
@@ -251,7 +251,7 @@ def test_an_image_outside_the_larger_set_is_an_error(tiny_backbone, demo_store, 
 
 
 def test_an_unknown_signal_is_an_error(tiny_backbone, demo_store, images, fresh):
-    with pytest.raises(UnknownSignalError, match="bn_distance"):
+    with pytest.raises(UnknownNameError, match="bn_distance"):
         read_signals(["bn_distances"], tiny_backbone, demo_store, images, fresh)
 
 
@@ -410,6 +410,6 @@ def test_no_code_runs_in_reading_that_is_not_in_the_key(
 ):
     read = lambda: read_signals([name], tiny_backbone, demo_store, images, fresh, anchors)  # noqa: E731
     comparisons = (
-        {f"faceleak.signals.{name}"} if not registry.is_read_off_images(name) else set()
+        {f"faceleak.signals.{name}"} if not is_read_off_images(name) else set()
     )  # made anew each time
     assert not_in_keys(read) - comparisons - {"faceleak.backbones.head"} == set()

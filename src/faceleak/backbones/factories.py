@@ -4,11 +4,10 @@ import logging
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from faceleak.errors import FaceleakError
+from faceleak.named import find, imported, said
 
 if TYPE_CHECKING:
     import torch
@@ -29,16 +28,7 @@ def check_factory(name: str) -> str:
     """Return `name` where its module can be found, without running it. Raises FactoryError."""
     if not PATTERN.fullmatch(name):
         raise FactoryError(f"{name!r} does not name a class. Write it as package.module:Class.")
-    module = name.partition(":")[0]
-    try:
-        found = find_spec(module) is not None
-    except (ImportError, ValueError):  # of a parent package, or a module without a specification
-        found = False
-    if not found:
-        raise FactoryError(
-            f"The module {module!r} of the factory {name!r} cannot be found. Install the package that holds it, or put "
-            "its folder on PYTHONPATH."
-        )
+    find(name, "factory", FactoryError)
     return name
 
 
@@ -46,16 +36,11 @@ def make(factory: str, arguments: Mapping[str, Any]) -> "nn.Module":
     """Import the class and call it. Raises FactoryError where it is missing, no `torch.nn.Module`, or fails."""
     from torch import nn
 
-    module_name, _, class_name = check_factory(factory).partition(":")
-    try:
-        found = getattr(import_module(module_name), class_name, None)
-    except Exception as error:  # whatever the module's own code raises
-        raise FactoryError(f"The module of the factory {factory!r} cannot be imported ({_said(error)}).") from error
+    _, found = imported(check_factory(factory), "factory", FactoryError)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        what = f"{module_name} has no {class_name}" if found is None else f"it is a {type(found).__name__}"
         raise FactoryError(
-            f"The factory {factory!r} has to be a subclass of torch.nn.Module, but {what}. Name the class itself; a "
-            "function that builds a network has to be wrapped in one."
+            f"The factory {factory!r} has to be a subclass of torch.nn.Module, but it is a {type(found).__name__}. "
+            "Name the class itself; a function that builds a network has to be wrapped in one."
         )
     try:
         return found(**arguments)
@@ -63,7 +48,7 @@ def make(factory: str, arguments: Mapping[str, Any]) -> "nn.Module":
         raise
     except Exception as error:
         given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        raise FactoryError(f"{factory}({given}) failed ({_said(error)}). Correct the arguments.") from error
+        raise FactoryError(f"{factory}({given}) failed ({said(error)}). Correct the arguments.") from error
 
 
 def in_its_layout(net: "nn.Module", image_size: tuple[int, int], factory: str) -> "nn.Module":
@@ -128,7 +113,7 @@ def check_output(net: "nn.Module", image_size: tuple[int, int], embedding_size: 
             found: Tensor = net(torch.zeros(2, 3, *image_size))
     except Exception as error:
         raise FactoryError(
-            f"{factory} cannot take images of shape (2, 3, {image_size[0]}, {image_size[1]}) ({_said(error)}). If "
+            f"{factory} cannot take images of shape (2, 3, {image_size[0]}, {image_size[1]}) ({said(error)}). If "
             "sizes do not fit, set preprocessing.image_size to that of the training; otherwise mend the class."
         ) from error
     shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
@@ -137,7 +122,3 @@ def check_output(net: "nn.Module", image_size: tuple[int, int], embedding_size: 
             f"{factory} gives {shape} for two images, not (2, {embedding_size}). A backbone gives one embedding an "
             "image and nothing else: set embedding_size to its size, or wrap the network in a class that does so."
         )
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -1,1 +1,31 @@
-"""Defences and what an adaptive attacker undoes of them: one file a defence."""
+"""Defences, one file each, by the name of its file; and what an adaptive attacker undoes of them."""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from faceleak.named import Registry
+from faceleak.options import Options
+
+if TYPE_CHECKING:
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.defenses.owner import Owner
+
+
+class DefenseModule(Protocol):
+    """What defines a defence.
+
+    Settings: its parameters, each under its name in `defense.variants`. UNDOINGS: names of what an adaptive attacker
+    tries against it, of `undoing/` or of the user's own. A defence that trains backbones may also define
+    `pieces(owner, settings, seed) → list[TrainingPiece]`: all variants' pieces are trained side by side before any
+    `defend` is called, which then finds them in the cache. A variant is made anew once the
+    module has changed, or what it imports of faceleak, of its own package or of files beside it.
+    """
+
+    Settings: type[Options]
+    UNDOINGS: tuple[str, ...]
+
+    def defend(self, owner: "Owner", settings: Any, seed: int) -> "Backbone":
+        """Return a defended backbone in eval mode; the owner's stays as it is. Same seed, same result."""
+        ...
+
+
+registry: Registry[DefenseModule] = Registry("faceleak.defenses", "defence", DefenseModule)

@@ -3,13 +3,14 @@
 import re
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from faceleak.defenses import registry
 from faceleak.errors import FaceleakError
 from faceleak.membership.attackers import AttackerName, name_of_variant
 from faceleak.membership.options import ThreatModel
-from faceleak.options import Options, be_a_name
+from faceleak.named import UnknownNameError
+from faceleak.options import Options, be_a_name, checked
 
 FORMER = {  # defenses that have another spelling now
     "group_norm": "`defense: retraining` with `normalisation: group`",
@@ -23,7 +24,7 @@ FORMER = {  # defenses that have another spelling now
 class VariantOptions(Options):
     """One variant: a defence and its settings.
 
-    `defense`: the name of its file, or the import path of your own module. `settings`: they stand beside `defense` in
+    `defense`: the name of its file, or the import path of your own. `settings`: they stand beside `defense` in
     the configuration. Without `name` the variant is called after the defence and the settings that differ from their
     defaults. `seed`: of what the defence draws.
     """
@@ -45,39 +46,28 @@ class VariantOptions(Options):
     def _check_settings(self) -> "VariantOptions":
         try:
             settings = self.checked_settings()
-        except ValidationError as error:
-            raise ValueError(f"{self.defense}: {_problems(error, self.defense)}") from error
         except FaceleakError as error:
             raise ValueError(str(error).rstrip(".")) from error
         if not self.name:
             changed = settings.model_dump(exclude_defaults=True) or {}
-            parts = [self.defense.rpartition(".")[2], *(_short(key, value) for key, value in changed.items())]
+            parts = [re.split(r"[.:]", self.defense)[-1], *(_short(key, value) for key, value in changed.items())]
             object.__setattr__(self, "name", re.sub(r"[^\w.-]+", "_", "_".join(parts)).strip("."))
         name_of_variant(be_a_name(self.name))
         return self
 
     def checked_settings(self) -> Options:
-        """The settings as the defence's own model. Raises UnknownDefenseError."""
+        """The settings as the defence's own model. Raises UnknownNameError."""
         if self.defense in FORMER:
-            raise registry.UnknownDefenseError(
+            raise UnknownNameError(
                 f"There is no defense {self.defense!r} any more: write {FORMER[self.defense]}, and `name` beside it "
                 "where the variant's name has to stay as it was."
             )
-        return registry.get(self.defense).Settings(**self.settings)
+        return checked(registry.get(self.defense).Settings, self.settings, self.defense)
 
 
 def _short(key: str, value: Any) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if key in ("strength", "share") else f"{key}_{text}"
-
-
-def _problems(error: ValidationError, defense: str) -> str:
-    allowed = ", ".join(registry.get(defense).Settings.model_fields)
-    lines = []
-    for problem in error.errors():
-        key = ".".join(map(str, problem["loc"])) or "settings"
-        lines.append(f"{key}: {problem['msg']} (got {problem['input']!r})")
-    return f"{'; '.join(lines)}; its settings are {allowed}"
 
 
 class GoalOptions(Options):

@@ -31,9 +31,8 @@ class VariantPiece:
         """Where the variant lies once it is there."""
         owner, options = self.owner, self.options
         training = None if owner.training is None else [owner.training.data_hash, owner.training.options.model_dump()]
-        module: Any = registry.get(options.defense)
         public = owner.store.as_stored(owner.public)[HASHED]
-        code = code_version(module.__name__)
+        code = code_version(registry.module(options.defense))
         parts = (options.defense, options.checked_settings(), options.seed, public, training, code)
         return owner.compute.cache / "variants" / fingerprint(*_which(owner.backbone), *parts)
 
@@ -49,9 +48,8 @@ class ViewPiece:
     @cached_property
     def folder(self) -> Path:
         """Where the view lies once it is there."""
-        module: Any = undoings.get(self.undoing)
         own = self.own.store.as_stored(self.own.images)[HASHED]
-        code = code_version(module.__name__)
+        code = code_version(undoings.module(self.undoing))
         return self.own.compute.cache / "views" / fingerprint(*_which(self.released), self.undoing, code, own)
 
 

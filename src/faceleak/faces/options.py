@@ -1,16 +1,17 @@
 """Configuration of the `faces` pipeline: where images come from and which part each person plays."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from faceleak.options import Name, Options
+from faceleak.faces.sources import SourceModule
+from faceleak.named import Registry
+from faceleak.options import Name, Options, checked
 
 Role = Literal["member", "same_identity", "unseen_identity", "auxiliary", "public"]
 PersonRole = Literal["member", "unseen_identity", "auxiliary", "public"]
 StatedRole = Literal["member", "same_identity", "non_member", "unseen_identity", "auxiliary", "public"]
-SingleSource = Literal["folder", "recordio", "bin", "parquet", "csv", "lfw_download"]
 
 
 class DemoOptions(Options):
@@ -94,28 +95,47 @@ class SourceBlocks(Options):
     lfw_download: LfwDownloadOptions | None = None
 
 
-class SourceOptions(SourceBlocks):
+KIND = "source of faces"
+sources: Registry[SourceModule] = Registry("", KIND, SourceModule, words=SourceBlocks.model_fields)
+
+
+class OneSource(SourceBlocks):
+    """`source` names the block that describes it, or a source of your own by its import path, with its `settings`."""
+
+    source: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    def described(self) -> Any:
+        """What describes the source: the block of its name, or the settings of one of the user's own."""
+        if self.is_own():
+            return checked(sources.get(self.source).Settings, self.settings, self.source)
+        return getattr(self, self.source)
+
+    def is_own(self) -> bool:
+        """Whether the source is the user's own."""
+        return self.source not in type(self).model_fields
+
+    @model_validator(mode="after")
+    def _describe_the_source(self) -> "OneSource":
+        if not self.described() and not self.is_own():
+            raise ValueError(f"source is `{self.source}`, but there is no block `{self.source}` that describes it")
+        if self.settings and not self.is_own():
+            raise ValueError(f"`settings` are those of a source of your own; `{self.source}` has a block of its name")
+        return self
+
+
+class SourceOptions(OneSource):
     """One of several sources.
 
-    `source`: the block that describes it.
+    `source`: the block that describes it, or the import path of your own, whose `settings` stand beside it.
     `role`: what the user knows of its people. `member`: all images were trained on; `same_identity`: they show
     members (`people_of` names the source with their training images), but were not trained on; `non_member`: not
     trained on, and free to play any other role; `unseen_identity`, `auxiliary`, `public`: this role and no other.
     """
 
-    source: SingleSource
+    source: Annotated[str, sources]
     role: StatedRole | None = None
     people_of: str | None = None
-
-    @model_validator(mode="after")
-    def _describe_the_source(self) -> "SourceOptions":
-        _require_block(self, self.source)
-        return self
-
-
-def _require_block(options: Options, source: str) -> None:
-    if not getattr(options, source):
-        raise ValueError(f"source is `{source}`, but there is no block `{source}` that describes it")
 
 
 class QuarantineOptions(Options):
@@ -177,16 +197,18 @@ class ValidationOptions(Options):
     minimum_images_per_identity: int = Field(2, ge=1)
 
 
-class FacesOptions(SourceBlocks):
-    """The whole `faces` block. `source` names the block that says where faces come from.
+class FacesOptions(OneSource):
+    """The whole `faces` block. `source` names the block that says where faces come from, or a source of your own by
+    its import path.
 
+    `settings`: those of a source of your own.
     `duplicates`: what is done about copies of an image, the same bytes or the same picture saved again. `stop`: those
     that play several roles stop the run, those within a role are told. `drop`: one of each is kept, in the first of the
     roles member, same_identity, unseen_identity, auxiliary, public; no image changes its role.
     landmarks: a CSV file of five landmarks an image, by which raw photographs are aligned on their way into the store.
     """
 
-    source: SingleSource | Literal["demo", "several"]
+    source: Annotated[str, Registry[SourceModule]("", KIND, SourceModule, words=[*sources.words, "demo", "several"])]
     demo: DemoOptions | None = None
     several: dict[Name, SourceOptions] = Field(default_factory=dict)
     landmarks: Path | None = None
@@ -194,11 +216,6 @@ class FacesOptions(SourceBlocks):
     duplicates: Literal["stop", "drop"] = "stop"
     splits: SplitOptions
     validation: ValidationOptions = ValidationOptions()
-
-    @model_validator(mode="after")
-    def _describe_the_source(self) -> "FacesOptions":
-        _require_block(self, self.source)
-        return self
 
     @model_validator(mode="after")
     def _name_the_parts(self) -> "FacesOptions":

@@ -1,17 +1,19 @@
 """Attacks: an attack model on signals, its scores calibrated by references or not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.membership.calibration import registry
+from faceleak.membership.calibration import FEATURES, Fitted
+from faceleak.membership.calibration import registry as calibrations
 from faceleak.membership.calibration.reference_scores import MissingReferencesError, ReferenceScores
 from faceleak.membership.evidence import Evidence
+from faceleak.membership.models import AttackModel
+from faceleak.membership.models import registry as models
 from faceleak.membership.models.attackers_table import (
     AttackColumnsError,
     AttackFitError,
@@ -19,22 +21,10 @@ from faceleak.membership.models.attackers_table import (
     numbers,
 )
 from faceleak.membership.options import AttackOptions
-from faceleak.signals.columns import columns_of, columns_of_layers
+from faceleak.named import taken
+from faceleak.signals.columns import columns_of, columns_of_layers, signal_of
 
 BEYOND = " beyond references"
-ROOMS = ("faceleak.membership.models.*", "faceleak.membership.calibration.*")  # where an attack looks up its parts
-
-
-class AttackModel(Protocol):
-    """A fitted attack model: rows of numbers → scores (n,), higher says member."""
-
-    threshold: float
-
-    def score(self, table: pd.DataFrame) -> NDArray[np.float64]:
-        """Score every row."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +39,7 @@ class Attack:
     options: AttackOptions
     model: Any
     threshold: float
-    calibration: registry.Fitted = field(default_factory=dict)
+    calibration: Fitted = field(default_factory=dict)
     own_auc: float | None = None
 
     def score(self, evidence: Evidence) -> NDArray[np.float64]:
@@ -71,7 +61,7 @@ class Attack:
 
     def calibrate(self, scores: ReferenceScores) -> NDArray[np.float64]:
         """Calibrate raw scores (n,) as the options ask for it."""
-        module = registry.get(str(self.options.calibration))
+        module = calibrations.get(str(self.options.calibration))
         return module.calibrate(scores, self.calibration, self.options.online)
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,8 +78,18 @@ class Attack:
     def from_dict(cls, content: dict[str, Any]) -> "Attack":
         """The inverse of `to_dict`."""
         options = AttackOptions(**content["options"])
-        model = _room_of(options).MODEL.from_dict(content["model"])
+        model = models.get(options.model).MODEL.from_dict(content["model"])
         return cls(options, model, content["threshold"], content["calibration"], content["own_auc"])
+
+
+def code_of(attacks: Iterable[AttackOptions]) -> list[str]:
+    """The modules that attacks look up by name, by which their code enters keys."""
+    found = set[str]()
+    for options in attacks:
+        found.add(models.module(options.model))
+        if options.calibrates_its_score():
+            found.add(calibrations.module(str(options.calibration)))
+    return sorted(found)
 
 
 def fit_attack(knowledge: Sequence[Evidence], options: AttackOptions, with_threshold: bool = True) -> Attack:
@@ -113,7 +113,7 @@ def fit_attack(knowledge: Sequence[Evidence], options: AttackOptions, with_thres
         return attack
     raw = ReferenceScores.together([attack.raw_scores(evidence) for evidence in knowledge])
     is_member = labels["is_member"].to_numpy(bool)
-    fitted = registry.get(str(options.calibration)).fit(raw, is_member, options.online)
+    fitted = calibrations.get(str(options.calibration)).fit(raw, is_member, options.online)
     attack = replace(attack, calibration=fitted)
     return replace(attack, threshold=best_threshold(attack.calibrate(raw), is_member))
 
@@ -125,7 +125,7 @@ def features(evidence: Evidence, options: AttackOptions) -> pd.DataFrame:
     """
     columns = _columns(options, evidence.own)
     own = evidence.own[columns]
-    if options.calibration != "features":
+    if options.calibration != FEATURES:
         return own
     if missing := int((~evidence.stranger.any(axis=1)).sum()):
         raise MissingReferencesError(
@@ -145,7 +145,7 @@ def _columns(options: AttackOptions, table: pd.DataFrame) -> list[str]:
     read = [columns_of_layers(signal, table, options.layers) for signal in options.signals]
     columns = [column for of_signal in read for column in of_signal]
     if options.score is not None and options.score not in table.columns:
-        known = ", ".join(columns_of(options.score.partition(".")[0], table)[:5]) or "none"
+        known = ", ".join(columns_of(signal_of(options.score), table)[:5]) or "none"
         raise AttackColumnsError(
             f"The attack's `score` is {options.score!r}, and this backbone's signals have no such column "
             f"(of that signal: {known}). Correct `score` in membership.attacks."
@@ -154,12 +154,7 @@ def _columns(options: AttackOptions, table: pd.DataFrame) -> list[str]:
 
 
 def _fit_model(table: pd.DataFrame, columns: list[str], options: AttackOptions, with_threshold: bool) -> AttackModel:
-    choices: dict[str, Any] = {}
-    if options.model == "logistic":
-        choices = {"regularisation": options.regularisation, "with_threshold": with_threshold}
-    model: AttackModel = _room_of(options).fit(table, columns, **choices)
+    fit = models.get(options.model).fit
+    offered = {"regularisation": options.regularisation, "with_threshold": with_threshold}
+    model: AttackModel = fit(table, columns, **{name: offered[name] for name in taken(fit, offered)})
     return model
-
-
-def _room_of(options: AttackOptions) -> Any:
-    return import_module(f"faceleak.membership.models.{options.model}")

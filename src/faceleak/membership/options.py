@@ -6,13 +6,15 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from faceleak.backbones.training_options import TrainingOptions
+from faceleak.membership.calibration import FEATURES, CalibrationName
+from faceleak.membership.models import ModelName
+from faceleak.membership.models import registry as models
 from faceleak.options import Aggregation, Name, Options
-from faceleak.signals.columns import Layers, layers_of
-from faceleak.signals.registry import check_signal, is_read_off_images
+from faceleak.signals import SignalName, is_read_off_images
+from faceleak.signals import registry as signals
+from faceleak.signals.columns import Layers, layers_of, signal_of
 
 ThreatModel = Literal["partial_knowledge", "shadow"]
-SignalName = Annotated[str, AfterValidator(check_signal)]
-Calibration = Literal["features", "difference", "lira", "rmia", "bavaria"]
 BLIND = "blind"  # what the blind baseline is called among the attacks
 CALIBRATED_SHADOWS = 4  # references: fewer leave a shadow nobody whom another one never saw
 ONLINE_TARGETS = 3  # fewer leave no image with others that were trained on it and others that were not
@@ -43,10 +45,10 @@ class AttackOptions(Options):
 
     signals: list[SignalName] = Field(min_length=1)
     layers: Layers = "all"
-    model: Literal["logistic", "mlp", "cnn", "quantile"] = "logistic"
+    model: ModelName = "logistic"
     regularisation: float = Field(1.0, gt=0)
     score: str | None = None
-    calibration: Calibration | None = None
+    calibration: CalibrationName | None = None
     online: bool = False
 
     @model_validator(mode="after")
@@ -57,15 +59,16 @@ class AttackOptions(Options):
 
     @model_validator(mode="after")
     def _name_the_score_of_quantile(self) -> "AttackOptions":
-        if (self.model == "quantile") != (self.score is not None):
-            raise ValueError("`score` names the column that the model `quantile` regresses: give both, or neither")
+        if models.regresses_a_score(self.model) != (self.score is not None):
+            regress = ", ".join(f"`{name}`" for name in models.names() if models.regresses_a_score(name))
+            raise ValueError(f"`score` names the column that the model {regress} regresses: give both, or neither")
         if self.score is not None:
-            check_signal(self.score.partition(".")[0])
+            signals.check(signal_of(self.score))
         return self
 
     def is_differentiable(self) -> bool:
         """Whether gradients of the score reach the image: stage 2 needs it."""
-        fits = self.model in ("logistic", "mlp") and self.calibration in (None, "features") and self.layers == "all"
+        fits = models.is_differentiable(self.model) and not self.calibrates_its_score() and self.layers == "all"
         return fits and all(map(is_read_off_images, self.signals))
 
     def reads_single_images(self) -> bool:
@@ -74,11 +77,11 @@ class AttackOptions(Options):
 
     def calibrates_its_score(self) -> bool:
         """Whether references are compared by the attack model's score, not by its numbers."""
-        return self.calibration not in (None, "features")
+        return self.calibration not in (None, FEATURES)
 
     def signals_read(self) -> set[str]:
         """All signals that the attack needs."""
-        return {*self.signals, *([] if self.score is None else [self.score.partition(".")[0]])}
+        return {*self.signals, *([] if self.score is None else [signal_of(self.score)])}
 
 
 class BlindOptions(Options):

@@ -12,8 +12,8 @@ import pandas as pd
 
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
+from faceleak.signals import is_read_off_images
 from faceleak.signals.columns import columns_of
-from faceleak.signals.registry import is_read_off_images
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone

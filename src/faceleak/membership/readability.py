@@ -7,9 +7,8 @@ import torch
 from faceleak.backbones.backbone import Backbone
 from faceleak.errors import FaceleakError
 from faceleak.membership.options import MembershipOptions
-from faceleak.signals import registry
+from faceleak.signals import Comparison, registry
 from faceleak.signals.reading import signal_table
-from faceleak.signals.registry import Comparison
 
 FACES = 2
 TAKE_AWAY = (

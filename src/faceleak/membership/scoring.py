@@ -22,7 +22,7 @@ from faceleak.membership.other_images import (
     without_other_images,
 )
 from faceleak.membership.strongest import readable_columns, strongest
-from faceleak.signals.registry import is_read_off_images
+from faceleak.signals import is_read_off_images
 
 Attacks = dict[str, dict[str, Attack]]  # view → attack and threat model → fitted attack
 SCORE_COLUMNS = [

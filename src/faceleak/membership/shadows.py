@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from faceleak.membership import evidence
-from faceleak.membership.attacks import ROOMS, Attack, fit_attack
+from faceleak.membership.attacks import Attack, code_of, fit_attack
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.strongest import can_be_made, own_auc_of_shadows
 from faceleak.pieces import code_version, fingerprint, remembered_json
+from faceleak.signals.columns import signal_of
 
 IMAGE = ("reference", "image_id", "identity", "role", "is_member")
 
@@ -39,14 +40,16 @@ def fit_on_shadows(
 
 def _read(table: pd.DataFrame, options: AttackOptions) -> pd.DataFrame:
     """The columns that the attack reads, and what the images are."""
-    read = {*IMAGE, *options.signals_read()}
-    return table[[column for column in table.columns if column.partition(".")[0] in read]]
+    read = options.signals_read()
+    return table[[column for column in table.columns if column in IMAGE or signal_of(column) in read]]
 
 
 def _fit(
     shadow_signals: pd.DataFrame, reference_signals: pd.DataFrame, options: AttackOptions, several: bool, cache: Path
 ) -> Attack:
-    piece = fingerprint(shadow_signals, reference_signals, options, several, code_version(__name__, *ROOMS))
+    piece = fingerprint(
+        shadow_signals, reference_signals, options, several, code_version(__name__, *code_of([options]))
+    )
     path = cache / "shadow_attacks" / f"{piece}.json"
 
     def make() -> dict[str, Any]:

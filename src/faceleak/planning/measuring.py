@@ -15,6 +15,7 @@ from faceleak.planning.networks import Network
 from faceleak.planning.rates import Rate, Timing, memory_so_far, rate_of, timed
 from faceleak.planning.sample import drawing_sample
 from faceleak.planning.working import Sample
+from faceleak.signals.columns import column_name
 
 ROWS = (400, 1200)
 ANCHORS = 5000
@@ -82,9 +83,8 @@ def _embeddings(rows: int, width: int) -> "np.ndarray":
 
 def measure_comparing(audit: Audit) -> Rate:
     """Seconds an image that comparing embeddings takes, beside as many anchors as there will be, 5,000 at most."""
-    from faceleak.signals import registry
+    from faceleak.signals import Comparison, registry
     from faceleak.signals.gathering import Gathering
-    from faceleak.signals.registry import Comparison
 
     signals = [registry.get(name) for name in audit.membership.signals()]
     compared = [signal for signal in signals if isinstance(signal, Comparison) and signal.access != "head"]
@@ -117,7 +117,7 @@ def measure_fitting(audit: Audit, options: AttackOptions, network: Network) -> R
 def _evidence(network: Network, options: AttackOptions, rows: int, references: int) -> Evidence:
     random = np.random.default_rng(0)
     named = network.columns(sorted(options.signals_read()))
-    columns = [f"{signal}.{column}" for signal, of_signal in named.items() for column in of_signal]
+    columns = [column_name(signal, column) for signal, of_signal in named.items() for column in of_signal]
     identity = np.arange(rows) // 10
     is_member = identity % 2 == 0
     hidden, mixing = random.normal(size=(rows, 10)), random.normal(size=(10, len(columns)))

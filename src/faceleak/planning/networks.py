@@ -100,9 +100,8 @@ def _weight_bytes(described: tuple[str, str]) -> int:
 def _columns(described: tuple[str, str], name: str) -> tuple[str, ...]:
     import torch
 
-    from faceleak.signals import registry
+    from faceleak.signals import Signal, registry
     from faceleak.signals.observation import observe
-    from faceleak.signals.registry import Signal
 
     signal, backbone = registry.get(name), _made(described)
     if not isinstance(signal, Signal):

@@ -72,8 +72,8 @@ def _as_many(images: pd.DataFrame, number: int) -> pd.DataFrame:
 
 def measure_reading(network: Network, audit: Audit, sample: Sample) -> Rate:
     """Seconds an image that reading all signals takes."""
+    from faceleak.signals import is_read_off_images
     from faceleak.signals.reading import read_signals
-    from faceleak.signals.registry import is_read_off_images
 
     backbone = network.make()
     names = [name for name in audit.membership.signals() if is_read_off_images(name)] or ["embedding"]

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.signals import registry
-from faceleak.signals.observation import Need, Observation, observe
+from faceleak.closure import own
+from faceleak.signals import Need, registry
+from faceleak.signals.observation import Observation, observe
 
 
 class DifferentiableModel(Protocol):
@@ -44,6 +45,11 @@ class Guide:
     def needs(self) -> frozenset[Need]:
         """What the signals need of a forward pass."""
         return frozenset[Need]().union(*(registry.get_reader(name).needs for name in self.signals))
+
+    @property
+    def code(self) -> list[str]:
+        """The modules that were looked up by name, by which their code enters keys."""
+        return [*map(registry.module, self.signals), *own([type(self.model).__module__])]
 
     def score(self, faces: Tensor) -> Tensor:
         """Faces (n, 3, h, w) in 0…1 → membership scores (n,), differentiable; higher says member."""

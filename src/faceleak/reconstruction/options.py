@@ -3,20 +3,18 @@
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from faceleak.backbones.target_options import LoadOptions
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
 from faceleak.options import Name, Options
-from faceleak.reconstruction.objectives.registry import check_term
-from faceleak.reconstruction.optimisers.registry import check_optimiser
+from faceleak.reconstruction.objectives import TermName
+from faceleak.reconstruction.optimisers import OptimiserName
 from faceleak.reconstruction.priors.options import PriorOptions
 
 FILMED = 8  # of the optimised faces are shown on their way
-TermName = Annotated[str, AfterValidator(check_term)]
-OptimiserName = Annotated[str, AfterValidator(check_optimiser)]
 Weight = Annotated[float, Field(ge=0)]
 
 

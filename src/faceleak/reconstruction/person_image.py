@@ -20,7 +20,7 @@ from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import PersonImageOptions
 from faceleak.reconstruction.priors import Prior
 from faceleak.reconstruction.template_inversion import starts
-from faceleak.signals.observation import Need
+from faceleak.signals import Need
 
 METHODS = ("start", "inversion", "person_image")
 EMBEDDING: frozenset[Need] = frozenset({"embedding"})

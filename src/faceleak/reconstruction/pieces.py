@@ -7,19 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from faceleak.compute import ComputeOptions, pick_device, run_pieces, training_dtype
-from faceleak.membership.attacks import ROOMS
 from faceleak.pieces import code_version, fingerprint, remembered_arrays
 from faceleak.reconstruction.guide import Guide
+from faceleak.reconstruction.objectives import registry as objectives
+from faceleak.reconstruction.optimisers import registry as optimisers
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors.opening import identity_of
 from faceleak.reconstruction.priors.options import PriorOptions
 
-LOOKED_UP = (  # by name, or given with the guide
-    "faceleak.reconstruction.objectives.*",
-    "faceleak.reconstruction.optimisers.*",
-    "faceleak.reconstruction.score_guide",
-    *ROOMS,
-)
 STEPS = ("random", "best_random", "untrained_guided", "optimised")
 
 
@@ -36,10 +31,12 @@ class ReconstructionPiece:
     @property
     def path(self) -> Path:
         """Where the result lies once it is there: named by everything that it depends on."""
-        guide = self.guide
-        code = code_version(__name__, *LOOKED_UP, *(f"faceleak.signals.{name}" for name in guide.signals))
+        guide, search = self.guide, self.search
+        terms = (objectives.module(name) for name in search.objective)
+        looked_up = (optimisers.module(search.optimiser), *terms, type(guide).__module__, *guide.code)
+        code = code_version(__name__, *looked_up)
         backbones = [backbone.network_hash() for backbone in (guide.backbone, *guide.references)]
-        parts = (backbones, guide.signals, guide.model.to_dict(), identity_of(self.prior), self.search)
+        parts = (backbones, guide.signals, guide.model.to_dict(), identity_of(self.prior), search)
         dtype = str(training_dtype(self.compute, pick_device(self.compute)))
         return self.compute.cache / "reconstructions" / f"{fingerprint(code, dtype, *parts)}.safetensors"
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from faceleak.backbones.backbone import Backbone
+from faceleak.membership.attacks import code_of
 from faceleak.membership.evidence import Evidence
 from faceleak.reconstruction.guide import Guide
 from faceleak.signals import registry
@@ -30,6 +31,12 @@ class ScoreGuide(Guide):
         attack: Attack = self.model  # type: ignore[assignment]  # a whole attack, as `make_guide` gives it
         scores = attack.score(Evidence(images, own, others, np.ones((len(own), len(others)), bool)))
         return torch.from_numpy(scores).to(seen.faces)
+
+    @property
+    def code(self) -> list[str]:
+        """The modules that were looked up by name, by which their code enters keys."""
+        attack: Attack = self.model  # type: ignore[assignment]
+        return [*super().code, *code_of([attack.options])]
 
     def _table(self, seen: Observation, backbone: Backbone) -> pd.DataFrame:
         readers = [registry.get_reader(name) for name in self.signals]

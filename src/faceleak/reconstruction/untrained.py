@@ -16,7 +16,7 @@ from faceleak.membership.attacks import fit_attack
 from faceleak.membership.evidence import Evidence, aligned
 from faceleak.membership.options import AttackOptions
 from faceleak.reconstruction.guide import Guide
-from faceleak.reconstruction.optimisers.registry import get
+from faceleak.reconstruction.optimisers import registry as optimisers
 from faceleak.reconstruction.score_guide import make_guide
 from faceleak.signals.reading import read_signals
 
@@ -69,4 +69,4 @@ def fit_guide(
     )
     evidence = Evidence(labels, own, others, np.ones((len(labels), len(others)), bool))
     attack = fit_attack([evidence], options, with_threshold=False)
-    return make_guide(backbone, attack, tuple(references), get(optimiser).TAKES_GRADIENTS)
+    return make_guide(backbone, attack, tuple(references), optimisers.get(optimiser).TAKES_GRADIENTS)

@@ -1,1 +1,116 @@
-"""What can be read off a backbone for one image: one file a signal."""
+"""Signals, one file each: what can be read off a backbone for an image, by the name of its file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faceleak.named import Registry, UnknownNameError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from faceleak.signals.gathering import Gathering
+    from faceleak.signals.observation import Observation
+
+Access = Literal["weights", "embeddings", "head", "nothing"]  # `head`: embeddings and the classification head
+Need = Literal["embedding", "mean", "square", "map"]  # of a forward pass
+
+
+class ReadsImages(Protocol):
+    """What defines a signal that is read off single images.
+
+    ACCESS: what the attacker must touch. NEEDS: what it reads of the forward pass that all signals share. It may also
+    define `column_names(backbone)`, a name for each column (without it they are numbered); `layer_of(column)`, the BN
+    layer at which a column is read, where it is read layer by layer; and EXTRA_PASSES, how many forward passes of its
+    own it makes.
+    """
+
+    ACCESS: Access
+    NEEDS: tuple[Need, ...]
+
+    def compute(self, seen: "Observation") -> "Tensor":
+        """What n faces show → (n, columns), differentiable in the faces."""
+        ...
+
+
+class ComparesImages(Protocol):
+    """What defines a signal that compares an image with others, or with the classes of the head.
+
+    ACCESS: what the attacker must touch. COLUMNS: a name for each column.
+    """
+
+    ACCESS: Access
+    COLUMNS: tuple[str, ...]
+
+    def compare(self, gathering: "Gathering") -> NDArray[np.float32]:
+        """n images and what they can be compared with → (n, columns)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Signal:
+    """What a backbone shows for one image.
+
+    access: what the attacker must touch. needs: what it reads of a forward pass. compute: observation of n faces →
+    (n, columns), differentiable in the faces. column_names: network → a name for each column; without it they are
+    numbered. layer_of: name of a column → the BN layer at which it is read; signals that are not read layer by layer
+    have none. extra_passes: forward passes of its own, besides the one that all signals share.
+    """
+
+    name: str
+    access: Access
+    needs: frozenset[Need]
+    compute: Callable[["Observation"], "Tensor"]
+    column_names: Callable[["nn.Module"], list[str]] | None
+    layer_of: Callable[[str], str] | None
+    extra_passes: int
+
+    def read(self, backbone: "nn.Module", faces: "Tensor") -> "Tensor":
+        """Read this signal alone: (backbone, faces (n, 3, h, w) in 0…1) → (n, columns)."""
+        from faceleak.signals.observation import observe
+
+        return self.compute(observe(backbone, faces, self.needs))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A signal that compares an image's embedding with those of other images, or with the classes of the head.
+
+    compare: n images and what they can be compared with → (n, columns).
+    """
+
+    name: str
+    access: Access
+    columns: Sequence[str]
+    compare: Callable[["Gathering"], NDArray[np.float32]]
+
+
+class Signals(Registry[Signal | Comparison]):
+    """All signals, by the names of their files, which are also the first part of column names."""
+
+    def get_reader(self, name: str) -> Signal:
+        """A signal that is read off single images. Raises UnknownNameError for one that compares images."""
+        signal = self.get(name)
+        if isinstance(signal, Comparison):
+            raise UnknownNameError(f"The signal {name!r} compares images with each other; it cannot be read off one.")
+        return signal
+
+
+def _made(name: str, found: Any) -> Signal | Comparison:
+    if hasattr(found, "compare"):
+        return Comparison(name, found.ACCESS, found.COLUMNS, found.compare)
+    column_names, layer_of = getattr(found, "column_names", None), getattr(found, "layer_of", None)
+    extra_passes = getattr(found, "EXTRA_PASSES", 0)
+    return Signal(name, found.ACCESS, frozenset(found.NEEDS), found.compute, column_names, layer_of, extra_passes)
+
+
+registry = Signals("faceleak.signals", "signal", ReadsImages, ComparesImages, made=_made)
+SignalName = Annotated[str, registry]
+
+
+def is_read_off_images(name: str) -> bool:
+    """Whether the signal is read off single images, and not by comparing them."""
+    return "compare" not in registry.defined_by(name)

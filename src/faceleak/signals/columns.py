@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from faceleak.errors import FaceleakError
-from faceleak.signals import registry
+from faceleak.signals import Comparison, registry
 
 Layers = Literal["all", "early", "middle", "late"]
 
@@ -15,9 +15,22 @@ class UnknownLayerError(FaceleakError):
     """A signal that reads BN layers does not say which of its columns is read at which."""
 
 
+def column_name(signal: str, column: str) -> str:
+    """What a signal's column is called in a table: `<signal>.<column>`.
+
+    The dots of an import path are slashes here, so that the first dot ends the signal's name.
+    """
+    return f"{signal.replace('.', '/')}.{column}"
+
+
+def signal_of(column: str) -> str:
+    """The signal whose column this is."""
+    return column.partition(".")[0].replace("/", ".")
+
+
 def columns_of(signal: str, table: pd.DataFrame) -> list[str]:
     """The columns of `table` that hold this signal."""
-    return [column for column in table.columns if column.startswith(f"{signal}.")]
+    return [column for column in table.columns if column.startswith(column_name(signal, ""))]
 
 
 def columns_of_layers(signal: str, table: pd.DataFrame, layers: Layers) -> list[str]:
@@ -29,7 +42,7 @@ def columns_of_layers(signal: str, table: pd.DataFrame, layers: Layers) -> list[
     layer_of = None if layers == "all" else layers_of(signal)
     if layer_of is None:
         return columns
-    of_layer = [layer_of(column.removeprefix(f"{signal}.")) for column in columns]
+    of_layer = [layer_of(column.removeprefix(column_name(signal, ""))) for column in columns]
     in_order = list(dict.fromkeys(of_layer))
     third = get_args(Layers).index(layers) - 1
     first = len(in_order) * third // 3
@@ -40,7 +53,7 @@ def columns_of_layers(signal: str, table: pd.DataFrame, layers: Layers) -> list[
 def layers_of(signal: str) -> Callable[[str], str] | None:
     """Name of a column → its BN layer; None for a signal that is not read layer by layer. Raises UnknownLayerError."""
     found = registry.get(signal)
-    if isinstance(found, registry.Comparison):
+    if isinstance(found, Comparison):
         return None
     if found.layer_of is None and found.needs & {"mean", "square"}:
         raise UnknownLayerError(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,9 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, layer_inputs, reading, statistics
+from faceleak.signals import Need
 from faceleak.signals.pooling import spatial_mean, spatial_moments
 
-Need = Literal["embedding", "mean", "square", "map"]
 MAP_SIZE = 4
 NOTHING = torch.empty(0)
 

@@ -18,10 +18,10 @@ from faceleak.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.pieces import code_version, fingerprint, writing
 from faceleak.sealed import load_table, save_table
-from faceleak.signals import registry
+from faceleak.signals import Comparison, Need, Signal, registry
+from faceleak.signals.columns import column_name
 from faceleak.signals.gathering import Gathering
-from faceleak.signals.observation import Need, observe
-from faceleak.signals.registry import Comparison, Signal
+from faceleak.signals.observation import observe
 
 EMBEDDING = "embedding"
 
@@ -88,7 +88,7 @@ def signal_table(signal: Signal, backbone: Backbone, values: NDArray[np.float32]
 
 
 def _named(signal: str, values: NDArray[np.float32], columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(values, columns=[f"{signal}.{column}" for column in columns])
+    return pd.DataFrame(values, columns=[column_name(signal, column) for column in columns])
 
 
 def _read_together(
@@ -143,7 +143,7 @@ def signal_paths(
     shards = [known.iloc[rows] for rows in _rows_of_shards(len(known), compute)]
 
     def path(signal: Signal, shard: pd.DataFrame) -> Path:
-        code = code_version(__name__, f"faceleak.signals.{signal.name}")
+        code = code_version(__name__, registry.module(signal.name))
         piece = fingerprint(signal.name, code, shard, network)
         return compute.cache / "signals" / f"{piece}.parquet"
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from faceleak.compute import ComputeOptions
-from faceleak.membership.attacks import ROOMS
+from faceleak.membership.attacks import code_of
 from faceleak.pieces import code_version, fingerprint
 from faceleak.tuning.objective import Objective, OwnData
 from faceleak.tuning.options import TuningOptions
@@ -37,4 +37,6 @@ def name_of(data: OwnData, default: "AttackOptions", options: TuningOptions) -> 
     tables = [table for part in data.evidence for table in (part.images, part.own, *part.references)]
     strangers = [pd.DataFrame(part.stranger) for part in data.evidence]
     chosen = options.model_dump(mode="json", exclude=WITHOUT_EFFECT)
-    return fingerprint(chosen, default, *tables, *strangers, code_version(__name__, *ROOMS), versions())
+    return fingerprint(
+        chosen, default, *tables, *strangers, code_version(__name__, *code_of(options.space.attacks())), versions()
+    )

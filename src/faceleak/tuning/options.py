@@ -1,11 +1,13 @@
 """Configuration of the `tuning` pipeline."""
 
-from typing import Literal
-
 from pydantic import Field, SecretStr, model_validator
 
-from faceleak.membership.options import AttackOptions, Calibration, SignalName, ThreatModel
+from faceleak.membership.calibration import CalibrationName
+from faceleak.membership.models import ModelName
+from faceleak.membership.models import registry as models
+from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.options import Options
+from faceleak.signals import SignalName
 from faceleak.signals.columns import Layers
 
 
@@ -34,14 +36,14 @@ class SearchSpace(Options):
     """The attacks to choose from.
 
     `layers`, `model`, `calibration`: the values that a trial draws from. `regularisation`: bounds of C, searched on a
-    log scale; only `logistic` reads it.
+    log scale; a model that does not read it is tried without.
     """
 
     signals: SignalSpace
     layers: list[Layers] = Field(["all"], min_length=1)
-    model: list[Literal["logistic", "mlp", "cnn"]] = Field(min_length=1)
+    model: list[ModelName] = Field(min_length=1)
     regularisation: tuple[float, float]
-    calibration: list[Calibration | None] = Field(min_length=1)
+    calibration: list[CalibrationName | None] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _have_a_range(self) -> "SearchSpace":
@@ -49,6 +51,20 @@ class SearchSpace(Options):
         if not 0 < low < high:
             raise ValueError(f"regularisation is {low} to {high}; it takes two numbers above 0, the smaller one first")
         return self
+
+    @model_validator(mode="after")
+    def _name_no_score(self) -> "SearchSpace":
+        if regressing := [name for name in self.model if models.regresses_a_score(name)]:
+            raise ValueError(f"model has {', '.join(regressing)}, which takes a `score`, and no trial gives one")
+        return self
+
+    def attacks(self) -> list[AttackOptions]:
+        """An attack by each model and each calibration, for what these look up."""
+        signals = self.signals.names()
+        return [
+            *(AttackOptions(signals=signals, model=model) for model in self.model),
+            *(AttackOptions(signals=signals, calibration=calibration) for calibration in self.calibration),
+        ]
 
     def largest(self) -> AttackOptions:
         """An attack that reads all that any attack of the space reads."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from faceleak.membership.models import registry as models
 from faceleak.membership.options import AttackOptions
 from faceleak.tuning.options import SearchSpace
 
@@ -22,7 +23,7 @@ def suggest_attack(trial: "BaseTrial", space: SearchSpace) -> AttackOptions:
         REGULARISATION: trial.suggest_float(REGULARISATION, *space.regularisation, log=True),
         CALIBRATION: trial.suggest_categorical(CALIBRATION, space.calibration),
     }
-    if choice[MODEL] != "logistic":
+    if not models.is_regularised(choice[MODEL]):
         del choice[REGULARISATION]
     return AttackOptions(signals=[*space.signals.always, *taken], **choice)
 

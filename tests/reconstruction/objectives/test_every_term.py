@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from faceleak.named import UnknownNameError
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import (
     augmented,
@@ -16,7 +17,6 @@ from faceleak.reconstruction.objectives import (
     total_variation,
 )
 from faceleak.reconstruction.objectives.objective import Objective
-from faceleak.reconstruction.objectives.registry import UnknownTermError
 from faceleak.reconstruction.objectives.sample import Sample
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.signals import bn_distance
@@ -122,7 +122,7 @@ def test_augmentations_follow_the_seed_and_leave_a_face_a_face(faces) -> None:
 
 
 def test_an_unknown_term_is_named_with_the_nearest_one() -> None:
-    with pytest.raises(UnknownTermError, match="Did you mean 'diversity'"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'diversity'"):
         registry.get("divercity")
     with pytest.raises(ValueError, match="divercity"):
         SearchOptions(attack="bn_moments", objective={"divercity": 1}, candidates=5, selected=2, steps=1)

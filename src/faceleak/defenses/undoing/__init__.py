@@ -1,1 +1,44 @@
-"""What an adaptive attacker does to a defended backbone before the attack: one file an undoing."""
+"""Undoings, one file each: what an adaptive attacker does to a defended backbone before the attack.
+
+The name of the file stands in a defence's UNDOINGS.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from faceleak.named import Registry
+
+if TYPE_CHECKING:
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.defenses.owner import OwnFaces
+
+
+class UndoingModule(Protocol):
+    """What defines an undoing.
+
+    ACCESS: what it takes, `weights` or (queries for) `embeddings`. IS_A_BACKBONE: whether the result can be saved and
+    loaded like any backbone, so that it is made only once, and anew once its file or what that imports has changed.
+    NEEDS_BN, if true: a backbone without BN layers cannot be undone so, and nobody tries.
+    """
+
+    ACCESS: Literal["weights", "embeddings"]
+    IS_A_BACKBONE: bool
+
+    def undo(self, released: "Backbone", own: "OwnFaces") -> "Backbone":
+        """Return a backbone from which the defence is gone as far as can be; the released one stays as it is."""
+        ...
+
+
+class Undoings(Registry[UndoingModule]):
+    """All undoings by name."""
+
+    def possible(self, undoings: Sequence[str], released: "Backbone") -> list[str]:
+        """Those of the undoings that can be tried on a backbone. Raises UnknownNameError."""
+        from faceleak.backbones.batch_norm import batch_norms
+
+        return [
+            name for name in undoings if not getattr(self.get(name), "NEEDS_BN", False) or batch_norms(released.net)
+        ]
+
+
+registry = Undoings("faceleak.defenses.undoing", "undoing", UndoingModule)

@@ -1,16 +1,19 @@
 """From configuration to source."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from faceleak.faces.options import FacesOptions, SourceOptions
+from faceleak.faces.options import FacesOptions, OneSource, sources
 from faceleak.faces.sources.csv_list import ListedFaces
 from faceleak.faces.sources.folder import FaceFolder
 from faceleak.faces.sources.lfw_download import lfw_faces
 from faceleak.faces.sources.parquet import ParquetFaces
 from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.sources.several import NamedSource, SeveralFaces
-from faceleak.faces.sources.source import ImageSource
+from faceleak.faces.sources.source import ImageSource, Loss, SourceError, SourceImage
 from faceleak.faces.sources.verification_bin import VerificationFaces
+from faceleak.named import PAGE, lacking, parts_of
+from faceleak.pieces import code_version, fingerprint
 
 OPEN: dict[str, Callable[..., ImageSource]] = {
     "folder": lambda options, few: FaceFolder(options.path, few),
@@ -20,6 +23,30 @@ OPEN: dict[str, Callable[..., ImageSource]] = {
     "csv": lambda options, _: ListedFaces(options.path),
     "lfw_download": lambda options, _: lfw_faces(options),
 }
+
+
+@dataclass(frozen=True)
+class OwnSource:
+    """A source of the user's own: packed anew where its code has changed. `code`: a hash of it and its settings."""
+
+    source: ImageSource
+    code: str
+
+    @property
+    def states_roles(self) -> bool:
+        return self.source.states_roles
+
+    def fingerprint(self) -> str:
+        return fingerprint(self.code, self.source.fingerprint())
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def read(self, start: int) -> Iterator[SourceImage]:
+        yield from self.source.read(start)
+
+    def losses(self) -> list[Loss]:
+        return self.source.losses()
 
 
 def open_images(options: FacesOptions) -> ImageSource:
@@ -34,5 +61,14 @@ def open_images(options: FacesOptions) -> ImageSource:
     )
 
 
-def _open_one(options: SourceOptions | FacesOptions, minimum_people: int) -> ImageSource:
-    return OPEN[options.source](getattr(options, options.source), minimum_people)
+def _open_one(options: OneSource, minimum_people: int) -> ImageSource:
+    if not options.is_own():
+        return OPEN[options.source](options.described(), minimum_people)
+    settings = options.described()
+    source = sources.get(options.source).open_source(settings)
+    if missing := lacking(source, ImageSource):
+        raise SourceError(
+            f"What `open_source` of {options.source} returns lacks {', '.join(missing)}. A source of faces has "
+            f"{', '.join(parts_of(ImageSource).values())}: see {PAGE}."
+        )
+    return OwnSource(source, fingerprint(options.source, settings, code_version(sources.module(options.source))))

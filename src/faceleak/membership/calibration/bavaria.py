@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special, stats
 
+from faceleak.membership.calibration import Fitted
 from faceleak.membership.calibration.difference import means
 from faceleak.membership.calibration.reference_scores import (
     BoolArray,
@@ -26,7 +27,6 @@ from faceleak.membership.calibration.reference_scores import (
     mean_gap,
     shared_variance,
 )
-from faceleak.membership.calibration.registry import Fitted
 
 SHAPES = (0.5, 1e4)  # at 1e4 the variance is the same for all images to 1 %
 WEIGHTS = (1e-6, 1e6)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from faceleak.membership.calibration import Fitted
 from faceleak.membership.calibration.reference_scores import (
     BoolArray,
     FloatArray,
@@ -10,7 +11,6 @@ from faceleak.membership.calibration.reference_scores import (
     fill,
     mean_gap,
 )
-from faceleak.membership.calibration.registry import Fitted
 
 
 def fit(scores: ReferenceScores, is_member: BoolArray, online: bool = False) -> Fitted:  # noqa: ARG001  one form

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import stats
 
+from faceleak.membership.calibration import Fitted
 from faceleak.membership.calibration.difference import means
 from faceleak.membership.calibration.reference_scores import (
     BoolArray,
@@ -13,7 +14,6 @@ from faceleak.membership.calibration.reference_scores import (
     mean_gap,
     shared_variance,
 )
-from faceleak.membership.calibration.registry import Fitted
 
 FEW = 8
 

@@ -9,8 +9,8 @@ spread of a few units first.
 import numpy as np
 from scipy import special
 
+from faceleak.membership.calibration import Fitted
 from faceleak.membership.calibration.reference_scores import BoolArray, FloatArray, ReferenceScores, fill, mean_gap
-from faceleak.membership.calibration.registry import Fitted
 
 A = 0.3  # the paper's for CIFAR-10
 

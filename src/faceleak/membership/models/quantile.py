@@ -46,6 +46,7 @@ class QuantileAttackModel(PlainData):
 
 
 MODEL = QuantileAttackModel
+REGRESSES_A_SCORE = True
 
 
 def fit(table: pd.DataFrame, columns: Sequence[str], hidden: int = 32, seed: int = 0) -> QuantileAttackModel:

@@ -95,7 +95,7 @@ def reconstruct_by_both(
     """Reconstruct faces from the audited target by the default and by the tuned search: `<search>/<step>/<part>`."""
     from faceleak.compute import run_pieces
     from faceleak.membership.scoring import model_name
-    from faceleak.reconstruction.optimisers.registry import get
+    from faceleak.reconstruction.optimisers import registry as optimisers
     from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_piece
     from faceleak.reconstruction.score_guide import make_guide
     from faceleak.tuning.reconstruction.space import with_block
@@ -103,7 +103,7 @@ def reconstruct_by_both(
     search, prior = reconstruction.search, reconstruction.prior
     compared = tuple(calibrating(references, membership.attacks[search.attack]))
     attack = attack_models[UNDEFENDED][model_name(search.attack, search.threat_model)]
-    guide = make_guide(views[UNDEFENDED], attack, compared, get(search.optimiser).TAKES_GRADIENTS)
+    guide = make_guide(views[UNDEFENDED], attack, compared, optimisers.get(search.optimiser).TAKES_GRADIENTS)
     tuned, its_prior = with_block(tuned_search["run"]["params"]["reconstruction"], search, prior)
     pieces = [
         ReconstructionPiece(DEFAULT, guide, prior, search, compute),

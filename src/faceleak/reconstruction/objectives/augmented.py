@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from faceleak.compute import seeded
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives.sample import Sample
-from faceleak.signals.observation import Need
+from faceleak.signals import Need
 
+DRAWS = True
 DEGREES, SHIFT, SCALING, LIGHT = 5.0, 0.03, 0.04, 0.15
 
 

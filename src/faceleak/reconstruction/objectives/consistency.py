@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives.sample import Sample
-from faceleak.signals.observation import Need
+from faceleak.signals import Need
 
 IMAGES = 2  # of each person in a sample
 

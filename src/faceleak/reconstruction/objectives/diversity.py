@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives.sample import Sample
-from faceleak.signals.observation import Need
+from faceleak.signals import Need
 
+ABOUT_OTHERS = True
 ALIKE = 0.5  # cosine from which on two faces push each other away
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives.sample import Sample
-from faceleak.signals.observation import Need
+from faceleak.signals import Need
 
 
 def needs(guide: Guide) -> frozenset[Need]:  # noqa: ARG001  the same for every guide

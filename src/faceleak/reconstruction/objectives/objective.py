@@ -8,9 +8,10 @@ from torch import Tensor
 from faceleak.backbones.batch_norm import reading
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.keeping import best, best_of_different
-from faceleak.reconstruction.objectives import augmented, consistency, registry
+from faceleak.reconstruction.objectives import augmented, registry
 from faceleak.reconstruction.objectives.sample import Sample
-from faceleak.signals.observation import Need, observe
+from faceleak.signals import Need
+from faceleak.signals.observation import observe
 
 BATCH = 256
 
@@ -21,18 +22,18 @@ class Objective:
     def __init__(self, guide: Guide, weights: Mapping[str, float]) -> None:
         self.guide = guide
         self.weights = {name: weight for name, weight in weights.items() if weight}
-        self.terms = [registry.get(name) for name in self.weights]
-        self.needs = frozenset[Need]().union(*(term.needs(guide) for term in self.terms))
+        self.terms = {name: registry.get(name) for name in self.weights}
+        self.needs = frozenset[Need]().union(*(term.needs(guide) for term in self.terms.values()))
 
     @property
     def draws(self) -> bool:
         """Whether a term draws something, so that it takes a seed."""
-        return "augmented" in self.weights
+        return any(getattr(term, "DRAWS", False) for term in self.terms.values())
 
     @property
     def images(self) -> int:
         """How many images of each person are looked at together."""
-        return consistency.IMAGES if "consistency" in self.weights else 1
+        return max(getattr(term, "IMAGES", 1) for term in self.terms.values())
 
     def __call__(self, faces: Tensor, latents: Tensor, seed: int = 0) -> Tensor:
         """Faces (n, 3, h, w) in 0…1 and the latents that made them → what is climbed (n,)."""
@@ -48,17 +49,18 @@ class Objective:
 
     def value(self, sample: Sample, without: Collection[str] = ()) -> Tensor:
         """The weighted sum (n,) of the terms, but for those in `without`."""
-        terms = [term for term in self.terms if term.name not in without]
-        values = [self.weights[term.name] * term.value(sample, self.guide) for term in terms]
+        terms = {name: term for name, term in self.terms.items() if name not in without}
+        values = [self.weights[name] * term.value(sample, self.guide) for name, term in terms.items()]
         return torch.stack(values).sum(0) if values else sample.faces.new_zeros(len(sample.faces))
 
     def worth(self, faces: Tensor, latents: Tensor, seed: int, images: int) -> Tensor:
-        """What is climbed (n,), without `diversity`, which is about others: people may be kept by it."""
-        return self.value(self.sample(faces, latents, seed, images), without=("diversity",))
+        """What is climbed (n,), without terms such as `diversity`, which are about others: people may be kept by it."""
+        about_others = [name for name, term in self.terms.items() if getattr(term, "ABOUT_OTHERS", False)]
+        return self.value(self.sample(faces, latents, seed, images), without=about_others)
 
     def rating(self, faces: Tensor, seed: int = 0) -> Tensor:
         """Membership scores (n,) by which people are kept: under augmentations, where these are part of the terms."""
-        return self.guide.score(augmented.augment(faces, seed) if self.draws else faces)
+        return self.guide.score(augmented.augment(faces, seed) if "augmented" in self.weights else faces)
 
     def keep(self, ratings: Tensor, faces: Callable[[], Tensor], count: int) -> Tensor:
         """Places (count,) of the people to keep by their ratings (n,): of different ones, where `diversity` is a term.

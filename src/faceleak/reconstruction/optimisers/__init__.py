@@ -1,1 +1,35 @@
-"""How latents climb: one file an optimiser, `climb(prior, objective, latents, options, …)` → latents, means a step."""
+"""Optimisers, one file each: how latents climb, by the name that `search.optimiser` says."""
+
+from typing import TYPE_CHECKING, Annotated, Protocol
+
+from faceleak.named import Registry
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from faceleak.reconstruction.objectives.objective import Objective
+    from faceleak.reconstruction.options import SearchOptions
+    from faceleak.reconstruction.priors import Prior
+
+
+class Optimiser(Protocol):
+    """What defines an optimiser. TAKES_GRADIENTS: whether the score has to be differentiable."""
+
+    TAKES_GRADIENTS: bool
+
+    def climb(
+        self,
+        prior: "Prior",
+        objective: "Objective",
+        latents: "Tensor",
+        options: "SearchOptions",
+        generator: "torch.Generator",
+        dtype: "torch.dtype",
+    ) -> tuple["Tensor", list[float]]:
+        """Latents (n, size) → better ones (n, size) within the prior's space, and the mean climbed at each step."""
+        ...
+
+
+registry: Registry[Optimiser] = Registry("faceleak.reconstruction.optimisers", "optimiser", Optimiser)
+OptimiserName = Annotated[str, registry]

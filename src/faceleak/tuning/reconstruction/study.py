@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from faceleak.pieces import code_version, fingerprint
+from faceleak.reconstruction.objectives import registry as objectives
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.pieces import ReconstructionPiece
 from faceleak.reconstruction.priors.options import PriorOptions
@@ -52,4 +53,5 @@ def name_of(
     thresholds = {name: judge.threshold for name, judge in target.judges.items()}
     chosen = options.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"standard_errors"})
     parts = (guided, evaluators, thresholds, chosen, target.bootstrap, people)
-    return fingerprint(*parts, code_version(__name__), versions())
+    terms = map(objectives.module, options.space.objective)
+    return fingerprint(*parts, code_version(__name__, *terms), versions())

@@ -1,0 +1,393 @@
+"""Parts of one's own, one of each kind, from a folder outside the package: found, checked, used, and part of keys."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib import invalidate_caches
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from faceleak import closure, defenses, signals
+from faceleak.backbones.factories import make
+from faceleak.compute import ComputeOptions
+from faceleak.configuration import ConfigurationError, check_parameters
+from faceleak.defenses import undoing
+from faceleak.defenses.options import VariantOptions
+from faceleak.defenses.owner import Owner, OwnFaces
+from faceleak.defenses.pieces import VariantPiece, ViewPiece
+from faceleak.errors import FaceleakError
+from faceleak.faces.options import FacesOptions, sources
+from faceleak.faces.sources.opening import open_images
+from faceleak.faces.sources.source import SourceError
+from faceleak.faces.store import FaceStore
+from faceleak.membership import calibration, models
+from faceleak.membership.attacks import code_of
+from faceleak.membership.options import AttackOptions, MembershipOptions
+from faceleak.named import BrokenFileError, Registry, UnknownNameError
+from faceleak.pieces import code_version
+from faceleak.reconstruction import objectives, optimisers
+from faceleak.signals.columns import UnknownLayerError, column_name, columns_of, columns_of_layers, signal_of
+
+from .own_parts import CONFIGURATION, FILES, PEAKS, write
+from .pipelines.conftest import copy_project, kedro
+from .test_configuration import parameters
+
+KINDS: list[tuple[Registry[Any], str]] = [
+    (signals.registry, "own_parts.peaks"),
+    (signals.registry, "own_parts.comparing"),
+    (models.registry, "own_parts.guessing"),
+    (calibration.registry, "own_parts.calibrating:Shift"),
+    (defenses.registry, "own_parts.hiding"),
+    (undoing.registry, "own_parts.restoring"),
+    (objectives.registry, "own_parts.bright"),
+    (optimisers.registry, "own_parts.wandering"),
+    (sources, "own_parts.census"),
+]
+THIRDS = ("early", "middle", "late")
+SPLITS = {"roles": {"member": {"people": 2}, "unseen_identity": {"people": 2}}}
+
+
+def forget() -> None:
+    """What a process remembers of the package and of source."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "own_parts"]:
+        del sys.modules[name]
+    for remembered in (closure._read, closure._home, code_version):
+        remembered.cache_clear()
+    invalidate_caches()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder with the package, that is not on Python's path."""
+    write(tmp_path)
+    forget()
+    yield tmp_path
+    forget()
+
+
+@pytest.fixture
+def own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, on Python's path."""
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("registry", "name"), KINDS)
+def test_one_of_each_kind_is_found_without_running_it_and_then_loaded(registry, name, own):
+    assert registry.check(name) == name
+    module = name.partition(":")[0]
+    assert (module in sys.modules) == (":" in name)  # what an object has is seen once it is there
+    assert registry.module(name) == module
+    part = registry.get(name)
+    assert registry.get(name) is part
+    assert name not in registry.names()
+
+
+def test_a_module_beside_the_others_needs_no_dot(folder, monkeypatch):
+    (folder / "own_peaks.py").write_text(PEAKS)
+    monkeypatch.syspath_prepend(folder)
+    assert signals.registry.check("own_peaks") == "own_peaks"
+    with pytest.raises(UnknownNameError, match="no defence 'own_peaks'"):
+        defenses.registry.check("own_peaks")
+
+
+def test_the_folder_of_the_command_is_looked_through_last_and_only_for_what_lies_there(folder, monkeypatch):
+    monkeypatch.setattr(sys, "path", before := [*sys.path])
+    monkeypatch.chdir(folder)
+    for name in ("own_ports.peaks", "own_parts.peeks", "bn_distanse"):
+        with pytest.raises(UnknownNameError):
+            signals.registry.check(name)
+    assert str(folder) not in sys.path
+    assert signals.registry.get("own_parts.peaks").needs == {"mean"}
+    assert sys.path == before
+    assert sys.path[-1] == str(folder)
+
+
+CLASS_WITH_ARGUMENTS = "class Shift:\n    def __init__(self, by):\n        self.by = by\n"
+MISTAKES = [  # of which kind, the name, other texts of files → what is said
+    (
+        signals.registry,
+        "own_parts.peeks",
+        {},
+        r"The module 'own_parts\.peeks' of the signal .* cannot be found.*PYTHON",
+    ),
+    (
+        signals.registry,
+        "own parts.peaks",
+        {},
+        "'own parts.peaks' names no signal: an import path is written package.mo",
+    ),
+    (
+        calibration.registry,
+        "own_parts.calibrating:Shif",
+        {},
+        "own_parts.calibrating has no Shif. Did you mean 'Shift'?",
+    ),
+    (
+        calibration.registry,
+        "own_parts.calibrating:Shift",
+        {"calibrating": "class Shift:\n    def fit(self, scores, is_member, online=False):\n        return {}\n"},
+        r"Shift lacks calibrate\(scores, fitted, online\)\. A calibration defines fit\(scores, is_member, online\), ",
+    ),
+    (
+        calibration.registry,
+        "own_parts.calibrating:Shift",
+        {"calibrating": CLASS_WITH_ARGUMENTS},
+        "without arguments fai",
+    ),
+    (
+        signals.registry,
+        "own_parts.hiding",
+        {},
+        r"lacks ACCESS, .*compute\(seen\); or ACCESS, COLUMNS, compare\(gatherin",
+    ),
+    (
+        signals.registry,
+        "own_parts.peaks",
+        {"peaks": PEAKS.replace('"weights"', '"everything"')},
+        "ACCESS of own_parts.peaks is 'everything': Input should be 'weights', 'embeddings', 'head' or 'nothing'. A",
+    ),
+    (
+        signals.registry,
+        "own_parts.peaks",
+        {"peaks": PEAKS.replace('"mean"', '"maen"')},
+        "NEEDS of .* should be 'embeddi",
+    ),
+    (
+        defenses.registry,
+        "own_parts.hiding",
+        {"hiding": FILES["hiding"].replace("class Settings(Options)", "class Settings")},
+        "Settings of own_parts.hiding is .*subclass of Options",
+    ),
+    (
+        defenses.registry,
+        "own_parts.hiding",
+        {"hiding": FILES["hiding"].replace("(owner, settings, seed)", "(owner, settings)")},
+        r"`defend` of own_parts.hiding takes \(owner, settings\), and is called with \(owner, settings, seed\): too",
+    ),
+    (
+        models.registry,
+        "own_parts.guessing",
+        {"guessing": FILES["guessing"].replace("def fit(table, columns)", "def fit(table, columns, depth)")},
+        "`fit` of own_parts.guessing takes .*missing a required argument: 'depth'",
+    ),
+    (
+        optimisers.registry,
+        "own_parts.wandering",
+        {"wandering": "TAKES_GRADIENTS = 3\nclimb = 4\n"},
+        "TAKES_GRADIENTS of",
+    ),
+    (
+        optimisers.registry,
+        "own_parts.wandering",
+        {"wandering": "TAKES_GRADIENTS = True\nclimb = 4\n"},
+        "is a int, not a f",
+    ),
+    (
+        undoing.registry,
+        "own_parts.restoring",
+        {"restoring": "import nowhere_to_be_found\n" + FILES["restoring"]},
+        r"The module of the undoing 'own_parts.restoring' cannot be imported \(ModuleNotFoundError.*nowhere_to_be",
+    ),
+]
+
+
+@pytest.mark.parametrize(("registry", "name", "changes", "said"), MISTAKES)
+def test_a_mistake_is_told_with_what_is_allowed(registry, name, changes, said, own):
+    write(own, changes)
+    with pytest.raises(UnknownNameError, match=said) as error:
+        registry.get(name)
+    assert isinstance(error.value, FaceleakError)
+
+
+def test_a_file_that_is_no_python_is_named(own):
+    write(own, {"peaks": "def compute(seen:\n"})
+    with pytest.raises(BrokenFileError, match=r"peaks\.py is no Python .* Correct it"):
+        signals.registry.check("own_parts.peaks")
+
+
+def test_column_names_tell_the_signal_also_of_an_import_path():
+    for signal in ("bn_distance", "own_parts.peaks", "own_parts.calibrating:Shift"):
+        assert signal_of(column_name(signal, "layer1.0.bn1")) == signal
+    assert column_name("bn_distance", "layer1.0.bn1") == "bn_distance.layer1.0.bn1"
+    table = pd.DataFrame(columns=[column_name("own_parts.peaks", "bn1"), column_name("own_parts", "bn1")])
+    assert columns_of("own_parts", table) == ["own_parts.bn1"]
+    assert columns_of("own_parts.peaks", table) == ["own_parts/peaks.bn1"]
+
+
+def test_own_signals_are_read_and_a_third_of_the_layers_is_a_third_of_their_columns(
+    own, demo_store, tiny_backbone, compute
+):
+    from faceleak.signals.reading import read_signals
+
+    peaks, comparing = "own_parts.peaks", "own_parts.comparing"
+    images = demo_store.manifest().head(12)
+    table = read_signals([comparing, peaks, "bn_distance"], tiny_backbone, demo_store, images, compute)
+    assert len(columns_of(comparing, table)) == len(signals.registry.get(comparing).columns)
+    for third in THIRDS:
+        layers = [column.removeprefix("bn_distance.") for column in columns_of_layers("bn_distance", table, third)]
+        expected = [column_name(peaks, f"{layer}.{part}") for layer in layers for part in ("highest", "lowest")]
+        assert columns_of_layers(peaks, table, third) == expected
+        assert columns_of_layers(comparing, table, third) == columns_of(comparing, table)
+
+
+@pytest.mark.parametrize("third", THIRDS)
+def test_a_signal_that_does_not_say_its_layers_stops_a_third_of_them_before_any_work(third, own):
+    unsaid = "own_parts.unsaid"
+    columns = pd.DataFrame(columns=[column_name(unsaid, part) for part in ("bn1.highest", "bn1.lowest")])
+    assert len(columns_of_layers(unsaid, columns, "all")) == 2
+    told = "'own_parts.unsaid' reads BN layers, .* Define `layer_of"
+    with pytest.raises(UnknownLayerError, match=told):
+        columns_of_layers(unsaid, columns, third)
+    asked = parameters("smoke")["membership"]
+    asked["attacks"]["own"] = {"signals": [unsaid], "layers": third}
+    with pytest.raises(ValueError, match=told):
+        MembershipOptions(**asked)
+    asked["attacks"]["own"]["layers"] = "all"
+    assert "own" in MembershipOptions(**asked).attacks
+
+
+def test_stage_2_refuses_a_comparison_before_any_work(own):
+    assert not AttackOptions(signals=["bn_moments", "own_parts.comparing"]).reads_single_images()
+    asked = parameters("smoke")
+    asked["membership"]["attacks"]["bn_moments"]["signals"] = ["bn_moments", "own_parts.comparing"]
+    asked["reconstruction"]["search"]["attack"] = "bn_moments"
+    with pytest.raises(ConfigurationError, match=r"'bn_moments', but stage 2 climbs .* on signals of single images"):
+        check_parameters(asked)
+
+
+def test_stage_2_climbs_a_model_of_ones_own_where_it_has_gradients(own):
+    assert AttackOptions(signals=["own_parts.peaks"], model="own_parts.guessing").is_differentiable()
+    write(own, {"guessing": FILES["guessing"].replace("def logit", "def no_logit")})
+    forget()
+    assert not AttackOptions(signals=["own_parts.peaks"], model="own_parts.guessing").is_differentiable()
+
+
+def test_a_defence_of_ones_own_is_called_after_its_module_and_its_settings_are_checked(own):
+    assert VariantOptions(defense="own_parts.hiding", share=0.25).name == "hiding_0.25"
+    with pytest.raises(ValueError, match=r"own_parts\.hiding: shore: Extra inputs .*; its settings are share"):
+        VariantOptions(defense="own_parts.hiding", shore=0.25)
+
+
+def test_a_source_of_ones_own_is_opened_with_its_settings(own):
+    asked = {"source": "own_parts.census", "settings": {"people": 3, "images": 2}, "splits": SPLITS}
+    faces = open_images(FacesOptions(**asked))
+    assert (len(faces), faces.states_roles, faces.losses()) == (6, False, [])
+    assert [image.image_id for image in faces.read(4)] == ["2/0", "2/1"]
+    fewer = {"source": "own_parts.census", "settings": {"people": 2}}
+    several = FacesOptions(source="several", several={"a": fewer, "b": fewer}, splits=SPLITS)
+    assert len(open_images(several)) == 24
+    with pytest.raises(
+        ValueError, match=r"own_parts\.census: people: Field required .*; its settings are people, images"
+    ):
+        FacesOptions(**asked | {"settings": {}})
+    with pytest.raises(ValueError, match="`settings` are those of a source of your own; `demo` has a block"):
+        FacesOptions(**asked | {"source": "demo", "demo": {"people": 2, "images_per_person": 2}})
+    write(own, {"census": FILES["census"].replace("return Census(settings)", "return []")})
+    forget()
+    with pytest.raises(
+        SourceError, match=r"returns lacks states_roles, fingerprint\(\), read\(start\), losses\(\)\. A so"
+    ):
+        open_images(FacesOptions(**asked))
+
+
+def test_an_edit_makes_every_piece_anew(own, demo_store: FaceStore, tiny_backbone, compute: ComputeOptions):
+    """Each key holds the code of the part that was looked up by name, and of no other one."""
+    keys: dict[str, Callable[[], object]] = {
+        "peaks": lambda: signal_path(tiny_backbone, demo_store, compute),
+        "hiding": lambda: (
+            VariantPiece(
+                Owner(tiny_backbone, None, demo_store, demo_store.manifest(), compute),
+                VariantOptions(defense="own_parts.hiding"),
+            ).folder
+        ),
+        "restoring": lambda: (
+            ViewPiece(tiny_backbone, "own_parts.restoring", OwnFaces(demo_store, demo_store.manifest(), compute)).folder
+        ),
+        "census": lambda: open_images(
+            FacesOptions(source="own_parts.census", settings={"people": 3}, splits=SPLITS)
+        ).fingerprint(),
+        "guessing": lambda: code_version(*code_of([AttackOptions(signals=["embedding"], model="own_parts.guessing")])),
+        "calibrating": lambda: code_version(
+            *code_of([AttackOptions(signals=["embedding"], calibration="own_parts.calibrating:Shift")])
+        ),
+        "bright": lambda: search_path(tiny_backbone, compute),
+        "wandering": lambda: search_path(tiny_backbone, compute),
+        "nets": backbone_hash,
+    }
+
+    def made(changes: dict[str, str]) -> dict[str, object]:
+        write(own, changes)
+        forget()
+        return {name: key() for name, key in keys.items()}
+
+    before = made({})
+    for name in keys:
+        changed = {
+            other for other, key in made({name: FILES[name] + "\nEDITED = True\n"}).items() if key != before[other]
+        }
+        searches = {"bright", "wandering"}
+        assert changed == (searches if name in searches else {name})
+    assert made({"peaks": f'"""Another docstring."""\n{FILES["peaks"]}# a comment\n'}) == before
+
+
+def signal_path(backbone: Any, store: FaceStore, compute: ComputeOptions) -> Path:
+    from faceleak.signals.reading import signal_paths
+
+    reader = signals.registry.get_reader("own_parts.peaks")
+    return signal_paths([reader], backbone.network_hash(), store, store.manifest(), compute)[reader.name][0]
+
+
+def search_path(backbone: Any, compute: ComputeOptions) -> Path:
+    from faceleak.membership.models.logistic import LogisticModel
+    from faceleak.reconstruction.guide import Guide
+    from faceleak.reconstruction.options import SearchOptions
+    from faceleak.reconstruction.pieces import ReconstructionPiece
+    from faceleak.reconstruction.priors.options import PriorOptions
+
+    model = LogisticModel(columns=("a",), mean=(0.0,), scale=(1.0,), weights=(1.0,), bias=0.0, threshold=0.0)
+    search = SearchOptions(
+        attack="a",
+        objective={"membership": 1.0, "own_parts.bright": 0.5},
+        optimiser="own_parts.wandering",
+        candidates=2,
+        selected=1,
+        steps=1,
+    )
+    guide = Guide(backbone, ("bn_distance",), model)
+    return ReconstructionPiece("", guide, PriorOptions(demo=True), search, compute).path
+
+
+def backbone_hash() -> str:
+    from faceleak.backbones.backbone import Backbone
+    from faceleak.backbones.card import BackboneCard, Preprocessing
+    from faceleak.compute import seeded
+
+    card = BackboneCard(
+        architecture="own_parts.nets:Net", embedding_size=32, preprocessing=Preprocessing(image_size=32)
+    )
+    with seeded(0):
+        return Backbone(make("own_parts.nets:Net", {}), card).network_hash()
+
+
+@pytest.mark.slow
+def test_attack_and_defense_run_with_one_of_each_from_the_folder_of_the_command(tmp_path):
+    project = copy_project(tmp_path)
+    write(project)
+    shutil.copytree(project / "conf" / "smoke", project / "conf" / "own")
+    for name, text in CONFIGURATION.items():
+        (project / "conf" / "own" / f"parameters_{name}.yml").write_text(text)
+    run = kedro(project, "run", "--env=own", "--pipelines=attack,defense")
+    assert run.returncode == 0, run.stdout + run.stderr
+    data = project / "data" / "smoke"
+    assert pd.read_parquet(data / "03_primary/splits.parquet")["identity"].nunique() == 52
+    table = pd.read_parquet(data / "04_feature/signals.parquet")
+    assert {signal_of(name) for name in table.columns} >= {"own_parts.peaks", "own_parts.comparing"}
+    scores = pd.read_parquet(data / "07_model_output/defense_scores.parquet")
+    assert set(scores["attack"]) == {"own", "own_early", "own_climbed"}
+    assert set(scores["variant"]) == {"undefended", "hiding"}
+    assert "hiding+own_parts.restoring" in set(scores["view"])
+    assert scores["score"].notna().all()
