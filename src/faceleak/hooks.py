@@ -4,7 +4,7 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.framework.context import KedroContext
@@ -27,20 +27,24 @@ from faceleak.order import in_order, together
 from faceleak.reporting.audit.files import ResultFiles, result_at
 from faceleak.trees import flatten, merge_metrics
 
+if TYPE_CHECKING:
+    from faceleak.reporting.results import Variant
+
 STAGES = ("utility_metrics", "membership_metrics", "reconstruction_metrics")
 TARGETED = ("targeted_metrics", "person_image_metrics")
 TUNING = {"tuning_metrics", "tuning_reconstruction_metrics"}
 
 
-def results_of(pipeline: Pipeline, catalog: DataCatalog) -> dict[str, dict[str, Any]]:
-    """What a run has measured of the target, beside what it took of that: variant → stage → …; empty without any."""
+def results_of(pipeline: Pipeline, catalog: DataCatalog) -> "list[Variant]":
+    """What a run has measured of the target, beside what it took of that; empty without any."""
+    from faceleak.reporting.results import read_variants
+
     made = pipeline.all_outputs()
     if "results" in made:
-        results: dict[str, dict[str, Any]] = catalog.load("results")
-        return results
+        return read_variants(catalog.load("results"))
     if made.isdisjoint(STAGES):
-        return {}
-    return merge_metrics(*(catalog.load(name) for name in STAGES if name in made | pipeline.inputs()))
+        return []
+    return read_variants(merge_metrics(*(catalog.load(name) for name in STAGES if name in made | pipeline.inputs())))
 
 
 def read_once(loader: OmegaConfigLoader) -> None:
@@ -160,12 +164,13 @@ class TrackingHooks(MlflowHook):
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Describe the run by what it found, before it ends."""
         from faceleak import tracking
+        from faceleak.reporting.results import read_variants
 
         made, found = pipeline.all_outputs(), results_of(pipeline, catalog)
         tracking.summarise(found)
         points, recommendation = None, ""
         if "defense.results" in made:
-            tracking.summarise(catalog.load("defense.results"))
+            tracking.summarise(read_variants(catalog.load("defense.results")))
             points = catalog.load("defense.privacy_utility_points")
             recommendation = catalog.load("defense.recommendation")
         tracking.describe(found, points, recommendation)
@@ -276,6 +281,8 @@ class TerminalHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Show the tables of results that this run has made, and the next step."""
+        from faceleak.reporting.results import read_variants
+
         self._show_finished()
         made = pipeline.all_outputs()
         if "splits" in made:
@@ -283,8 +290,12 @@ class TerminalHooks:
         if results := results_of(pipeline, catalog):
             terminal.show_results(results)
         if "defense.results" in made:
-            shown = ("privacy_utility_points", "results", "recommendation")
-            terminal.show_defenses(*(catalog.load(f"defense.{name}") for name in shown))
+            variants = read_variants(catalog.load("defense.results"))
+            points, recommendation = (
+                catalog.load("defense.privacy_utility_points"),
+                catalog.load("defense.recommendation"),
+            )
+            terminal.show_defenses(points, variants, recommendation)
         if "audit_page" in made:
             terminal.show(f"The report: {self._reports}/audit.html")
         if "plan" in made:

@@ -18,30 +18,30 @@ def show(line: str) -> None:
 
 def show_faces(splits: Any, validation: dict[str, Any]) -> None:
     """Print who plays which part, who decided it, and whether the faces are fit for an audit."""
-    from faceleak.reporting.roles import roles_table
-    from faceleak.reporting.validation_page import how_images_were_checked, verdict
+    from faceleak.reporting.terminal import roles_table
+    from faceleak.reporting.validation import how_images_were_checked, verdict
 
     _console.print()
     _console.print(roles_table(splits))
     show(f"{verdict(validation)} {how_images_were_checked(validation)}")
 
 
-def show_results(results: dict[str, dict[str, Any]]) -> None:
+def show_results(variants: list[Any]) -> None:
     """Print the short tables of one target: utility, membership, reconstruction."""
-    from faceleak.reporting.tables import headline_tables
+    from faceleak.reporting.terminal import headline_tables
 
-    for table in headline_tables(results):
+    for table in headline_tables(variants):
         _console.print()
         _console.print(table)
 
 
-def show_defenses(points: Any, results: dict[str, dict[str, Any]], recommendation: str) -> None:
+def show_defenses(points: Any, variants: list[Any], recommendation: str) -> None:
     """Print one row a variant, what it costs and what each attacker still gets, and what follows from it."""
     from rich.markdown import Markdown
 
-    from faceleak.reporting.defence_tables import defence_tables
+    from faceleak.reporting.terminal import defense_tables
 
-    for table in defence_tables(points, results):
+    for table in defense_tables(points, variants):
         _console.print()
         _console.print(table)
     _console.print()
@@ -58,7 +58,7 @@ def show_gate(judged: list[dict[str, Any]]) -> None:
 
 def show_tuning(metrics: dict[str, dict[str, Any]]) -> None:
     """Print the default and the tuned attack, or search, side by side."""
-    from faceleak.reporting.tuning import tuning_table
+    from faceleak.reporting.terminal import tuning_table
 
     for variant in metrics.values():
         for measured in variant.values():
@@ -68,7 +68,7 @@ def show_tuning(metrics: dict[str, dict[str, Any]]) -> None:
 
 def show_targeted(targeted: dict[str, Any] | None, person_image: dict[str, Any] | None) -> None:
     """Print what an embedding and what an image gives away, variant by variant, as far as a run has measured it."""
-    from faceleak.reporting.targeted import targeted_tables
+    from faceleak.reporting.terminal import targeted_tables
 
     first, second = targeted or {}, person_image or {}
     for variant in dict.fromkeys([*first, *second]):

@@ -165,30 +165,30 @@ def log_file(path: Path, folder: str) -> None:
         mlflow.log_artifact(str(path), folder)
 
 
-def describe(results: dict[str, dict[str, Any]], points: Any | None, recommendation: str) -> None:
+def describe(variants: list[Any], points: Any | None, recommendation: str) -> None:
     """Write what was found as the active run's description; with `points` it compares defences."""
     from faceleak.reporting.run_description import run_description
 
-    if mlflow.active_run() is not None and (text := run_description(results, points, recommendation)):
+    if mlflow.active_run() is not None and (text := run_description(variants, points, recommendation)):
         mlflow.set_tag("mlflow.note.content", text)
 
 
-def summarise(results: dict[str, dict[str, Any]]) -> None:
+def summarise(variants: list[Any]) -> None:
     """Log few numbers and words of each variant to its child run; those of a single variant to the active run too."""
     if mlflow.active_run() is None:
         return
-    for variant, stages in results.items():
-        with child_run(variant):
-            _log_summary(stages)
-    if len(results) == 1:
-        _log_summary(*results.values())
+    for variant in variants:
+        with child_run(variant.name):
+            _log_summary(variant)
+    if len(variants) == 1:
+        _log_summary(*variants)
 
 
-def _log_summary(stages: dict[str, Any]) -> None:
-    from faceleak.reporting.run_summary import summary_numbers, summary_words
+def _log_summary(variant: Any) -> None:
+    from faceleak.reporting.run_description import summary_numbers, summary_words
 
-    mlflow.log_metrics(summary_numbers(stages))
-    mlflow.set_tags({f"faceleak.{name}": text for name, text in summary_words(stages).items()})
+    mlflow.log_metrics({f"summary/{name}": value for name, value in summary_numbers(variant).items()})
+    mlflow.set_tags({f"faceleak.{name}": text for name, text in summary_words(variant).items()})
 
 
 def close_as_killed() -> None:

@@ -18,7 +18,8 @@ from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.membership import nodes as membership
 from faceleak.pipelines.repeats import nodes as repeats
-from faceleak.reporting.run_summary import summary_words
+from faceleak.reporting.results import read_variant
+from faceleak.reporting.run_description import summary_words
 
 ONLINE = {"signals": ["embedding_norm", "reference_similarity"], "calibration": "bavaria", "online": True}
 OPTIONS = MembershipOptions(
@@ -157,7 +158,7 @@ def test_what_takes_the_head_stands_apart_and_decides_no_verdict(compute: Comput
     assert set(of_variant["membership"]) == {"blind_partial_knowledge", "norm_shadow"}
     assert set(of_variant["upper_bound"]) == {"bound_shadow", "both_shadow"}
     assert of_variant["upper_bound"]["bound_shadow"]["unseen_identity"]["auc"] == 1
-    words = summary_words(of_variant)
+    words = summary_words(read_variant("undefended", of_variant))
     assert words["strongest_attack"] == "norm_shadow"
     assert words["verdict"] != "leaks"
 

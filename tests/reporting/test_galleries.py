@@ -7,7 +7,18 @@ from matplotlib.patches import Rectangle
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.store import Face, FaceStore, StoreError, pack, sha256_of
 from faceleak.reporting.checks import ReportingError
-from faceleak.reporting.galleries import people_sheet, reconstruction_gallery, reconstruction_stages
+from faceleak.reporting.galleries import (
+    FaceBesideNearest,
+    Faces,
+    film_strips,
+    nearest_faces_sheet,
+    nearest_images,
+    people_sheet,
+    reconstruction_gallery,
+    reconstruction_stages,
+    samples_sheet,
+    targeted_faces,
+)
 from faceleak.reporting.style import BLUE, ORANGE, VERMILION
 
 SIZES = {"member": (24, 24), "same_identity": (24, 24), "unseen_identity": (24, 20), "auxiliary": (16, 24)}
@@ -200,3 +211,135 @@ def test_stages_are_rows_in_the_order_given():
     assert texts(figure)[1:] == ["random", "best random", "optimised"]
     with pytest.raises(ReportingError, match="no stages"):
         reconstruction_stages({})
+
+
+def films(people: int, moments: int):
+    """Moment k of film i is of grey 10·i + k and has the score i + k / 10; the member is of grey 200 + i."""
+    place = 10 * np.arange(people)[:, None] + np.arange(moments)
+    frames = np.broadcast_to(place[..., None, None, None], (people, moments, 8, 6, 3)).astype(np.uint8)
+    scores = (np.arange(people)[:, None] + np.arange(moments) / 10).astype(np.float32)
+    members = np.broadcast_to(200 + np.arange(people)[:, None, None, None], (people, 8, 6, 3)).astype(np.uint8)
+    matches = np.arange(people) % 2 == 0
+    table = pd.DataFrame({"member_identity": [f"m{i}" for i in range(people)], "matches_member": matches})
+    return frames, scores, members, table.assign(known=False)
+
+
+def test_a_row_leads_from_the_start_to_the_member():
+    figure = film_strips(*films(3, 4))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    shown = sorted((round(p.get_extent()[3], 3), p.get_extent()[0], int(p.get_array()[0, 0, 0])) for p in axes.images)
+    greys = [grey for _, _, grey in shown]
+    assert greys == [0, 1, 2, 3, 200, 10, 11, 12, 13, 201, 20, 21, 22, 23, 202]
+    for picture in axes.images:
+        box = picture.get_window_extent()
+        assert box.width / box.height == pytest.approx(6 / 8)
+    written = [text.get_text() for text in axes.texts]
+    assert [text for text in written if text.startswith(("start", "after", "nearest"))] == [
+        *("start", "after round 1", "after round 2", "after round 3", "nearest member")
+    ]
+    assert {"0.0", "0.3", "2.3", "m0", "m2"} <= set(written)
+    frames = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert len(frames) == 2
+    for text in axes.texts:
+        box = text.get_window_extent()
+        assert figure.bbox.contains(*box.min)
+        assert figure.bbox.contains(*box.max)
+
+
+def test_films_that_do_not_belong_together_are_refused():
+    frames, scores, members, table = films(3, 2)
+    with pytest.raises(ReportingError, match="3 films, 3 rows of scores, 2 members and 3 rows"):
+        film_strips(frames, scores, members[:2], table)
+    with pytest.raises(ReportingError, match="no rows"):
+        film_strips(frames[:0], scores[:0], members[:0], table[:0])
+
+
+def plain_faces(count: int, first: int = 0) -> np.ndarray:
+    """Faces of one grey each, which says which face it is."""
+    return np.broadcast_to(np.arange(first, first + count)[:, None, None, None], (count, 8, 8, 3)).astype(np.uint8)
+
+
+def greys_of(figure) -> list[int]:
+    """The pictures, row by row and from left to right."""
+    images = sorted(figure.axes[0].images, key=lambda image: (round(image.get_extent()[3], 2), image.get_extent()[0]))
+    return [int(image.get_array()[0, 0, 0]) for image in images]
+
+
+def texts_of(figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts if text.get_text()]
+
+
+def test_a_sheet_shows_the_first_samples_in_their_order():
+    figure = samples_sheet(plain_faces(75), 40_000)
+    assert greys_of(figure) == list(range(60))
+    assert texts_of(figure) == ["Samples of the prior after 40,000 images shown"]
+    assert greys_of(samples_sheet(plain_faces(3), 1)) == [0, 1, 2]
+
+
+def test_samples_stand_beside_their_nearest_and_the_nearest_of_all_come_first():
+    samples = FaceBesideNearest(plain_faces(30), plain_faces(30, 100), np.linspace(0.9, 0.31, 30))
+    held_out = FaceBesideNearest(plain_faces(4, 50), plain_faces(4, 150), np.full(4, 0.12))
+    figure = nearest_faces_sheet(samples, held_out, "evaluator")
+    shown = greys_of(figure)
+    pairs = list(zip(shown[::2], shown[1::2], strict=True))
+    assert all(right == left + 100 for left, right in pairs)
+    assert [left for left, _ in pairs] == [*range(24), 29, 28, 27, 26, 25, 24, 50, 51, 52, 53]
+    written = texts_of(figure)
+    assert "Distances (1 − cosine) by evaluator" in written[0]
+    assert written.count("0.12") == 4
+    assert "0.31" in written
+
+
+def test_no_samples_are_an_error():
+    none = FaceBesideNearest(plain_faces(0), plain_faces(0), np.empty(0))
+    with pytest.raises(ReportingError, match="no faces to show"):
+        nearest_faces_sheet(none, none, "evaluator")
+    with pytest.raises(ReportingError, match="no faces to show"):
+        samples_sheet(plain_faces(0), 1)
+
+
+def test_the_person_is_given_and_the_image_is_the_nearest(demo_store: FaceStore) -> None:
+    manifest = demo_store.manifest()
+    ids = manifest["image_id"].iloc[[0, 1, 6]].to_list()
+    people = pd.DataFrame(
+        {
+            "image_id": ids,
+            "identity": manifest["identity"].iloc[[0, 1, 6]].to_list(),
+            "role": "member",
+            "embedding": [np.array([1.0, 0.0]), np.array([0.0, 5.0]), np.array([0.0, 9.0])],
+        }
+    )
+    person = people["identity"].iloc[0]
+    found = nearest_images(demo_store, people, "member", pd.Series([person]), np.array([[0.1, 1.0]], np.float32), 64)
+    np.testing.assert_array_equal(found[0], demo_store.images(demo_store.positions([ids[1]]), 64)[0])
+
+
+def part(kinds, title="Title"):
+    grey = np.arange(len(kinds), dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    columns = {"its image": grey, "linear": grey + 100}
+    return Faces(title, columns, kinds, {"linear": {"members": 0.4, "strangers": 0.25}})
+
+
+def test_a_row_leads_from_what_was_given_to_what_was_made_of_it():
+    figure = targeted_faces([part(["members", "members", "strangers"], "First"), part(["strangers"], "Second")])
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    places = [(round(p.get_extent()[3], 3), p.get_extent()[0], int(p.get_array()[0, 0, 0])) for p in axes.images]
+    assert [grey for _, _, grey in sorted(places)] == [0, 100, 1, 101, 2, 102, 0, 100]
+    written = [text.get_text() for text in axes.texts]
+    assert written.count("member") == 2
+    assert written.count("stranger") == 2
+    assert written.count("members 40 %") == written.count("strangers 25 %") == 2
+    assert {"First", "Second", "its image", "linear"} <= set(written)
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert all(figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max) for box in boxes)
+    faces = [picture.get_window_extent() for picture in axes.images]
+    assert not any(box.overlaps(face) for box in boxes for face in faces)
+
+
+@pytest.mark.parametrize("kinds", [[], ["members"]])
+def test_parts_whose_lengths_differ_or_with_nobody_to_show_are_an_error(kinds):
+    columns = {"its image": np.zeros((2 if kinds else 0, 8, 8, 3), np.uint8)}
+    with pytest.raises(ReportingError, match="do not make a picture"):
+        targeted_faces([Faces("Title", columns, kinds, {})])

@@ -5,16 +5,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faceleak.reporting.checks import ReportingError
+from faceleak.reporting.formats import interval_text
 from faceleak.reporting.privacy_points import (
     COLUMNS,
     as_tree,
     by_access,
     checked,
     collect,
+    compare_variants,
+    front,
     on_pareto_front,
     strongest_attackers,
     sweeps,
 )
+from tests.reporting.conftest import points_of
 
 ACCESS = {"bn": "weights", "cosine": "embeddings"}
 
@@ -180,3 +184,22 @@ def test_as_metrics_each_access_has_its_attackers_and_one_false_sense_of_securit
     }
     assert of_weights["false_sense_of_security"] == pytest.approx(0.01)
     assert tree["undefended"]["strongest"]["embeddings"]["adaptive"]["auc"] == 0.71
+
+
+def test_variants_side_by_side_have_intervals_and_dashes():
+    points = points_of({"undefended": (0.945, 0.7, 0.7, 0.71), "noise": (0.8, None, 0.55, 0.56)}, "embeddings")
+    table = compare_variants(points, interval_text)
+    assert table.columns.tolist() == [
+        *("variant", "utility", "static", "refitted", "adaptive", "undone by", "false sense of security", "TPR@1 %")
+    ]
+    assert table.iloc[1].tolist() == [
+        *("noise", "0.800 [0.780, 0.820]", "–", "0.550 [0.530, 0.570]", "0.560 [0.540, 0.580]"),
+        *("bn_reestimation", "–", "0.100 [0.080, 0.120]"),
+    ]
+
+
+def test_the_front_holds_each_variant_by_its_strongest_attacker():
+    points = points_of(
+        {"undefended": (0.9, 0.8, 0.8, 0.8), "fooled": (0.8, 0.5, 0.5, 0.9), "good": (0.8, 0.6, 0.6, 0.7)}
+    )
+    assert front(points)["variant"].tolist() == ["undefended", "good"]

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from faceleak.reporting import recommendation
 from faceleak.reporting.checks import ReportingError
-from faceleak.reporting.recommendation import recommend
 from tests.reporting.conftest import points_of
 
 VARIANTS = {
@@ -17,6 +17,10 @@ VARIANTS = {
 
 def goal(at_most, utility_loss=0.01, metric="attack_auc"):
     return SimpleNamespace(metric=metric, at_most=at_most, utility_loss=utility_loss)
+
+
+def recommend(points, goal):
+    return recommendation.recommend(points, goal).markdown()
 
 
 def answer(text, access="Weights in hand"):
@@ -175,4 +179,20 @@ def test_a_goal_that_so_few_people_cannot_show_is_told_for_each_access():
     said = answer(recommend(table, goal(0.05, metric="tpr_at_fpr_1pct")))
     assert said.startswith(
         "Cannot be told: the TPR at 1 % FPR was not measurable with so few, which takes 199 non-members."
+    )
+
+
+def test_the_verdict_is_a_code_and_a_sentence_without_numbers():
+    both = recommendation.recommend(
+        pd.concat([points_of(VARIANTS), points_of({"undefended": (0.95, 0.5, 0.5, 0.5)}, "embeddings")]), goal(0.75)
+    )
+    weights, embeddings = both.choices
+    assert (weights.access, weights.code, weights.variant) == ("weights", "goal reached", "pruning")
+    assert weights.verdict() == "pruning reaches the goal at the least cost"
+    assert weights.verdict("`") == "`pruning` reaches the goal at the least cost"
+    assert (embeddings.code, embeddings.verdict()) == ("no defense needed", "No defence is needed")
+    (costly,) = recommendation.recommend(points_of(VARIANTS), goal(0.65)).choices
+    assert costly.verdict() == (
+        "No variant reaches the goal. The cheapest one that brings the AUC down to it, dp, costs more utility than "
+        "allowed"
     )

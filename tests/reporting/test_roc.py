@@ -4,7 +4,7 @@ import pytest
 
 from faceleak.metrics.roc import MetricError
 from faceleak.reporting.checks import ReportingError
-from faceleak.reporting.roc import roc_figure
+from faceleak.reporting.roc import POINTS, roc_figure, roc_points
 
 
 def score_table(counts: dict[str, int], attack="bn_distance", threat_model="partial_knowledge", scores=None):
@@ -106,3 +106,31 @@ def test_what_cannot_be_drawn_is_refused():
         roc_figure(scores[scores["is_member"]], BLIND)
     with pytest.raises(MetricError, match="0 members"):
         roc_figure(scores[~scores["is_member"]], BLIND)
+
+
+def two_roles(members: list[float], strangers: list[float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "attack": "bn_distance",
+            "threat_model": "shadow",
+            "population": ["member"] * len(members) + ["unseen_identity"] * len(strangers),
+            "is_member": [True] * len(members) + [False] * len(strangers),
+            "score": members + strangers,
+        }
+    )
+
+
+def test_points_of_a_curve_by_hand() -> None:
+    points = roc_points(two_roles([3.0, 1.0], [2.0, 0.0]))
+    assert set(points["attack"]) == {"bn_distance_shadow"}
+    assert set(points["population"]) == {"unseen_identity"}
+    found = list(zip(points["false_positive_rate"], points["true_positive_rate"], strict=True))
+    assert found == [(0.0, 0.0), (0.0, 0.5), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0)]
+
+
+def test_long_curves_are_thinned_and_keep_their_ends() -> None:
+    random = np.random.default_rng(0)
+    points = roc_points(two_roles(list(random.normal(1, 1, 2000)), list(random.normal(0, 1, 2000))))
+    assert len(points) == POINTS
+    ends = points.iloc[[0, -1]][["false_positive_rate", "true_positive_rate"]].to_numpy()
+    np.testing.assert_array_equal(ends, [[0, 0], [1, 1]])

@@ -33,7 +33,7 @@ def test_figures_leave_the_settings_of_matplotlib_alone():
 
 
 def test_reporting_imports_neither_torch_nor_pyplot():
-    light = ("privacy_points", "privacy_utility_page", "recommendation", "defence_tables", "tables")
+    light = ("privacy_points", "recommendation", "results", "run_description", "tables", "terminal", "validation")
     modules = ("comparison", "galleries", "histograms", "privacy_utility", "risk", "roc", "scaling", *light)
     imports = "; ".join(f"import faceleak.reporting.{module}" for module in modules)
     code = (

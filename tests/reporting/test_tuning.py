@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from faceleak.reporting.checks import ReportingError
-from faceleak.reporting.tuning import fresh_figure, study_figure, tuning_reading, tuning_table
+from faceleak.reporting.terminal import tuning_table
+from faceleak.reporting.tuning import fresh_figure, front_figure, study_figure, tuning_reading
 
 TRIALS = pd.DataFrame(
     {
@@ -66,15 +67,6 @@ def test_the_reading_follows_the_interval(bounds, text):
     assert text in tuning_reading(measured(*bounds))
 
 
-def test_the_table_has_a_row_an_attack():
-    table = tuning_table(measured())
-    assert [list(column.cells) for column in table.columns][1:] == [
-        ["0.900", "0.970"],
-        ["0.890 [0.850, 0.920]", "0.910 [0.880, 0.940]"],
-        ["+0.010 [-0.020, 0.050]", "+0.060 [0.030, 0.090]"],
-    ]
-
-
 def searched(own, fresh, low, high):
     gap = interval("gap", own - fresh, own - high, own - low)
     return {"own_advantage": own} | interval("fresh_advantage", fresh, low, high) | gap
@@ -91,3 +83,38 @@ def test_searches_are_compared_in_match_advantage():
     axes = fresh_figure(searches).axes[0]
     points = sorted((int(line.get_ydata()[0]), float(line.get_xdata()[0])) for line in axes.lines)
     assert points == [(0, 0.2), (0, 0.3), (1, 0.25), (1, 0.4)]
+
+
+def test_the_table_has_a_row_an_attack():
+    table = tuning_table(measured())
+    assert [list(column.cells) for column in table.columns][1:] == [
+        ["0.900", "0.970"],
+        ["0.890 [0.850, 0.920]", "0.910 [0.880, 0.940]"],
+        ["+0.010 [-0.020, 0.050]", "+0.060 [0.030, 0.090]"],
+    ]
+
+
+SEARCHES = pd.DataFrame(
+    {
+        "trial": range(4),
+        "own_advantage": [0.2, 0.5, 0.45, 0.1],
+        "own_advantage_error": [0.1, 0.1, 0.1, 0.1],
+        "steps_per_face": [150.0, 80.0, 30.0, 40.0],
+        "on_front": [False, True, True, False],
+        "chosen": [False, False, True, False],
+    }
+)
+
+
+def test_front_default_and_chosen_point_are_drawn():
+    plane, bars = front_figure(SEARCHES, {"steps": 0.7, "rounds": 0.3}).axes
+    drawn = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in plane.lines}
+    assert drawn["Pareto front"] == ([30.0, 80.0], [0.45, 0.5])
+    assert drawn["default search"] == ([150.0], [0.2])
+    assert drawn["chosen"] == ([30.0], [0.45])
+    assert [bar.get_width() for bar in bars.patches] == [0.3, 0.7]
+
+
+def test_what_is_missing_is_told():
+    with pytest.raises(ReportingError, match="chosen"):
+        front_figure(SEARCHES.drop(columns="chosen"), {})

@@ -1,7 +1,7 @@
 import pytest
 
 from faceleak.reporting import verdict as verdicts
-from faceleak.reporting.verdict import interval_text, read_utility
+from faceleak.reporting.verdict import read_utility, strongest
 
 POPULATION = "unseen_identity"
 
@@ -94,12 +94,6 @@ def test_intervals_that_say_nothing_are_not_read(metrics):
     assert "power" not in reading
 
 
-def test_intervals_are_written_as_far_as_they_are_known():
-    assert interval_text({"auc": 0.5, "auc_ci_low": 0.4, "auc_ci_high": 0.6}, "auc") == "0.500 [0.400, 0.600]"
-    assert interval_text({"auc": 0.5, "auc_ci_low": None, "auc_ci_high": 0.6}, "auc") == "0.500"
-    assert interval_text({"auc": float("nan")}, "auc") == interval_text({}, "auc") == "–"
-
-
 WORKS = {"verification_auc": 0.9, "verification_auc_ci_low": 0.85, "verification_auc_ci_high": 0.94}
 WORKS |= {"embedding_spread": 0.9, "constant_dimensions": 0.1, "silent_channels": 0.03}
 
@@ -141,3 +135,11 @@ def test_all_that_is_wrong_with_a_backbone_is_told_at_once():
     assert read_utility(WORKS) is None
     assert read_utility({"verification_auc": 0.5}) is None  # nothing is known without an interval
     assert read_utility({"verification_auc": None, "silent_channels": None}) is None
+
+
+def test_the_strongest_has_the_highest_metric_then_the_other_one_and_comes_first():
+    found = {"a": {"tpr": 0.2, "auc": 0.7}, "b": {"tpr": 0.2, "auc": 0.8}, "c": {"tpr": None, "auc": 0.9}}
+    assert strongest(found, "tpr", "auc") == "b"
+    assert strongest(found, "tpr") == "a"
+    assert strongest(found, "auc") == "c"
+    assert strongest({"c": found["c"]}, "tpr") is None

@@ -409,7 +409,5 @@ def test_no_code_runs_in_reading_that_is_not_in_the_key(
     name, tiny_backbone, demo_store, images, anchors, fresh, not_in_keys
 ):
     read = lambda: read_signals([name], tiny_backbone, demo_store, images, fresh, anchors)  # noqa: E731
-    comparisons = (
-        {f"faceleak.signals.{name}"} if not is_read_off_images(name) else set()
-    )  # made anew each time
+    comparisons = {f"faceleak.signals.{name}"} if not is_read_off_images(name) else set()  # made anew each time
     assert not_in_keys(read) - comparisons - {"faceleak.backbones.head"} == set()

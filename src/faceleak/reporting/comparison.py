@@ -10,7 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from faceleak.membership.scoring import parse_model_name
+from faceleak.metrics.identity_level import SETTINGS
 from faceleak.reporting.checks import ReportingError
+from faceleak.reporting.formats import ENDS, TPR, interval_text, narrow
+from faceleak.reporting.results import Membership
 from faceleak.reporting.style import (
     BLACK,
     GREY,
@@ -27,7 +30,7 @@ from faceleak.reporting.style import (
     words,
 )
 from faceleak.reporting.tables import results_table
-from faceleak.reporting.verdict import interval_text, is_blind, read_membership
+from faceleak.reporting.verdict import is_blind
 from faceleak.words import counted
 
 Metrics = Mapping[str, Any]
@@ -41,6 +44,7 @@ POPULATION_MEANINGS = {  # in the order in which they are shown
 }
 SORTED_BY = ("unseen_identity", "identity", "same_identity", "identity_other_images")  # the first that was measured
 OVER_PAPER = "auc_over_paper"
+SHOWN = ("auc", TPR, OVER_PAPER, "advantage_over_blind")
 
 
 def comparison_table(tree: Tree) -> pd.DataFrame:
@@ -144,9 +148,13 @@ def _is_papers(tree: Tree, name: str) -> bool:
 
 def _markdown_of(tree: Tree, population: str, upper_bounds: Collection[str]) -> str:
     ranked = _ranked(tree, population, upper_bounds)
-    header = ("attack", "threat model", "AUC", "TPR at FPR 1 %", "over the paper's attack", "over blind")
-    rows = [header, ("---", "---", *4 * ["---:"]), *(_row(tree, name, population, upper_bounds) for name in ranked)]
-    reading = read_membership({name: tree[name] for name in tree if name not in upper_bounds}, population)
+    header = ("attack", "threat model", *map(narrow, SHOWN))
+    rows = [
+        header,
+        ("---", "---", *len(SHOWN) * ["---:"]),
+        *(_row(tree, name, population, upper_bounds) for name in ranked),
+    ]
+    reading = Membership(tree).only(name for name in tree if name not in upper_bounds).reading(population)
     return "\n".join(
         [
             f"### {population}: {POPULATION_MEANINGS[population]}",
@@ -162,20 +170,20 @@ def _markdown_of(tree: Tree, population: str, upper_bounds: Collection[str]) -> 
 def _row(tree: Tree, name: str, population: str, upper_bounds: Collection[str]) -> tuple[str, ...]:
     attack, threat_model = _attack_and_threat_model(name)
     metrics = tree[name][population]
-    over_paper = "the paper's" if _is_papers(tree, name) else interval_text(metrics, OVER_PAPER, "+.3f")
+    over_paper = "the paper's" if _is_papers(tree, name) else interval_text(metrics, OVER_PAPER)
     return (
         attack.replace("|", "\\|") + (" (upper bound)" if name in upper_bounds else ""),
         words(threat_model),
         interval_text(metrics, "auc"),
-        interval_text(metrics, "tpr_at_fpr_1pct"),
+        interval_text(metrics, TPR),
         over_paper,
-        interval_text(metrics, "advantage_over_blind", "+.3f"),
+        interval_text(metrics, "advantage_over_blind"),
     )
 
 
 def _counted(metrics: Metrics, population: str) -> str:
     """A sentence on how much was measured."""
-    units = ("person", "people") if population.startswith("identity") else ("image", "images")
+    units = ("person", "people") if population in SETTINGS else ("image", "images")
     targets = int(metrics.get("targets", 1))
     over = f"Means over {targets} targets, each" if targets > 1 else "One target,"
     members, non_members = (round(metrics[name]) for name in ("members", "non_members"))
@@ -197,7 +205,7 @@ def _draw_panel(
     steps = 0.44 / max(1, len(looks) - 1)
     for name in _ranked(tree, population, upper_bounds):
         metrics = tree[name][population]
-        value, low, high = (metrics.get(f"auc{end}", float("nan")) for end in ("", "_ci_low", "_ci_high"))
+        value, low, high = (metrics.get(f"auc{end}", float("nan")) for end in ENDS)
         if is_blind(name):
             axes.axvspan(low, high, color=GREY, alpha=0.25, linewidth=0, zorder=0.5)
             continue

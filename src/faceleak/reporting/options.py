@@ -2,6 +2,7 @@
 
 from pydantic import Field, field_validator, model_validator
 
+from faceleak.membership.access import UPPER_BOUND
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.options import Options
 
@@ -29,7 +30,7 @@ class PolicyOptions(Options):
     @field_validator("metric")
     @classmethod
     def _be_of_a_headless_release(cls, metric: str) -> str:
-        if metric.startswith("upper_bound/"):
+        if metric.startswith(f"{UPPER_BOUND}/"):
             raise ValueError("an upper bound takes the classification head and decides nothing: name another metric")
         return metric
 

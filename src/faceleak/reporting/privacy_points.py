@@ -1,29 +1,31 @@
 """The comparison of defences as points: what a variant still recognises, and what an attacker still learns from it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.membership.attackers import AttackerName, suffix_of
-from faceleak.membership.options import ThreatModel
+from faceleak.membership.attackers import AttackerName
+from faceleak.membership.scoring import model_name
 from faceleak.reporting.checks import ReportingError, check_columns
-from faceleak.reporting.verdict import is_blind
+from faceleak.reporting.formats import ACCESSES, ENDS, NOTHING, TPR
+from faceleak.reporting.results import AttackName, names_in_metrics
+from faceleak.reporting.verdict import is_blind, strongest
 
 Metrics = Mapping[str, Any]
 Row = dict[str, Any]
 
-ACCESSES = {"weights": "weights in hand", "embeddings": "embeddings only"}
-ENDS = ("", "_ci_low", "_ci_high")
-MEASURED = ("utility", "attack_auc", "tpr_at_fpr_1pct")
+MEASURED = ("utility", "attack_auc", TPR)
 COLUMNS = (
     *("variant", "access", "attacker", "attack", "undoing"),
     *(f"{measure}{end}" for measure in MEASURED for end in ENDS),
     "false_sense_of_security",
 )
+ATTACKERS = ("static", "refitted", "adaptive")
+COMPARED = ("variant", "utility", *ATTACKERS, "undone by", "false sense of security", "TPR@1 %")
 STRENGTH = re.compile(r"(?P<defence>.*?)(?P<strength>\d+(\.\d+)?(e[+-]?\d+)?)")
 
 
@@ -49,12 +51,7 @@ def collect(
 
     Raises ReportingError where a variant has no utility or no row at all, or where `access` lacks an attack.
     """
-    names = {
-        f"{attack}_{threat_model}{suffix_of(attacker)}": (attack, threat_model, attacker)
-        for attack in access
-        for threat_model in get_args(ThreatModel)
-        for attacker in get_args(AttackerName)
-    }
+    names = names_in_metrics(access)
     chosen = undoings.set_index(["variant", "attacker", "attack", "threat_model"])["undoing"].fillna("").to_dict()
     rows = []
     for variant in dict.fromkeys([*membership, *utility]):
@@ -73,7 +70,7 @@ def collect(
                 attacks := {
                     names[name]: metrics
                     for name, metrics in measured.items()
-                    if names[name][2] == attacker and held in ("weights", access[names[name][0]])
+                    if names[name].attacker == attacker and held in ("weights", access[names[name].attack])
                 }
             )
         ]
@@ -98,22 +95,21 @@ def _point(
     variant: str,
     access: str,
     attacker: str,
-    attacks: Mapping[tuple[str, str, str], Metrics],
+    attacks: Mapping[AttackName, Metrics],
     useful: Metrics,
     chosen: Mapping[Any, str],
 ) -> Row:
-    strongest = max(attacks, key=lambda name: attacks[name]["auc"])
-    surest = max(attacks, key=lambda name: attacks[name].get("tpr_at_fpr_1pct") or 0.0)
-    attack, threat_model, _ = strongest
+    best, surest = strongest(attacks, "auc"), strongest(attacks, TPR)
+    assert best is not None
     return {
         "variant": variant,
         "access": access,
         "attacker": attacker,
-        "attack": f"{attack}_{threat_model}",
-        "undoing": chosen.get((variant, attacker, attack, threat_model), ""),
+        "attack": model_name(best.attack, best.threat_model),
+        "undoing": chosen.get((variant, attacker, best.attack, best.threat_model), ""),
         **_with_bounds("utility", useful, "verification_auc"),
-        **_with_bounds("attack_auc", attacks[strongest], "auc"),
-        **_with_bounds("tpr_at_fpr_1pct", attacks[surest], "tpr_at_fpr_1pct"),
+        **_with_bounds("attack_auc", attacks[best], "auc"),
+        **_with_bounds(TPR, attacks[surest] if surest else {}, TPR),
     }
 
 
@@ -138,7 +134,7 @@ def as_tree(points: pd.DataFrame) -> dict[str, dict[str, Any]]:
     tree: dict[str, dict[str, Any]] = {}
     for row in records(points):
         of_access = tree.setdefault(row["variant"], {"strongest": {}})["strongest"].setdefault(row["access"], {})
-        named = {"auc": "attack_auc", "tpr_at_fpr_1pct": "tpr_at_fpr_1pct"}
+        named = {"auc": "attack_auc", TPR: TPR}
         values = {f"{metric}{end}": row[f"{column}{end}"] for metric, column in named.items() for end in ENDS}
         of_access[row["attacker"]] = {metric: value for metric, value in values.items() if not pd.isna(value)}
         if not pd.isna(row["false_sense_of_security"]):
@@ -179,8 +175,37 @@ def records(points: pd.DataFrame) -> list[Row]:
 def strongest_attackers(points: pd.DataFrame, metric: str = "attack_auc") -> pd.DataFrame:
     """The row with the highest `metric` of each variant, in the order of the table. `points` are of one access."""
     order = points["variant"].drop_duplicates()
-    strongest = points.loc[points.groupby("variant")[metric].idxmax()]
-    return strongest.set_index("variant").loc[order].reset_index()
+    best = points.loc[points.groupby("variant")[metric].idxmax()]
+    return best.set_index("variant").loc[order].reset_index()
+
+
+def front(points: pd.DataFrame) -> pd.DataFrame:
+    """The strongest attackers' rows of the variants that no other one beats in both; `points` are of one access."""
+    best = strongest_attackers(points)
+    return best[on_pareto_front(best)]
+
+
+def compare_variants(points: pd.DataFrame, write: Callable[[Metrics, str], str]) -> pd.DataFrame:
+    """A row a variant in the order of the table, all text (`COMPARED`), – where unknown.
+
+    points: checked ones of one access. `write` makes text of a row's metric with its interval. "undone by" is what the
+    adaptive attacker did first, TPR@1 % the highest one that any of the attackers reaches.
+    """
+    rows = []
+    for variant, of_variant in points.groupby("variant", sort=False):
+        by_attacker = {row["attacker"]: row for row in records(of_variant)}
+        highest = next(iter(records(strongest_attackers(of_variant.dropna(subset=TPR), TPR))), {})
+        first = records(of_variant)[0]
+        false_sense = first["false_sense_of_security"]
+        cells = (
+            *(str(variant), write(first, "utility")),
+            *(write(by_attacker.get(attacker, {}), "attack_auc") for attacker in ATTACKERS),
+            str(by_attacker.get("adaptive", {"undoing": NOTHING})["undoing"]) or "nothing",
+            NOTHING if pd.isna(false_sense) else f"{false_sense:+.3f}",
+            write(highest, TPR),
+        )
+        rows.append(dict(zip(COMPARED, cells, strict=True)))
+    return pd.DataFrame(rows, columns=list(COMPARED))
 
 
 def on_pareto_front(points: pd.DataFrame) -> NDArray[np.bool_]:

@@ -1,22 +1,27 @@
-"""What each variant still recognises, and what each attacker still learns from it, as a picture."""
+"""What each variant still recognizes, and what each attacker still learns from it: a picture, and a page to explore."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from faceleak.reporting.formats import ACCESSES, ENDS, HEADINGS, TPR, interval_text
 from faceleak.reporting.labels import label_points
 from faceleak.reporting.privacy_points import (
-    ACCESSES,
+    Row,
     by_access,
     checked,
-    on_pareto_front,
+    compare_variants,
+    front,
+    records,
     strongest_attackers,
     sweeps,
 )
@@ -33,7 +38,22 @@ from faceleak.reporting.style import (
     shortened,
     tidy,
 )
+from faceleak.reporting.templating import render
+from faceleak.words import counted
 
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+TITLE = "What defences cost in recognition, and what each attacker still learns"
+FRONT = "Pareto front against the strongest attacker"
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x")
+PLOT = "privacy-utility"
+CONFIG = {
+    "displaylogo": False,
+    "responsive": True,
+    "showSendToCloud": False,  # plotly.js 4 offers to upload the chart unless it is told not to
+    "displayModeBar": False,  # its links have no names for those who do not see them
+}
 PLACE = ["utility", "attack_auc"]
 INTERVALS = ("utility_ci_low", "utility_ci_high", "attack_auc_ci_low", "attack_auc_ci_high")
 SAMPLES = 70  # along a line that numbers should not cover
@@ -74,7 +94,7 @@ def privacy_utility_figure(points: pd.DataFrame) -> Figure:
     figure.legend(
         handles=list(marks.values()), loc="outside lower center", ncols=len(marks), fontsize=SMALL, frameon=False
     )
-    entitle(figure, "What defences cost in recognition, and what each attacker still learns")
+    entitle(figure, TITLE)
     for access, rows in panels.items():
         strongest = strongest_attackers(rows)
         names = [f" {numbers[str(variant)]} " for variant in strongest["variant"]]  # apart: 3 and 2 are not 32
@@ -96,11 +116,9 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, attackers: Sequence[str]) -> dic
         label = f"{attacker} attacker"
         mark: dict[str, Any] = {"marker": in_turn(MARKERS, place), "markersize": 5.5, "linestyle": "none"}
         (marks[label],) = axes.plot(x, y, color=colour, label=label, **mark)
-    strongest = strongest_attackers(rows)
-    front = strongest[on_pareto_front(strongest)].sort_values("utility")
-    label = "Pareto front against the strongest attacker"
     ring: dict[str, Any] = {"color": BLACK, "linewidth": 0.8, "linestyle": ":", "marker": "o", "markersize": 12}
-    (marks[label],) = axes.plot(*front[PLACE].to_numpy(float).T, markerfacecolor="none", label=label, **ring)
+    on_front = front(rows).sort_values("utility")[PLACE].to_numpy(float)
+    (marks[FRONT],) = axes.plot(*on_front.T, markerfacecolor="none", label=FRONT, **ring)
     marks["chance"] = axes.axhline(0.5, color=GREY, linewidth=0.9, linestyle=(0, (5, 3)), label="chance")
     tidy(axes)
     return marks
@@ -133,3 +151,144 @@ def _drawn(rows: pd.DataFrame) -> Points:
         vertical = np.column_stack([np.full(SAMPLES, x), np.linspace(y_low, y_high, SAMPLES)])
         samples += [bar for bar in (horizontal, vertical) if np.isfinite(bar).all()]
     return np.vstack(samples)
+
+
+def privacy_utility_page(points: pd.DataFrame) -> str:
+    """Make one HTML page that needs no network: a plot to point at, a choice of access, and the tables beneath.
+
+    points: as `privacy_points.collect` gives them. The plot shows what `privacy_utility_figure` shows; pointing at a
+    mark names variant, attack, undoing and intervals. The page follows the reader's light or dark mode. It holds the
+    whole of plotly.js (4.6 MB). Raises ReportingError as `privacy_points.checked` does.
+    """
+    tables = {ACCESSES[access].capitalize(): _table(rows) for access, rows in by_access(checked(points))}
+    return render("privacy_utility.html.j2", title=TITLE, plot_section=plot_section(points), tables=tables)
+
+
+def plot_section(points: pd.DataFrame) -> Markup:
+    """The plot of `privacy_utility_page` as a part of any page, with plotly.js and the choice of access."""
+    panels = dict(by_access(checked(points)))
+    plot = _plot(panels, [str(attacker) for attacker in points["attacker"].unique()])
+    plot_html = plot.to_html(full_html=False, include_plotlyjs=True, div_id=PLOT, config=CONFIG)
+    section = render(
+        "privacy_utility_plot.html.j2",
+        plot=PLOT,
+        plot_html=Markup(plot_html),  # noqa: S704
+        accesses=list(panels),
+        names=ACCESSES,
+        caption=_caption(panels),
+    )
+    return Markup(section)  # noqa: S704
+
+
+def _plot(panels: dict[str, pd.DataFrame], attackers: list[str]) -> "PlotlyFigure":
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+    figure = PlotlyFigure()
+    for access, rows in panels.items():
+        shown = {"meta": access, "visible": access == next(iter(panels))}
+        for place, attacker in enumerate(attackers):
+            _add_attacker(figure, rows[rows["attacker"] == attacker], attacker, place, shown)
+        on_front = front(rows).sort_values("utility")
+        figure.add_scatter(
+            x=on_front["utility"],
+            y=on_front["attack_auc"],
+            mode="lines+markers",
+            name=FRONT,
+            line={"color": GREY, "width": 1, "dash": "dot"},
+            marker={"symbol": "circle-open", "size": 19, "color": GREY},
+            hoverinfo="skip",
+            **shown,
+        )
+    chance = {"color": GREY, "width": 1, "dash": "dash"}
+    figure.add_hline(0.5, line=chance, name="chance", showlegend=True)
+    axis = {"showgrid": True, "gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
+    figure.update_layout(
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": GREY},
+        height=620,
+        margin={"l": 60, "r": 20, "t": 20, "b": 60},
+        legend={"orientation": "h", "y": -0.14},
+        hovermode="closest",
+        xaxis={"title": {"text": "Utility: verification AUC"}, **axis},
+        yaxis={"title": {"text": "AUC of the attack"}, **axis},
+    )
+    return figure
+
+
+def _add_attacker(figure: "PlotlyFigure", rows: pd.DataFrame, attacker: str, place: int, shown: dict[str, Any]) -> None:
+    """Add the marks of one access and attacker, and lines that join strengths of one defence."""
+    if rows.empty:
+        return
+    colour = in_turn(PALETTE, place)
+    of_variant = rows.set_index("variant")
+    for variants in sweeps([str(variant) for variant in of_variant.index]):
+        figure.add_scatter(
+            x=of_variant.loc[variants, "utility"],
+            y=of_variant.loc[variants, "attack_auc"],
+            mode="lines",
+            line={"color": colour, "width": 1.5},
+            opacity=0.6,
+            hoverinfo="skip",
+            showlegend=False,
+            legendgroup=attacker,
+            **shown,
+        )
+    figure.add_scatter(
+        x=rows["utility"],
+        y=rows["attack_auc"],
+        error_x=_bars(rows, "utility", colour),
+        error_y=_bars(rows, "attack_auc", colour),
+        mode="markers",
+        marker={"color": colour, "symbol": in_turn(SYMBOLS, place), "size": 10},
+        name=f"{attacker} attacker",
+        legendgroup=attacker,
+        text=[_explained(row) for row in records(rows)],
+        hovertemplate="%{text}<extra></extra>",
+        **shown,
+    )
+
+
+def _bars(rows: pd.DataFrame, measure: str, colour: str) -> dict[str, Any]:
+    value, low, high = (rows[f"{measure}{end}"] for end in ENDS)
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (high - value).fillna(0),
+        "arrayminus": (value - low).fillna(0),
+        "color": colour,
+        "thickness": 0.8,
+        "width": 0,
+    }
+
+
+def _explained(row: Row) -> str:
+    """What pointing at a mark shows, names escaped."""
+    lines = [
+        f"<b>{escape(str(row['variant']))}</b>, {escape(str(row['attacker']))} attacker",
+        f"attack: {escape(str(row['attack']))}",
+        f"undone by: {escape(str(row['undoing'])) or 'nothing'}",
+        f"utility {interval_text(row, 'utility')}",
+        f"AUC {interval_text(row, 'attack_auc')}",
+        f"{HEADINGS[TPR]} {interval_text(row, TPR)}",
+    ]
+    return "<br>".join(lines)
+
+
+def _caption(panels: dict[str, pd.DataFrame]) -> str:
+    """What is seen in the plot, for those who do not see it."""
+    sentences = ["Verification AUC (further right is better) against the AUC of the attack (lower is better)."]
+    for access, rows in panels.items():
+        named = ", ".join(
+            f"{row['variant']} (utility {row['utility']:.3f}, AUC {row['attack_auc']:.3f})"
+            for row in records(front(rows).sort_values("utility"))
+        )
+        of = counted(rows["variant"].nunique(), "variant")
+        sentences.append(f"Of {of}, with {ACCESSES[access]}, on the Pareto front: {named}.")
+    return " ".join([*sentences, "All numbers are in the tables below, 95 % intervals in brackets."])
+
+
+def _table(rows: pd.DataFrame) -> Markup:
+    table = compare_variants(rows, interval_text).to_html(index=False, border=0, justify="left")
+    return Markup(table)  # noqa: S704

@@ -1,5 +1,7 @@
 """The comparison of defences in words: which one reaches a goal at the least cost, and whether perturbation helps."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import pandas as pd
@@ -7,12 +9,27 @@ import pandas as pd
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.metrics.roc import non_members_needed
 from faceleak.reporting.checks import ReportingError
-from faceleak.reporting.privacy_points import ACCESSES, Row, by_access, checked, records, strongest_attackers
-from faceleak.reporting.verdict import interval_text, read_utility
+from faceleak.reporting.formats import ACCESSES, ENDS, HEADINGS, TPR, interval_text
+from faceleak.reporting.privacy_points import Row, by_access, checked, records, strongest_attackers
+from faceleak.reporting.verdict import read_utility
 
 FPR = 0.01
-METRICS = {"tpr_at_fpr_1pct": "TPR at 1 % FPR", "attack_auc": "AUC"}
+METRICS = {TPR: HEADINGS[TPR], "attack_auc": HEADINGS["auc"]}
 PERTURBATION = "bn_perturbation"
+WORTH_NAMING = 0.1  # share of the attacker's lead over chance
+
+Code = Literal[
+    "target useless", "not measurable", "no defense needed", "goal reached", "goal too costly", "goal not reached"
+]
+VERDICTS: dict[Code, str] = {
+    "target useless": "Nothing can be recommended for the undefended target",
+    "not measurable": "Cannot be told",
+    "no defense needed": "No defence is needed",
+    "goal reached": "{variant} reaches the goal at the least cost",
+    "goal too costly": "No variant reaches the goal. The cheapest one that brings the {metric} down to it, {variant}, "
+    "costs more utility than allowed",
+    "goal not reached": "No variant reaches the goal. {variant} comes nearest",
+}
 
 
 class Goal(Protocol):
@@ -26,49 +43,77 @@ class Goal(Protocol):
     def utility_loss(self) -> float: ...
 
 
-WORTH_NAMING = 0.1  # share of the attacker's lead over chance
+@dataclass(frozen=True)
+class Choice:
+    """What is recommended against attackers of one access, and why; `variant`: whom the verdict names, if anybody.
+
+    perturbation: whether perturbing BN statistics helps, in words, where variants of `bn_perturbation` were compared.
+    """
+
+    access: str
+    code: Code
+    metric: str
+    reason: str
+    variant: str = ""
+    perturbation: str | None = None
+
+    def verdict(self, quote: str = "") -> str:
+        """The verdict in a sentence without numbers, the variant's name between quotes."""
+        return VERDICTS[self.code].format(variant=f"{quote}{self.variant}{quote}", metric=self.metric)
 
 
-def recommend(points: pd.DataFrame, goal: Goal) -> str:
-    """Say for each access which variant reaches the goal at the least loss of utility, or that none does. Markdown.
+@dataclass(frozen=True)
+class Recommendation:
+    """The goal in words, and a choice for each access."""
+
+    goal: str
+    choices: tuple[Choice, ...]
+
+    def markdown(self) -> str:
+        """The whole of it as a document."""
+        sections = ["# Recommendation", f"Goal: {self.goal}."]
+        sections += [f"**{_title(choice)}.** {choice.verdict('`')}: {choice.reason}" for choice in self.choices]
+        answers = [f"- {_title(choice)}: {choice.perturbation}" for choice in self.choices if choice.perturbation]
+        if answers:
+            sections += ["## Does perturbing BN statistics help against an adaptive attacker?", "\n".join(answers)]
+        return "\n\n".join(sections) + "\n"
+
+
+def _title(choice: Choice) -> str:
+    return ACCESSES[choice.access].capitalize()
+
+
+def recommend(points: pd.DataFrame, goal: Goal) -> Recommendation:
+    """Say for each access which variant reaches the goal at the least loss of utility, or that none does.
 
     points: as `privacy_points.collect` gives them, with the variant `undefended`, against which utility is lost. Of a
     variant's attackers the one with the highest `goal.metric` counts. The goal is reached or not by the number itself;
-    where its interval says otherwise, the text says so; if no point has the metric, since there are too few non-members
-    for it, the text says that. Nothing is recommended where the undefended target recognizes nobody. Where variants of
-    `bn_perturbation` were compared, the text
-    also says whether they help against an adaptive attacker.
+    where its interval says otherwise, the reason says so; if no point has the metric, since there are too few
+    non-members for it, the reason says that. Nothing is recommended where the undefended target recognizes nobody.
 
     Raises ReportingError as `privacy_points.checked` does, and where an access lacks `undefended` or points lack the
     metric.
     """
     points = checked(points)
     if points[goal.metric].isna().all():
-        return _not_measurable(points, goal)
+        return Recommendation(_in_words(goal), tuple(_not_measurable(points, goal)))
     if missing := int(points[goal.metric].isna().sum()):
         raise ReportingError(
             f"{missing} of {len(points)} points have no {goal.metric}, so nothing can be said about the goal. Measure "
             "it for all variants, or set the goal's metric to attack_auc."
         )
-    panels = {ACCESSES[access]: _with_loss(rows) for access, rows in by_access(points)}
-    sections = ["# Recommendation", f"Goal: {_in_words(goal)}."]
-    sections += [f"**{name.capitalize()}.** {_choice(rows, goal)}" for name, rows in panels.items()]
-    answers = [
-        f"- {name.capitalize()}: {answer}" for name, rows in panels.items() if (answer := _perturbation(rows, goal))
-    ]
-    if answers:
-        sections += ["## Does perturbing BN statistics help against an adaptive attacker?", "\n".join(answers)]
-    return "\n\n".join(sections) + "\n"
+    panels = {access: _with_loss(rows) for access, rows in by_access(points)}
+    return Recommendation(_in_words(goal), tuple(_choose(access, rows, goal) for access, rows in panels.items()))
 
 
-def _not_measurable(points: pd.DataFrame, goal: Goal) -> str:
+def _not_measurable(points: pd.DataFrame, goal: Goal) -> Iterator[Choice]:
     needed = f", which takes {non_members_needed(FPR):.0f} non-members" if goal.metric != "attack_auc" else ""
     why = (
-        f"Cannot be told: the {METRICS[goal.metric]} was not measurable with so few{needed}. Evaluate more people "
+        f"the {METRICS[goal.metric]} was not measurable with so few{needed}. Evaluate more people "
         "(faces.splits.roles.unseen_identity), or set defense.goal to another metric."
     )
-    sections = [f"**{ACCESSES[access].capitalize()}.** {why}" for access, _ in by_access(points)]
-    return "\n\n".join(["# Recommendation", f"Goal: {_in_words(goal)}.", *sections]) + "\n"
+    for access, _ in by_access(points):
+        yield Choice(access, "not measurable", METRICS[goal.metric], why)
 
 
 def _in_words(goal: Goal) -> str:
@@ -90,29 +135,33 @@ def _with_loss(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(loss=loss, faced_adaptive=rows["variant"].isin(adaptive))
 
 
-def _choice(rows: pd.DataFrame, goal: Goal) -> str:
+def _choose(access: str, rows: pd.DataFrame, goal: Goal) -> Choice:
+    code, variant, reason = _decide(rows, goal)
+    return Choice(access, code, METRICS[goal.metric], reason, variant, _perturbation(rows, goal))
+
+
+def _decide(rows: pd.DataFrame, goal: Goal) -> tuple[Code, str, str]:
+    """Verdict, the variant that it names, and the reason."""
     undefended = records(rows[rows["variant"] == UNDEFENDED])[0]
-    ends = ("", "_ci_low", "_ci_high")
-    if useless := read_utility({f"verification_auc{end}": undefended.get(f"utility{end}") for end in ends}):
-        return f"Nothing can be recommended for the undefended target: {useless}."
+    if useless := read_utility({f"verification_auc{end}": undefended.get(f"utility{end}") for end in ENDS}):
+        return "target useless", "", f"{useless}."
     judged = records(strongest_attackers(rows, goal.metric))
     reaching = [row for row in judged if row[goal.metric] <= goal.at_most]
     affordable = [row for row in judged if row["loss"] <= goal.utility_loss]  # the undefended one at least
     nearest = min(affordable, key=lambda row: (row[goal.metric], row["loss"]))
-    within = f"ithin that loss, `{nearest['variant']}` comes nearest: {_standing(nearest, goal)}."
+    within = f" Within that loss, `{nearest['variant']}` comes nearest: {_standing(nearest, goal)}."
     if reaching:
         if needed_none := [row for row in reaching if row["variant"] == UNDEFENDED]:
-            return f"No defence is needed: the undefended target reaches the goal, {_leak(needed_none[0], goal)}."
+            return "no defense needed", "", f"the undefended target reaches the goal, {_leak(needed_none[0], goal)}."
         cheapest = min(reaching, key=lambda row: (row["loss"], row[goal.metric]))
+        reason = f"{_standing(cheapest, goal)}."
         if cheapest["loss"] <= goal.utility_loss:
-            return f"`{cheapest['variant']}` reaches the goal at the least cost: {_standing(cheapest, goal)}."
-        return (
-            f"No variant reaches the goal. The cheapest one that brings the {METRICS[goal.metric]} down to it, "
-            f"`{cheapest['variant']}`, costs more utility than allowed: {_standing(cheapest, goal)}. W{within}"
-        )
+            return "goal reached", cheapest["variant"], reason
+        return "goal too costly", cheapest["variant"], reason + within
     lowest = min(judged, key=lambda row: (row[goal.metric], row["loss"]))
-    none = f"No variant reaches the goal. `{lowest['variant']}` comes nearest: {_standing(lowest, goal)}."
-    return none if lowest["variant"] == nearest["variant"] else f"{none} W{within}"
+    reason = f"{_standing(lowest, goal)}."
+    same = lowest["variant"] == nearest["variant"]
+    return "goal not reached", lowest["variant"], reason if same else reason + within
 
 
 def _standing(row: Row, goal: Goal) -> str:

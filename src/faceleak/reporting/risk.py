@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from faceleak.reporting.checks import ReportingError, check_columns
-from faceleak.reporting.face_canvas import MARGIN, Pixels, draw_face, face_canvas, write
+from faceleak.reporting.formats import power_of_ten
+from faceleak.reporting.galleries import MARGIN, Pixels, draw_face, face_canvas, write
 from faceleak.reporting.style import (
     BLACK,
     BLUE,
@@ -34,7 +35,6 @@ TOP = 1.25
 SMALLEST_SHOWN = 1e-99
 CONFIDENCE = 0.95
 STEPS = 400  # of a curve
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def risk_figure(table: pd.DataFrame, pixels: Pixels) -> Figure:
@@ -131,10 +131,7 @@ def _probability(value: float) -> str:
     """Two digits: 0.034, 1.2·10⁻⁷."""
     if value < SMALLEST_SHOWN:
         return f"< {_probability(SMALLEST_SHOWN)}"
-    if value >= 0.001:
-        return f"{value:.2g}"
-    digits, exponent = f"{value:.1e}".split("e")
-    return f"{digits}·10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+    return f"{value:.2g}" if value >= 0.001 else power_of_ten(value)
 
 
 def _clopper_pearson(hits: NDArray[np.intp], number: int) -> tuple[FloatArray, FloatArray]:

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from faceleak.membership.scoring import model_name
 from faceleak.metrics.membership import MEMBER, POPULATIONS
 from faceleak.metrics.roc import auc, non_members_needed, roc_curve
 from faceleak.reporting.checks import ReportingError, check_columns, only_value
@@ -35,6 +36,7 @@ COLUMNS = ("image_id", "attack", "threat_model", "population", "is_member", "sco
 MARKED_RATES = (0.01, 0.001)
 THREAT_MODEL_DASHES = ("-", (0, (5, 1.5, 1, 1.5)), (0, (1, 1)))
 BLIND_DASHES = (0, (4, 3))
+POINTS = 200  # of a curve in the table
 
 
 def roc_figure(scores: pd.DataFrame, blind: pd.DataFrame, upper_bounds: Collection[str] = ()) -> Figure:
@@ -118,3 +120,22 @@ def _draw_curve(axes: Axes, scores: pd.DataFrame, name: str, corner: tuple[float
     curve = roc_curve(score, is_member)
     fpr, tpr = np.maximum(curve.fpr, corner[0]), np.maximum(curve.tpr, corner[1])
     axes.plot(fpr, tpr, drawstyle="steps-post", linewidth=1.6, label=f"{auc(score, is_member):.2f}  {name}", **look)
+
+
+def roc_points(scores: pd.DataFrame) -> pd.DataFrame:
+    """List points of each curve: attack, population, false_positive_rate, true_positive_rate (both in 0…1).
+
+    For tools that draw them themselves (`dvc plots`). scores: attack, threat_model, population, is_member and score, a
+    row an image and attack. At most `POINTS` points a curve, evenly spread along it.
+    """
+    curves = []
+    for (attack, threat_model), rows in scores.groupby(["attack", "threat_model"], sort=False):
+        for population in POPULATIONS:
+            chosen = rows[rows["population"].isin([MEMBER, population])]
+            if not chosen["is_member"].all():
+                curve = roc_curve(chosen["score"].to_numpy(float), chosen["is_member"].to_numpy(bool))
+                kept = np.unique(np.linspace(0, len(curve.fpr) - 1, POINTS).round().astype(int))
+                points = {"false_positive_rate": curve.fpr[kept], "true_positive_rate": curve.tpr[kept]}
+                name = model_name(str(attack), str(threat_model))
+                curves.append(pd.DataFrame({"attack": name, "population": population, **points}))
+    return pd.concat(curves, ignore_index=True)

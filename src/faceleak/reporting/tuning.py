@@ -1,4 +1,4 @@
-"""Tuning as figures and a table: what was tried, which parameters mattered, what is left of it on fresh people."""
+"""Tuning as figures and in words: what was tried, which parameters mattered, what is left of it on fresh people."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,11 +7,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from rich.table import Table
-from rich.text import Text
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, SymmetricalLogLocator
 
 from faceleak.reporting.checks import check_columns
+from faceleak.reporting.formats import interval_text
 from faceleak.reporting.style import (
     BLACK,
     BLUE,
@@ -25,11 +24,10 @@ from faceleak.reporting.style import (
     shortened,
     tidy,
 )
-from faceleak.reporting.tables import empty_table
-from faceleak.reporting.verdict import interval_text
 
 COLUMNS = ("trial", "state", "own_auc")
-OVER = "_over_"
+FRONT_COLUMNS = ("trial", "own_advantage", "own_advantage_error", "steps_per_face", "on_front", "chosen")
+TUNED, OVER = "tuned", "_over_"  # a comparison with the default is named `<tuned>_over_<default>`
 LEAST_MISSED = 1e-4
 Tree = Mapping[str, Mapping[str, Any]]
 
@@ -135,6 +133,43 @@ def draw_importances(axes: Axes, importances: Mapping[str, float]) -> None:
     axes.set_xlim(0, max(importances.values()) * 1.15)
 
 
+def front_figure(trials: pd.DataFrame, importances: Mapping[str, float]) -> Figure:
+    """Draw every trial with its standard error, the front, the default and the chosen point, and importances.
+
+    trials: trial, own_advantage in −1…1, own_advantage_error, steps_per_face, on_front, chosen, the first being the
+    default search. importances: parameter → share in 0…1. Raises ReportingError where a column or all rows are missing.
+    """
+    check_columns(trials, FRONT_COLUMNS, "trials")
+    figure = new_figure(10, 4.6)
+    plane, bars = figure.subplots(1, 2, width_ratios=[3, 2])
+    _draw_plane(plane, trials)
+    figure.legend(loc="outside lower left", ncols=4, fontsize=SMALL, frameon=False)
+    draw_importances(bars, importances)
+    entitle(figure, "Which search finds most members of the attacker's own target, at how many steps?")
+    return figure
+
+
+def _draw_plane(axes: Axes, trials: pd.DataFrame) -> None:
+    steps, advantage = trials["steps_per_face"], trials["own_advantage"]
+    axes.errorbar(
+        steps, advantage, trials["own_advantage_error"], fmt="o", color=BLUE, ecolor=LIGHT_GREY, label="trial ± error"
+    )
+    front = trials[trials["on_front"]].sort_values(["steps_per_face", "own_advantage"])
+    axes.step(
+        front["steps_per_face"], front["own_advantage"], where="post", color=BLACK, linewidth=1.3, label="Pareto front"
+    )
+    default, chosen = trials.iloc[0], trials[trials["chosen"]].iloc[0]
+    for point, marker, colour, label in ((default, "s", GREY, "default search"), (chosen, "D", VERMILION, "chosen")):
+        place = point["steps_per_face"], point["own_advantage"]
+        axes.plot(*place, marker, color=colour, fillstyle="none", markersize=11, label=label)
+    axes.set_xscale("symlog", linthresh=1)
+    axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:g}"))
+    axes.set_xlabel("Steps for each face that is returned", fontsize=LABEL)
+    axes.set_ylabel("Match advantage on own data", fontsize=LABEL)
+    tidy(axes)
+
+
 def fresh_figure(measured: Tree) -> Figure:
     """Draw, for the default and the tuned one, the value on the data it was chosen by and on fresh people.
 
@@ -156,7 +191,7 @@ def fresh_figure(measured: Tree) -> Figure:
     axes.set_xlabel(quantity.axis, fontsize=LABEL)
     figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
     tidy(axes)
-    difference = interval_text(comparison_of(measured)[1], quantity.difference, "+.3f")
+    difference = interval_text(comparison_of(measured), quantity.difference, "+.3f")
     entitle(figure, f"What tuning is worth on fresh people: {difference}")
     return figure
 
@@ -166,33 +201,19 @@ def contenders(measured: Tree) -> list[str]:
     return [name for name, values in measured.items() if quantity_of(measured).difference not in values]
 
 
-def comparison_of(measured: Tree) -> tuple[str, Mapping[str, Any]]:
-    """Name and values of their comparison."""
+def comparison_of(measured: Tree) -> Mapping[str, Any]:
+    """The values of their comparison."""
     difference = quantity_of(measured).difference
-    return next((name, values) for name, values in measured.items() if difference in values)
-
-
-def tuning_table(measured: Tree) -> Table:
-    """Make what a terminal shows of `measured` (see `fresh_figure`), and one line that reads it."""
-    quantity = quantity_of(measured)
-    columns = (f"{quantity.heading} on own data", f"{quantity.heading} on fresh people", "gap")
-    table = empty_table("Tuning: before and after", "attack" if quantity is AUC else "search", *columns)
-    for name in contenders(measured):
-        values = measured[name]
-        cells = (interval_text(values, quantity.fresh_metric), interval_text(values, "gap", "+.3f"))
-        table.add_row(Text(name), f"{values[quantity.own_metric]:.3f}", *cells)
-    table.caption = Text(tuning_reading(measured))
-    return table
+    return next(values for values in measured.values() if difference in values)
 
 
 def tuning_reading(measured: Tree) -> str:
     """Say in one sentence whether the tuned one beats the default one on people that neither was chosen by."""
     quantity = quantity_of(measured)
-    name, values = comparison_of(measured)
-    tuned, _, default = name.partition(OVER)
+    (default, _), values = contenders(measured), comparison_of(measured)
     difference = interval_text(values, quantity.difference, "+.3f")
     if values[f"{quantity.difference}_ci_low"] > 0:
-        return f"On fresh people {tuned} beats {default}: {difference}{quantity.compared}."
+        return f"On fresh people {TUNED} beats {default}: {difference}{quantity.compared}."
     if values[f"{quantity.difference}_ci_high"] < 0:
-        return f"On fresh people {tuned} is worse than {default}: {difference}. Keep {default}."
-    return f"On fresh people {tuned} and {default} cannot be told apart: {difference}{quantity.compared}."
+        return f"On fresh people {TUNED} is worse than {default}: {difference}. Keep {default}."
+    return f"On fresh people {TUNED} and {default} cannot be told apart: {difference}{quantity.compared}."

@@ -1,15 +1,15 @@
 """One line of plain reading: what membership metrics say about a population, and what they do not."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
-
-import pandas as pd
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from faceleak.membership.options import BLIND
 from faceleak.metrics.detectable import smallest_detectable_auc, standard_error_of_interval
 from faceleak.metrics.intervals import Interval
+from faceleak.reporting.formats import ENDS, interval_text
 
 Metrics = Mapping[str, Any]
+Name = TypeVar("Name", bound=Hashable)
 Verdict = Literal["leaks", "cannot conclude", "no evidence"]
 
 UPPER_BOUND_NOTE = (
@@ -109,37 +109,32 @@ def read_membership(
 def _leak(above_chance: Mapping[str, Metrics]) -> str | None:
     """What the strongest attack above the blind baseline finds; None where there is none."""
     leaking = {a: metrics for a, metrics in above_chance.items() if _low(metrics, "advantage_over_blind") > 0}
-    if not leaking:
+    if (attack := strongest(leaking, "auc")) is None:
         return None
-    attack = max(leaking, key=lambda name: leaking[name]["auc"])
     return (
         f"{attack} has AUC {interval_text(leaking[attack], 'auc')}, "
-        f"{interval_text(leaking[attack], 'advantage_over_blind', '+.3f')} over the blind baseline"
+        f"{interval_text(leaking[attack], 'advantage_over_blind')} over the blind baseline"
     )
 
 
 def _smallest_detectable(attacks: Mapping[str, Metrics]) -> float | None:
     """By the interval of the best attack; None where it has none, or one without width, which says nothing."""
-    bounds = [
-        Interval(*(_bound(metrics, f"auc{end}") for end in ("", "_ci_low", "_ci_high"))) for metrics in attacks.values()
-    ]
+    bounds = [Interval(*(_bound(metrics, f"auc{end}") for end in ENDS)) for metrics in attacks.values()]
     known = [interval for interval in bounds if interval.high > interval.low]
     if not known:
         return None
     return smallest_detectable_auc(standard_error_of_interval(max(known, key=lambda interval: interval.value)))
 
 
+def strongest(found: Mapping[Name, Metrics], metric: str, otherwise: str = "") -> Name | None:
+    """Who has the highest `metric`, of equal ones the highest `otherwise`, then the first; None where nobody has it."""
+    measured = [name for name in found if found[name].get(metric) is not None]
+    return max(measured, key=lambda name: (found[name][metric], found[name].get(otherwise) or 0.0), default=None)
+
+
 def is_blind(attack: str) -> bool:
     """Whether this is the metric name of the blind baseline."""
     return attack.startswith(f"{BLIND}_")
-
-
-def interval_text(metrics: Metrics, metric: str, form: str = ".3f") -> str:
-    """A metric with its interval, as far as they are there: 0.763 [0.701, 0.822]."""
-    value, low, high = (metrics.get(f"{metric}{end}") for end in ("", "_ci_low", "_ci_high"))
-    if pd.isna(value):
-        return "–"
-    return f"{value:{form}}" if pd.isna(low) or pd.isna(high) else f"{value:{form}} [{low:.3f}, {high:.3f}]"
 
 
 def _low(metrics: Metrics, metric: str) -> float:

@@ -11,9 +11,11 @@ from kedro.config import OmegaConfigLoader
 from PIL import Image
 
 from faceleak.configuration import Parameters, check_parameters
+from faceleak.defenses.options import GoalOptions
 from faceleak.reporting.audit.document import Audit, make_audit
 from faceleak.reporting.audit.evidence import Configuration, Evidence, Origin
 from faceleak.reporting.audit.files import ResultFiles
+from faceleak.reporting.recommendation import recommend
 from faceleak.settings import CONFIG_LOADER_ARGS
 from tests.reporting.conftest import points_of
 
@@ -124,12 +126,14 @@ def write_everything(folder: Path) -> None:
 
 def write_tables(folder: Path) -> None:
     reports = folder / "08_reporting"
-    points = points_of({"undefended": (0.9, 0.8, 0.8, 0.85), "noise_1": (0.89, 0.6, 0.6, 0.7)})
-    points.to_csv(reports / "privacy_utility.csv", index=False)
-    (reports / "recommendation.md").write_text(
-        f"# Recommendation\n\nGoal: little. {EVIL}\n\n**Weights in hand.** `noise_1` reaches the goal at the least "
-        "cost: TPR 0.02.\n\n**Embeddings only.** No defence is needed: the undefended target reaches the goal.\n"
+    weights = points_of({"undefended": (0.9, 0.8, 0.8, 0.85), "noise_1": (0.89, 0.6, 0.6, 0.7)}, tpr={"noise_1": 0.02})
+    services = points_of(
+        {"undefended": (0.9, 0.5, 0.5, 0.5), "noise_1": (0.89, 0.5, 0.5, 0.5)}, "embeddings", tpr={"undefended": 0.03}
     )
+    points = pd.concat([weights, services])
+    points.to_csv(reports / "privacy_utility.csv", index=False)
+    goal = GoalOptions(metric="tpr_at_fpr_1pct", at_most=0.05, utility_loss=0.01)
+    (reports / "recommendation.md").write_text(recommend(points, goal).markdown())
     claims = {"variant": ["dp_8"], "unit": ["image"], "epsilon": [8.0], "delta": [1e-5], "epsilon_lower_bound": [0.4]}
     pd.DataFrame(claims).to_csv(reports / "privacy_claims.csv", index=False)
     hits = {"encounter": ["undefended", "undefended", "noise_1"], "step": ["optimised", "random", "optimised"]}

@@ -8,8 +8,7 @@ import pytest
 
 from faceleak.reporting.audit.document import SECTIONS, Audit, audit_schema, make_audit
 from faceleak.reporting.audit.files import MADE_BY, ResultFiles
-from faceleak.reporting.audit.model_card import model_card
-from faceleak.reporting.audit.page import audit_page
+from faceleak.reporting.audit.page import audit_page, model_card
 from faceleak.reporting.checks import ReportingError
 from tests.reporting.audit.conftest import EVIL, PROJECT, inventory, write_everything, write_json
 

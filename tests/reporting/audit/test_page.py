@@ -9,7 +9,8 @@ import pytest
 
 from faceleak.reporting.audit.files import ResultFiles
 from faceleak.reporting.audit.page import audit_page
-from faceleak.reporting.audit.templating import render
+from faceleak.reporting.audit.parts import Markdown, Section
+from faceleak.reporting.templating import render
 from tests.reporting.audit.conftest import EVIL
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
@@ -123,6 +124,14 @@ def test_names_are_not_taken_for_markup(own, elements):
     assert EVIL not in own
     assert "&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in own
     assert not [script for script in named(elements, "script") if "alert" in script["text"]]
+
+
+def test_markup_in_a_document_is_shown_as_text(report, complete):
+    section = Section(id="one", title="One", blocks=(Markdown(text=f"# Goal\n\nLittle. {EVIL}"),))
+    page = audit_page(report.model_copy(update={"sections": (section,)}), ResultFiles(complete))
+    assert "<h3>Goal</h3>" in page
+    assert EVIL not in page
+    assert "Little. &lt;/td&gt;&lt;script&gt;" in page
 
 
 def luminance(colour: str) -> float:

@@ -183,8 +183,7 @@ def collect_points(
 
 def draw_privacy_utility(points: pd.DataFrame, options: DefenseOptions) -> tuple[Any, str, str]:
     """Privacy against utility as a picture and as a page to look around in, and what it recommends, in words."""
-    from faceleak.reporting.privacy_utility import privacy_utility_figure
-    from faceleak.reporting.privacy_utility_page import privacy_utility_page
+    from faceleak.reporting.privacy_utility import privacy_utility_figure, privacy_utility_page
     from faceleak.reporting.recommendation import recommend
 
-    return privacy_utility_figure(points), privacy_utility_page(points), recommend(points, options.goal)
+    return privacy_utility_figure(points), privacy_utility_page(points), recommend(points, options.goal).markdown()

@@ -75,7 +75,7 @@ def validate_faces(
 ) -> tuple[dict[str, Any], str]:
     """Check store, manifest and splits; return the result and a page to read, whatever was found."""
     from faceleak.faces.validation import examine
-    from faceleak.reporting.validation_page import validation_page
+    from faceleak.reporting.validation import validation_page
 
     result = examine(store, manifest, splits, copies, options.validation)
     return result, validation_page(result)

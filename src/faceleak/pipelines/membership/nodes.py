@@ -267,6 +267,6 @@ def draw_histograms(signals: pd.DataFrame, splits: pd.DataFrame) -> Any:
 
 def list_roc_points(scores: pd.DataFrame, blind_scores: pd.DataFrame) -> pd.DataFrame:
     """ROC curves as a table, for `dvc plots`."""
-    from faceleak.reporting.roc_points import roc_points
+    from faceleak.reporting.roc import roc_points
 
     return roc_points(pd.concat([scores, blind_scores]))

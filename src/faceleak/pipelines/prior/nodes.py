@@ -150,7 +150,7 @@ def _embeddings(public: pd.DataFrame, part: str) -> Any:
 
 def _save_sheet(prior: Any, images_shown: int, path: Path) -> None:
     from faceleak.pieces import writing
-    from faceleak.reporting.prior_samples import SHEET, samples_sheet
+    from faceleak.reporting.galleries import SHEET, samples_sheet
 
     if path.exists():
         return
@@ -174,7 +174,7 @@ def draw_prior(
     """Samples, each beside the training face that it resembles most, and the same for held-out people."""
     from faceleak.backbones.embedding import embed_pixels
     from faceleak.metrics.copying import nearest_rows
-    from faceleak.reporting.prior_samples import FaceBesideNearest, nearest_faces_sheet
+    from faceleak.reporting.galleries import FaceBesideNearest, nearest_faces_sheet
 
     size = options.training.image_size
     training = public[public["part"] == "training"]

@@ -172,7 +172,7 @@ def list_findings(
     from faceleak.faces.likeness import likeness
     from faceleak.metrics.identity_match import findings_table
     from faceleak.metrics.judge import make_panel
-    from faceleak.reporting.nearest_images import nearest_images
+    from faceleak.reporting.galleries import nearest_images
 
     shown = parts(people, "evaluator")
     panel, first = make_panel(shown, options.independent, options.far), options.independent[0]

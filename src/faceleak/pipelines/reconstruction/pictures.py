@@ -36,8 +36,7 @@ def _gallery(
     store: FaceStore,
     options: ReconstructionOptions,
 ) -> Any:
-    from faceleak.reporting.galleries import reconstruction_gallery
-    from faceleak.reporting.nearest_images import nearest_images
+    from faceleak.reporting.galleries import nearest_images, reconstruction_gallery
 
     name, evaluator = f"{UNDEFENDED}/{step}", options.independent[0]
     pixels, own = reconstructions[f"{name}/pixels"], embeddings[f"{evaluator}/{name}"]
@@ -83,8 +82,7 @@ def draw_film_strips(
 ) -> Any:
     """How some reconstructions of the undefended target came about, from the start to the end."""
     from faceleak.reconstruction.search import FILM, filmed
-    from faceleak.reporting.film_strips import film_strips
-    from faceleak.reporting.nearest_images import nearest_images
+    from faceleak.reporting.galleries import film_strips, nearest_images
 
     name, evaluator = f"{UNDEFENDED}/optimised", options.independent[0]
     frames, scores = (reconstructions[f"{UNDEFENDED}/{FILM}/{part}"] for part in ("pixels", "scores"))

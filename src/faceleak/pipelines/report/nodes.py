@@ -34,7 +34,6 @@ def compose(
 
 def write(audit: Any, results: Any) -> tuple[str, dict[str, Any], str]:
     """Make page, JSON and model card of it."""
-    from faceleak.reporting.audit.model_card import model_card
-    from faceleak.reporting.audit.page import audit_page
+    from faceleak.reporting.audit.page import audit_page, model_card
 
     return audit_page(audit, results), audit.model_dump(mode="json"), model_card(audit)

@@ -7,9 +7,10 @@ import pandas as pd
 
 def summarise(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
     """Few numbers a variant, the same for every run: variant → `summary` → name → value."""
-    from faceleak.reporting import run_summary
+    from faceleak.reporting.results import read_variants
+    from faceleak.reporting.run_description import summary_numbers
 
-    return run_summary.summarise(results)
+    return {variant.name: {"summary": summary_numbers(variant)} for variant in read_variants(results)}
 
 
 def tabulate(results: dict[str, dict[str, Any]]) -> pd.DataFrame:

@@ -26,8 +26,9 @@ def draw_targeted(
     """The first people of each kind, beside what was made of their embedding or image, and how often it succeeds."""
     from faceleak.reconstruction.person_image import METHODS as SEARCHES
     from faceleak.reconstruction.template_inversion import METHODS
+    from faceleak.reporting.formats import PERSONS, TEMPLATES
+    from faceleak.reporting.galleries import Faces, targeted_faces
     from faceleak.reporting.style import words
-    from faceleak.reporting.targeted import PERSONS, TEMPLATES, Faces, targeted_faces
 
     of_templates = _first(templates)
     parts = []

@@ -60,7 +60,7 @@ def run_study(
     from faceleak.membership.knowledge import known_images
     from faceleak.metrics.judge import make_judge
     from faceleak.reconstruction.untrained import fit_guide
-    from faceleak.reporting.tuning_front import front_figure
+    from faceleak.reporting.tuning import front_figure
     from faceleak.tuning.reconstruction.front import CHOSEN, importances, trials_table
     from faceleak.tuning.reconstruction.objective import OwnTarget
     from faceleak.tuning.reconstruction.space import block_of, search_of

@@ -8,38 +8,24 @@ from pydantic import JsonValue
 from faceleak.reporting.audit.evidence import Evidence, Origin
 from faceleak.reporting.audit.files import UsedFile
 from faceleak.reporting.audit.first_page import summarise
-from faceleak.reporting.audit.parts import Part, Section
-from faceleak.reporting.audit.sections import (
-    data,
-    defences,
-    further,
-    gate,
-    limits,
-    membership,
-    reconstruction,
-    repeats,
-    reproduce,
-    target,
-    threat_models,
-    tuning,
-)
-from faceleak.reporting.audit.summary import Summary
+from faceleak.reporting.audit.parts import Part, Section, Summary
+from faceleak.reporting.audit.sections import about, defenses, limits, membership, reconstruction
 from faceleak.reporting.checks import ReportingError
 
 TITLE = "Privacy audit of a face-recognition backbone"
 SECTIONS = (
-    target,
-    data,
-    threat_models,
-    membership,
-    reconstruction,
-    tuning,
-    repeats,
-    defences,
-    gate,
-    further,
-    limits,
-    reproduce,  # last: it lists the files that the others have read
+    about.target,
+    about.data,
+    about.threat_models,
+    membership.section,
+    reconstruction.section,
+    reconstruction.tuning,
+    membership.several_targets,
+    defenses.section,
+    defenses.gate,
+    limits.further,
+    limits.section,
+    limits.reproduce,  # last: it lists the files that the others have read
 )
 
 
@@ -63,7 +49,7 @@ def make_audit(evidence: Evidence) -> Audit:
     """
     metrics: dict[str, Any] = dict(evidence.files.metrics())
     summary = summarise(evidence)
-    made = tuple(room.section(evidence) for room in SECTIONS)
+    made = tuple(section(evidence) for section in SECTIONS)
     if not evidence.files.used:
         raise ReportingError(
             f"{evidence.files.folder} holds no results, so there is nothing to report. Run an audit first: "

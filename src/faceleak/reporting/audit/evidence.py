@@ -4,21 +4,32 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
+import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND, AttackAccess, access_of
-from faceleak.membership.attackers import UNDEFENDED, AttackerName, suffix_of
-from faceleak.membership.options import MembershipOptions, ThreatModel
+from faceleak.membership.attackers import UNDEFENDED, AttackerName
+from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reporting.audit.files import SPLITS, TARGET_CARD, ResultFiles, Tree, made_by
 from faceleak.reporting.audit.parts import Missing, Part
 from faceleak.reporting.options import ReportOptions
+from faceleak.reporting.recommendation import Recommendation, recommend
+from faceleak.reporting.results import (
+    RECONSTRUCTION,
+    UTILITY,
+    AttackName,
+    Membership,
+    Variant,
+    names_in_metrics,
+    read_variant,
+)
 from faceleak.reporting.verdict import is_blind
 from faceleak.trees import flatten
 
@@ -47,6 +58,8 @@ class Configuration:
     report: ReportOptions
 
 
+POINTS = "privacy_utility.csv"
+STAGES = {"utility": (UTILITY,), "membership": (MEMBERSHIP, UPPER_BOUND), "reconstruction": (RECONSTRUCTION,)}
 JUDGED_BY = {  # a block of the configuration → the result that tells what it was
     "faces": SPLITS,
     "target": TARGET_CARD,
@@ -66,16 +79,6 @@ class Change:
     now: Any
     then: Any
     results: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Attack:
-    """An attack on membership as metrics name it, taken apart."""
-
-    name: str
-    threat_model: ThreatModel
-    attacker: AttackerName
-    access: AttackAccess
 
 
 @dataclass(frozen=True)
@@ -129,14 +132,9 @@ class Evidence:
         return [Change(setting, now.get(setting), then, tuple(files)) for (setting, _), (then, files) in found.items()]
 
     @cached_property
-    def attacks(self) -> dict[str, Attack]:
-        """Every attack of the configuration by the names that it can have in metrics."""
-        return {
-            f"{name}_{threat_model}{suffix_of(attacker)}": Attack(name, threat_model, attacker, access_of(options))
-            for name, options in self.configuration.membership.attacks.items()
-            for threat_model in get_args(ThreatModel)
-            for attacker in get_args(AttackerName)
-        }
+    def attacks(self) -> dict[str, AttackName]:
+        """Every name that an attack of the configuration can have in metrics, and what it is made of."""
+        return names_in_metrics(self.configuration.membership.attacks)
 
     def stage(self, file: str, stage: str, variant: str = UNDEFENDED) -> Tree:
         """The metrics of one stage of a variant; empty where the file or the stage is missing."""
@@ -145,46 +143,54 @@ class Evidence:
         return found
 
     @cached_property
-    def membership(self) -> Tree:
-        """What the attacks on the target itself found: attack → population → metrics."""
-        return self.stage("membership_metrics.json", MEMBERSHIP)
-
-    @cached_property
-    def upper_bound(self) -> Tree:
-        """What attacks that take the classification head found: attack → population → metrics."""
-        return self.stage("membership_metrics.json", UPPER_BOUND)
-
-    @cached_property
-    def utility(self) -> Tree:
-        """What the target is worth on people whom it never saw."""
-        return self.stage("utility_metrics.json", "utility")
-
-    @cached_property
-    def blind(self) -> Tree:
-        """The blind baseline: population → metrics."""
-        return next((dict(found) for attack, found in self.membership.items() if is_blind(attack)), {})
+    def target(self) -> Variant:
+        """What was measured of the target itself."""
+        stages = {stage: self.stage(f"{room}_metrics.json", stage) for room, found in STAGES.items() for stage in found}
+        return read_variant(UNDEFENDED, stages)
 
     @cached_property
     def measured_attacks(self) -> set[str]:
         """The attacks of the configuration of which there are results, upper bounds among them."""
-        return {self.attacks[name].name for name in {**self.membership, **self.upper_bound} if name in self.attacks}
+        found = {**self.target.membership.tree, **self.target.upper_bound.tree}
+        return {self.attacks[name].attack for name in found if name in self.attacks}
 
-    def membership_by(self, *accesses: AttackAccess) -> dict[str, Any]:
-        """The same for attackers who have one of these accesses, without the blind baseline.
+    def membership_by(self, *accesses: AttackAccess) -> Membership:
+        """What attackers have found who have one of these accesses, without the blind baseline.
 
         An attack that the configuration does not know is counted among those that take the weights.
         """
-        return {
-            attack: populations
-            for attack, populations in self.membership.items()
-            if not is_blind(attack)
-            and (self.attacks[attack].access if attack in self.attacks else "weights") in accesses
-        }
+        membership = self.target.membership
+        return membership.only(
+            name for name in membership.tree if not is_blind(name) and self._access(name) in accesses
+        )
+
+    def _access(self, name: str) -> AttackAccess:
+        attack = self.attacks[name].attack if name in self.attacks else ""
+        return taken_by(attack, self.configuration.membership)
 
     @cached_property
-    def reconstruction(self) -> Tree:
-        """What reconstruction from the target found: attack → step → metrics."""
-        return self.stage("reconstruction_metrics.json", "reconstruction")
+    def hits(self) -> pd.DataFrame | None:
+        """One row a step and member that was found on the undefended target; None where nobody listed them."""
+        hits = self.files.table("hits.csv")
+        return None if hits is None else hits[hits["encounter"] == UNDEFENDED].drop(columns="encounter")
+
+    @cached_property
+    def risks(self) -> pd.DataFrame | None:
+        """One row a person who was a member, most exposed first; None where no risks were told."""
+        return self.files.table("identity_risks.csv")
+
+    @cached_property
+    def points(self) -> pd.DataFrame | None:
+        """The comparison of defenses, as `privacy_points.collect` gives it; None where there is none."""
+        points = self.files.table(POINTS)
+        return None if points is None else points.fillna({"undoing": ""})
+
+    @cached_property
+    def recommendation(self) -> Recommendation | None:
+        """What the comparison recommends, by the goal that it was made with; None where nobody has asked for it."""
+        if self.points is None or self.files.use("recommendation.md") is None:
+            return None
+        return recommend(self.points, self.configuration.defense.goal)
 
     @cached_property
     def reconstructed_by(self) -> AttackAccess:

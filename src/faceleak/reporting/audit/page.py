@@ -1,26 +1,34 @@
-"""The report as one HTML page that needs no network."""
+"""The report as one HTML page that needs no network, and as a section of a model card."""
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup
 
 from faceleak.reporting.audit.document import Audit
 from faceleak.reporting.audit.files import ResultFiles
-from faceleak.reporting.audit.formats import cell_text
-from faceleak.reporting.audit.parts import Cell, Figure, Measured, PrivacyUtilityPlot, Table
-from faceleak.reporting.audit.templating import render
+from faceleak.reporting.audit.parts import Answer, Cell, Code, Figure, Measured, Missing, PrivacyUtilityPlot, Table
+from faceleak.reporting.formats import NOTHING, cell_text
+from faceleak.reporting.templating import render
 
 HEADING = 3  # the level of headings inside a section
 QUALITY = 88
 WIDEST = 1800  # pixels
+IN_WORDS: dict[Code, str] = {
+    "leaks": "Yes",
+    "cannot conclude": "Cannot be said",
+    "no evidence": "No evidence of it",
+    "not tested": "Not tested",
+}
 
 
 def audit_page(audit: Audit, files: ResultFiles) -> str:
     """Make the page: figures are inlined from `files`, and so is plotly.js (4.6 MB) where a plot is shown."""
     return render(
         "audit.html.j2",
+        FILTERS,
         audit=audit,
         picture=lambda figure: _picture(figure, files),
         plot=lambda block: _plot(block, files),
@@ -28,6 +36,19 @@ def audit_page(audit: Audit, files: ResultFiles) -> str:
         is_number=_is_number,
         styles=Markup(render("audit.css")),  # noqa: S704
     )
+
+
+def model_card(audit: Audit) -> str:
+    """Write what a release says about the audit: a section of a model card, in Markdown, without any person."""
+    return render("model_card.md.j2", FILTERS, audit=audit, is_missing=lambda part: isinstance(part, Missing))
+
+
+def _in_words(answer: Answer) -> str:
+    """What a reader takes from the verdict."""
+    return IN_WORDS[answer.verdict]
+
+
+FILTERS: dict[str, Callable[..., Any]] = {"cell": cell_text, "in_words": _in_words}
 
 
 def _picture(figure: Figure, files: ResultFiles) -> dict[str, Any]:
@@ -45,11 +66,11 @@ def _picture(figure: Figure, files: ResultFiles) -> dict[str, Any]:
 
 
 def _plot(block: PrivacyUtilityPlot, files: ResultFiles) -> Markup:
-    from faceleak.reporting.privacy_utility_page import plot_section
+    from faceleak.reporting.privacy_utility import plot_section
 
     points = files.table(block.file)
     assert points is not None
-    return Markup(plot_section(points.fillna({"undoing": ""})))  # noqa: S704
+    return plot_section(points.fillna({"undoing": ""}))
 
 
 def _markdown(text: str) -> Markup:
@@ -66,7 +87,7 @@ def _markdown(text: str) -> Markup:
 
 def _is_number(table: Table, column: int) -> bool:
     """Whether a column holds numbers, which stand to the right."""
-    cells: list[Cell] = [row[column] for row in table.rows if cell_text(row[column]) != "–"]
+    cells: list[Cell] = [row[column] for row in table.rows if cell_text(row[column]) != NOTHING]
     return bool(cells) and all(_is_numeric(cell) for cell in cells)
 
 

@@ -1,17 +1,18 @@
 """The two questions of EDPB Opinion 28/2024, answered from metrics, for the average and for the worst person."""
 
-from typing import Any
+from collections.abc import Iterator
 
 from faceleak.membership.access import AttackAccess
 from faceleak.metrics.membership import LOWEST_TPR
-from faceleak.reporting.audit.evidence import Evidence
-from faceleak.reporting.audit.formats import listed, percent
-from faceleak.reporting.audit.metric_tables import measured, none_accused
-from faceleak.reporting.audit.strongest import strongest
-from faceleak.reporting.audit.summary import Answer, Code, Finding, weightiest
-from faceleak.reporting.audit.worst_person import worst_person
+from faceleak.reporting.audit.evidence import Evidence, taken_by
+from faceleak.reporting.audit.parts import Answer, Code, Finding, Missing, weightiest
+from faceleak.reporting.audit.sections.about import HOLDS
+from faceleak.reporting.formats import TPR, interval_text, listed, measured, none_accused, number, percent
+from faceleak.reporting.results import OPTIMISED, Membership, Metrics
+from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
-from faceleak.reporting.verdict import interval_text, read_membership, read_utility
+from faceleak.reporting.verdict import read_utility
+from faceleak.words import counted
 
 QUESTIONS: dict[str, tuple[tuple[AttackAccess, ...], str]] = {
     "Can personal data be extracted from the model?": (
@@ -29,7 +30,6 @@ ASKED = {
     "identity": "Was this person trained on? (with the training images)",
     "identity_other_images": "Was this person trained on? (with other images of them)",
 }
-TPR = "tpr_at_fpr_1pct"
 JUDGES_KNOW = 0.1  # of real photographs of members: below, faces that were drawn well would go unnoticed too
 WITHOUT_TARGET = "untrained_guided"  # the step of a search guided by a network that learnt nothing
 
@@ -41,7 +41,7 @@ def answers(evidence: Evidence) -> tuple[Answer, ...]:
 
 def _answer(evidence: Evidence, question: str, accesses: tuple[AttackAccess, ...], means: str) -> Answer:
     attacks = evidence.membership_by(*accesses)
-    readings = [*_membership_readings(evidence, attacks), *_reconstruction_readings(evidence, accesses)]
+    readings = [*_membership_readings(attacks), *_reconstruction_readings(evidence, accesses)]
     verdict = weightiest([code for code, _ in readings])
     average = [*_membership_findings(attacks), *_reconstruction_findings(evidence, accesses)]
     return Answer(
@@ -50,25 +50,22 @@ def _answer(evidence: Evidence, question: str, accesses: tuple[AttackAccess, ...
         verdict=verdict,
         reasons=tuple(dict.fromkeys(reason for code, reason in readings if code == verdict)),
         average=tuple(average),
-        worst=tuple(worst_person(evidence, attacks, accesses)),
+        worst=tuple(_worst_person(evidence, attacks, accesses)),
     )
 
 
-def _membership_readings(evidence: Evidence, attacks: dict[str, Any]) -> list[tuple[Code, str]]:
-    found: list[tuple[Code, str]] = []
-    for population in dict.fromkeys(name for populations in attacks.values() for name in populations):
-        code, reason = read_membership(attacks, population, evidence.blind.get(population), evidence.utility)
-        found.append((code, f"{words(population)}: {reason}."))
-    return found
+def _membership_readings(attacks: Membership) -> list[tuple[Code, str]]:
+    readings = {population: attacks.reading(population) for population in attacks.populations}
+    return [(verdict, f"{words(population)}: {reason}.") for population, (verdict, reason) in readings.items()]
 
 
-def _membership_findings(attacks: dict[str, Any]) -> list[Finding]:
+def _membership_findings(attacks: Membership) -> list[Finding]:
     findings = []
     for population, asked in ASKED.items():
-        if best := strongest(attacks, population, TPR):
+        if best := attacks.strongest(population, TPR):
             name, numbers = best
             share, accused = measured(numbers, TPR), ""
-        elif best := strongest(attacks, population, LOWEST_TPR):
+        elif best := attacks.strongest(population, LOWEST_TPR):
             name, numbers = best
             share, accused = measured(numbers, LOWEST_TPR), f", {none_accused(numbers)}"
         else:
@@ -77,23 +74,21 @@ def _membership_findings(attacks: dict[str, Any]) -> list[Finding]:
     return findings
 
 
-def reconstructs(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> bool:
+def _reconstructs(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> bool:
     """Whether who has these accesses could have made the reconstructions that were judged."""
     return evidence.reconstructed_by in accesses
 
 
-def _optimised(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> dict[str, Any]:
-    if not reconstructs(evidence, accesses):
-        return {}
-    return {attack: steps["optimised"] for attack, steps in evidence.reconstruction.items() if "optimised" in steps}
+def _optimised(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> dict[str, Metrics]:
+    return evidence.target.optimised if _reconstructs(evidence, accesses) else {}
 
 
 def _without_target(evidence: Evidence, attack: str) -> float | None:
     """The lower bound of the match advantage of the same search without the target, where it was measured."""
-    return measured(evidence.reconstruction[attack].get(WITHOUT_TARGET, {}), "match_advantage").low
+    return measured(evidence.target.reconstruction[attack].get(WITHOUT_TARGET, {}), "match_advantage").low
 
 
-def _judges_are_blind(numbers: dict[str, Any]) -> str | None:
+def _judges_are_blind(numbers: Metrics) -> str | None:
     """That the judges hardly know members in real photographs; None where they do, or where nobody measured it."""
     high = measured(numbers, "photograph_match_rate").high
     if high is None or high > JUDGES_KNOW:
@@ -103,9 +98,9 @@ def _judges_are_blind(numbers: dict[str, Any]) -> str | None:
 
 def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> list[tuple[Code, str]]:
     found: list[tuple[Code, str]] = []
-    useless = read_utility(evidence.utility)
+    useless = read_utility(evidence.target.utility)
     for attack, numbers in _optimised(evidence, accesses).items():
-        told = interval_text(numbers, "match_advantage", "+.3f")
+        told = interval_text(numbers, "match_advantage")
         low, without = measured(numbers, "match_advantage").low, _without_target(evidence, attack)
         if useless:
             found.append(("cannot conclude", f"reconstruction by {attack}: {useless}. Match advantage {told}."))
@@ -132,18 +127,82 @@ def _reconstruction_findings(evidence: Evidence, accesses: tuple[AttackAccess, .
     return findings
 
 
-def verdict_in_words(answer: Answer) -> str:
-    """What a reader takes from the verdict."""
-    said = {
-        "leaks": "Yes",
-        "cannot conclude": "Cannot be said",
-        "no evidence": "No evidence of it",
-        "not tested": "Not tested",
-    }
-    return said[answer.verdict]
-
-
 def leaking(found: tuple[Answer, ...]) -> str:
     """The ways by which the model leaks: from the weights, by queries, or both."""
     ways = ("from its weights", "by queries")
     return listed([way for way, answer in zip(ways, found, strict=True) if answer.verdict == "leaks"])
+
+
+def _worst_person(
+    evidence: Evidence, attacks: Membership, accesses: tuple[AttackAccess, ...]
+) -> Iterator[Finding | Missing]:
+    """What is known of single people, for attackers with these accesses."""
+    yield from _recognised_for_sure(attacks)
+    yield _by_record(evidence, accesses)
+    if evidence.target.reconstruction and _reconstructs(evidence, accesses):
+        yield from _found_in_reconstructions(evidence)
+
+
+def _recognised_for_sure(attacks: Membership) -> Iterator[Finding]:
+    if best := attacks.strongest("identity", LOWEST_TPR):
+        name, numbers = best
+        share = measured(numbers, LOWEST_TPR)
+        yield Finding(
+            asked="Is anybody recognised where none of the others is accused?",
+            answer=f"{percent(share)} of people, {none_accused(numbers)}",
+            found=share,
+            attack=name,
+        )
+
+
+def _by_record(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> Finding | Missing:
+    asked = "Does the model remember somebody in particular?"
+    options = evidence.made_with("comparison_metrics.json").membership
+    risks, risk = evidence.risks, options.risk
+    if risks is None or risk is None:
+        return Missing(what=asked, command=evidence.command("repeats"))
+    if (access := taken_by(risk.attack, options)) not in accesses:
+        needs = f"Not measured: membership.risk names {risk.attack}, which takes {HOLDS[access]}."
+        return Finding(asked=asked, answer=needs)
+    significant = int((risks["q_value"] <= SIGNIFICANT).sum())
+    targets = int(risks["targets"].max())
+    answer = (
+        f"{significant:,} of {counted(len(risks), 'person stands', 'people stand')} out significantly "
+        f"(q ≤ {SIGNIFICANT}); the most exposed by p = {number(float(risks['p_value'].min()))}, "
+        f"over up to {counted(targets, 'target', 'targets')}"
+    )
+    return Finding(asked=asked, answer=answer, attack=f"{risk.attack}_{risk.threat_model}")
+
+
+def _found_in_reconstructions(evidence: Evidence) -> Iterator[Finding | Missing]:
+    asked = "Whose face was drawn out of the model?"
+    hits = evidence.hits
+    if hits is None:
+        yield from _counted_only(evidence, asked)
+        return
+    optimised = hits[hits["step"] == OPTIMISED]
+    unknown = optimised[~optimised["known"].astype(bool)]
+    most = 0 if optimised.empty else int(optimised["reconstructions"].max())
+    yield Finding(asked=asked, answer=recognised(len(optimised), len(unknown), most))
+
+
+def recognised(people: int, unknown: int, most: int) -> str:
+    """Say how many training people were, of how many the attacker had no image, and in how many faces one of them."""
+    if not people:
+        return "No training person was recognised"
+    faces = counted(most, "face")
+    if people == 1:
+        return (
+            f"1 training person was recognised, in {faces}; the attacker had {'no' if unknown else 'an'} image of them"
+        )
+    had = f"no image of {unknown:,} of them" if unknown else "images of all of them"
+    had = "no image of any of them" if unknown == people else had
+    return f"{people:,} training people were recognised, one of them in {faces}; the attacker had {had}"
+
+
+def _counted_only(evidence: Evidence, asked: str) -> Iterator[Finding]:
+    for attack, steps in evidence.target.reconstruction.items():
+        distinct = steps.get(OPTIMISED, {}).get("distinct_members")
+        if distinct is not None:
+            people = counted(int(distinct), "training person was", "training people were")
+            yield Finding(asked=asked, answer=f"{people} matched by a drawn face; nobody listed whom", attack=attack)

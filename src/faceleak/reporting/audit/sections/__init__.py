@@ -1,1 +1,1 @@
-"""The report's parts for experts: one file a section."""
+"""The report's parts for experts, a function a section."""

@@ -1,17 +1,21 @@
-"""Membership inference on the target: every attack against every population, with intervals."""
+"""Membership inference, on the target and on several targets, and the risk of each person."""
 
-from faceleak.metrics.membership import LOWEST_TPR
+from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND
+from faceleak.metrics.membership import LOWEST_TPR, POPULATIONS
+from faceleak.reporting.audit.blocks import figure, frame_table, tables_by
 from faceleak.reporting.audit.evidence import Evidence
-from faceleak.reporting.audit.figures import figure
-from faceleak.reporting.audit.files import Tree
-from faceleak.reporting.audit.metric_tables import none_accused, tables_by
 from faceleak.reporting.audit.parts import Block, Paragraph, Section, Table
-from faceleak.reporting.audit.strongest import strongest, why_blind_matters
+from faceleak.reporting.formats import PER_CENT, TPR, interval_text, measured, none_accused
+from faceleak.reporting.privacy_points import records
+from faceleak.reporting.results import Membership
+from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
-from faceleak.reporting.verdict import UPPER_BOUND_NOTE, interval_text, read_membership
+from faceleak.reporting.verdict import UPPER_BOUND_NOTE
+from faceleak.words import counted
 
-TPR = "tpr_at_fpr_1pct"
 LEVEL = 1  # of the populations in the tree of metrics
+REPEATED = "undefended_repeated"
+SHOWN = 25
 
 
 def section(evidence: Evidence) -> Section:
@@ -20,46 +24,54 @@ def section(evidence: Evidence) -> Section:
 
 
 def _blocks(evidence: Evidence) -> list[Block]:
-    if not evidence.membership:
+    if not evidence.target.membership.tree:
         return [evidence.missing("Membership inference on the target", "membership_metrics.json")]
     return [
-        Paragraph(text=why_blind_matters(evidence)),
+        Paragraph(text=_why_blind_matters(evidence)),
         _readings(evidence),
-        *tables_by(evidence.membership, LEVEL, "attack", "Members against: {}"),
-        *upper_bounds(evidence.upper_bound, "Upper bound, with the classification head in hand, members against: {}"),
+        *tables_by(evidence.target.membership.tree, LEVEL, "attack", "Members against: {}"),
+        *_upper_bounds(
+            evidence.target.upper_bound, "Upper bound, with the classification head in hand, members against: {}"
+        ),
         figure(evidence, "roc.png", "ROC curves", _roc_words(evidence)),
         figure(evidence, "bn_distances.png", "BN distances of members and non-members", _distance_words(evidence)),
         *_subgroups(evidence),
     ]
 
 
-def upper_bounds(attacks: Tree, caption: str) -> list[Block]:
+def _upper_bounds(attacks: Membership, caption: str) -> list[Block]:
     """What attacks that take the classification head found, apart from the others."""
-    if not attacks:
+    if not attacks.tree:
         return []
-    return [*tables_by(attacks, LEVEL, "attack", caption, folded=True), Paragraph(text=UPPER_BOUND_NOTE)]
+    return [*tables_by(attacks.tree, LEVEL, "attack", caption, folded=True), Paragraph(text=UPPER_BOUND_NOTE)]
 
 
-def _populations(evidence: Evidence) -> list[str]:
-    return list(dict.fromkeys(population for found in evidence.membership.values() for population in found))
+def _why_blind_matters(evidence: Evidence) -> str:
+    """What the baseline that never sees the target can tell."""
+    blind = evidence.target.membership.blind
+    if not blind:
+        return "No blind baseline was measured, so nobody knows what the data alone gives away."
+    aucs = [f"{interval_text(numbers, 'auc')} ({population})" for population, numbers in blind.items()]
+    return (
+        "The blind baseline never sees the target: what it can tell comes from the data, and only what an attack "
+        f"finds beyond it is the target's. Its AUC: {', '.join(aucs)}."
+    )
 
 
 def _readings(evidence: Evidence) -> Table:
-    rows = []
-    for population in _populations(evidence):
-        verdict, reason = read_membership(evidence.membership, population, utility=evidence.utility)
-        rows.append((words(population), verdict, f"{reason}."))
+    membership = evidence.target.membership
+    readings = {population: membership.reading(population) for population in membership.populations}
     return Table(
         caption="What the numbers mean, by the population that members are compared with",
         columns=("population", "verdict", "reason"),
-        rows=tuple(rows),
+        rows=tuple((words(name), verdict, f"{reason}.") for name, (verdict, reason) in readings.items()),
     )
 
 
 def _roc_words(evidence: Evidence) -> str:
     sentences = ["Share of members found against share of non-members accused, for every attack, on logarithmic axes."]
-    for population in ("same_identity", "unseen_identity"):
-        if best := strongest(evidence.membership, population):
+    for population in POPULATIONS:
+        if best := evidence.target.membership.strongest(population):
             name, numbers = best
             if numbers.get(TPR) is None:
                 found = f"{interval_text(numbers, LOWEST_TPR)} of members {none_accused(numbers)}"
@@ -73,7 +85,7 @@ def _roc_words(evidence: Evidence) -> str:
 
 def _distance_words(evidence: Evidence) -> str:
     paper = evidence.configuration.membership.papers_attack()
-    numbers = evidence.membership.get(f"{paper}_partial_knowledge", {}).get("unseen_identity")
+    numbers = evidence.target.membership.tree.get(f"{paper}_partial_knowledge", {}).get("unseen_identity")
     told = f" An attack on them alone has AUC {interval_text(numbers, 'auc')}." if numbers else ""
     return f"How far images lie from the statistics of the batch-normalisation layers, by role.{told}"
 
@@ -84,11 +96,76 @@ def _subgroups(evidence: Evidence) -> list[Block]:
         return [evidence.missing("Subgroups of people", "subgroups.csv")]
     if groups.empty:
         return [Paragraph(text="No attributes of people were given, so nothing is known about subgroups.")]
-    rows = groups.astype(object).where(groups.notna(), None)
+    return [frame_table(groups, "Subgroups of people", map(words, groups.columns))]
+
+
+def several_targets(evidence: Evidence) -> Section:
+    """Means over targets, people at risk, and whether the risks can be believed."""
+    return Section(id="several-targets", title="Several targets, and the worst case", blocks=tuple(_repeated(evidence)))
+
+
+def _repeated(evidence: Evidence) -> list[Block]:
+    compared, bounds = (
+        Membership(evidence.stage("comparison_metrics.json", stage, REPEATED)) for stage in (MEMBERSHIP, UPPER_BOUND)
+    )
+    if not compared.tree:
+        return [evidence.missing("Several targets, and the risk of each person", "comparison_metrics.json")]
+    best = compared.strongest("unseen_identity")
+    told = f" The strongest is {best.attack}, AUC {interval_text(best.metrics, 'auc')}." if best else ""
     return [
-        Table(
-            caption="Subgroups of people",
-            columns=tuple(map(words, groups.columns)),
-            rows=tuple(rows.itertuples(index=False, name=None)),
-        )
+        *tables_by(compared.tree, LEVEL, "attack", "Mean over targets, members against: {}"),
+        *_upper_bounds(bounds, "Upper bound, with the classification head in hand, mean over targets: {}"),
+        figure(evidence, "comparison.png", "Attacks side by side", f"AUC and TPR of every attack over targets.{told}"),
+        _people_at_risk(evidence),
+        _calibration(evidence),
+        figure(
+            evidence, "risks.png", "The images at highest risk", f"The most exposed images. {_risk_words(evidence)}"
+        ),
+        figure(
+            evidence,
+            "risk_calibration.png",
+            "Can the risks be believed?",
+            "Share of records up to a p-value: for non-members it lies on the diagonal where risks are calibrated.",
+        ),
     ]
+
+
+def _risk_words(evidence: Evidence) -> str:
+    risks = evidence.risks
+    if risks is None:
+        return ""
+    significant = int((risks["q_value"] <= SIGNIFICANT).sum())
+    return f"{significant:,} of {counted(len(risks), 'person stands', 'people stand')} out significantly."
+
+
+def _people_at_risk(evidence: Evidence) -> Block:
+    risks = evidence.risks
+    if risks is None:
+        return evidence.missing("The risk of each person", "identity_risks.csv")
+    shown = risks.head(SHOWN)
+    if not evidence.configuration.report.show_people:
+        shown = shown.drop(columns="identity")
+    columns = ["rank", *(column for column in shown.columns if column != "rank")]
+    return frame_table(
+        shown[columns],
+        f"The {counted(len(shown), 'person', 'people')} at highest risk, of {len(risks):,}",
+        map(words, columns),
+        note="p value: how often evidence as strong occurs for this person where no target saw them. Among people with "
+        f"q value up to {SIGNIFICANT}, {100 * SIGNIFICANT:g}{PER_CENT} are expected to be there by chance. All are in "
+        "identity_risks.csv.",
+        folded=True,
+    )
+
+
+def _calibration(evidence: Evidence) -> Block:
+    table = evidence.files.table("risk_calibration.csv")
+    if table is None:
+        return evidence.missing("Whether the risks can be believed", "risk_calibration.csv")
+    return Table(
+        caption="How often non-members get a p value as low as that: by calibrated risks, not more often than the rate",
+        columns=("rate", "non-members", "share with a p value up to it", "clearly more"),
+        rows=tuple(
+            (float(row["rate"]), int(row["rows"]), measured(row, "share"), bool(row["exceeded"]))
+            for row in records(table)
+        ),
+    )

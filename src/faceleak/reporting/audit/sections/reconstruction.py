@@ -1,18 +1,43 @@
-"""Reconstruction: whose faces a generator draws when the target guides it."""
+"""Reconstruction: whose faces a generator draws when the target guides it; and attacks and searches that were tuned."""
 
 from typing import Any
 
+from faceleak.reporting.audit.blocks import figure, frame_table, tables_by
 from faceleak.reporting.audit.evidence import Evidence
-from faceleak.reporting.audit.figures import figure
-from faceleak.reporting.audit.formats import percent
-from faceleak.reporting.audit.metric_tables import measured, tables_by
-from faceleak.reporting.audit.parts import Block, Section, Table
-from faceleak.reporting.audit.people import hits_of_target
+from faceleak.reporting.audit.parts import Block, Paragraph, Section, Table
+from faceleak.reporting.formats import heading, measured, percent
+from faceleak.reporting.results import Tree
 from faceleak.reporting.style import words
+from faceleak.reporting.tuning import comparison_of, contenders, quantity_of, tuning_reading
 
 FIRST_STEPS = ("random", "best_random")
 KID = "KID is the distance of all faces of a step from photographs, as sets: 0 where nothing tells them apart."
 FAR = "A match is a cosine that only the configured share of strangers' comparisons reaches."
+INTRODUCTION = (
+    "A search for the strongest attack uses the attacker's own data alone. The best of many trials is partly the "
+    "luckiest one, so what counts is its value on the audited people, whom no trial saw. The gap is the value on own "
+    "data minus the one on fresh people: above 0, the search promised more than it kept."
+)
+STAGES = (
+    ("tuning_metrics.json", "tuning", "Membership inference", "The tuned attack on membership", "attack"),
+    (
+        "tuning_reconstruction_metrics.json",
+        "tuning_reconstruction",
+        "Reconstruction",
+        "The tuned reconstruction search",
+        "search",
+    ),
+)
+FIGURES = {
+    "tuning": (
+        ("tuning_study.png", "Trials on own data", "Value of every trial in order, and which parameters mattered."),
+        ("tuning.png", "Own data and fresh people", ""),
+    ),
+    "tuning_reconstruction": (
+        ("tuning_front.png", "Advantage against steps on own data", "Every trial, and those that no other one beats."),
+        ("tuning_reconstruction.png", "Own target and audited target", ""),
+    ),
+}
 
 
 def section(evidence: Evidence) -> Section:
@@ -21,7 +46,7 @@ def section(evidence: Evidence) -> Section:
 
 
 def _blocks(evidence: Evidence) -> list[Block]:
-    if not evidence.reconstruction:
+    if not evidence.target.reconstruction:
         return [evidence.missing("Reconstruction from the target", "reconstruction_metrics.json")]
     tables = [
         table.model_copy(update={"note": f"{FAR} Controls were not trained on and match by chance. {KID}"})
@@ -58,7 +83,7 @@ def _in_order(evidence: Evidence) -> dict[str, dict[str, Any]]:
     """The first steps of each search before the others."""
     return {
         attack: {step: steps[step] for step in dict.fromkeys([*FIRST_STEPS, *steps]) if step in steps}
-        for attack, steps in evidence.reconstruction.items()
+        for attack, steps in evidence.target.reconstruction.items()
     }
 
 
@@ -74,17 +99,53 @@ def _in_words(evidence: Evidence) -> str:
 
 
 def _hits(evidence: Evidence) -> list[Block]:
-    hits = hits_of_target(evidence)
+    hits = evidence.hits
     if hits is None:
         return []
     if not evidence.configuration.report.show_people:
         hits = hits.drop(columns="identity")
-    rows = hits.astype(object).where(hits.notna(), None)
-    return [
-        Table(
-            caption="Training people who were recognised in reconstructions; known: the attacker had images of them",
-            columns=tuple(map(words, hits.columns)),
-            rows=tuple(rows.itertuples(index=False, name=None)),
-            folded=True,
-        )
+    caption = "Training people who were recognised in reconstructions; known: the attacker had images of them"
+    return [frame_table(hits, caption, map(words, hits.columns), folded=True)]
+
+
+def tuning(evidence: Evidence) -> Section:
+    """Both stages: default and tuned, the gap, and the figures."""
+    found = [evidence.stage(file, stage) for file, stage, *_ in STAGES]
+    introduction = [Paragraph(text=INTRODUCTION)] if any(found) else []
+    blocks = [
+        block
+        for (file, stage, title, missing, first), tree in zip(STAGES, found, strict=True)
+        for block in (_tuned(evidence, stage, title, first, tree) if tree else [evidence.missing(missing, file)])
     ]
+    return Section(id="tuning", title="Tuned attacks", blocks=(*introduction, *blocks))
+
+
+def _tuned(evidence: Evidence, stage: str, title: str, first: str, tree: Tree) -> list[Block]:
+    reading = tuning_reading(tree)
+    return [
+        Paragraph(text=f"{title}. {reading}"),
+        _tuning_table(tree, title, first),
+        *(figure(evidence, file, name, f"{alt} {reading}".strip()) for file, name, alt in FIGURES[stage]),
+    ]
+
+
+def _tuning_table(tree: Tree, title: str, first: str) -> Table:
+    quantity = quantity_of(tree)
+    compared = comparison_of(tree)
+    own, fresh = quantity.own_metric, quantity.fresh_metric
+    steps = [metric for metric in ("steps_per_face",) if any(metric in values for values in tree.values())]
+    rows = [(row, *(measured(tree[row], metric) for metric in (own, fresh, "gap", *steps))) for row in contenders(tree)]
+    default, tuned = contenders(tree)
+    difference = (
+        f"{tuned} minus {default}",
+        None,
+        measured(compared, quantity.difference),
+        None,
+        *(None for _ in steps),
+    )
+    return Table(
+        caption=f"{title}: default and tuned, {quantity.heading} on own data and on fresh people",
+        columns=(first, "own data", "fresh people", "gap", *map(heading, steps)),
+        rows=(*rows, difference),
+        note="Intervals resample people of the audit; they do not tell how other searches would have ended.",
+    )

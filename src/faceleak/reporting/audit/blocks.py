@@ -1,59 +1,32 @@
-"""Trees of metrics as tables, whatever metrics they hold."""
+"""Blocks of a section: tables of metrics, whatever metrics they hold, other tables, and figures."""
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from faceleak.metrics.membership import LOWEST_FPR, LOWEST_TPR
-from faceleak.reporting.audit.formats import percent
-from faceleak.reporting.audit.parts import Cell, Measured, Table
+import pandas as pd
+
+from faceleak.reporting.audit.evidence import Evidence
+from faceleak.reporting.audit.files import MADE_BY
+from faceleak.reporting.audit.parts import Block, Cell, Figure, Paragraph, Table
+from faceleak.reporting.formats import ENDS, heading, measured
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import ASR_ASSUMES
 
 Metrics = Mapping[str, Any]
-ENDS = ("_ci_low", "_ci_high")
 COUNTS = ("members", "non_members")  # shown last
-HEADINGS = {
-    "auc": "AUC",
-    "asr": "ASR",
-    "tpr_at_fpr_1pct": "TPR at 1 % FPR",
-    "tpr_at_fpr_0.1pct": "TPR at 0.1 % FPR",
-    LOWEST_TPR: "TPR at the lowest FPR",
-    LOWEST_FPR: "lowest FPR",
-    "advantage_over_blind": "AUC over blind",
-    "auc_over_paper": "AUC over the paper's",
-    "epsilon_lower_bound": "ε at least",
-    "verification_auc": "verification AUC",
-    "tar_at_far_0.1pct": "TAR at 0.1 % FAR",
-    "lfw_accuracy": "LFW accuracy",
-    "kid_to_members": "KID to members",
-    "kid_to_controls": "KID to controls",
-    "kid_to_public": "KID to public faces",
-}
-
-
-def heading(metric: str) -> str:
-    """A metric's name for people."""
-    return HEADINGS.get(metric, words(metric))
-
-
-def measured(metrics: Metrics, metric: str) -> Measured:
-    """A metric with its bounds; what is missing or not finite is None."""
-    value, low, high = (_finite(metrics.get(f"{metric}{end}")) for end in ("", *ENDS))
-    return Measured(value=value, low=low, high=high)
-
-
-def _finite(value: Any) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def none_accused(metrics: Metrics) -> str:
-    """What is known of the false-positive rate at a threshold that no non-member of the sample passes, in words."""
-    others, at_most = metrics["non_members"], metrics[f"{LOWEST_FPR}_ci_high"]
-    return (
-        f"with none of {others:,.0f} others accused (guessing finds 1 in {others + 1:,.0f}; that up to "
-        f"{percent(Measured(value=at_most))} of others would be accused is possible)"
-    )
+WITHOUT_FACES = (
+    "bn_distances.png",
+    "comparison.png",
+    "privacy_utility.png",
+    "risk_calibration.png",
+    "roc.png",
+    "sweep.png",
+    "tuning.png",
+    "tuning_front.png",
+    "tuning_reconstruction.png",
+    "tuning_study.png",
+)
+NAMED = frozenset(name for names in MADE_BY.values() for name in names if name.endswith(".png"))
 
 
 def metric_table(rows: Mapping[str, Metrics], first: str, caption: str, note: str = "", folded: bool = False) -> Table:
@@ -80,7 +53,7 @@ def _metrics(numbers: Metrics) -> list[str]:
         name
         for name, value in numbers.items()
         if not isinstance(value, Mapping)
-        and not any(name.endswith(end) and name.removesuffix(end) in numbers for end in ENDS)
+        and not any(name.endswith(end) and name.removesuffix(end) in numbers for end in ENDS[1:])
     ]
 
 
@@ -104,3 +77,36 @@ def tables_by(tree: Metrics, level: int, first: str, caption: str, folded: bool 
         others = ", ".join(name for place, name in enumerate(path) if place != level)
         grouped.setdefault(group, {})[others or group] = numbers
     return [metric_table(rows, first, caption.format(name), folded=folded) for name, rows in grouped.items()]
+
+
+def frame_table(frame: pd.DataFrame, caption: str, columns: Iterable[str] | None = None, **more: Any) -> Table:
+    """A table as it is, under its own headings or others; what is missing is None."""
+    return Table(
+        caption=caption,
+        columns=tuple(frame.columns if columns is None else columns),
+        rows=tuple(frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)),
+        **more,
+    )
+
+
+def figure(evidence: Evidence, file: str, title: str, alt: str) -> Block:
+    """The figure, or what to do where it is missing, or that it is left out since it may show people."""
+    if evidence.files.use(file) is None:
+        return evidence.missing(title, file)
+    if file not in WITHOUT_FACES and not evidence.configuration.report.show_people:
+        return Paragraph(text=f"{title}: left out, as report.show_people is false.")
+    return Figure(file=file, title=title, alt=alt)
+
+
+def further_figures(evidence: Evidence) -> list[Block]:
+    """Figures that no section names."""
+    return [
+        figure(
+            evidence,
+            file,
+            words(file.removesuffix(".png")).capitalize(),
+            f"The figure {file} among the results; what it shows is also told by the tables of this report.",
+        )
+        for file in evidence.files.pictures
+        if file not in NAMED
+    ]

@@ -1,4 +1,4 @@
-from faceleak.reporting.audit.metric_tables import leaves, metric_table, tables_by
+from faceleak.reporting.audit.blocks import leaves, metric_table, tables_by
 from faceleak.reporting.audit.parts import Measured
 
 

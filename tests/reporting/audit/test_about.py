@@ -1,6 +1,8 @@
+"""The target's inventory in words."""
+
 import pytest
 
-from faceleak.reporting.inventory import inventory_markdown, inventory_table, summary_table
+from faceleak.reporting.audit.sections.about import inventory_table, summary_table
 
 
 @pytest.fixture
@@ -56,20 +58,14 @@ def test_the_summary_says_what_was_measured(inventory):
     assert wrong["embedding size"] == "128, the card states 512"
 
 
-def test_markdown_begins_with_the_warnings(inventory):
-    text = inventory_markdown(inventory | {"warnings": ["Something is wrong."]})
-    assert text.startswith("- **Something is wrong.**\n\n| property | value |\n")
-    assert "| features | 512 |" in text
-    assert inventory_markdown(inventory).startswith("| property | value |\n")
-
-
 def test_a_backbone_without_bn_has_no_rows(inventory):
     assert inventory_table(inventory | {"bn_layers": []}).empty
-    assert "| BN layer |" in inventory_markdown(inventory | {"bn_layers": []})
 
 
 def test_the_tables_hold_a_real_inventory(tiny_backbone):
     from faceleak.backbones.inventory import take_inventory
 
-    assert "| layer1_0_bn1 |" not in inventory_markdown(take_inventory(tiny_backbone))
-    assert "| layer1.0.bn1 | 16 |" in inventory_markdown(take_inventory(tiny_backbone))
+    inventory = take_inventory(tiny_backbone)
+    channels = dict(inventory_table(inventory)[["BN layer", "channels"]].itertuples(index=False))
+    assert channels["layer1.0.bn1"] == "16"
+    assert summary_table(inventory)["property"].tolist()[0] == "architecture"

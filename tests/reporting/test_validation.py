@@ -1,8 +1,10 @@
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
-from faceleak.reporting.validation_page import validation_page, validation_section, validation_table
+from faceleak.reporting.checks import ReportingError
+from faceleak.reporting.validation import count_roles, validation_page, validation_table
 
 
 def entry(expected: str, count: int = 0, success: bool = True, examples: tuple[str, ...] = ()) -> dict:
@@ -50,6 +52,7 @@ def test_the_page_is_well_formed_small_and_needs_no_network(validation):
     assert "<caption>" in page
     assert "Every face is &lt;small&gt;" in page
     assert "a/&lt;b&gt;" in page
+    assert page.count('<tr class="failed">') == 1
 
 
 @pytest.mark.parametrize(
@@ -60,13 +63,37 @@ def test_the_page_is_well_formed_small_and_needs_no_network(validation):
         ({}, "is not recorded"),
     ],
 )
-def test_the_section_says_who_decided_and_what_was_decoded(validation, decided_by, expected):
-    section = validation_section({**validation, "decided_by": decided_by})
-    assert expected in section
-    assert "1 of 3 expectations fails" in section
-    assert "7,000 have the hash" in section
-    assert "2,000 were" in section
-    assert section.startswith("<section")
-    assert "All 3 expectations hold" in validation_section(
+def test_the_page_says_who_decided_and_what_was_decoded(validation, decided_by, expected):
+    page = validation_page({**validation, "decided_by": decided_by})
+    assert expected in page
+    assert "1 of 3 expectations fails" in page
+    assert "7,000 have the hash" in page
+    assert "2,000 were" in page
+    assert page.count("<section") == 1
+    assert "All 3 expectations hold" in validation_page(
         {**validation, "expectations": [entry("Every image has a name")] * 3}
     )
+
+
+@pytest.fixture
+def splits() -> pd.DataFrame:
+    rows = [
+        ("public", "dora", False, "draw"),
+        ("member", "anna", True, "user"),
+        ("member", "anna", True, "user"),
+        ("member", "bert", False, "user"),
+        ("public", "carl", False, "user"),
+    ]
+    return pd.DataFrame(rows, columns=["role", "identity", "known", "decided_by"])
+
+
+def test_people_and_images_are_counted_and_it_is_told_who_decided(splits):
+    assert count_roles(splits).to_numpy().tolist() == [
+        ["member", 2, 3, 1, "stated by the user"],
+        ["public", 2, 2, 0, "drawn, stated by the user"],
+    ]
+
+
+def test_splits_that_do_not_say_who_decided_are_refused(splits):
+    with pytest.raises(ReportingError, match="decided_by"):
+        count_roles(splits.drop(columns="decided_by"))

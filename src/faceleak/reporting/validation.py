@@ -1,0 +1,101 @@
+"""The faces in words: who plays which part and who decided it, and what validation found, also as a page of its own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from faceleak.reporting.checks import check_columns
+from faceleak.reporting.style import ROLE_MEANINGS, words
+from faceleak.reporting.templating import render
+from faceleak.words import counted, form
+
+Validation = Mapping[str, Any]
+
+TITLE = "Are the faces fit for an audit?"
+PASSED, FAILED, NOTED = "✓ passed", "✗ failed", "! noted"
+COLUMNS = ("expectation", "looked at", "result", "images", "examples")
+DECIDERS = {"user": "stated by the user", "draw": "drawn"}
+
+
+def count_roles(splits: pd.DataFrame) -> pd.DataFrame:
+    """One row a role: role, people, images, known_people (to the attacker), decided_by (`DECIDERS`).
+
+    splits: role, identity, known, decided_by. Raises ReportingError where a column is missing.
+    """
+    check_columns(splits, ["role", "identity", "known", "decided_by"], "splits")
+    roles = splits.groupby("role")
+    counts = pd.DataFrame({"people": roles["identity"].nunique(), "images": roles.size()})
+    counts["known_people"] = splits[splits["known"]].groupby("role")["identity"].nunique()
+    counts["decided_by"] = roles["decided_by"].agg(lambda by: ", ".join(DECIDERS[one] for one in sorted(set(by))))
+    order = [role for role in ROLE_MEANINGS if role in counts.index]
+    counts = counts.loc[order].fillna({"known_people": 0}).astype({"known_people": int})
+    return counts.reset_index(names="role")
+
+
+def validation_page(validation: Validation) -> str:
+    """Make one small HTML page that needs nothing else; `validation` as `faces.validation.examine` gives it."""
+    return render(
+        "validation.html.j2",
+        title=TITLE,
+        verdict=verdict(validation),
+        decided=decided(validation),
+        checked=how_images_were_checked(validation),
+        images=counted(validation["rows"], "image"),
+        columns=COLUMNS,
+        rows=_rows(validation),
+        failed=FAILED,
+    )
+
+
+def validation_table(validation: Validation) -> pd.DataFrame:
+    """One row an expectation, in words (`COLUMNS`); images: how many are not as expected."""
+    return pd.DataFrame(_rows(validation), columns=list(COLUMNS))
+
+
+def verdict(validation: Validation) -> str:
+    """Say whether all expectations hold."""
+    number = len(validation["expectations"])
+    failed = sum(not entry["success"] for entry in validation["expectations"])
+    if not failed:
+        return f"All {number} expectations hold."
+    fails = f"{counted(number, 'expectation')} {form(failed, 'fails', 'fail')}"
+    return f"{failed} of {fails}: the faces are not fit for an audit."
+
+
+def decided(validation: Validation) -> str:
+    """Say who decided which part each image plays, and for how many."""
+    verbs = {"user": "is", "draw": "was"}
+    deciders = validation["decided_by"].items()
+    parts = [f"for {counted(count, 'image')} it {verbs[by]} {DECIDERS[by]}" for by, count in deciders]
+    if not parts:
+        return "Who decided which part each image plays is not recorded."
+    return f"Which part an image plays: {', '.join(parts)}."
+
+
+def how_images_were_checked(validation: Validation) -> str:
+    """Say which stored images were decoded again, and which were not and why."""
+    same, decoded = validation["images"]["same_hash"], validation["images"]["decoded"]
+    return (
+        f"Of the stored images, {same:,} have the hash that they had when they were packed, and were not decoded "
+        f"again; {decoded:,} were."
+    )
+
+
+def _rows(validation: Validation) -> list[tuple[str, ...]]:
+    return [
+        (
+            entry["expected"],
+            words(entry["column"]),
+            _result(entry),
+            f"{entry['unexpected_count']:,}",
+            ", ".join(entry["examples"]) + (", …" if entry["unexpected_count"] > len(entry["examples"]) else ""),
+        )
+        for entry in validation["expectations"]
+    ]
+
+
+def _result(entry: Mapping[str, Any]) -> str:
+    if not entry["success"]:
+        return FAILED
+    return NOTED if entry["unexpected_count"] else PASSED
