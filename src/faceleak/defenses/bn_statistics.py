@@ -27,11 +27,11 @@ SETTING_OF = {"clipping": "width", "quantization": "bits", "shrinkage": "share",
 
 
 class Settings(Options):
-    """`kind`, and how far it goes: `width` of clipping, `bits` of quantization, `share` of shrinkage.
+    """One of the four ways, and how far it goes: `width` of clipping, `bits` of quantization, `share` of shrinkage.
 
-    `width`: of the range to both sides, in units of each channel's own scale; 0 leaves the public statistics. `bits`:
-    of each mean and of each log variance. `share`: of the way to the public statistics, from 0 (unchanged to the bit)
-    to 1 (public ones alone). `reestimation` takes all public faces, and there is nothing to set.
+    `kind`: the way; `reestimation` takes all public faces, and there is nothing else to set. `width`: of the range to
+    both sides, in units of each channel's own scale; 0 leaves the public statistics. `bits`: of each mean and of each
+    log variance. `share`: of the way to the public statistics, from 0 (unchanged to the bit) to 1 (public ones alone).
     """
 
     kind: Literal["clipping", "quantization", "shrinkage", "reestimation"]
