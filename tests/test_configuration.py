@@ -125,7 +125,8 @@ def test_an_unknown_calibration_is_named_with_those_there_are() -> None:
     with pytest.raises(ConfigurationError) as raised:
         check_parameters(wrong)
     expected = (
-        "membership.attacks.fused.calibration: 'feature' is not allowed. Input should be 'features', 'difference'"
+        "membership.attacks.fused.calibration: There is no calibration 'feature'. Did you mean 'features'? "
+        "Known: features, bavaria, difference, lira, rmia."
     )
     assert expected in str(raised.value)
 
@@ -164,7 +165,7 @@ def test_defended_shadows_without_public_faces_to_undo_them_on_are_refused() -> 
         ({"default": "fussed"}, "tuning.default is 'fussed', but membership.attacks has bn_distance"),
         ({"threat_model": "shadows"}, "tuning.threat_model: 'shadows' is not allowed"),
         ({"trial": 5}, "tuning.trial: unknown key"),
-        ({"space": {"model": ["quantile"]}}, "tuning.space.model.0: 'quantile' is not allowed"),
+        ({"space": {"model": ["quantile"]}}, "tuning.space.model.0: 'quantile' takes a `score`, and no trial gives"),
     ],
 )
 def test_wrong_values_of_tuning_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -23,7 +23,7 @@ SPACE = {
         ({"signals": {"always": ["bn_moments"], "optional": ["bn_moments"]}}, "bn_moments stands more than once"),
         ({"layers": ["last"]}, "late"),
         ({"model": []}, "at least 1 item"),
-        ({"model": ["quantile"]}, "logistic"),
+        ({"model": ["quantile"]}, "no trial gives one. Allowed: cnn, logistic, mlp"),
         ({"regularisation": [10.0, 0.1]}, "the smaller one first"),
         ({"regularisation": [0.0, 1.0]}, "above 0"),
         ({"calibration": ["feature"]}, "features"),

@@ -4,7 +4,7 @@ import pandas as pd
 
 from faceleak.membership.evidence import aligned
 from faceleak.membership.options import BlindOptions
-from faceleak.membership.other_images import PREFIX
+from faceleak.membership.other_images import PREFIX, columns_again
 from faceleak.signals.columns import columns_of
 
 
@@ -19,7 +19,7 @@ def beside_images(of_images: pd.DataFrame, calibration_signals: pd.DataFrame, op
         rows = aligned(of_images, calibration_signals[calibration_signals["reference"] == name])
         columns = [column for signal in options.reference_signals for column in columns_of(signal, rows)]
         parts.append(rows[columns].add_prefix(f"{name}."))
-        second = [column for signal in options.reference_signals for column in columns_of(PREFIX + signal, rows)]
+        second = [column for signal in options.reference_signals for column in columns_again(signal, rows)]
         renamed = {column: f"{PREFIX}{name}.{column.removeprefix(PREFIX)}" for column in second}
         parts.append(rows[second].rename(columns=renamed))
     return pd.concat(parts, axis=1)

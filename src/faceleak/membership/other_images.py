@@ -13,7 +13,7 @@ import pandas as pd
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.signals import is_read_off_images
-from faceleak.signals.columns import columns_of
+from faceleak.signals.columns import column_name
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
@@ -66,9 +66,14 @@ def read_with_other_images(
     return read.join(again.add_prefix(PREFIX), on="image_id")
 
 
+def columns_again(signal: str, table: pd.DataFrame) -> list[str]:
+    """The columns of `table` that hold the second reading of this signal."""
+    return [column for column in table.columns if column.startswith(PREFIX + column_name(signal, ""))]
+
+
 def has_other_images(signals: Iterable[str], table: pd.DataFrame) -> bool:
     """Whether all of these signals that compare images were read a second time."""
-    return all(columns_of(PREFIX + name, table) for name in signals if not is_read_off_images(name))
+    return all(columns_again(name, table) for name in signals if not is_read_off_images(name))
 
 
 def as_other_images(table: pd.DataFrame) -> pd.DataFrame:

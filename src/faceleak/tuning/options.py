@@ -1,6 +1,8 @@
 """Configuration of the `tuning` pipeline."""
 
-from pydantic import Field, SecretStr, model_validator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from faceleak.membership.calibration import CalibrationName
 from faceleak.membership.models import ModelName
@@ -9,6 +11,16 @@ from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.options import Options
 from faceleak.signals import SignalName
 from faceleak.signals.columns import Layers
+
+
+def _take_no_score(model: str) -> str:
+    if models.regresses_a_score(model):
+        others = ", ".join(name for name in models.names() if not models.regresses_a_score(name))
+        raise ValueError(f"{model!r} takes a `score`, and no trial gives one. Allowed: {others}")
+    return model
+
+
+SearchedModel = Annotated[ModelName, AfterValidator(_take_no_score)]
 
 
 class SignalSpace(Options):
@@ -41,7 +53,7 @@ class SearchSpace(Options):
 
     signals: SignalSpace
     layers: list[Layers] = Field(["all"], min_length=1)
-    model: list[ModelName] = Field(min_length=1)
+    model: list[SearchedModel] = Field(min_length=1)
     regularisation: tuple[float, float]
     calibration: list[CalibrationName | None] = Field(min_length=1)
 
@@ -50,12 +62,6 @@ class SearchSpace(Options):
         low, high = self.regularisation
         if not 0 < low < high:
             raise ValueError(f"regularisation is {low} to {high}; it takes two numbers above 0, the smaller one first")
-        return self
-
-    @model_validator(mode="after")
-    def _name_no_score(self) -> "SearchSpace":
-        if regressing := [name for name in self.model if models.regresses_a_score(name)]:
-            raise ValueError(f"model has {', '.join(regressing)}, which takes a `score`, and no trial gives one")
         return self
 
     def attacks(self) -> list[AttackOptions]:

@@ -1,5 +1,6 @@
 """Terms of the objective, one file each: what the search climbs, weighted in `search.objective` by their names."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 from faceleak.named import Registry
@@ -28,5 +29,14 @@ class TermModule(Protocol):
         ...
 
 
-registry: Registry[TermModule] = Registry("faceleak.reconstruction.objectives", "term of the objective", TermModule)
+class Terms(Registry[TermModule]):
+    """All terms by name."""
+
+    def images(self, weights: Mapping[str, float]) -> int:
+        """How many images of each person are looked at together, by terms with these weights."""
+        weighed = (self.get(name) for name, weight in weights.items() if weight)
+        return max((getattr(term, "IMAGES", 1) for term in weighed), default=1)
+
+
+registry = Terms("faceleak.reconstruction.objectives", "term of the objective", TermModule)
 TermName = Annotated[str, registry]

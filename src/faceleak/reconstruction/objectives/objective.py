@@ -33,7 +33,7 @@ class Objective:
     @property
     def images(self) -> int:
         """How many images of each person are looked at together."""
-        return max(getattr(term, "IMAGES", 1) for term in self.terms.values())
+        return registry.images(self.weights)
 
     def __call__(self, faces: Tensor, latents: Tensor, seed: int = 0) -> Tensor:
         """Faces (n, 3, h, w) in 0…1 and the latents that made them → what is climbed (n,)."""

@@ -12,7 +12,7 @@ from faceleak.metrics.identity_match import measure_match
 from faceleak.metrics.judge import Judge
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.guide import Guide
-from faceleak.reconstruction.objectives.consistency import IMAGES
+from faceleak.reconstruction.objectives import registry as objectives
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import load_prior
@@ -78,8 +78,7 @@ def standard_error(metrics: Mapping[str, Any], metric: str, level: float) -> flo
 def steps_per_face(search: SearchOptions) -> float:
     """Steps of all latents in all rounds, for each face that is returned: what the search costs.
 
-    The term `consistency` looks at two images a step, so its steps count twice.
+    A term such as `consistency` looks at two images a step, so its steps count twice.
     """
     latents = [search.starts, *(min(search.starts, kept) for kept in search.kept[:-1])]
-    images = IMAGES if search.objective.get("consistency") else 1
-    return images * search.steps * sum(latents) / search.selected
+    return objectives.images(search.objective) * search.steps * sum(latents) / search.selected
