@@ -1,4 +1,4 @@
-"""How long `kedro run` takes before it does anything: the reporting pipeline reads three files and writes two."""
+"""How long `kedro run` takes before it does anything: the table of results takes three files and writes three."""
 
 import statistics
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.pairs import seconds
 
 LIMIT = 4.0
+TABLE = ("--pipelines=attack", "--nodes=merge_results,summarise_results,tabulate_results")
 RUNS = 5
 
 
@@ -16,8 +17,8 @@ def run() -> bool:
     if not Path("data/08_reporting/reconstruction_metrics.json").exists():
         print("start-up: skipped, there are no results yet (make attack)")
         return True
-    command = [str(Path(sys.executable).with_name("kedro")), "run", "--pipelines=reporting"]
+    command = [str(Path(sys.executable).with_name("kedro")), "run", *TABLE]
     times = [seconds(lambda: subprocess.run(command, check=True, capture_output=True)) for _ in range(RUNS)]
     median = statistics.median(times)
-    print(f"start-up: kedro run --pipelines=reporting {median:.1f} s  (at most {LIMIT})")
+    print(f"start-up: kedro run {' '.join(TABLE)} {median:.1f} s  (at most {LIMIT})")
     return median <= LIMIT

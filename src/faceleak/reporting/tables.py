@@ -7,12 +7,11 @@ from typing import Any
 import pandas as pd
 
 from faceleak.reporting.checks import ReportingError
-from faceleak.reporting.formats import NOTHING
+from faceleak.reporting.formats import ENDS, NOTHING
 
 Tree = Mapping[str, Any]
 
 RESULT_COLUMNS = ("variant", "stage", "attack", "population_or_step", "metric", "value", "ci_low", "ci_high")
-BOUNDS = ("_ci_low", "_ci_high")
 
 
 def results_table(metrics: Mapping[str, Tree]) -> pd.DataFrame:
@@ -32,12 +31,12 @@ def _rows(tree: Tree, path: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
         if isinstance(value, Mapping):
             yield from _rows(value, (*path, name))
         elif not _is_bound(name, tree):
-            numbers = (_number(tree.get(key), key) for key in (name, *(f"{name}{bound}" for bound in BOUNDS)))
+            numbers = (_number(tree.get(key), key) for key in (name, *(f"{name}{bound}" for bound in ENDS[1:])))
             yield stage, attack, "/".join(deeper), name, *numbers
 
 
 def _is_bound(name: str, tree: Tree) -> bool:
-    return any(name.endswith(bound) and name.removesuffix(bound) in tree for bound in BOUNDS)
+    return any(name.endswith(bound) and name.removesuffix(bound) in tree for bound in ENDS[1:])
 
 
 def _number(value: Any, metric: str) -> float:

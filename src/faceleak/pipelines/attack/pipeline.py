@@ -2,8 +2,9 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines import faces, membership, reconstruction, reporting, target
+from faceleak.pipelines import faces, membership, reconstruction, target
 from faceleak.pipelines.attack.nodes import train_others, train_together
+from faceleak.pipelines.report.pipeline import report_views
 
 TOGETHER = ("train_backbones", "train_others")
 TRAINED_APART = ("get_target", "train_references", "train_evaluators")
@@ -37,5 +38,5 @@ def trained_apart(pipeline: Pipeline) -> Pipeline:
 
 
 def _apart() -> Pipeline:
-    rooms = (faces, target, membership, reconstruction, reporting)
-    return sum((room.create_pipeline() for room in rooms), Pipeline([]))
+    rooms = (faces, target, membership, reconstruction)
+    return sum((room.create_pipeline() for room in rooms), report_views())

@@ -5,7 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from faceleak.pipelines.defense import nodes
 from faceleak.pipelines.membership.pipeline import attack_views
 from faceleak.pipelines.reconstruction.pipeline import reconstruct_views
-from faceleak.pipelines.reporting.pipeline import report_views
+from faceleak.pipelines.report.pipeline import report_views
 from faceleak.pipelines.target.pipeline import measure_views
 
 SHARED = {

@@ -1,6 +1,8 @@
-"""Report: whatever results are there, as a page, as JSON and as a part of a model card."""
+"""Report: all metrics of a run in one table; whatever results are there as a page, as JSON and for a model card."""
 
 from typing import Any
+
+import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.defenses.options import DefenseOptions
@@ -10,6 +12,21 @@ from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reporting.options import ReportOptions
+
+
+def summarise(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Few numbers a variant, the same for every run: variant → `summary` → name → value."""
+    from faceleak.reporting.results import read_variants
+    from faceleak.reporting.run_description import summary_numbers
+
+    return {variant.name: {"summary": summary_numbers(variant)} for variant in read_variants(results)}
+
+
+def tabulate(results: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Long table of all metrics: variant, stage, attack, population_or_step, metric, value, ci_low, ci_high."""
+    from faceleak.reporting.tables import results_table
+
+    return results_table(results)
 
 
 def compose(

@@ -1,10 +1,23 @@
-"""The `report` pipeline."""
+"""The `report` pipeline, and the table of results, which those that measure views end with."""
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.report.nodes import compose, write
+from faceleak.pipelines.report.nodes import compose, summarise, tabulate, write
+from faceleak.trees import merge_metrics
 
 OPTIONS = ("faces", "target", "membership", "attackers", "reconstruction", "defense", "bootstrap", "report")
+
+
+def report_views() -> Pipeline:
+    """Results of any views: the target's in the `attack` pipeline, the variants' in `defense`."""
+    metrics = ["utility_metrics", "membership_metrics", "reconstruction_metrics"]
+    return Pipeline(
+        [
+            Node(merge_metrics, metrics, "results", name="merge_results"),
+            Node(summarise, "results", "summary", name="summarise_results"),
+            Node(tabulate, "results", "results_table", name="tabulate_results"),
+        ]
+    )
 
 
 def create_pipeline() -> Pipeline:
