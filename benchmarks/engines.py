@@ -27,8 +27,9 @@ from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard
 from faceleak.backbones.loading import WEIGHTS
-from faceleak.backbones.training import CHECKPOINT, TrainingPiece, train
+from faceleak.backbones.training import TrainingPiece, train
 from faceleak.backbones.training_options import TrainingOptions
+from faceleak.checkpointed import CHECKPOINT
 from faceleak.compute import ComputeOptions, run_pieces, seeded
 from faceleak.engines.ray import LOOPBACK, SETTINGS
 from faceleak.faces.splits import with_role

@@ -34,8 +34,8 @@ class ComputeOptions(Options):
     piece; `auto` shares the cores out, and with `ray` is 1; the same number gives the same bits on whichever engine.
     `batch_size`: images in a forward pass without gradients. `shard_images`: so many images of one backbone are read as
     one piece; with another number they are read anew. `cache`: folder of what was expensive to make.
-    `training_processes`: how many train one backbone together, on a GPU each or sharing the cores; `threads` are then
-    those of each process, and a piece to train takes so many workers.
+    `training_processes`: how many train one backbone together, on a GPU each; on the CPU, sharing the cores, only one
+    without BN. `threads` are then those of each process, and a piece to train takes so many workers.
 
     Only with `local`: `devices` are the numbers of the GPUs to use, a process on each; `auto` takes all.
 

@@ -19,7 +19,8 @@ from faceleak.backbones.embedding import embed
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.inventory import take_inventory
 from faceleak.backbones.loading import CARD, HEAD, WEIGHTS, load_backbone
-from faceleak.backbones.training import CHECKPOINT, TrainingError, TrainingPiece, train, train_backbones
+from faceleak.backbones.training import TrainingError, TrainingPiece, train, train_backbones
+from faceleak.checkpointed import CHECKPOINT
 from faceleak.compute import seeded
 
 
@@ -27,13 +28,13 @@ from faceleak.compute import seeded
 def epochs_trained(monkeypatch) -> list[int]:
     """The numbers of the epochs that are trained from here on."""
     epochs: list[int] = []
-    train_epoch = training._Run.train_epoch
+    step = training._Run.step
 
-    def noted(run, epoch: int) -> None:
-        epochs.append(epoch)
-        train_epoch(run, epoch)
+    def noted(run) -> None:
+        epochs.append(run.done)
+        step(run)
 
-    monkeypatch.setattr(training._Run, "train_epoch", noted)
+    monkeypatch.setattr(training._Run, "step", noted)
     return epochs
 
 
@@ -111,9 +112,9 @@ for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
             dies_in("_batches", 2)  # called when the epoch begins
         elif when == "while saving epoch 1":
             save = training.torch.save
-            training.torch.save = lambda content, path: (save(content, path), content["epoch"] == 1 and die())
+            training.torch.save = lambda content, path: (save(content, path), content["done"] == 2 and die())
         else:
-            dies_in("save_checkpoint", int(when.removeprefix("after epoch ")) + 1)
+            dies_in("save", int(when.removeprefix("after epoch ")) + 1)
         training.train(piece)
         os._exit(3)
     print(os.waitstatus_to_exitcode(os.wait()[1]))
@@ -163,7 +164,7 @@ def interrupted(piece: TrainingPiece, monkeypatch) -> None:
 
 
 def with_part_of_another_net(content: dict) -> dict:
-    return content | {"optimizer": {"state": {}, "param_groups": []}}
+    return content | {"state": content["state"] | {"optimizer": {"state": {}, "param_groups": []}}}
 
 
 DAMAGES: dict[str, Callable] = {
@@ -171,7 +172,7 @@ DAMAGES: dict[str, Callable] = {
     "text": lambda path: path.write_text("no checkpoint"),
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-200]),
     "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
-    "without parts": lambda path: torch.save({"epoch": 1}, path),
+    "without parts": lambda path: torch.save({"done": 1}, path),
     "of another net": lambda path: torch.save(with_part_of_another_net(torch.load(path)), path),
 }
 
@@ -368,8 +369,8 @@ def test_an_epoch_that_begins_anew_repeats_itself(options, piece, tmp_path, monk
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        train_epoch = training._Run.train_epoch
-        patched.setattr(training._Run, "train_epoch", lambda run, epoch: (train_epoch(run, epoch), epoch and stop()))
+        step = training._Run.step
+        patched.setattr(training._Run, "step", lambda run: (step(run), run.done and stop()))
         with pytest.raises(KeyboardInterrupt):
             train(broken)
     epochs_trained.clear()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faceleak.backbones.share import WHOLE, Share
+from faceleak.backbones.data_parallel import WHOLE, Share
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import seeded
 

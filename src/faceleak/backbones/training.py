@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,13 @@ from faceleak.backbones.arcface import ArcFaceHead, CosFaceHead
 from faceleak.backbones.architectures import build
 from faceleak.backbones.augmentation import augment
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import bn_layers
-from faceleak.backbones.data_parallel import data_parallel, joined, mean_of_shares
+from faceleak.backbones.batch_norm import batch_norms, bn_layers
+from faceleak.backbones.data_parallel import WHOLE, Share, data_parallel, joined, mean_of_shares
 from faceleak.backbones.faces_input import face_batches
 from faceleak.backbones.head import Head
 from faceleak.backbones.loading import CARD, load_backbone, save_backbone
-from faceleak.backbones.share import WHOLE, Share
 from faceleak.backbones.training_piece import HASHED, TrainingError, TrainingPiece
+from faceleak.checkpointed import CHECKPOINT, Resumable
 from faceleak.compute import (
     ComputeOptions,
     WorkerError,
@@ -37,11 +38,8 @@ from faceleak.compute import (
     seeded,
     training_dtype,
 )
-from faceleak.pieces import writing
-from faceleak.progress import track
 
-CHECKPOINT = "checkpoint.pt"
-__all__ = ["CHECKPOINT", "TrainingError", "TrainingPiece", "train", "train_backbones"]
+__all__ = ["TrainingError", "TrainingPiece", "train", "train_backbones"]
 
 
 def train_backbones(pieces: list[TrainingPiece], compute: ComputeOptions) -> list[Backbone]:
@@ -80,27 +78,12 @@ def _train_share(piece: TrainingPiece, meeting: Path, rank: int) -> None:
 
 def _train(piece: TrainingPiece, share: Share) -> None:
     keep_freed_memory()
-    run = _begin(piece, share)
-    epochs = range(run.next_epoch, piece.options.epochs)
-    for epoch in track(epochs, f"Training {piece.name}", len(epochs), "epochs") if share.writes else epochs:
-        run.train_epoch(epoch)
-        if share.writes:
-            run.save_checkpoint(epoch)
+    run, path, epochs = _Run(piece, share), piece.folder / CHECKPOINT, piece.options.epochs
+    run.restore(path, epochs)
+    run.train_until(epochs, path, f"Training {piece.name}", "epochs", writes=share.writes)
     if share.writes:
         save_backbone(run.result(), piece.folder)
-        (piece.folder / CHECKPOINT).unlink(missing_ok=True)
-
-
-def _begin(piece: TrainingPiece, share: Share) -> "_Run":
-    """Go on from the checkpoint; start anew without one, or with one that cannot be read."""
-    run, path = _Run(piece, share), piece.folder / CHECKPOINT
-    if not path.exists():
-        return run
-    try:
-        run.restore(path)
-    except Exception:  # readers of damaged files raise whatever they stumble on, when a part is restored already
-        return _Run(piece, share)
-    return run
+        path.unlink(missing_ok=True)
 
 
 class _Step(nn.Module):
@@ -117,8 +100,8 @@ class _Step(nn.Module):
         return loss
 
 
-class _Run:
-    """The state that training carries from step to step."""
+class _Run(Resumable):
+    """Training from epoch to epoch."""
 
     def __init__(self, piece: TrainingPiece, share: Share) -> None:
         self.piece, self.share, options = piece, share, piece.options
@@ -134,9 +117,10 @@ class _Run:
             head = make_head(len(self.people), options.embedding_size, options.margin, options.scale)
         if piece.start is not None:
             self.backbone.net.load_state_dict(load_backbone(piece.start).net.state_dict())
+        self._check_shares()
         self.backbone, self.head = self.backbone.to(self.device), head.to(self.device)
         step = _Step(self.backbone, self.head, training_dtype(piece.compute, self.device))
-        self.loss_of = data_parallel(step, share, self.device)
+        self.loss_of = data_parallel(step, share)
         self.steps = len(self.positions) // options.batch_size  # an incomplete last batch is left out
         parameters = [p for p in (*self.backbone.parameters(), *self.head.parameters()) if p.requires_grad]
         self.optimizer = torch.optim.SGD(
@@ -150,10 +134,20 @@ class _Run:
             pct_start=0.0 if options.warmup_share * total_steps == 1 else options.warmup_share,  # torch divides by 0
             cycle_momentum=False,
         )
-        self.next_epoch, self.losses = 0, list[float]()
+        self.losses = list[float]()
 
-    def train_epoch(self, epoch: int) -> None:
-        random = np.random.default_rng([self.piece.options.seed, epoch])
+    def _check_shares(self) -> None:
+        learns = not self.piece.options.frozen_statistics and batch_norms(self.backbone.net)
+        if self.share.processes > 1 and self.device.type == "cpu" and learns:
+            raise TrainingError(
+                f"{self.piece.name} has batch normalisation, and {self.share.processes} processes are to train it on "
+                "the CPU: torch keeps its statistics together between GPUs alone. Set compute.training_processes to 1, "
+                "or its normalisation to `group`."
+            )
+
+    def step(self) -> None:
+        """Train one epoch."""
+        random = np.random.default_rng([self.piece.options.seed, self.done])
         order = random.permutation(len(self.positions))[: self.steps * self.piece.options.batch_size]
         self.backbone.train()
         if self.piece.options.frozen_statistics:
@@ -171,7 +165,7 @@ class _Run:
         last, total_of_all = mean_of_shares(torch.stack([loss.detach(), total]), self.share).tolist()
         if not math.isfinite(last):
             raise TrainingError(
-                f"The loss of {self.piece.name} is {last} after epoch {epoch + 1}. Lower its learning_rate."
+                f"The loss of {self.piece.name} is {last} after epoch {self.done + 1}. Lower its learning_rate."
             )
         self.losses.append(total_of_all / self.steps)
 
@@ -190,16 +184,13 @@ class _Run:
         self.backbone.card = card.model_copy(update={"training": {**card.training, "losses": self.losses}})
         return self.backbone
 
-    def _state(self) -> dict[str, nn.Module | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler]:
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler]:
         return {"net": self.backbone.net, "head": self.head, "optimizer": self.optimizer, "schedule": self.schedule}
 
-    def save_checkpoint(self, epoch: int) -> None:
-        with writing(self.piece.folder / CHECKPOINT) as partial:
-            state = {name: part.state_dict() for name, part in self._state().items()}
-            torch.save({"epoch": epoch, "losses": self.losses, **state}, partial)
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": self.losses, **{name: part.state_dict() for name, part in self._parts().items()}}
 
-    def restore(self, path: Path) -> None:
-        checkpoint = torch.load(path, map_location=self.device, weights_only=True)
-        for name, part in self._state().items():
-            part.load_state_dict(checkpoint[name])
-        self.next_epoch, self.losses = int(checkpoint["epoch"]) + 1, list(checkpoint["losses"])
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.losses = list(state["losses"])

@@ -5,13 +5,16 @@ as it shows there. It recognises less well, until whoever holds it fine-tunes it
 """
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from faceleak.checkpointed import CHECKPOINT, Resumable
 from faceleak.options import Options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from faceleak.backbones.backbone import Backbone
     from faceleak.defenses.owner import Owner
 
@@ -27,49 +30,97 @@ class Settings(Options):
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
-    """Train a student of the target's architecture on 1 − cosine (Adam, one cycle of the learning rate).
+    """Train a student of the target's architecture, or find it in the cache; go on from a checkpoint.
 
     Raises DefenseError with fewer than two public faces, and UnknownArchitectureError.
     """
-    import numpy as np
-    import torch
-    from torch.nn import functional
-
-    from faceleak.backbones.augmentation import mirrored
-    from faceleak.backbones.faces_input import face_batches
-    from faceleak.compute import pick_device, training_dtype
+    from faceleak.backbones.loading import CARD, load_backbone, save_backbone
     from faceleak.defenses.owner import DefenseError
-    from faceleak.progress import track
 
-    positions = np.sort(owner.store.positions(owner.public["image_id"]))
-    if len(positions) < 2:
+    if len(owner.public) < 2:
         raise DefenseError(
-            f"Distillation needs public faces, and there are {len(positions)}. Give the role `public` some people in "
-            "parameters_faces.yml, or take the defence out of defense.variants."
+            f"Distillation needs public faces, and there are {len(owner.public)}. Give the role `public` some people "
+            "in parameters_faces.yml, or take the defence out of defense.variants."
         )
-    device = pick_device(owner.compute)
-    dtype = training_dtype(owner.compute, device)
-    random = np.random.default_rng(seed)
-    teacher = deepcopy(owner.backbone).to(device).eval()
-    student = _student(teacher, len(positions), int(random.integers(2**31))).to(device).train()
-    batch_size = min(BATCH_SIZE, len(positions))
-    steps = len(positions) // batch_size
-    optimizer = torch.optim.Adam(student.parameters(), LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=settings.epochs * steps + 1)
-    for _ in track(range(settings.epochs), "Distilling", settings.epochs, "epochs"):
-        order = random.permutation(positions)[: steps * batch_size]
-        for faces in face_batches(owner.store, order, student.canvas, batch_size, device):
-            faces = mirrored(faces, random)  # noqa: PLW2901
+    run = _Distillation(owner, settings, seed)
+    folder = run.folder()
+    if not (folder / CARD).exists():
+        run.restore(folder / CHECKPOINT, settings.epochs)
+        run.train_until(settings.epochs, folder / CHECKPOINT, "Distilling", "epochs")
+        save_backbone(run.student.eval(), folder)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    return load_backbone(folder)
+
+
+class _Distillation(Resumable):
+    """Training a student on 1 − cosine (Adam, one cycle of the learning rate), from epoch to epoch."""
+
+    def __init__(self, owner: "Owner", settings: Settings, seed: int) -> None:
+        import numpy as np
+        import torch
+
+        from faceleak.compute import pick_device, training_dtype
+
+        self.owner, self.settings, self.seed = owner, settings, seed
+        self.positions = np.sort(owner.store.positions(owner.public["image_id"]))
+        self.device = pick_device(owner.compute)
+        self.dtype = training_dtype(owner.compute, self.device)
+        self.random = np.random.default_rng(seed)
+        self.teacher = deepcopy(owner.backbone).to(self.device).eval()
+        student = _student(self.teacher, len(self.positions), int(self.random.integers(2**31)))
+        self.student = student.to(self.device).train()
+        self.batch_size = min(BATCH_SIZE, len(self.positions))
+        self.steps = len(self.positions) // self.batch_size
+        self.optimizer = torch.optim.Adam(self.student.parameters(), LEARNING_RATE)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, LEARNING_RATE, total_steps=settings.epochs * self.steps + 1
+        )
+
+    def folder(self) -> "Path":
+        """Where the student lies once it is there: named by all that it depends on."""
+        from faceleak.backbones.training_piece import HASHED
+        from faceleak.pieces import code_version, fingerprint
+
+        teacher, store = self.owner.backbone, self.owner.store
+        public = store.as_stored(self.owner.public.iloc[store.positions(self.owner.public["image_id"]).argsort()])
+        parts = (public[HASHED], self.settings, self.seed, str(self.dtype), code_version(__name__))
+        name = fingerprint(teacher.network_hash(), teacher.card, *parts)
+        return self.owner.compute.cache / "distilled" / name
+
+    def step(self) -> None:
+        """Train one epoch."""
+        import torch
+        from torch.nn import functional
+
+        from faceleak.backbones.augmentation import mirrored
+        from faceleak.backbones.faces_input import face_batches
+
+        order = self.random.permutation(self.positions)[: self.steps * self.batch_size]
+        for batch in face_batches(self.owner.store, order, self.student.canvas, self.batch_size, self.device):
+            faces = mirrored(batch, self.random)
             with torch.no_grad():
-                wanted = teacher.net(teacher.preprocess(faces))
-            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                embeddings = student.net(student.preprocess(faces))
+                wanted = self.teacher.net(self.teacher.preprocess(faces))
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                embeddings = self.student.net(self.student.preprocess(faces))
             loss = 1 - functional.cosine_similarity(embeddings.float(), wanted).mean()
-            optimizer.zero_grad()
+            self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-    return student.eval()
+            self.optimizer.step()
+            self.schedule.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "student": self.student.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random": self.random.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.student.load_state_dict(state["student"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.random.bit_generator.state = state["random"]
 
 
 def _student(teacher: "Backbone", images: int, seed: int) -> "Backbone":

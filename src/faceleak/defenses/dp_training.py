@@ -35,10 +35,11 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     """
     from faceleak.backbones.loading import CARD, load_backbone, save_backbone
     from faceleak.backbones.training import train_backbones
+    from faceleak.checkpointed import CHECKPOINT
     from faceleak.compute import keep_freed_memory
     from faceleak.defenses.private.checks import check_start
     from faceleak.defenses.private.sampling import make_units
-    from faceleak.defenses.private.training import CHECKPOINT, PrivateRun
+    from faceleak.defenses.private.training import PrivateRun
 
     target, start_piece = owner.trained_here(), pieces(owner, settings, seed)[0]
     start = train_backbones([start_piece], owner.compute)[0]

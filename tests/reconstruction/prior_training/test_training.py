@@ -8,23 +8,24 @@ import numpy as np
 import pytest
 import torch
 
+from faceleak.checkpointed import CHECKPOINT
 from faceleak.reconstruction.prior_training import training
 from faceleak.reconstruction.prior_training.piece import PriorPiece, PriorTrainingError
 from faceleak.reconstruction.prior_training.trained import CARD, WEIGHTS
-from faceleak.reconstruction.prior_training.training import CHECKPOINT, rounds, train_prior
+from faceleak.reconstruction.prior_training.training import rounds, train_prior
 
 
 @pytest.fixture
 def rounds_trained(monkeypatch) -> list[int]:
     """The numbers of the rounds that are trained from here on."""
     numbers: list[int] = []
-    train_round = training._Run.train_round
+    step = training._Run.step
 
     def noted(run):
-        numbers.append(run.next_round)
-        train_round(run)
+        numbers.append(run.done)
+        step(run)
 
-    monkeypatch.setattr(training._Run, "train_round", noted)
+    monkeypatch.setattr(training._Run, "step", noted)
     return numbers
 
 
@@ -55,6 +56,7 @@ def test_another_seed_gives_another_prior(piece, expected):
 
 KILLED = """
 import os, pickle, signal, sys
+from faceleak.checkpointed import CHECKPOINT
 from faceleak.reconstruction.prior_training import training
 
 def die(*_):
@@ -78,9 +80,9 @@ for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
             dies_in(training, "save_trained_prior", 2)
         elif when == "while saving round 1":
             save = training.torch.save
-            training.torch.save = lambda content, path: (save(content, path), content["next_round"] == 2 and die())
+            training.torch.save = lambda content, path: (save(content, path), content["done"] == 2 and die())
         else:
-            dies_in(training._Run, "save_checkpoint", int(when.removeprefix("after round ")) + 1)
+            dies_in(training._Run, "save", int(when.removeprefix("after round ")) + 1)
         training.train_prior(piece)
         os._exit(3)
     print(os.waitstatus_to_exitcode(os.wait()[1]))
@@ -160,7 +162,7 @@ def test_a_generator_learns_the_colours_of_what_it_is_shown(piece):
     part = piece(images=480, images_per_round=480, batch_size=8, generator_width=4, discriminator_width=4)
     truth = part.store.images(part.store.positions(part.images["image_id"]), 64)
     (prior,) = rounds(part)
-    untrained = training._Run(part)._prior({})
+    untrained = training._Run(part)._prior(0, {})
 
     def distance(pixels: np.ndarray) -> float:
         return float(np.abs(pixels.mean((0, 1, 2)) - truth.mean((0, 1, 2))).max())

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.training_options import TrainingOptions
+from faceleak.checkpointed import Resumable
 from faceleak.compute import ComputeOptions, pick_device
-from faceleak.defenses.private import checkpoint
 from faceleak.defenses.private.accounting import default_delta, describe, epsilon_spent, noise_multiplier
 from faceleak.defenses.private.checks import buffers_of, check_buffers, check_modes, check_sampling
 from faceleak.defenses.private.clipping import add_noise, clipped_sum, unit_gradients
@@ -41,14 +41,12 @@ from faceleak.defenses.private.network import (
 from faceleak.defenses.private.sampling import DrawRecord, PoissonSampler, Units, choose_images, views, whole_units
 from faceleak.defenses.private.settings import PrivateSettings
 from faceleak.faces.store import FaceStore
-from faceleak.progress import track
 
-CHECKPOINT = "checkpoint.pt"
 STEPS_PER_CHECKPOINT = 20
 
 
-class PrivateRun:
-    """Private training from step to step."""
+class PrivateRun(Resumable):
+    """Private training from step to step. Its checkpoint holds private draws, and goes once training has ended."""
 
     def __init__(
         self,
@@ -141,29 +139,32 @@ class PrivateRun:
 
     def train(self, path: Path) -> None:
         """Go through all steps, from the checkpoint at `path` on if there is one. Raises ClaimError."""
-        self._restore(path)
+        self.restore(path, self.settings.steps)
         check_modes(self.model)
-        steps = range(len(self.record.sizes), self.settings.steps)
-        for step in track(steps, "Private training", len(steps), "steps"):
-            self.step()
-            if (step + 1) % STEPS_PER_CHECKPOINT == 0:
-                checkpoint.save(path, self._state())
+        self.train_until(self.settings.steps, path, "Private training", "steps", every=STEPS_PER_CHECKPOINT)
         check_buffers(self.buffers, buffers_of(self.model))
         if self.settings.epsilon is not None:
             check_sampling(self.record, self.sampler, self.accountant, len(self.units), self.settings.steps)
         if not all(bool(torch.isfinite(parameter).all()) for parameter in self.parameters):
             raise PrivateTrainingError("Private training ended with NaN or infinite weights. Lower its learning_rate.")
 
-    def _state(self) -> checkpoint.State:
-        return self.model, self.optimizer, self.random, self.accountant, self.record
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": self.random.get_state(),
+            "accountant": [list(entry) for entry in self.accountant.history],
+            "sizes": self.record.sizes,
+            "times_drawn": self.record.times_drawn,
+        }
 
-    def _restore(self, path: Path) -> None:
-        if not path.exists():
-            return
-        try:
-            checkpoint.restore(path, self._state())
-        except checkpoint.DamagedError:
-            path.unlink()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.random.set_state(state["random"])
+        self.accountant.history = [tuple(entry) for entry in state["accountant"]]
+        self.record.sizes[:] = state["sizes"]
+        self.record.times_drawn.copy_(state["times_drawn"])
 
     def claim(self) -> dict[str, Any]:
         """What can be claimed after `train`."""

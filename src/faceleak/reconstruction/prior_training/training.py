@@ -6,7 +6,7 @@ the state of the random generators.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ from torch import Tensor
 
 from faceleak.backbones.augmentation import mirrored
 from faceleak.backbones.faces_input import face_batches
+from faceleak.checkpointed import CHECKPOINT, Resumable
 from faceleak.compute import keep_freed_memory, pick_device, seeded, training_dtype
-from faceleak.pieces import writing
 from faceleak.progress import track
 from faceleak.reconstruction.prior_training.gan import LOSSES, Gan
 from faceleak.reconstruction.prior_training.piece import PriorPiece, PriorTrainingError
@@ -27,8 +27,6 @@ from faceleak.reconstruction.prior_training.trained import (
     load_trained_prior,
     save_trained_prior,
 )
-
-CHECKPOINT = "checkpoint.pt"
 
 
 def train_prior(piece: PriorPiece) -> TrainedPrior:
@@ -45,29 +43,17 @@ def rounds(piece: PriorPiece) -> Iterator[TrainedPrior]:
     """
     piece.check()
     keep_freed_memory()
-    run = None
+    run, path = None, piece.folder / CHECKPOINT
     for number in range(piece.options.rounds):
         if not (piece.after(number) / CARD).exists():
-            run = run or _begin(piece, number)
-            while run.next_round <= number:
-                run.train_round()
+            if run is None:
+                run = _Run(piece)
+                run.restore(path, at_most=number)
+            run.train_until(number + 1, path)
         yield load_trained_prior(piece.after(number), pick_device(piece.compute))
 
 
-def _begin(piece: PriorPiece, missing: int) -> "_Run":
-    """Go on from the checkpoint; start anew without one, or one that cannot be read or that is beyond `missing`."""
-    run, path = _Run(piece), piece.folder / CHECKPOINT
-    if not path.exists():
-        return run
-    try:
-        run.restore(path)
-    except Exception:  # readers of damaged files raise whatever they stumble on, when a part is restored already
-        path.unlink()
-        return _Run(piece)
-    return run if run.next_round <= missing else _Run(piece)
-
-
-class _Run:
+class _Run(Resumable):
     """Training from round to round."""
 
     def __init__(self, piece: PriorPiece) -> None:
@@ -75,11 +61,10 @@ class _Run:
         self.device = pick_device(piece.compute)
         self.positions = piece.store.positions(piece.ordered["image_id"])
         self.gan = Gan(piece.options, self.device, training_dtype(piece.compute, self.device))
-        self.next_round = 0
 
-    def train_round(self) -> None:
-        """Show the images of one round; keep the prior that comes of it, and all that the next round goes on from."""
-        number, options = self.next_round, self.piece.options
+    def step(self) -> None:
+        """Show the images of one round, and keep the prior that comes of it."""
+        number, options = self.done, self.piece.options
         random = np.random.default_rng([options.seed, number])
         with seeded(int(random.integers(2**31))):
             losses = [
@@ -91,9 +76,7 @@ class _Run:
             raise PriorTrainingError(
                 f"The losses of the prior are {means} in round {number + 1}. Lower prior.training.learning_rate."
             )
-        self.next_round += 1
-        save_trained_prior(self._prior(dict(zip(LOSSES, means, strict=True))), self.piece.after(number))
-        self.save_checkpoint()
+        save_trained_prior(self._prior(number + 1, dict(zip(LOSSES, means, strict=True))), self.piece.after(number))
 
     def _batches(self, number: int, random: np.random.Generator) -> Iterator[Tensor]:
         """Batches (batch_size, 3, size, size) of training images in −1…1."""
@@ -106,12 +89,12 @@ class _Run:
         for faces in track(batches, description, options.steps, "steps"):
             yield (mirrored(faces, random) if options.horizontal_flip else faces) * 2 - 1
 
-    def _prior(self, losses: dict[str, float]) -> TrainedPrior:
-        """The prior as it is now."""
+    def _prior(self, number: int, losses: dict[str, float]) -> TrainedPrior:
+        """The prior as it is now, after so many rounds."""
         options, adaptation = self.piece.options, self.gan.adaptation
         training = {"images": len(self.positions), "data_hash": self.piece.data_hash}
         state = {
-            "images_shown": options.images_shown(self.next_round),
+            "images_shown": options.images_shown(number),
             "augmentation": adaptation.probability,
             "overfitting": adaptation.overfitting,
             **losses,
@@ -125,16 +108,11 @@ class _Run:
         )
         return TrainedPrior(self.gan.settled(), card)
 
-    def save_checkpoint(self) -> None:
-        """Write all that the next round goes on from, whole or not at all."""
-        with writing(self.piece.folder / CHECKPOINT) as partial:
-            torch.save({"next_round": self.next_round, "gan": self.gan.state_dict()}, partial)
+    def state_dict(self) -> dict[str, Any]:
+        return self.gan.state_dict()
 
-    def restore(self, path: Path) -> None:
-        """Go on from what `save_checkpoint` wrote."""
-        checkpoint = torch.load(path, map_location=self.device, weights_only=True)
-        self.gan.load_state_dict(checkpoint["gan"])
-        self.next_round = int(checkpoint["next_round"])
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.gan.load_state_dict(state)
 
 
 def _endless_order(images: int, length: int, random: np.random.Generator) -> NDArray[np.intp]:
