@@ -8,9 +8,9 @@ from faceleak.backbones.target_options import TargetOptions
 from faceleak.compute import ComputeOptions
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions
-from faceleak.pipelines.membership.nodes import reference_pieces, train_references
-from faceleak.pipelines.reconstruction.judges import evaluator_pieces, train_evaluators
-from faceleak.pipelines.target.nodes import get_target, target_pieces
+from faceleak.pipelines.membership.nodes import reference_pieces
+from faceleak.pipelines.reconstruction.judges import evaluator_pieces, with_loaded
+from faceleak.pipelines.target.nodes import load_target, target_pieces, tell_faults
 from faceleak.reconstruction.options import ReconstructionOptions
 
 
@@ -22,17 +22,23 @@ def train_together(
     membership: MembershipOptions,
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
-) -> Any:
-    """Return the target, trained together with evaluators and references as pieces that share the cores, or loaded.
+) -> tuple[Any, dict[str, dict[str, Any]]]:
+    """Return the target, and what was trained together with it as pieces that share the cores: kind → name → backbone.
 
     Beside a loaded one nothing is trained: it is looked at first.
     """
-    from faceleak.backbones.training import train_backbones
-
-    if own := target_pieces(store, splits, target, compute):
-        judges = evaluator_pieces(store, splits, reconstruction, compute)
-        train_backbones([*judges, *own, *reference_pieces(store, reference_splits, membership, compute)], compute)
-    return get_target(store, splits, target, compute)
+    own = target_pieces(store, splits, target, compute)
+    if not own:
+        return load_target(splits, target), {}
+    trained = _train(
+        {
+            "evaluators": evaluator_pieces(store, splits, reconstruction, compute),
+            "target": own,
+            "references": reference_pieces(store, reference_splits, membership, compute),
+        },
+        compute,
+    )
+    return trained.pop("target")["target"], trained
 
 
 def train_others(
@@ -42,17 +48,26 @@ def train_others(
     membership: MembershipOptions,
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
+    trained_together: dict[str, dict[str, Any]],
     *waited_for: Any,  # noqa: ARG001
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return references and evaluators, trained side by side unless they were trained together with the target.
 
     waited_for: what has to be known of the target before.
     """
+    trained = trained_together or _train(
+        {
+            "evaluators": evaluator_pieces(store, splits, reconstruction, compute),
+            "references": reference_pieces(store, reference_splits, membership, compute),
+        },
+        compute,
+    )
+    return tell_faults(trained["references"]), tell_faults(with_loaded(trained["evaluators"], reconstruction))
+
+
+def _train(kinds: dict[str, list[Any]], compute: ComputeOptions) -> dict[str, dict[str, Any]]:
+    """Train the pieces of all kinds as one list: kind → name → backbone."""
     from faceleak.backbones.training import train_backbones
 
-    judges = evaluator_pieces(store, splits, reconstruction, compute)
-    train_backbones([*judges, *reference_pieces(store, reference_splits, membership, compute)], compute)
-    return (
-        train_references(store, reference_splits, membership, compute),
-        train_evaluators(store, splits, reconstruction, compute),
-    )
+    trained = iter(train_backbones([piece for pieces in kinds.values() for piece in pieces], compute))
+    return {kind: {piece.name: next(trained) for piece in pieces} for kind, pieces in kinds.items()}

@@ -18,12 +18,12 @@ def create_pipeline() -> Pipeline:
         Node(
             train_together,
             [*faces_of, "params:target", *options, "params:compute"],
-            "target",
+            ["target", "trained_together"],
             name=TOGETHER[0],
         ),
         Node(
             train_others,
-            [*faces_of, *options, "params:compute", "utility_metrics"],
+            [*faces_of, *options, "params:compute", "trained_together", "utility_metrics"],
             ["references", "evaluators"],
             name=TOGETHER[1],
         ),

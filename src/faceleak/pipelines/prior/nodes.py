@@ -35,12 +35,14 @@ def open_features(
 ) -> Any:
     """The backbone whose embeddings judge the samples: the first independent evaluator, or the given one."""
     from faceleak.backbones.loading import load_checkpoint
-    from faceleak.pipelines.reconstruction.judges import get_evaluator
+    from faceleak.pipelines.reconstruction.judges import train_evaluators
 
     if isinstance(options.features, LoadOptions):
         load = options.features
         return load_checkpoint(load.card(), load.weights, load.sha256)
-    return get_evaluator(reconstruction.independent[0], store, splits, reconstruction, compute)
+    name = reconstruction.independent[0]
+    alone = reconstruction.model_copy(update={"evaluators": {name: reconstruction.evaluators[name]}})
+    return train_evaluators(store, splits, alone, compute)[name]
 
 
 def embed_public(

@@ -42,22 +42,21 @@ def train_evaluators(
     """Train or load the judges, in the order of the configuration; those that are there already are kept."""
     from faceleak.backbones.training import train_backbones
 
-    train_backbones(evaluator_pieces(store, splits, options, compute), compute)
-    return tell_faults({name: get_evaluator(name, store, splits, options, compute) for name in options.evaluators})
+    pieces = evaluator_pieces(store, splits, options, compute)
+    trained = dict(zip([piece.name for piece in pieces], train_backbones(pieces, compute), strict=True))
+    return tell_faults(with_loaded(trained, options))
 
 
-def get_evaluator(
-    name: str, store: FaceStore, splits: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
-) -> Any:
-    """Train one judge (once; found again by what it depends on), or load it."""
+def with_loaded(trained: dict[str, Any], options: ReconstructionOptions) -> dict[str, Any]:
+    """The judges that were trained and, loaded here, those from outside, in the order of the configuration."""
     from faceleak.backbones.loading import load_checkpoint
-    from faceleak.backbones.training import train_backbones
 
-    load = options.evaluators[name].load
-    if load is not None:
-        return load_checkpoint(load.card(), load.weights, load.sha256)
-    pieces = [piece for piece in evaluator_pieces(store, splits, options, compute) if piece.name == name]
-    return train_backbones(pieces, compute)[0]
+    return {
+        name: trained[name]
+        if evaluator.load is None
+        else load_checkpoint(evaluator.load.card(), evaluator.load.weights, evaluator.load.sha256)
+        for name, evaluator in options.evaluators.items()
+    }
 
 
 def embed_people(

@@ -38,12 +38,18 @@ def target_pieces(store: FaceStore, splits: pd.DataFrame, options: TargetOptions
 
 def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> Any:
     """Train the target on the members (once; found again by what it depends on), or load the given one."""
-    from faceleak.backbones.head import read_head
-    from faceleak.backbones.loading import load_checkpoint
     from faceleak.backbones.training import train_backbones
 
     if pieces := target_pieces(store, splits, options, compute):
         return train_backbones(pieces, compute)[0]
+    return load_target(splits, options)
+
+
+def load_target(splits: pd.DataFrame, options: TargetOptions) -> Any:
+    """Load the target that comes from outside; warn where nobody knows who was trained on."""
+    from faceleak.backbones.head import read_head
+    from faceleak.backbones.loading import load_checkpoint
+
     assert options.load is not None
     load, members = options.load, with_role(splits, "member")
     if drawn := members["identity"][members["decided_by"] == "draw"].nunique():
