@@ -1,4 +1,5 @@
-# make attack: environment, demo data, target, both attack stages. make test: environment, the whole suite.
+# make attack: environment, demo data, target, both attack stages. make test: environment, the suite;
+# make test-all: with what is slow and rarely breaks.
 # pip's own settings (index, mirrors, certificates) are honoured: set them as you do for pip.
 
 PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 --version >/dev/null 2>&1 && echo python3.12 || echo python3)
@@ -8,10 +9,10 @@ READY := $(VENV)/.ready
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
 
-.PHONY: attack audit test bench docs ui lint clean help
+.PHONY: attack audit test test-all bench docs ui lint clean help
 
 help:  ## What can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s '	'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s '	'
 
 attack: $(READY)  ## Both attack stages on the demo target
 	$(BIN)/kedro run --pipelines=attack
@@ -19,7 +20,10 @@ attack: $(READY)  ## Both attack stages on the demo target
 audit: $(READY)  ## Everything: attack, defences, report
 	$(BIN)/kedro run
 
-test: $(READY) lint  ## The whole test suite
+test: $(READY) lint  ## The test suite
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: $(READY) lint  ## The test suite with what is slow and rarely breaks
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(READY)

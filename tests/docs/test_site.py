@@ -58,6 +58,7 @@ def requests_of_style(style: str) -> list[str]:
     return re.findall(r"(?:url\(|@import)\s*['\"]?([^'\")\s;]+)", style)
 
 
+@pytest.mark.slow
 def test_no_page_asks_another_host(site: Path) -> None:
     pages = {file: requests_of(file.read_text()) for file in site.rglob("*.html")}
     styles = {file: requests_of_style(file.read_text()) for file in site.rglob("*.css")}
@@ -131,6 +132,7 @@ def test_by_our_rules_a_build_fails(small_site: tuple[Path, dict[str, Any]], fil
         build(load_config(**settings))
 
 
+@pytest.mark.slow
 def test_the_configuration_reference_has_every_key(site: Path) -> None:
     page = (site / "configuration.html").read_text()
     models = Parameters.model_json_schema()["$defs"].values()
@@ -141,6 +143,7 @@ def test_the_configuration_reference_has_every_key(site: Path) -> None:
     assert "<code>0.2</code>" in row
 
 
+@pytest.mark.slow
 def test_the_catalogue_says_who_writes_and_who_reads(site: Path) -> None:
     page = (site / "catalogue.html").read_text()
     row = next(row for row in page.split("<tr>") if "<code>attack_models.json</code>" in row)
@@ -149,6 +152,7 @@ def test_the_catalogue_says_who_writes_and_who_reads(site: Path) -> None:
     assert cells[3].startswith("membership, reconstruction")
 
 
+@pytest.mark.slow
 def test_the_api_reference_has_what_docstrings_say(site: Path) -> None:
     page = (site / "api" / "signals.html").read_text()
     assert 'id="faceleak.signals.bn_distance.compute"' in page

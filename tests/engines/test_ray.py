@@ -11,6 +11,8 @@ from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import ComputeOptions, WorkerError, run_pieces
 from faceleak.engines.ray import ClusterError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def on_ray(tmp_path_factory):

@@ -181,7 +181,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_run_killed_at_any_moment_and_run_again_gives_the_same_store_bit_for_bit(workers, tmp_path):
     records, script = tmp_path / "train.rec", tmp_path / "pack.py"
     write_records(records, [jpeg(number % 50) for number in range(6000)])

@@ -52,8 +52,6 @@ from faceleak.reporting.verdict import read_membership
 from faceleak.signals.reading import read_signals
 from tests.conftest import made_once
 
-pytestmark = pytest.mark.slow
-
 SPLITS = SplitOptions(
     roles={
         "member": RoleOptions(people=100, minimum_images=4),

@@ -8,7 +8,7 @@ from faceleak.membership.view_signals import SignalsPiece, read_views
 NAMES = ("bn_distance", "reference_similarity")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_every_view_is_read_as_if_it_were_alone(workers, tiny_backbone, demo_store, demo_splits, compute, tmp_path):
     images, nobody = with_role(demo_splits, *EVALUATED_ROLES), demo_splits.head(0)
     pieces = {

@@ -12,7 +12,6 @@ from PIL import Image
 
 from .conftest import environment, kedro
 
-pytestmark = pytest.mark.slow
 ATTACKERS = ("static", "refitted", "adaptive")
 VARIANTS = {
     "undefended",

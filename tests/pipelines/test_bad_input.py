@@ -3,13 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 
 from .conftest import kedro
-
-pytestmark = pytest.mark.slow
 
 
 def fill_folder(folder: Path, people: int, images: int = 2) -> None:

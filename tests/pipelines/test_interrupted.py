@@ -13,7 +13,6 @@ from faceleak.reporting.audit.files import MADE_WITH
 
 from .conftest import KEDRO, environment, kedro
 
-pytestmark = pytest.mark.slow
 ENDLESS = "--params=target.train.epochs=100000"
 
 
@@ -48,7 +47,7 @@ def statuses(project: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_run_is_marked_killed(project: Path, stop: signal.Signals) -> None:
     process = start_training(project)
     process.send_signal(stop)
@@ -72,6 +71,7 @@ def test_a_killed_run_is_marked_by_the_next_one_and_nobody_comes_between(project
     assert statuses(project) == ["KILLED", "FINISHED"]
 
 
+@pytest.mark.slow
 def test_a_run_killed_three_times_ends_with_the_files_of_an_undisturbed_one(project: Path, audited: Path) -> None:
     for sign in ("*faces.arrow*", "*backbone.safetensors*", "inventory.json"):  # `benchmarks.chaos` kills anywhere
         process = start_until(project, sign, "--pipelines=faces,target")

@@ -57,7 +57,6 @@ def tables(
     )
 
 
-@pytest.mark.slow
 def test_no_training_image_is_a_companion_off_targets_and_references(
     tables: SimpleNamespace, demo_splits: pd.DataFrame
 ) -> None:
@@ -82,7 +81,6 @@ def test_no_training_image_is_a_companion_off_targets_and_references(
     assert set(first.index[first.notna() & ~both]).isdisjoint(second.index[second.notna() & ~both])
 
 
-@pytest.mark.slow
 def test_each_other_target_is_an_online_reference_that_reads_what_online_attacks_need(tables: SimpleNamespace) -> None:
     table = tables.target_calibration
     assert set(table[["target", "reference"]].itertuples(index=False, name=None)) == {

@@ -1,29 +1,14 @@
 """The plan as a user runs it: over an audit that is done, and before anything is there."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
-import pytest
-
-from .conftest import KEDRO, environment, kedro
-
-pytestmark = pytest.mark.slow
+from .conftest import kedro
 
 
 def test_after_an_audit_all_its_pieces_are_found_by_name(audited: Path, tmp_path: Path) -> None:
-    elsewhere = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'mlflow.db'}"}  # other tests count the audit's runs
-    command = [str(KEDRO), "run", "--env=smoke", "--pipelines=plan"]
-    run = subprocess.run(
-        command,
-        cwd=audited,
-        env={**os.environ, **environment(audited), **elsewhere},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    elsewhere = f"sqlite:///{tmp_path / 'mlflow.db'}"  # other tests count the audit's runs
+    run = kedro(audited, "run", "--env=smoke", "--pipelines=plan", MLFLOW_TRACKING_URI=elsewhere)
     assert run.returncode == 0, run.stderr
     plan = json.loads((audited / "data/smoke/08_reporting/plan.json").read_text())
     kept = {f"{line['pipeline']}: {line['kind']}": line for line in plan["lines"] if line["kept"]}

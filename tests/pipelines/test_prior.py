@@ -23,7 +23,6 @@ def trained(audited: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
-@pytest.mark.slow
 def test_a_prior_is_left_with_its_history(trained: Path) -> None:
     data = trained / "data/smoke"
     assert {path.name for path in (data / "06_models/prior").iterdir()} == {"prior.json", "prior.safetensors"}
@@ -39,7 +38,6 @@ def test_a_prior_is_left_with_its_history(trained: Path) -> None:
     assert splits.groupby("identity")["part"].nunique().eq(1).all()
 
 
-@pytest.mark.slow
 def test_mlflow_has_the_series_and_a_sheet_a_round_also_where_nothing_is_trained_again(trained: Path) -> None:
     again = kedro(trained, "run", "--env=smoke", "--pipelines=prior")
     assert again.returncode == 0, again.stdout + again.stderr
@@ -59,7 +57,6 @@ def test_mlflow_has_the_series_and_a_sheet_a_round_also_where_nothing_is_trained
         mlflow.set_tracking_uri(before)
 
 
-@pytest.mark.slow
 def test_reconstruction_takes_the_trained_prior_and_says_where_none_is(trained: Path) -> None:
     reconstruct = ("run", "--env=smoke", "--pipelines=reconstruction")
     missing = "--params=reconstruction.prior=trained,reconstruction.trained_prior=data/nowhere"

@@ -4,12 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
-import pytest
 from mlflow.tracking import MlflowClient
 
 from .conftest import environment, kedro
 
-pytestmark = pytest.mark.slow
 METRIC = "membership/fused_partial_knowledge/unseen_identity/tpr_at_fpr_1pct_ci_low"
 POLICY = """
 gate:

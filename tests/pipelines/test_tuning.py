@@ -12,8 +12,6 @@ from faceleak.sealed import load_tree
 
 from .conftest import environment, kedro
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def tuned(audited: Path) -> Path:
@@ -52,6 +50,7 @@ def test_both_attacks_are_judged_on_people_the_study_never_saw(tuned: Path) -> N
     }
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_files_also_where_nothing_is_cached(audited: Path, tuned: Path) -> None:
     files = [tuned / "06_models/tuned_attack.yml", tuned / "08_reporting/tuning_trials.csv"]
     before = [file.read_bytes() for file in files]

@@ -12,7 +12,6 @@ from safetensors.numpy import load_file
 
 from .conftest import environment, kedro
 
-pytestmark = pytest.mark.slow
 PIPELINE = "--pipelines=tuning_reconstruction"
 
 
@@ -56,6 +55,7 @@ def test_the_reconstruction_takes_the_tuned_search_by_config_and_finds_the_same_
     assert set(yaml.safe_load(config.read_text())["run"]["params"]["reconstruction"]) == {"search"}
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_files_also_where_nothing_is_cached(audited: Path, tuned: Path) -> None:
     files = [tuned / "06_models/tuned_search.yml", tuned / "08_reporting/tuning_reconstruction_trials.csv"]
     before = [file.read_bytes() for file in files]

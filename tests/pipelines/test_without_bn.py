@@ -10,8 +10,6 @@ from safetensors.torch import save_file
 from .conftest import kedro
 from .no_bn import Net
 
-pytestmark = pytest.mark.slow
-
 OWN = """
 target:
   source: load

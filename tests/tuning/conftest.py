@@ -1,11 +1,16 @@
 """Known people whose two signals tell members apart more or less clearly, and a study over them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from faceleak.membership.evidence import Evidence
 from faceleak.membership.options import AttackOptions
+from faceleak.tuning import study
 from faceleak.tuning.objective import OwnData
 from faceleak.tuning.options import TuningOptions
 
@@ -44,3 +49,20 @@ def options_of(**changes: object) -> TuningOptions:
 @pytest.fixture(scope="session")
 def people() -> OwnData:
     return own_people()
+
+
+@contextmanager
+def kept_in_memory() -> Iterator[None]:
+    """Keep studies in this process's memory inside the block, one for each place where they would be kept."""
+    from optuna.storages import InMemoryStorage
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(study, "open_storage", cache(lambda url: InMemoryStorage()))
+        yield
+
+
+@pytest.fixture
+def in_memory() -> Iterator[None]:
+    """Studies of this test are kept in memory."""
+    with kept_in_memory():
+        yield

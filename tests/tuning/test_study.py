@@ -21,7 +21,7 @@ from faceleak.tuning.attack_study import name_of, try_attacks
 from faceleak.tuning.objective import OwnData
 from faceleak.tuning.storage import BusyStudyError, StorageError, study_file, working_alone
 from faceleak.tuning.trials import best_attack, importances, trials_table
-from tests.tuning.conftest import DEFAULT, options_of, own_people
+from tests.tuning.conftest import DEFAULT, kept_in_memory, options_of, own_people
 
 PROJECT = Path(__file__).parents[2]
 
@@ -33,7 +33,8 @@ def tuned(people: OwnData, cache: Path, **changes: object) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def undisturbed(people: OwnData, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    return tuned(people, tmp_path_factory.mktemp("undisturbed"), trials=16)
+    with kept_in_memory():
+        return tuned(people, tmp_path_factory.mktemp("undisturbed"), trials=16)
 
 
 def test_the_default_comes_first_and_the_best_is_found(people, undisturbed):
@@ -45,6 +46,7 @@ def test_the_default_comes_first_and_the_best_is_found(people, undisturbed):
     assert best["own_auc"] == pytest.approx(0.92, abs=0.05)  # Φ(2/√2) = 0.921
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_only_what_is_below_the_median_of_those_before_it_is_pruned(people, tmp_path):
     trials = tuned(people, tmp_path, trials=16, seed=3)
     assert set(trials["state"]) == {"complete", "pruned"}
@@ -59,6 +61,7 @@ def test_only_what_is_below_the_median_of_those_before_it_is_pruned(people, tmp_
             assert last == 4
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_another_study_of_the_same_name_is_the_same_and_another_seed_is_not(people, undisturbed, tmp_path):
     pd.testing.assert_frame_equal(tuned(people, tmp_path, trials=16), undisturbed)
     other = tuned(people, tmp_path, trials=16, seed=1)
@@ -142,6 +145,7 @@ def test_a_killed_study_goes_on_as_if_nothing_had_happened(people, undisturbed, 
     assert (states.count("FAIL"), len(states)) == (2, 18)  # none was tried twice, and none too many
 
 
+@pytest.mark.slow
 def test_a_trial_of_a_machine_that_is_gone_fails_after_a_while_and_another_takes_its_place(
     people, undisturbed, tmp_path, monkeypatch
 ):
@@ -183,6 +187,7 @@ def test_a_database_of_ones_own_is_used_and_a_wrong_one_is_told_without_its_pass
     assert "secret" not in options_of(storage="postgresql://someone:secret@nowhere/studies").model_dump_json()
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_what_cannot_be_fitted_ends_the_study_with_the_reason(tmp_path):
     with pytest.raises(AttackFitError):
         tuned(own_people(people=3), tmp_path)
@@ -201,6 +206,7 @@ def test_the_name_depends_on_data_options_and_default_but_not_on_the_number_of_t
     assert len({name, *others}) == 6
 
 
+@pytest.mark.usefixtures("in_memory")
 def test_what_matters_is_found_and_where_nothing_differs_nothing_is_said(people, tmp_path):
     options = options_of(trials=16, pruning=False)
     trials = try_attacks(people, DEFAULT, options, ComputeOptions(workers=1, cache=tmp_path))

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from optuna.trial import TrialState
 
 from faceleak.compute import ComputeOptions
 from faceleak.tuning.options import StudyOptions
 from faceleak.tuning.storage import url_of
 from faceleak.tuning.study import Plan, open_study, run_plan
+from tests.tuning.conftest import kept_in_memory
 
 PROJECT = Path(__file__).parents[2]
 FIRST = {"x": 0.5, "y": 4}
@@ -49,11 +51,21 @@ run_plan(plan_of(killed_in), ComputeOptions(workers=1, cache=Path(sys.argv[1])))
 """
 
 
-def test_a_killed_study_of_two_objectives_goes_on(tmp_path: Path) -> None:
-    undisturbed = tried(tmp_path / "undisturbed")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict, list[float]]]:
+    with kept_in_memory():
+        return tried(tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.mark.usefixtures("in_memory")
+def test_a_study_of_two_objectives_is_repeatable(undisturbed: list, tmp_path: Path) -> None:
     assert undisturbed[0] == (FIRST, [2.0, 4.0])
     assert tried(tmp_path / "again") == undisturbed
     assert tried(tmp_path / "other", seed=1) != undisturbed
+
+
+@pytest.mark.slow
+def test_a_killed_study_of_two_objectives_goes_on(undisturbed: list, tmp_path: Path) -> None:
     for number in (4, 13):  # among those drawn at random, and among those drawn by what was found
         killed = subprocess.run(
             [sys.executable, "-c", SCRIPT, str(tmp_path), str(PROJECT), str(number)], env=os.environ, check=False
@@ -65,7 +77,12 @@ def test_a_killed_study_of_two_objectives_goes_on(tmp_path: Path) -> None:
     assert (states.count(TrialState.FAIL), len(states)) == (2, 18)
 
 
-def test_more_trials_go_on_and_one_worker_more_shares(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("in_memory")
+def test_more_trials_go_on(tmp_path: Path) -> None:
     shorter = tried(tmp_path, trials=5)
     assert tried(tmp_path, trials=7)[:5] == shorter
+
+
+@pytest.mark.slow
+def test_workers_share_a_study(tmp_path: Path) -> None:
     assert len(tried(tmp_path / "shared", trials=4, workers=2)) == 4

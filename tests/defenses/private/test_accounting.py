@@ -8,7 +8,7 @@ from faceleak.defenses.private.accounting import default_delta, describe, epsilo
 from faceleak.defenses.private.errors import PrivateTrainingError
 from faceleak.defenses.private.settings import PrivateSettings
 
-CASES = [(8.0, 1e-3, 0.25, 60), (3.0, 1e-4, 0.1, 100)]
+CASES = [(8.0, 1e-3, 0.25, 60), pytest.param(3.0, 1e-4, 0.1, 100, marks=pytest.mark.slow)]
 
 
 def accountant_after(sigma: float, rate: float, steps: int) -> PRVAccountant:
