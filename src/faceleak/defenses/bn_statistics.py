@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from faceleak.defenses.owner import Owner
 
 UNDOINGS = ("bn_reestimation",)
-SETTING_OF = {"clipping": "width", "quantization": "bits", "shrinkage": "share", "reestimation": None}
+SETTINGS_OF = {"clipping": ["width"], "quantization": ["bits"], "shrinkage": ["share"], "reestimation": []}
 
 
 class Settings(Options):
@@ -41,12 +41,11 @@ class Settings(Options):
 
     @model_validator(mode="after")
     def _goes_as_far_as_its_kind_can(self) -> "Settings":
-        given = {name for name in SETTING_OF.values() if name and getattr(self, name) is not None}
-        needed = {SETTING_OF[self.kind]} - {None}
-        if given != needed:
+        given = [name for names in SETTINGS_OF.values() for name in names if getattr(self, name) is not None]
+        if given != (needed := SETTINGS_OF[self.kind]):
             raise ValueError(
                 f"`kind: {self.kind}` takes {' and '.join(needed) or 'no other setting'}, but "
-                f"{' and '.join(sorted(given)) or 'none'} is given"
+                f"{' and '.join(given) or 'none'} is given"
             )
         return self
 
