@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from faceleak.planning.calibration import Rates
 from faceleak.planning.estimate import lines, makespan, totals
-from faceleak.planning.rates import Rate, Timing, rate_of
-from faceleak.planning.work import Cost, Work
+from faceleak.planning.rates import Rate, Rates, Timing, rate_of
+from faceleak.planning.work import Cost, Quantity, Work, merged
 
+TRAINING, READING = (Quantity(name, lambda _: Rate(1.0, 1.0, 0.0, 0.0, "")) for name in ("training", "reading"))
 RATES = Rates(
     by_driver={"reading": Rate(0.5, 1.0, 0.0, 10.0, "measured")},
     by_workers={"training": Rate(2.0, 2.0, 1.0, 100.0, "measured")},
@@ -28,8 +28,8 @@ def test_a_line_through_two_timings_parts_the_start_from_the_units():
 
 
 def test_pieces_of_a_pool_share_the_workers_and_those_that_are_there_cost_nothing():
-    trained = Work("attack", "references", 5, (Cost("training", 10),), "pool", there=1, disk=7, held=50)
-    read = Work("attack", "signals", 3, (Cost("reading", 4),))
+    trained = Work("references", 5, (Cost(TRAINING, 10),), "pool", there=1, disk=7, held=50, pipeline="attack")
+    read = Work("signals", 3, (Cost(READING, 4),), pipeline="attack")
     training, reading = lines([trained, read], RATES, workers=2)
     # four pieces of 1 + 10·2 s by two workers, which take 6 s to start
     assert training.seconds == pytest.approx(2 * 21 + 6)
@@ -44,16 +44,25 @@ def test_pieces_of_a_pool_share_the_workers_and_those_that_are_there_cost_nothin
 
 
 def test_one_worker_starts_no_process():
-    trained = Work("attack", "target", 1, (Cost("training", 10),), "pool")
+    trained = Work("target", 1, (Cost(TRAINING, 10),), "pool")
     (line,) = lines([trained], RATES, workers=1)
     assert line.seconds == pytest.approx(21)
 
 
 def test_shards_of_one_piece_share_the_workers():
     rates = replace(RATES, by_workers={**RATES.by_workers, "reading": Rate(2.0, 2.0, 0.0, 10.0, "measured")})
-    (whole,) = lines([Work("attack", "signals", 2, (Cost("reading", 12),))], rates, workers=2)
-    (shared,) = lines([Work("attack", "signals", 2, (Cost("reading", 12, shards=3),))], rates, workers=2)
+    (whole,) = lines([Work("signals", 2, (Cost(READING, 12),))], rates, workers=2)
+    (shared,) = lines([Work("signals", 2, (Cost(READING, 12, shards=3),))], rates, workers=2)
     assert whole.seconds == pytest.approx(2 * 12 * 0.5)
     assert shared.seconds == pytest.approx(2 * (6 + 2 * 4 * 2))  # two of three shards by one worker, after the start
     assert shared.cpu_seconds == pytest.approx(2 * 12 * 2)
     assert (whole.memory, shared.memory) == (0, 2 * 10)
+
+
+def test_pieces_that_take_the_same_are_one_work():
+    one = Work("references", 1, (Cost(TRAINING, 10),), "pool", held=5)
+    another = Work("references", 1, (Cost(TRAINING, 12),), "pool", there=1)
+    assert merged([one, another, Work("references", 2, (Cost(TRAINING, 10),), "pool", there=1, held=5)]) == [
+        Work("references", 3, (Cost(TRAINING, 10),), "pool", there=1, held=10),
+        another,
+    ]

@@ -228,3 +228,31 @@ def test_membership_alone_is_the_search_before_there_were_terms(tiny_guide, smal
     found = reconstruct(prior, Objective(tiny_guide, {"membership": 1.0}), search_options, CPU)
     expected = _search_as_it_was(prior, tiny_guide.score, search_options)
     assert found["optimised"].latents.tobytes() == expected.numpy().tobytes()
+
+
+def test_faces_of_a_search_are_counted_round_by_round() -> None:
+    search = SearchOptions(attack="a", candidates=100, selected=4, rounds=3, steps=5, images_per_person=2)
+    # rounds start from 16, 8 and 4 latents
+    assert search.faces_climbed == 5 * (16 + 8 + 4)
+    assert search.faces_ranked == 100 + 2 * (16 + 8 + 4) + 3 * 4 + 4 * 4
+
+
+def test_what_is_counted_is_what_a_search_does() -> None:
+    from faceleak.reconstruction.priors.demo import DemoPrior
+
+    search = SearchOptions(attack="a", candidates=12, selected=2, rounds=2, steps=3, images_per_person=2, batch_size=8)
+    ranked: list[int] = []
+    climbed: list[int] = []
+
+    class Counted(Plain):
+        def __call__(self, faces: Tensor, latents: Tensor, seed: int = 0) -> Tensor:
+            climbed.append(len(faces))
+            return faces.mean((1, 2, 3))
+
+    def score(faces: Tensor) -> Tensor:
+        ranked.append(len(faces))
+        return faces.mean((1, 2, 3))
+
+    reconstruct(DemoPrior(CPU), Counted(score), search, CPU)  # type: ignore[arg-type]
+    assert sum(ranked) == search.faces_ranked
+    assert sum(climbed) == search.faces_climbed

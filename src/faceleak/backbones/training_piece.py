@@ -9,7 +9,7 @@ import pandas as pd
 
 from faceleak.backbones.architectures import source_module
 from faceleak.backbones.card import BackboneCard, Preprocessing
-from faceleak.backbones.loading import WEIGHTS, read_card
+from faceleak.backbones.loading import CARD, WEIGHTS, read_card
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import ComputeOptions, pick_device, training_dtype
 from faceleak.errors import FaceleakError
@@ -53,6 +53,16 @@ class TrainingPiece:
         precision = str(training_dtype(self.compute, pick_device(self.compute)))
         code = code_version("faceleak.backbones.training", source_module(self.options.architecture))
         return self.cache / fingerprint(self.data_hash, self.options, precision, code, *self._start_parts())
+
+    @property
+    def path(self) -> Path:
+        """The file that is written last: once it is there, the backbone is."""
+        return self.folder / CARD
+
+    @property
+    def quantity(self) -> int:
+        """Images that all training steps see together; an incomplete last batch of an epoch is left out."""
+        return self.options.epochs * (len(self.images) // self.options.batch_size) * self.options.batch_size
 
     def _start_parts(self) -> list[Any]:
         if self.start is None:

@@ -16,7 +16,8 @@ class DefenseModule(Protocol):
     Settings: its parameters, each under its name in `defense.variants`. UNDOINGS: names of what an adaptive attacker
     tries against it, of `undoing/` or of the user's own. A defence that trains backbones may also define
     `pieces(owner, settings, seed) → list[TrainingPiece]`: all variants' pieces are trained side by side before any
-    `defend` is called, which then finds them in the cache. A variant is made anew once the
+    `defend` is called, which then finds them in the cache. For the `plan`, `quantity(owner, settings)` says what
+    `defend` trains besides, in images that a plain training would see in that time. A variant is made anew once the
     module has changed, or what it imports of faceleak, of its own package or of files beside it.
     """
 

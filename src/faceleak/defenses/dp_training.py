@@ -18,14 +18,23 @@ if TYPE_CHECKING:
     from faceleak.backbones.training import TrainingPiece
     from faceleak.defenses.owner import Owner
 
-__all__ = ["UNDOINGS", "Settings", "defend", "pieces"]
+__all__ = ["UNDOINGS", "Settings", "defend", "pieces", "quantity"]
 
 UNDOINGS = ("bn_reestimation",)
+PRIVATE_STEP = 4.0  # times a plain training step where all layers learn, by gradients of single images (2.7 to 4.8)
+PRIVATE_STEP_OF_FEW = 1.6  # where few layers learn (1.2 to 1.9)
 
 
 def pieces(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingPiece]":  # noqa: ARG001
     """The public start, the same for every setting and seed. Raises DefenseError where the target was loaded."""
     return public_start.pieces(owner, public_start.Settings(), seed=0)
+
+
+def quantity(owner: "Owner", settings: Settings) -> float:  # noqa: ARG001
+    """What `defend` takes after the public start, in images of a plain training (measured on two cores)."""
+    images = settings.images_per_unit if settings.unit == "identity" else 1
+    step = PRIVATE_STEP if settings.trainable == "all" else PRIVATE_STEP_OF_FEW
+    return step * settings.steps * settings.units_per_step * settings.views * images
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":

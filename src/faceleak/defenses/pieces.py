@@ -36,6 +36,11 @@ class VariantPiece:
         parts = (options.defense, options.checked_settings(), options.seed, public, training, code)
         return owner.compute.cache / "variants" / fingerprint(*_which(owner.backbone), *parts)
 
+    @property
+    def path(self) -> Path:
+        """The file that is written last: once it is there, the variant is."""
+        return self.folder / CARD
+
 
 @dataclass(frozen=True)
 class ViewPiece:
@@ -51,6 +56,11 @@ class ViewPiece:
         own = self.own.store.as_stored(self.own.images)[HASHED]
         code = code_version(undoings.module(self.undoing))
         return self.own.compute.cache / "views" / fingerprint(*_which(self.released), self.undoing, code, own)
+
+    @property
+    def path(self) -> Path:
+        """The file that is written last: once it is there, the view is."""
+        return self.folder / CARD
 
 
 def _which(backbone: Backbone) -> tuple[Any, ...]:
@@ -73,7 +83,7 @@ def make_variants(owner: Owner, variants: Sequence[VariantOptions], compute: Com
 
 def missing(pieces: Iterable[AnyPiece]) -> list[AnyPiece]:
     """Those that are not in the cache yet, each once."""
-    return list({piece.folder: piece for piece in pieces if not (piece.folder / CARD).exists()}.values())
+    return list({piece.path: piece for piece in pieces if not piece.path.exists()}.values())
 
 
 def trainings(pieces: Iterable[VariantPiece]) -> list[TrainingPiece]:

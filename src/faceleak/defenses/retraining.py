@@ -50,12 +50,16 @@ class Settings(Options):
 
 def pieces(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingPiece]":
     """What can be trained now: while the public start is missing, that alone. Raises DefenseError."""
-    from faceleak.backbones.loading import CARD
-
     start = _start(owner, settings)
-    if start is not None and not (start.folder / CARD).exists():
+    if start is not None and not start.path.exists():
         return [start]
     return [_piece(owner, settings, seed)]
+
+
+def quantity(owner: "Owner", settings: Settings) -> int:
+    """Images that `defend` trains on while the public start is missing; else the training is one of `pieces`."""
+    start = _start(owner, settings)
+    return 0 if start is None or start.path.exists() else _piece(owner, settings, seed=0).quantity
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from faceleak.planning.calibration import Rates
-from faceleak.planning.rates import Rate
+from faceleak.planning.rates import Rate, Rates, is_of_workers
 from faceleak.planning.work import Cost, Work
 
-SCOPES = {"attack": ("faces", "attack"), "audit": ("faces", "attack", "repeats", "defense")}
+ATTACK = ("faces", "attack")  # the pipelines that `kedro run --pipelines=attack` holds
 
 
 @dataclass(frozen=True)
@@ -57,20 +56,13 @@ def lines(works: Sequence[Work], rates: Rates, workers: int) -> list[Line]:
 
 def totals(found: Sequence[Line], memory_of_driver: float) -> dict[str, Total]:
     """What `attack` and the whole audit take: memory is the most that a kind needs beside all tables before it."""
-    return {
-        scope: _total([line for line in found if line.pipeline in pipelines], memory_of_driver)
-        for scope, pipelines in SCOPES.items()
-    }
+    of_attack = [line for line in found if line.pipeline in ATTACK]
+    return {"attack": _total(of_attack, memory_of_driver), "audit": _total(found, memory_of_driver)}
 
 
 def as_tree(found: Sequence[Line], total: Mapping[str, Total]) -> dict[str, Any]:
     """Plain data for JSON."""
     return {"lines": [asdict(line) for line in found], "totals": {name: asdict(one) for name, one in total.items()}}
-
-
-def is_of_workers(work: Work, cost: Cost) -> bool:
-    """Whether workers do this part of the work side by side, and not the driver."""
-    return bool(work.pool) or cost.shards > 1
 
 
 def _pools(works: Sequence[Work]) -> dict[tuple[str, str], list[Work]]:
@@ -82,7 +74,7 @@ def _pools(works: Sequence[Work]) -> dict[tuple[str, str], list[Work]]:
 
 
 def _rate(work: Work, cost: Cost, rates: Rates) -> Rate:
-    return (rates.by_workers if is_of_workers(work, cost) else rates.by_driver)[cost.quantity]
+    return (rates.by_workers if is_of_workers(work, cost) else rates.by_driver)[cost.quantity.name]
 
 
 def _seconds(work: Work, rates: Rates, workers: int) -> float:
@@ -139,7 +131,8 @@ def _line(alike: Sequence[Work], spans: Mapping[tuple[str, str], _Span], rates: 
         cpu_seconds += work.missing * _cpu_seconds(work, rates)
         memory = max(memory, _memory_of_workers(work, rates, workers)) + work.held
         for cost in work.costs:
-            units[cost.quantity] = units.get(cost.quantity, 0.0) + work.missing * cost.units
+            name = cost.quantity.name
+            units[name] = units.get(name, 0.0) + work.missing * cost.units
     first = alike[0]
     return Line(
         first.pipeline,

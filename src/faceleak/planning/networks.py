@@ -1,20 +1,25 @@
-"""The networks of an audit: what their weights take, and which columns signals have that are read off them."""
+"""The networks of an audit: how their rates are named, and what stands for a backbone that is not there yet."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from itertools import count
 
-from faceleak.backbones.architectures import ARCHITECTURES
+import torch
+
+from faceleak.backbones.architectures import ARCHITECTURES, build
+from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
+from faceleak.backbones.loading import load_checkpoint
 from faceleak.backbones.target_options import LoadOptions, TargetOptions
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.reconstruction.options import EvaluatorOptions
-
-if TYPE_CHECKING:
-    from faceleak.backbones.backbone import Backbone
+from faceleak.compute import seeded
+from faceleak.signals import Comparison, registry
+from faceleak.signals.reading import signal_table
 
 BYTES = 4  # of a float32
+_numbers = count()
+_columns: dict[tuple[str, str], list[str]] = {}
 
 
 @dataclass(frozen=True)
@@ -25,33 +30,24 @@ class Network:
     load: LoadOptions | None = None
 
     @classmethod
-    def trained(cls, options: TrainingOptions) -> "Network":
-        """The network of a training."""
-        preprocessing = Preprocessing(image_size=options.image_size)
+    def of(cls, training: TrainingOptions | None, load: LoadOptions | None) -> "Network":
+        """The network of a training; without one, that which is loaded."""
+        if training is None:
+            assert load is not None
+            return cls(load.card(), load)
         return cls(
             BackboneCard(
-                architecture=options.architecture,
-                embedding_size=options.embedding_size,
-                preprocessing=preprocessing,
-                normalisation=options.normalisation,
+                architecture=training.architecture,
+                embedding_size=training.embedding_size,
+                preprocessing=Preprocessing(image_size=training.image_size),
+                normalisation=training.normalisation,
             )
         )
 
     @classmethod
     def of_target(cls, options: TargetOptions) -> "Network":
         """The network of the target."""
-        if options.source == "train" and options.train is not None:
-            return cls.trained(options.train)
-        assert options.load is not None
-        return cls(options.load.card(), options.load)
-
-    @classmethod
-    def of_evaluator(cls, options: EvaluatorOptions) -> "Network":
-        """The network of a judge."""
-        if options.training is not None:
-            return cls.trained(options.training)
-        assert options.load is not None
-        return cls(options.load.card(), options.load)
+        return cls.of(options.train if options.source == "train" else None, options.load)
 
     @property
     def name(self) -> str:
@@ -59,56 +55,58 @@ class Network:
         height, width = self.card.preprocessing.canvas.shape
         return f"{self.card.architecture or 'onnx'} {height}x{width}"
 
-    def make(self) -> "Backbone":
+    def make(self) -> Backbone:
         """The network with fresh weights, or those it comes with where it cannot be built without. Eval mode."""
-        from faceleak.backbones.architectures import build
-        from faceleak.backbones.backbone import Backbone
-        from faceleak.backbones.loading import load_checkpoint
-        from faceleak.compute import seeded
-
-        if self.load is not None and self.card.architecture not in ARCHITECTURES:
-            return load_checkpoint(self.load.card(), self.load.weights, self.load.sha256)
-        with seeded(0):
-            return Backbone(build(self.card), self.card).eval()
-
-    @property
-    def weight_bytes(self) -> int:
-        """Bytes of all weights and statistics."""
-        return _weight_bytes(self._described())
-
-    def columns(self, names: Sequence[str]) -> dict[str, list[str]]:
-        """The columns that each of these signals has on this network."""
-        return {name: list(_columns(self._described(), name)) for name in names}
-
-    def _described(self) -> tuple[str, str]:
-        return self.card.model_dump_json(), "" if self.load is None else self.load.model_dump_json()
+        return _make(self.card.model_dump_json(), "" if self.load is None else self.load.model_dump_json())
 
 
-@lru_cache(maxsize=1)
-def _made(described: tuple[str, str]) -> "Backbone":
-    card, load = described
-    options = LoadOptions.model_validate_json(load) if load else None
-    return Network(BackboneCard.model_validate_json(card), options).make()
+@lru_cache(maxsize=4)
+def _make(card: str, load: str) -> Backbone:
+    described = BackboneCard.model_validate_json(card)
+    if load and described.architecture not in ARCHITECTURES:
+        options = LoadOptions.model_validate_json(load)
+        return load_checkpoint(options.card(), options.weights, options.sha256)
+    with seeded(0):
+        return Backbone(build(described), described).eval()
 
 
-@cache
-def _weight_bytes(described: tuple[str, str]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in _made(described).net.state_dict().values())
+class StandIn(Backbone):
+    """A backbone that is not there yet: its architecture with other weights, so that nothing made of it is found."""
+
+    def __init__(self, network: Network) -> None:
+        made = network.make()
+        super().__init__(made.net, made.card)
+        self.head = made.head
+        self.network, self._name = network, f"missing {next(_numbers)}"
+
+    def network_hash(self) -> str:
+        """Another one for each."""
+        return self._name
 
 
-@cache
-def _columns(described: tuple[str, str], name: str) -> tuple[str, ...]:
-    import torch
+def network_of(backbone: Backbone) -> Network:
+    """The network of a backbone."""
+    return backbone.network if isinstance(backbone, StandIn) else Network(backbone.card)
 
-    from faceleak.signals import Signal, registry
-    from faceleak.signals.observation import observe
 
-    signal, backbone = registry.get(name), _made(described)
-    if not isinstance(signal, Signal):
-        return tuple(signal.columns)
-    if signal.column_names is not None:
-        return tuple(signal.column_names(backbone.net))
-    with torch.inference_mode():
-        faces = torch.rand(2, 3, *backbone.canvas.shape)
-        width = signal.compute(observe(backbone, faces, signal.needs)).shape[1]
-    return tuple(map(str, range(width)))
+def weight_bytes(backbone: Backbone) -> int:
+    """Bytes of all weights and statistics."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in backbone.net.state_dict().values())
+
+
+def columns(backbone: Backbone, names: Iterable[str]) -> list[str]:
+    """The columns that these signals have on a backbone."""
+    return [column for name in names for column in _columns_of(backbone, name)]
+
+
+def _columns_of(backbone: Backbone, name: str) -> list[str]:
+    key = (str(backbone.card.of_forward_pass()), name)
+    if key not in _columns:
+        signal = registry.get(name)
+        if isinstance(signal, Comparison):
+            _columns[key] = [f"{name}.{column}" for column in signal.columns]
+        else:
+            with torch.inference_mode():
+                values = signal.read(backbone, torch.rand(2, 3, *backbone.canvas.shape)).numpy()
+            _columns[key] = list(signal_table(signal, backbone, values).columns)
+    return _columns[key]

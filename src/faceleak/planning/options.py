@@ -2,7 +2,12 @@
 
 from pydantic import Field, model_validator
 
+from faceleak.errors import FaceleakError
 from faceleak.options import Options
+
+
+class PlanError(FaceleakError):
+    """Something is missing that the costs of an audit depend on."""
 
 
 class RateOptions(Options):

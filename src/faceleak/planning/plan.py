@@ -2,48 +2,36 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import psutil
 
-from faceleak.faces.store import FaceStore
 from faceleak.planning import estimate
-from faceleak.planning.attack_work import attack_work, faces_work
-from faceleak.planning.calibration import Rates, calibrate, workers_of
-from faceleak.planning.configured import Audit
-from faceleak.planning.defense_work import defense_work
-from faceleak.planning.errors import PlanError
 from faceleak.planning.options import PlanOptions
-from faceleak.planning.rates import GIGABYTE, Rate, stated
-from faceleak.planning.repeats_work import repeats_work
-from faceleak.planning.sample import sample_faces
+from faceleak.planning.rates import GIGABYTE, Rate, rates_for, workers_of
+from faceleak.planning.sample import Sample
 from faceleak.planning.work import Work
 
-Found = Mapping[tuple[str, str], int]  # pipeline and kind → pieces that are there
+ADVICE = {
+    "disk": "Free some space, or put compute.cache and `data` (conf/base/globals.yml) on a larger disk.",
+    "memory": "Lower compute.workers or compute.batch_size, evaluate fewer images (maximum_images of faces.splits.roles"
+    "), or read fewer people off references (membership.references.read_people) or fewer signals (membership.attacks "
+    "with a calibration).",
+}
 
 
-def make_plan(audit: Audit, plan: PlanOptions, store: FaceStore | None, found: Found) -> dict[str, Any]:
-    """The plan as plain data: totals, lines, rates, warnings, machine.
-
-    store: the faces, if they are packed. found: how many pieces of each kind are there. Raises PlanError.
-    """
-    with TemporaryDirectory() as folder:
-        canvas = audit.of_target.card.preprocessing.canvas
-        faces, images = sample_faces(store, audit.faces, canvas, Path(folder))
-        image_bytes = float(np.mean([len(faces.jpeg(row)) for row in range(min(len(faces), len(images)))])) + 150
-        works = with_found(works_of(audit, image_bytes), found)
-        rates = rates_for(works, audit, plan, faces, images)
-    workers = workers_of(audit.compute)
+def make_plan(works: Sequence[Work], sample: Sample, plan: PlanOptions) -> dict[str, Any]:
+    """The plan as plain data: totals, lines, rates, warnings, machine. Raises PlanError."""
+    rates = rates_for(works, sample, plan)
+    workers = workers_of(sample.compute)
     lines = estimate.lines(works, rates, workers)
     totals = estimate.totals(lines, rates.memory_of_driver)
-    free = _free(audit, plan)
+    free = _free(sample.compute.cache, plan)
     return {
         **estimate.as_tree(lines, totals),
-        "counts": {"store": asdict(audit.counts.store), **{name: asdict(n) for name, n in audit.counts.roles.items()}},
         "rates": {"driver": _plain(rates.by_driver), "workers": _plain(rates.by_workers)},
         "machine": {
             "workers": workers,
@@ -57,43 +45,10 @@ def make_plan(audit: Audit, plan: PlanOptions, store: FaceStore | None, found: F
     }
 
 
-def works_of(audit: Audit, image_bytes: float) -> list[Work]:
-    """All works of the audit, in the order in which they run. image_bytes: of an image in the store."""
-    return [*faces_work(audit, image_bytes), *attack_work(audit), *repeats_work(audit), *defense_work(audit)]
-
-
-def with_found(works: Sequence[Work], found: Found) -> list[Work]:
-    """Fill in what is there, the first works of a kind first."""
-    left, filled = dict(found), []
-    for work in works:
-        key = (work.pipeline, work.kind)
-        there = min(work.pieces, left.get(key, 0)) if work.kept else 0
-        left[key] = left.get(key, 0) - there
-        filled.append(replace(work, there=there))
-    return filled
-
-
-def rates_for(works: Sequence[Work], audit: Audit, plan: PlanOptions, store: FaceStore, images: Any) -> Rates:
-    """Measure what the missing pieces take, but for what is stated. Raises PlanError for a rate of nothing."""
-    needed = [(work, cost) for work in works for cost in work.costs]
-    known = sorted({cost.quantity for _, cost in needed})
-    if unknown := sorted(set(plan.rates) - set(known)):
-        raise PlanError(f"plan.rates has {', '.join(unknown)}; this audit takes {', '.join(known)}.")
-    given = {name: stated(options) for name, options in plan.rates.items()}
-    measured = [(work, cost) for work, cost in needed if cost.quantity not in given and work.missing]
-    rates = calibrate(
-        audit,
-        store,
-        images,
-        [cost.quantity for work, cost in measured if not estimate.is_of_workers(work, cost)],
-        [cost.quantity for work, cost in measured if estimate.is_of_workers(work, cost)],
-    )
-    nothing = dict.fromkeys(known, Rate(1.0, 1.0, 0.0, 0.0, "not needed: all pieces are there"))
-    return replace(
-        rates,
-        by_driver={**nothing, **rates.by_driver, **given},
-        by_workers={**nothing, **rates.by_workers, **given},
-    )
+def count_roles(manifest: pd.DataFrame, splits: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """People and images of the whole store, and of each role."""
+    groups = {"store": manifest, **dict(tuple(splits.groupby("role")))}
+    return {str(role): {"people": rows["identity"].nunique(), "images": len(rows)} for role, rows in groups.items()}
 
 
 def warnings_about(
@@ -115,16 +70,8 @@ def warnings_about(
     return found
 
 
-ADVICE = {
-    "disk": "Free some space, or put compute.cache and `data` (conf/base/globals.yml) on a larger disk.",
-    "memory": "Lower compute.workers or compute.batch_size, evaluate fewer images (maximum_images of faces.splits.roles"
-    "), or read fewer people off references (membership.references.read_people) or fewer signals (membership.attacks "
-    "with a calibration).",
-}
-
-
-def _free(audit: Audit, plan: PlanOptions) -> dict[str, float]:
-    folder = next(path for path in (audit.compute.cache, *audit.compute.cache.absolute().parents) if path.exists())
+def _free(cache: Path, plan: PlanOptions) -> dict[str, float]:
+    folder = next(path for path in (cache, *cache.absolute().parents) if path.exists())
     disk, memory = shutil.disk_usage(folder).free, psutil.virtual_memory().available
     return {
         "free_disk": plan.free_disk_gb * GIGABYTE if plan.free_disk_gb else float(disk),

@@ -1,11 +1,16 @@
-"""Rates: what a unit of each quantity takes, by a measurement on this machine or by a stated assumption."""
+"""Rates: what a unit of each quantity takes, measured on this machine, or stated, or assumed."""
 
 import resource
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from faceleak.planning.options import RateOptions
+from faceleak.compute import ComputeOptions, available_cores, run_pieces, worker_count
+from faceleak.planning.options import PlanError, PlanOptions, RateOptions
+from faceleak.planning.sample import Sample
+from faceleak.planning.work import Cost, Quantity, Work
 
 GIGABYTE = 1e9
 
@@ -33,6 +38,20 @@ class Timing:
     cpu_seconds: float
 
 
+@dataclass(frozen=True)
+class Rates:
+    """by_driver and by_workers: name of a quantity → rate.
+
+    start_of_workers: seconds until they begin. cpu_of_start: what that takes of the cores for all of them.
+    """
+
+    by_driver: Mapping[str, Rate]
+    by_workers: Mapping[str, Rate]
+    start_of_workers: float
+    cpu_of_start: float
+    memory_of_driver: float
+
+
 def timed(units: float, work: Callable[[], object]) -> Timing:
     """Do `work`, which is so many units of something, and time it."""
     wall, cpu = time.perf_counter(), time.process_time()
@@ -50,18 +69,71 @@ def rate_of(few: Timing, many: Timing, how: str) -> Rate:
     return Rate(seconds, cpu, start, memory_so_far(), f"measured: {how}")
 
 
+def mean_rate(done: Timing, how: str) -> Rate:
+    """What a unit took on average, the start among it."""
+    return Rate(done.seconds / done.units, done.cpu_seconds / done.units, 0.0, memory_so_far(), f"measured: {how}")
+
+
 def memory_so_far() -> float:
     """Most memory that this process has had, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
-def stated(options: RateOptions) -> Rate:
-    """The rate as the configuration states it; of the cores it says nothing, so that they count as busy."""
-    seconds = 1 / options.per_second
-    return Rate(seconds, seconds, 0.0, options.memory_gb * GIGABYTE, f"stated: {options.source}")
+def is_of_workers(work: Work, cost: Cost) -> bool:
+    """Whether workers do this part of the work side by side, and not the driver."""
+    return bool(work.pool) or cost.shards > 1
 
 
-def mean(rates: "list[Mapping[str, Rate]]") -> dict[str, Rate]:
+def workers_of(compute: ComputeOptions) -> int:
+    """As many as are configured, or what this machine takes."""
+    return worker_count(compute, available_cores()) if compute.workers == "auto" else max(1, compute.workers)
+
+
+def rates_for(works: Iterable[Work], sample: Sample, plan: PlanOptions) -> Rates:
+    """Measure what the missing pieces take, but for what is stated. Raises PlanError for a rate of nothing."""
+    needed = [(work, cost) for work in works for cost in work.costs]
+    known = sorted({cost.quantity.name for _, cost in needed})
+    if unknown := sorted(set(plan.rates) - set(known)):
+        raise PlanError(f"plan.rates has {', '.join(unknown)}; this audit takes {', '.join(known)}.")
+    given = {name: _stated(options) for name, options in plan.rates.items()}
+    of_driver, of_workers = dict[str, Quantity](), dict[str, Quantity]()
+    for work, cost in needed:
+        if cost.quantity.name not in given and work.missing:
+            (of_workers if is_of_workers(work, cost) else of_driver).setdefault(cost.quantity.name, cost.quantity)
+    nothing = dict.fromkeys(known, Rate(1.0, 1.0, 0.0, 0.0, "not needed: all pieces are there"))
+    by_driver = _measure((sample, of_driver))
+    workers = min(workers_of(sample.compute), available_cores())
+    by_workers, start, cpu = _side_by_side(sample, of_workers, workers)
+    return Rates({**nothing, **by_driver, **given}, {**nothing, **by_workers, **given}, start, cpu, memory_so_far())
+
+
+def _side_by_side(
+    sample: Sample, quantities: Mapping[str, Quantity], workers: int
+) -> tuple[dict[str, Rate], float, float]:
+    """Rates by so many processes at once, the seconds that they took to start, and what that took of the cores."""
+    if workers == 1:
+        return _measure((sample, quantities)), 0.0, 0.0
+    started = time.perf_counter()
+    measured = run_pieces(_measure_and_time, [(sample, quantities)] * workers, sample.compute)
+    start = time.perf_counter() - started - max(seconds for _, seconds, _ in measured)
+    return _mean([rates for rates, _, _ in measured]), start, sum(cpu for _, _, cpu in measured)
+
+
+def _measure_and_time(task: tuple[Sample, Mapping[str, Quantity]]) -> tuple[dict[str, Rate], float, float]:
+    """Rates, the seconds that measuring them took, and the CPU seconds before that."""
+    started, cpu = time.perf_counter(), time.process_time()
+    return _measure(task), time.perf_counter() - started, cpu
+
+
+def _measure(task: tuple[Sample, Mapping[str, Quantity]]) -> dict[str, Rate]:
+    sample, quantities = task
+    with TemporaryDirectory() as folder:
+        compute = sample.compute.model_copy(update={"cache": Path(folder), "workers": 1, "training_processes": 1})
+        alone = replace(sample, compute=compute)
+        return {name: quantity.measure(alone) for name, quantity in sorted(quantities.items())}
+
+
+def _mean(rates: list[dict[str, Rate]]) -> dict[str, Rate]:
     """The mean over processes that measured the same side by side; of memory the most."""
     number = len(rates)
     return {
@@ -74,3 +146,9 @@ def mean(rates: "list[Mapping[str, Rate]]") -> dict[str, Rate]:
         )
         for name, first in rates[0].items()
     }
+
+
+def _stated(options: RateOptions) -> Rate:
+    """The rate as the configuration states it; of the cores it says nothing, so that they count as busy."""
+    seconds = 1 / options.per_second
+    return Rate(seconds, seconds, 0.0, options.memory_gb * GIGABYTE, f"stated: {options.source}")

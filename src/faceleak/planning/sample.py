@@ -1,4 +1,4 @@
-"""A few faces to calibrate with: of the store that is there, drawn as the demo's, or blots of the networks' size."""
+"""Faces to plan with: a few to measure on, and as many as are stated where there are none yet."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,14 +7,31 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from faceleak.compute import ComputeOptions
 from faceleak.faces.canvas import Canvas
-from faceleak.faces.demo import draw_person
+from faceleak.faces.demo import DemoFaces
 from faceleak.faces.images import encode_jpeg
-from faceleak.faces.options import DemoOptions, FacesOptions
+from faceleak.faces.options import FacesOptions
 from faceleak.faces.store import Face, FaceStore, pack, sha256_of
+from faceleak.planning.options import PlanError, PlanOptions
 
 IMAGES, PEOPLE = 320, 16
 SMALLEST_BLOT = 14  # pixels, so that a JPEG of it is about as large as a face's
+BESIDES_THE_JPEG = 150  # bytes of an image in a store
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some hundred images (image_id, identity, sha256) of a store, a cache that is thrown away, and what is read."""
+
+    store: FaceStore
+    images: pd.DataFrame
+    compute: ComputeOptions
+    signals: list[str]
+
+    def jpegs(self) -> list[bytes]:
+        """As many images, as they are stored."""
+        return [self.store.jpeg(row) for row in range(min(len(self.store), len(self.images)))]
 
 
 @dataclass(frozen=True)
@@ -37,39 +54,54 @@ class Blots:
             yield Face(f"{person}/{number}", person, "calibration", jpeg, width, height, sha256_of(jpeg))
 
 
-@dataclass(frozen=True)
-class SampleOfDemo:
-    """The demo's first people."""
-
-    options: DemoOptions
-
-    def fingerprint(self) -> str:
-        return "sample of the demo"
-
-    def __iter__(self) -> Iterator[Face]:
-        for person in range(PEOPLE):
-            yield from draw_person(self.options, person)
-
-
 def sample_faces(
     store: FaceStore | None, faces: FacesOptions, canvas: Canvas, folder: Path
 ) -> tuple[FaceStore, pd.DataFrame]:
-    """A store, and image_id, identity and sha256 of some hundred of its images."""
-    if store is not None:
-        images = store.manifest()[["image_id", "identity", "sha256"]]
-        return store, images.sample(min(IMAGES, len(images)), random_state=0).reset_index(drop=True)
-    path = folder / "sample.arrow"
-    if faces.source == "demo" and faces.demo is not None:
-        people = min(PEOPLE, faces.demo.people)
-        enough = faces.demo.model_copy(update={"images_per_person": -(-IMAGES // people)})
-        pack(SampleOfDemo(enough), path)
-    else:
-        pack(Blots(canvas.shape), path)
-    drawn = FaceStore(path)
-    images = drawn.manifest()[["image_id", "identity", "sha256"]]
-    return drawn, images.sample(frac=1, random_state=0, ignore_index=True)  # any few of them show several people
+    """A store, and image_id, identity and sha256 of some hundred of its images: blots, where nothing else is there."""
+    if store is None:
+        people = min(PEOPLE, faces.demo.people) if faces.demo is not None else 0
+        few = {"people": people, "images_per_person": -(-IMAGES // max(1, people))}
+        demo = faces.demo.model_copy(update=few) if faces.source == "demo" and faces.demo is not None else None
+        pack(
+            Blots(canvas.shape) if demo is None else DemoFaces(demo, ComputeOptions(workers=1)), folder / "sample.arrow"
+        )
+        store = FaceStore(folder / "sample.arrow")
+    images = store.manifest()[["image_id", "identity", "sha256"]]
+    return store, images.sample(min(IMAGES, len(images)), random_state=0).reset_index(drop=True)
 
 
-def drawing_sample(options: DemoOptions, people: range) -> list[Face]:
-    """Draw so many of the demo's people."""
-    return [face for person in people for face in draw_person(options, person)]
+@dataclass(frozen=True)
+class StatedFaces:
+    """In the place of a store that is not packed yet: as many people and images, numbers for names.
+
+    image_bytes: what an image takes on disk.
+    """
+
+    people: int
+    images: int
+    image_bytes: float
+
+    @classmethod
+    def of(cls, faces: FacesOptions, plan: PlanOptions, sample: Sample) -> "StatedFaces":
+        """As many as the plan or the source states. Raises PlanError where neither does."""
+        image_bytes = float(np.mean(list(map(len, sample.jpegs())))) + BESIDES_THE_JPEG
+        if plan.people is not None and plan.images is not None:
+            return cls(plan.people, plan.images, image_bytes)
+        if faces.source == "demo" and faces.demo is not None:
+            return cls(faces.demo.people, faces.demo.people * faces.demo.images_per_person, image_bytes)
+        raise PlanError(
+            f"How many people and images the source `{faces.source}` has is known once it is packed. Pack it (kedro "
+            "run --pipelines=faces), or state them in plan.people and plan.images."
+        )
+
+    def __len__(self) -> int:
+        return self.images
+
+    def manifest(self) -> pd.DataFrame:
+        """One row an image; all people have equally many, or one more."""
+        number = np.arange(self.images)
+        return pd.DataFrame({"image_id": number, "identity": number * self.people // self.images, "sha256": number})
+
+    def as_stored(self, images: pd.DataFrame) -> pd.DataFrame:
+        """One row, since nothing that is made of faces which are not there can be found."""
+        return images.head(1)

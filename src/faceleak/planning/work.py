@@ -1,16 +1,32 @@
 """Work of an audit: kinds of pieces, what each piece takes, and where its result stays."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-PipelineName = Literal["faces", "attack", "repeats", "defense"]
+from faceleak.errors import FaceleakError
+
+if TYPE_CHECKING:
+    from faceleak.planning.rates import Rate
+    from faceleak.planning.sample import Sample
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that takes time in proportion to how much there is of it. `name`: its key in `plan.rates`.
+
+    measure: does a little of it, on a few faces, and says how long a unit takes.
+    """
+
+    name: str
+    measure: "Callable[[Sample], Rate]"
 
 
 @dataclass(frozen=True)
 class Cost:
-    """So many `units` of `quantity`, whose rate is measured or stated; all workers share its `shards`."""
+    """So many `units` of `quantity`; all workers share its `shards`."""
 
-    quantity: str
+    quantity: Quantity
     units: float
     shards: int = 1
 
@@ -21,10 +37,9 @@ class Work:
 
     pool: pieces of the same pool are made side by side by all workers; without one, one after the other by the driver.
     there: how many are in the cache already. kept: whether they stay in the cache at all. disk: bytes of a piece.
-    held: bytes that all pieces together take in the driver's memory.
+    held: bytes that all pieces together take in the driver's memory. pipeline: the one whose node does it.
     """
 
-    pipeline: PipelineName
     kind: str
     pieces: int
     costs: tuple[Cost, ...]
@@ -33,8 +48,38 @@ class Work:
     kept: bool = True
     disk: float = 0.0
     held: float = 0.0
+    pipeline: str = ""
 
     @property
     def missing(self) -> int:
         """Pieces that are still to be made."""
         return self.pieces - self.there
+
+
+class NotPlannedError(FaceleakError):
+    """A pipeline cannot run as it is configured: the plan leaves it out."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a node would do. outputs: what stands for its outputs, in their order, where other nodes' plans need it."""
+
+    works: Iterable[Work] = ()
+    outputs: tuple[Any, ...] = ()
+
+
+def merged(works: Iterable[Work]) -> list[Work]:
+    """The same works, those of a kind that take the same as one."""
+    found: dict[Any, Work] = {}
+    for work in works:
+        takes = tuple((cost.quantity.name, cost.units, cost.shards) for cost in work.costs)
+        key = (work.pipeline, work.kind, work.pool, work.kept, work.disk, takes)
+        if (same := found.get(key)) is not None:
+            work = replace(  # noqa: PLW2901
+                work,
+                pieces=work.pieces + same.pieces,
+                there=work.there + same.there,
+                held=work.held + same.held,
+            )
+        found[key] = work
+    return list(found.values())

@@ -15,6 +15,7 @@ from faceleak.reconstruction.optimisers import OptimiserName
 from faceleak.reconstruction.priors.options import PriorOptions
 
 FILMED = 8  # of the optimised faces are shown on their way
+SHOWN = 3  # sets of `selected` faces are drawn at the end of a search
 Weight = Annotated[float, Field(ge=0)]
 
 
@@ -58,6 +59,24 @@ class SearchOptions(Options):
     def starts(self) -> int:
         """How many latents the first round starts from."""
         return min(self.candidates, self.selected << (self.rounds - 1))
+
+    @property
+    def climbers(self) -> list[int]:
+        """How many latents each round climbs."""
+        return [self.starts, *self.kept[:-1]]
+
+    @property
+    def faces_ranked(self) -> int:
+        """Faces that are drawn and scored without gradients: candidates, people after a round, results, the film."""
+        filmed = min(self.selected, FILMED) * (self.rounds + 1)
+        return self.candidates + self.images_per_person * sum(self.climbers) + SHOWN * self.selected + filmed
+
+    @property
+    def faces_climbed(self) -> int:
+        """Faces that a search takes gradients through, or what stands in their place."""
+        from faceleak.reconstruction.objectives.consistency import IMAGES
+
+        return self.steps * (IMAGES if self.objective.get("consistency") else 1) * sum(self.climbers)
 
     @model_validator(mode="after")
     def _has_something_to_climb(self) -> "SearchOptions":

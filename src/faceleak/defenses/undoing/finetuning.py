@@ -22,6 +22,11 @@ LEARNING_RATE = 0.02  # a fifth of what training from the start takes
 BATCH_SIZE = 64
 
 
+def quantity(own: OwnFaces) -> int:
+    """Images that training steps see."""
+    return EPOCHS * len(own.images)
+
+
 def undo(released: Backbone, own: OwnFaces) -> Backbone:
     """Train a copy on the attacker's own faces. Raises TrainingError with fewer than two people or images."""
     card = released.card

@@ -52,7 +52,7 @@ def check_attacks(target: TargetOptions, options: MembershipOptions) -> None:
     from faceleak.planning.networks import Network
 
     head = target.source == "train" or (target.load is not None and target.load.head is not None)
-    reference = Network.trained(options.references.training).make()
+    reference = Network.of(options.references.training, None).make()
     readability.check_attacks(options, Network.of_target(target).make(), head, reference)
 
 

@@ -1,12 +1,14 @@
 """Plan: which pieces of the configured audit are there, and what the others will take."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.compute import ComputeOptions
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
+from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.planning.options import PlanOptions
@@ -18,34 +20,44 @@ def plan_audit(
     faces: FacesOptions,
     target: TargetOptions,
     membership: MembershipOptions,
+    attackers: list[AttackerName],
     reconstruction: ReconstructionOptions,
     defense: DefenseOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
     plan: PlanOptions,
 ) -> dict[str, Any]:
-    """Count, calibrate, add up. `packed`: where the store lies once it is there. Trains nothing but for calibration."""
-    from faceleak.pipelines.faces.nodes import list_faces, open_source, split_faces
-    from faceleak.pipelines.plan.there import find_pieces
-    from faceleak.planning.configured import Audit
-    from faceleak.planning.counts import Count, count_configured, count_splits
-    from faceleak.planning.plan import make_plan
+    """Ask the nodes of the audit, calibrate, add up. Trains nothing but for calibration.
 
-    def audit(counts: Any) -> Audit:
-        return Audit(faces, target, membership, reconstruction, defense, bootstrap, compute, counts)
+    packed: where the store lies once it is there. Raises PlanError, SplitError.
+    """
+    from faceleak.pipelines.audit.pipeline import PARTS
+    from faceleak.pipelines.faces.nodes import look_for_copies, split_faces
+    from faceleak.pipelines.plan.walk import walk
+    from faceleak.planning.networks import Network
+    from faceleak.planning.pieces import Audit, Pieces
+    from faceleak.planning.plan import count_roles, make_plan
+    from faceleak.planning.sample import Sample, StatedFaces, sample_faces
 
-    if plan.people is not None or (store := _store_of(packed, open_source, faces, compute)) is None:
-        return make_plan(audit(count_configured(faces, plan)), plan, None, {})
-    manifest = list_faces(store)
-    splits = split_faces(manifest, faces)
-    size = Count(int(manifest["identity"].nunique()), len(manifest))
-    planned = audit(count_splits(splits, size, faces.splits.known_share))
-    return make_plan(planned, plan, store, find_pieces(planned, store, splits))
+    audit = Audit(faces, target, membership, attackers, reconstruction, defense, bootstrap, compute)
+    found = None if plan.people is not None else _store_of(packed, faces, compute)
+    with TemporaryDirectory() as folder:
+        canvas = Network.of_target(target).card.preprocessing.canvas
+        sample = Sample(*sample_faces(found, faces, canvas, Path(folder)), compute, membership.signals())
+        store = found or StatedFaces.of(faces, plan, sample)
+        manifest = store.manifest()
+        splits = split_faces(manifest, faces)
+        if found is not None and faces.duplicates == "drop":
+            _, splits = look_for_copies(found, splits, faces)
+        pipelines = {name: part.create_pipeline() for name, part in PARTS.items()}
+        works = walk(pipelines, Pieces(audit, store, splits))
+        return {**make_plan(works, sample, plan), "counts": count_roles(manifest, splits)}
 
 
-def _store_of(packed: Path, open_source: Any, faces: FacesOptions, compute: ComputeOptions) -> Any:
+def _store_of(packed: Path, faces: FacesOptions, compute: ComputeOptions) -> Any:
     """The store, if it is there and was made from what is configured."""
     from faceleak.faces.store import FaceStore, is_made_from
+    from faceleak.pipelines.faces.nodes import open_source
 
     if not packed.exists() or not is_made_from(packed, open_source(faces, compute).fingerprint()):
         return None

@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from faceleak.pipelines.plan.nodes import plan_audit
 
-OPTIONS = ("faces", "target", "membership", "reconstruction", "defense", "bootstrap", "compute", "plan")
+OPTIONS = ("faces", "target", "membership", "attackers", "reconstruction", "defense", "bootstrap", "compute", "plan")
 
 
 def create_pipeline() -> Pipeline:

@@ -1,0 +1,163 @@
+"""What the nodes of `membership` would do, for a plan; the `defense` pipeline has the same for its views."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from faceleak.backbones.backbone import Backbone
+from faceleak.membership import references
+from faceleak.membership.attackers import UNDEFENDED, AttackerName, encounters, variant_and_undoing
+from faceleak.membership.knowledge import known_images
+from faceleak.membership.options import AttackOptions, ThreatModel
+from faceleak.metrics.attackers import is_much
+from faceleak.pipelines.membership import nodes
+from faceleak.pipelines.target.planned import TOGETHER
+from faceleak.planning.networks import Network, StandIn, network_of
+from faceleak.planning.pieces import Pieces, Table, queries
+from faceleak.planning.quantities import fitting, measuring
+from faceleak.planning.work import Cost, Planned, Work
+from faceleak.signals.readable import readable
+
+SEVERAL_VIEWS = 11 / 6  # fits where a view is chosen: five folds and a threshold's five, on four fifths
+
+
+def plan_reference_splits(plan: Pieces) -> Planned:
+    """The splits; of references for which there are no faces yet those of the first, which is like all others."""
+    options = plan.options.membership.references
+    drawn = options if plan.is_packed else options.model_copy(update={"count": 1})
+    return Planned(outputs=(references.split_references(plan.splits, drawn),))
+
+
+def plan_references(plan: Pieces, reference_splits: pd.DataFrame) -> Planned:
+    """A training each."""
+    options = plan.options.membership
+    trained = nodes.reference_pieces(plan.store, reference_splits, options, plan.compute)
+    backbones = {piece.name: plan.trained(piece) for piece in trained}
+    network, count = Network.of(options.references.training, None), options.references.count
+    for name in map(references.reference_name, range(len(trained), count)):
+        backbones[name] = StandIn(network)
+    works = plan.trainings("reference backbones", trained, TOGETHER, alike=count // len(trained))
+    return Planned(works, (backbones,))
+
+
+def plan_reference_signals(plan: Pieces, trained: dict[str, Backbone], reference_splits: pd.DataFrame) -> Planned:
+    """All signals of the attacker's own people, off each reference."""
+    options, first = plan.options.membership, reference_splits["reference"].iloc[0]
+    read = dict(tuple(references.images_to_read(reference_splits, options.references).groupby("reference")))
+    images = {name: read.get(name, read[first]) for name in trained}
+    works = plan.readings("signals of references", options.signals(), images, trained)
+    make = partial(
+        nodes.read_reference_signals, trained, plan.store, plan.splits, reference_splits, compute=plan.compute
+    )
+    return Planned(works, (plan.table(images, trained, works, make),))
+
+
+def plan_calibration_signals(plan: Pieces, trained: dict[str, Backbone]) -> Planned:
+    """What calibrates, for the target's images, off each reference."""
+    images, names = dict.fromkeys(trained, plan.evaluated), plan.options.membership.signals_of_references()
+    works = plan.readings("references on the target's images", names, images, trained)
+    make = partial(nodes.read_calibration_signals, trained, plan.store, plan.splits, compute=plan.compute)
+    return Planned(works, (plan.table(images, trained, works, make),))
+
+
+def plan_blind(plan: Pieces, trained: dict[str, Backbone]) -> Planned:
+    """What the blind baseline sees, and its fit."""
+    return Planned(blind_baseline(plan, trained, plan.evaluated, [plan.splits]))
+
+
+def blind_baseline(
+    plan: Pieces, trained: dict[str, Backbone], images: pd.DataFrame, splits: list[pd.DataFrame]
+) -> list[Work]:
+    """Signals of the images themselves, read beside the first reference, and a fit on what each attacker knows."""
+    blind, kind, (name, backbone) = plan.options.membership.blind, "blind baseline", next(iter(trained.items()))
+    attack = AttackOptions(signals=[*blind.signals, *blind.reference_signals] or ["pixel_statistics"])
+    quantity = fitting("blind", attack, network_of(backbone), 0)
+    fits = [Cost(quantity, len(known_images(drawn))) for drawn in splits]
+    works = plan.readings(kind, blind.signals, {name: images}, {name: backbone})
+    return [*works, *(Work(kind, 1, (fit,), kept=False) for fit in fits)]
+
+
+def plan_signals(plan: Pieces, views: dict[str, Backbone]) -> Planned:
+    """All signals off each view, of all evaluated people."""
+    kind, pool = ("signals of views", "signals") if len(views) > 1 else ("signals of the target", "")
+    images, names = dict.fromkeys(views, plan.evaluated), plan.options.membership.signals()
+
+    def of_view(view: Backbone) -> list[str]:
+        return names if view is views[UNDEFENDED] else readable(names, view)
+
+    works = plan.readings(kind, of_view, images, views, pool, queries)
+    make = partial(nodes.read_view_signals, views, plan.store, plan.splits, compute=plan.compute)
+    return Planned(works, (plan.table(images, views, works, make),))
+
+
+@dataclass(frozen=True)
+class Models:
+    """So many fitted attacks of each view. fit: fits one of them by name, if all that it reads is there."""
+
+    attacks: int
+    views: tuple[str, ...]
+    fit: Callable[[str, ThreatModel], Any] | None
+
+
+def plan_fits(
+    plan: Pieces,
+    signals: Table,
+    reference_signals: Table,
+    calibration_signals: Table,
+    threat_models: list[ThreatModel],
+    shadow_models: Any = None,
+) -> Planned:
+    """Every attack on every view; with `shadow` once on all references, unless defended shadows teach them."""
+    options, views = plan.options.membership, tuple(signals.backbones)
+    tries, pool = Counter(variant_and_undoing(view)[0] for view in views), "fits" if len(views) > 1 else ""
+    several, works = [tries[variant_and_undoing(view)[0]] > 1 for view in views], list[Work]()
+    for name, attack in options.offline_attacks().items():
+        quantity = fitting(name, attack, signals.network, options.references.count)
+        if "partial_knowledge" in threat_models:
+            costs = [Cost(quantity, (SEVERAL_VIEWS if chosen else 1) * plan.known) for chosen in several]
+            works += [Work("attacks fitted", 1, (cost,), pool, kept=False) for cost in costs]
+        if "shadow" in threat_models and not shadow_models:
+            works.append(Work("attacks fitted", 1, (Cost(quantity, reference_signals.rows),), kept=False))
+    tables = signals.read, reference_signals.read, calibration_signals.read
+
+    def fit(attack: str, threat_model: ThreatModel) -> Any:
+        one = options.model_copy(update={"attacks": {attack: options.attacks[attack]}})
+        read = [table(one) for table in tables if table is not None]
+        return nodes.fit_attacks(*read, plan.splits, one, [threat_model], plan.compute)
+
+    number = len(options.offline_attacks()) * len(threat_models)
+    return Planned(works, (Models(number, views, fit if all(tables) else None),))
+
+
+def plan_scores(plan: Pieces, models: Models, attackers: list[AttackerName]) -> Planned:
+    """The rows of each attack by each attacker on each variant."""
+    return Planned(outputs=([plan.judged] * (len(encounters(models.views, attackers)) * models.attacks),))
+
+
+def plan_measures(plan: Pieces, scores: list[int]) -> Planned:
+    """Metrics and intervals of every attack and of the blind baseline, side by side where that pays."""
+    return Planned(measured(plan, scores, "measuring" if is_much(sum(scores), plan.options.bootstrap) else ""))
+
+
+def measured(plan: Pieces, scores: list[int], pool: str = "") -> list[Work]:
+    """Metrics and intervals of attacks with so many scores each, and of the blind baseline."""
+    bootstrap = plan.options.bootstrap
+    cost = Cost(measuring(plan.options.membership.aggregation, bootstrap), scores[0] * bootstrap.resamples)
+    return [Work("attacks measured", 1 + len(scores), (cost,), pool, kept=False)]
+
+
+PLANNED = {
+    nodes.split_references: plan_reference_splits,
+    nodes.train_references: plan_references,
+    nodes.read_reference_signals: plan_reference_signals,
+    nodes.read_calibration_signals: plan_calibration_signals,
+    nodes.read_blind_signals: plan_blind,
+    nodes.read_view_signals: plan_signals,
+    nodes.fit_attacks: plan_fits,
+    nodes.score_images: plan_scores,
+    nodes.measure_membership: plan_measures,
+}

@@ -1,0 +1,301 @@
+"""What takes time in an audit, and how each is measured: a little of it, at two sizes where it has a start."""
+
+import hashlib
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from faceleak.backbones.architectures import ONNX
+from faceleak.backbones.training_options import TrainingOptions
+from faceleak.faces.options import DemoOptions
+from faceleak.membership.options import AttackOptions
+from faceleak.metrics.options import BootstrapOptions
+from faceleak.options import Aggregation
+from faceleak.planning.networks import Network, columns
+from faceleak.planning.rates import Rate, Timing, mean_rate, memory_so_far, rate_of, timed
+from faceleak.planning.sample import Sample
+from faceleak.planning.work import Quantity
+from faceleak.reconstruction.options import ReconstructionOptions
+
+BATCHES = (1, 5)  # of a training, after which a line is drawn
+LONG = 5.0  # seconds after which one batch more has to do
+STEPS = 3  # of a search
+SHARE_OF_READING = 4  # the smaller reading is this part of the larger one
+ROWS = (400, 1200)
+ANCHORS = 5000
+RESAMPLES = 100
+
+
+def _assumed(seconds: float, why: str, sample: Sample) -> Rate:  # noqa: ARG001
+    return Rate(seconds, seconds, 0.0, memory_so_far(), f"assumed: {why}")
+
+
+A_NODE = Quantity("a node", partial(_assumed, 0.35, "mean of the demo's small nodes"))  # a table, a figure, MLflow
+A_START = Quantity("a start", partial(_assumed, 4.0, "imports of Kedro and MLflow"))  # and of Great Expectations
+
+
+def training(options: TrainingOptions) -> Quantity:
+    """Images that training steps see: trainings of a few batches."""
+    return Quantity(f"training {Network.of(options, None).name}", partial(_train, options))
+
+
+def training_on(network: Network) -> Quantity:
+    """The same of whoever goes on with a network: an attacker, or an owner who has not trained it.
+
+    A network that an ONNX file describes is trained no further, so that it is only read.
+    """
+    card = network.card
+    if not card.architecture or card.architecture == ONNX:
+        return reading(network)
+    own = card.model_dump(include={"architecture", "embedding_size", "normalisation"})
+    return training(TrainingOptions.model_validate({**own, "image_size": card.preprocessing.image_size, "epochs": 1}))
+
+
+def _train(options: TrainingOptions, sample: Sample) -> Rate:
+    from faceleak.backbones.training import TrainingPiece, train
+
+    one_epoch = options.model_copy(update={"epochs": 1})
+
+    def trained(batches: int) -> Timing:
+        number = batches * options.batch_size
+        images = pd.concat([sample.images] * -(-number // len(sample.images)), ignore_index=True).head(number)
+        cache = sample.compute.cache / f"training_{batches}"
+        piece = TrainingPiece("calibration", sample.store, images, one_epoch, sample.compute, cache)
+        return timed(number, lambda: train(piece))
+
+    trained(1)  # what torch does once in a process is not counted
+    few = trained(BATCHES[0])
+    many = trained(BATCHES[0] + 1 if few.seconds > LONG else BATCHES[1])
+    return rate_of(few, many, f"training on {few.units:,.0f} and {many.units:,.0f} images")
+
+
+def reading(network: Network) -> Quantity:
+    """Forward passes with all that signals read on the way; a plain embedding is counted as one too."""
+    return Quantity(f"reading {network.name}", partial(_read, network))
+
+
+def _read(network: Network, sample: Sample) -> Rate:
+    from faceleak.signals import is_read_off_images
+    from faceleak.signals.readable import readable
+    from faceleak.signals.reading import read_signals
+
+    backbone, images = network.make(), sample.images
+    names = readable(filter(is_read_off_images, sample.signals), backbone) or ["embedding"]
+
+    def read(some: pd.DataFrame) -> Timing:
+        return timed(len(some), lambda: read_signals(names, backbone, sample.store, some, sample.compute))
+
+    read(images.tail(2))
+    few, many = read(images.head(len(images) // SHARE_OF_READING)), read(images)
+    return rate_of(few, many, f"reading {few.units:,.0f} and {many.units:,.0f} images")
+
+
+def ranking(
+    options: ReconstructionOptions, attack: AttackOptions, target: Network, compared: list[Network]
+) -> Quantity:
+    """Faces that a search of stage 2 draws and scores; `compared`: the references that calibrate the attack."""
+    measure = partial(_search, options, attack, target, compared, 0)
+    return Quantity(f"ranking faces by {target.name}", measure)
+
+
+def climbing(
+    options: ReconstructionOptions, attack: AttackOptions, target: Network, compared: list[Network]
+) -> Quantity:
+    """Faces that a search takes gradients through."""
+    return Quantity(f"climbing by {target.name}", partial(_search, options, attack, target, compared, STEPS))
+
+
+def _search(
+    options: ReconstructionOptions,
+    attack: AttackOptions,
+    target: Network,
+    compared: list[Network],
+    steps: int,
+    sample: Sample,
+) -> Rate:
+    """By a search without steps, and by what so many take besides; an untrained network guides it."""
+    from faceleak.compute import pick_device, training_dtype
+    from faceleak.reconstruction.objectives.objective import Objective
+    from faceleak.reconstruction.priors import load_prior
+    from faceleak.reconstruction.search import reconstruct
+    from faceleak.reconstruction.untrained import fit_guide
+
+    search, compute, references = options.search, sample.compute, [network.make() for network in compared]
+    labels = sample.images.assign(is_member=pd.factorize(sample.images["identity"])[0] % 2 == 0)
+    guide = fit_guide(target.make(), references, sample.store, labels, attack, compute, search.optimiser)
+    device = pick_device(compute)
+    prior, dtype = load_prior(options.prior, device), training_dtype(compute, device)
+    objective, selected = Objective(guide.to(device), search.objective), min(search.batch_size, search.selected)
+    short = search.model_copy(update={"candidates": 2 * selected, "selected": selected, "rounds": 1, "steps": steps})
+
+    def searched(number: int) -> Timing:
+        few = short.model_copy(update={"steps": number})
+        return timed(few.faces_ranked, lambda: reconstruct(prior, objective, few, device, dtype))
+
+    searched(1)
+    ranked = searched(0)
+    if not steps:
+        return mean_rate(ranked, f"ranking {ranked.units:,.0f} faces")
+    climbed = searched(steps)
+    more = max(climbed.seconds - ranked.seconds, 0.1 * climbed.seconds)
+    more_cpu = max(climbed.cpu_seconds - ranked.cpu_seconds, 0.1 * climbed.cpu_seconds)
+    return mean_rate(Timing(short.faces_climbed, more, more_cpu), f"climbing by {short.faces_climbed:,} faces")
+
+
+def drawing(options: DemoOptions) -> Quantity:
+    """Images of the demo: one person and three."""
+    return Quantity("drawing faces", partial(_draw, options))
+
+
+def _draw(options: DemoOptions, sample: Sample) -> Rate:  # noqa: ARG001
+    from faceleak.faces.demo import draw_person
+
+    def draw(people: int) -> Timing:
+        return timed(people * options.images_per_person, lambda: [draw_person(options, who) for who in range(people)])
+
+    draw(1)
+    few, many = draw(1), draw(3)
+    return rate_of(few, many, f"drawing {few.units:,.0f} and {many.units:,.0f} images")
+
+
+def packing() -> Quantity:
+    """Images that are decoded, checked and hashed."""
+    return Quantity("packing faces", _pack)
+
+
+def _pack(sample: Sample) -> Rate:
+    from faceleak.faces.images import read_as_jpeg
+
+    def pack(some: list[bytes]) -> Timing:
+        return timed(
+            len(some), lambda: [hashlib.sha256(read_as_jpeg(jpeg, "calibration")[0]).digest() for jpeg in some]
+        )
+
+    jpegs = sample.jpegs()
+    few, many = pack(jpegs[: len(jpegs) // 4]), pack(jpegs)
+    return rate_of(few, many, f"decoding {many.units:,.0f} images")
+
+
+def validating() -> Quantity:
+    """Images that validation hashes."""
+    return Quantity("validating faces", _validate)
+
+
+def _validate(sample: Sample) -> Rate:
+    number = min(len(sample.store), len(sample.images))
+    return mean_rate(timed(number, lambda: [hashlib.sha256(jpeg).digest() for jpeg in sample.jpegs()]), "hashing")
+
+
+def comparing(width: int, anchors: int) -> Quantity:
+    """Images whose embeddings, so many numbers each, are compared with each other and those of so many anchors."""
+    return Quantity("comparing", partial(_compare, width, min(ANCHORS, max(1, anchors))))
+
+
+def _compare(width: int, anchors: int, sample: Sample) -> Rate:
+    from faceleak.signals import Comparison, registry
+    from faceleak.signals.gathering import Gathering
+
+    signals = [registry.get(name) for name in sample.signals]
+    compared = [signal for signal in signals if isinstance(signal, Comparison) and signal.access != "head"]
+    unit = np.random.default_rng(0).normal(size=(ROWS[1] + anchors, width)).astype(np.float32)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+
+    def compare(rows: int) -> Timing:
+        gathering = Gathering(unit[:rows], np.arange(rows) // 10, unit[ROWS[1] :])
+        return timed(2 * rows, lambda: [signal.compare(gathering) for signal in compared for _ in range(2)])
+
+    few, many = compare(ROWS[0]), compare(ROWS[1])
+    return rate_of(few, many, f"comparing {ROWS[1]:,} embeddings with {anchors:,} anchors")
+
+
+def fitting(name: str, options: AttackOptions, network: Network, references: int) -> Quantity:
+    """Rows that an attack is fitted on, read off `network` and calibrated by so many references."""
+    calibrated = references if options.calibration else 0
+    return Quantity(f"fitting {name}", partial(_fit, options, network, calibrated))
+
+
+def _fit(options: AttackOptions, network: Network, references: int, sample: Sample) -> Rate:  # noqa: ARG001
+    """On numbers that hang together as BN statistics do."""
+    from faceleak.membership.attacks import fit_attack
+    from faceleak.membership.evidence import Evidence
+
+    names, random = columns(network.make(), sorted(options.signals_read())), np.random.default_rng(0)
+    mixing = random.normal(size=(10, len(names)))
+
+    def fit(rows: int) -> Timing:
+        identity, hidden = np.arange(rows) // 10, random.normal(size=(rows, 10))
+        is_member = identity % 2 == 0
+
+        def table(shift: float) -> pd.DataFrame:
+            numbers = hidden @ mixing + random.normal(size=(rows, len(names))) - shift * is_member[:, None]
+            return pd.DataFrame(numbers.astype(np.float32), columns=names)
+
+        ids = np.arange(rows).astype(str)
+        images = pd.DataFrame({"image_id": ids, "identity": identity, "is_member": is_member})
+        others = [table(0.0) for _ in range(references)]
+        evidence = Evidence(images, table(0.5), others, np.ones((rows, references), bool))
+        return timed(rows, lambda: fit_attack([evidence], options))
+
+    fit(ROWS[0])
+    few, many = fit(ROWS[0]), fit(ROWS[1])
+    return rate_of(few, many, f"fitting on {ROWS[0]:,} and {ROWS[1]:,} rows of random numbers")
+
+
+def verifying(people: int, images: int, maximum_pairs: int, bootstrap: BootstrapOptions) -> Quantity:
+    """Backbones whose utility is measured, with its interval, on so many people and images."""
+    people = max(2, min(people, ANCHORS))
+    images = max(2 * people, min(images, ANCHORS))
+    return Quantity("verifying", partial(_verify, people, images, maximum_pairs, bootstrap))
+
+
+def _verify(people: int, images: int, maximum_pairs: int, bootstrap: BootstrapOptions, sample: Sample) -> Rate:  # noqa: ARG001
+    """By a tenth of the resamples."""
+    from faceleak.metrics import verification
+
+    identities, fewer = np.arange(images) % people, bootstrap.model_copy(update={"resamples": RESAMPLES})
+    first, second = verification.sample_pairs(identities, maximum_pairs, 0)
+    same = identities[first] == identities[second]
+    similarity = np.random.default_rng(0).normal(size=len(first)) + same
+    pairs = same, similarity, identities[first], identities[second]
+    work = partial(verification.verification_auc_interval, *pairs, fewer)
+    return mean_rate(timed(RESAMPLES / bootstrap.resamples, work), f"{len(first):,} pairs, {RESAMPLES} resamples")
+
+
+def measuring(aggregation: Aggregation, bootstrap: BootstrapOptions) -> Quantity:
+    """Scores times resamples of attacks that are measured, on images and on people."""
+    return Quantity("measuring", partial(_measure, aggregation, bootstrap))
+
+
+def _measure(aggregation: Aggregation, bootstrap: BootstrapOptions, sample: Sample) -> Rate:  # noqa: ARG001
+    """By made-up scores of 30 people and of 150."""
+    from faceleak.metrics.attackers import measure_attacker
+
+    def judge(people: int) -> Timing:
+        scores = _scores(people)
+        work = partial(measure_attacker, scores, scores, aggregation, bootstrap)
+        return timed(len(scores) * bootstrap.resamples, work)
+
+    judge(30)
+    few, many = judge(30), judge(150)
+    return rate_of(few, many, f"measuring scores of 300 and 1,500 images, {bootstrap.resamples:,} resamples")
+
+
+def _scores(people: int) -> pd.DataFrame:
+    """Scores of ten images of each person: five of every other person were trained on, the rest were not."""
+    rows = 10 * people
+    identity, number = np.arange(rows) // 10, np.arange(rows) % 10
+    is_member = (identity % 2 == 0) & (number < 5)
+    score = np.random.default_rng(0).normal(size=rows) + is_member
+    return pd.DataFrame(
+        {
+            "image_id": np.arange(rows).astype(str),
+            "identity": identity.astype(str),
+            "population": np.select([is_member, identity % 2 == 0], ["member", "same_identity"], "unseen_identity"),
+            "is_member": is_member,
+            "score": score,
+            "says_member": score > 0.5,
+            "other_images_score": np.where(is_member, np.nan, score),
+            "other_images_says_member": score > 0.5,
+        }
+    )
