@@ -126,8 +126,8 @@ def plan_fits(
 
     def fit(attack: str, threat_model: ThreatModel) -> Any:
         one = options.model_copy(update={"attacks": {attack: options.attacks[attack]}})
-        read = [table(one) for table in tables if table is not None]
-        return nodes.fit_attacks(*read, plan.splits, one, [threat_model], plan.compute)
+        signals, of_references, calibrating = (table(one) for table in tables if table is not None)
+        return nodes.fit_attacks(signals, of_references, calibrating, plan.splits, one, [threat_model], plan.compute)
 
     number = len(options.offline_attacks()) * len(threat_models)
     return Planned(works, (Models(number, views, fit if all(tables) else None),))
