@@ -278,7 +278,9 @@ def _defined_in(source: Path, _: int) -> Mapping[str, Any]:
         symbols, tree = symtable(text, str(source), "exec").get_symbols(), ast.parse(text)
     except (SyntaxError, ValueError) as error:
         raise BrokenFileError(f"{source} is no Python ({error}). Correct it, or move it out of its folder.") from error
-    found = {symbol.get_name(): ... for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
+    found: dict[str, Any] = {
+        symbol.get_name(): ... for symbol in symbols if symbol.is_assigned() or symbol.is_imported()
+    }
     return found | {
         statement.targets[0].id: statement.value.value
         for statement in tree.body

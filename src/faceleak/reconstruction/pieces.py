@@ -15,6 +15,7 @@ from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors.opening import identity_of
 from faceleak.reconstruction.priors.options import PriorOptions
 
+GUIDES = "faceleak.reconstruction.score_guide"  # given, not imported
 STEPS = ("random", "best_random", "untrained_guided", "optimised")
 
 
@@ -33,7 +34,7 @@ class ReconstructionPiece:
         """Where the result lies once it is there: named by everything that it depends on."""
         guide, search = self.guide, self.search
         terms = (objectives.module(name) for name in search.objective)
-        looked_up = (optimisers.module(search.optimiser), *terms, type(guide).__module__, *guide.code)
+        looked_up = (optimisers.module(search.optimiser), *terms, GUIDES, *guide.code)
         code = code_version(__name__, *looked_up)
         backbones = [backbone.network_hash() for backbone in (guide.backbone, *guide.references)]
         parts = (backbones, guide.signals, guide.model.to_dict(), identity_of(self.prior), search)

@@ -41,7 +41,7 @@ class ModelModule(Protocol):
     which `score` of the attack names.
     """
 
-    MODEL: type
+    MODEL: type[Any]
 
     def fit(
         self, table: "pd.DataFrame", columns: Sequence[str], *, regularisation: float, with_threshold: bool
