@@ -23,7 +23,7 @@ def suggest_attack(trial: "BaseTrial", space: SearchSpace) -> AttackOptions:
         REGULARISATION: trial.suggest_float(REGULARISATION, *space.regularisation, log=True),
         CALIBRATION: trial.suggest_categorical(CALIBRATION, space.calibration),
     }
-    if not models.is_regularised(choice[MODEL]):
+    if not models.is_regularised(str(choice[MODEL])):
         del choice[REGULARISATION]
     return AttackOptions(signals=[*space.signals.always, *taken], **choice)
 

@@ -3,7 +3,8 @@
 from pydantic import Field, model_validator
 
 from faceleak.options import Options
-from faceleak.reconstruction.options import SearchOptions, TermName, Weight
+from faceleak.reconstruction.objectives import TermName
+from faceleak.reconstruction.options import SearchOptions, Weight
 from faceleak.reconstruction.priors.options import LatentSpaceName, PriorOptions
 from faceleak.tuning.options import StudyOptions
 
