@@ -235,7 +235,7 @@ class OriginHooks:
             started_from = [files.made_with(self._results[name]) for name in sorted(sources & self._results.keys())]
             earlier = {block: value for made in started_from if made for block, value in made.parameters.items()}
             taken = {name.removeprefix("params:").split(".")[0] for name in sources if name.startswith("params:")}
-            own = {block: self._parameters[block] for block in taken - {"compute"}}
+            own = {block: self._parameters[block] for block in sorted(taken - {"compute"})}
             files.write_down(self._results[dataset_name], self._command, {**earlier, **own})
 
 
