@@ -49,7 +49,7 @@ PARTS = [(kind, name) for kind, (room, _, _) in ROOMS.items() for name in room.n
 NO_PARTS = [
     (kind, name)
     for kind, room in REGISTRIES.items()
-    for name in ({*files_of(import_module(room.package))} - {*room.names()} if room.package else ())
+    for name in (sorted({*files_of(import_module(room.package))} - {*room.names()}) if room.package else ())
 ] + [(kind, name) for kind in REGISTRIES for name in ("", "../errors", "os", "errors", "registry", ".x", "x:", ":x")]
 
 

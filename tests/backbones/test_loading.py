@@ -31,7 +31,7 @@ from faceleak.backbones.loading import (
 from faceleak.compute import run_pieces
 from faceleak.pieces import DiskError
 from faceleak.sealed import SealError
-from faceleak.signals import get as get_signal
+from faceleak.signals import registry as signals
 from faceleak.signals.observation import observe
 
 from .silent import nearly_silent
@@ -226,7 +226,7 @@ def test_a_class_that_cannot_take_channels_last_gets_contiguous_images_everywher
         inputs = faces.clone().requires_grad_()
         copy(inputs).sum().backward()
         assert inputs.grad.abs().sum() > 0
-    assert observe(backbone, faces, needs=get_signal("bn_distance").needs) is not None
+    assert observe(backbone, faces, needs=signals.get("bn_distance").needs) is not None
 
 
 def test_a_class_that_takes_both_layouts_gets_channels_last(own_networks):
