@@ -16,7 +16,7 @@ from faceleak.compute import ComputeOptions
 from faceleak.configuration import ConfigurationError, check_parameters
 from faceleak.defenses import undoing
 from faceleak.defenses.options import VariantOptions
-from faceleak.defenses.owner import Owner, OwnFaces
+from faceleak.defenses.owner import Owner
 from faceleak.defenses.pieces import VariantPiece, ViewPiece
 from faceleak.errors import FaceleakError
 from faceleak.faces.options import FacesOptions, sources
@@ -30,6 +30,7 @@ from faceleak.named import BrokenFileError, Registry, UnknownNameError
 from faceleak.pieces import code_version
 from faceleak.reconstruction import objectives, optimisers
 from faceleak.signals.columns import UnknownLayerError, column_name, columns_of, columns_of_layers, signal_of
+from faceleak.undoing import OwnFaces
 
 from .own_parts import CONFIGURATION, FILES, PEAKS, write
 from .pipelines.conftest import copy_project, kedro

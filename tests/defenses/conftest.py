@@ -12,9 +12,10 @@ from faceleak.backbones.loading import assemble
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import ComputeOptions, single_threaded
-from faceleak.defenses.owner import Owner, OwnFaces
+from faceleak.defenses.owner import Owner
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
+from faceleak.undoing import OwnFaces
 
 COLUMNS = ["image_id", "identity", "sha256"]
 OPTIONS = TrainingOptions(

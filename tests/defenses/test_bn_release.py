@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 from torch import nn
 
-from faceleak.backbones.batch_norm import bn_layers
+from faceleak.backbones.batch_norm import bn_layers, reestimate
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.defenses.bn_release import Settings, clipped_sum, defend, delta_of, noise_multiplier
-from faceleak.defenses.undoing.bn_reestimation import reestimate
 
 
 def slow_delta(epsilon: float, deviation: float) -> float:

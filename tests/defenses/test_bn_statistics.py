@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
-from faceleak.backbones.batch_norm import bn_layers, statistics
+from faceleak.backbones.batch_norm import bn_layers, reestimate, statistics
 from faceleak.defenses.bn_statistics import Settings, defend, on_grid
-from faceleak.defenses.owner import OwnFaces
-from faceleak.defenses.undoing.bn_reestimation import reestimate, undo
+from faceleak.undoing import OwnFaces
+from faceleak.undoing.bn_reestimation import undo
 
 
 @pytest.mark.parametrize(

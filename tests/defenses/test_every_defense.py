@@ -14,7 +14,7 @@ from faceleak.backbones.embedding import embed
 from faceleak.backbones.training import train_backbones
 from faceleak.defenses import registry
 from faceleak.defenses.owner import DefenseError
-from faceleak.defenses.undoing import registry as undoings
+from faceleak.undoing import registry as undoings
 
 SETTINGS = {  # of each defence, and of each of its kinds
     "bn_folding": {},

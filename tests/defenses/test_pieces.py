@@ -7,10 +7,11 @@ from faceleak import closure
 from faceleak.backbones.head import Head
 from faceleak.defenses import pieces, registry
 from faceleak.defenses.options import VariantOptions
-from faceleak.defenses.owner import DefenseError, Owner, OwnFaces
-from faceleak.defenses.undoing import registry as undoings
+from faceleak.defenses.owner import DefenseError, Owner
 from faceleak.faces.splits import with_role
 from faceleak.pieces import code_version
+from faceleak.undoing import OwnFaces
+from faceleak.undoing import registry as undoings
 from tests.defenses.test_every_defense import SETTINGS
 
 COLUMNS = ["image_id", "identity", "sha256"]
@@ -150,7 +151,7 @@ def test_no_code_runs_in_an_undoing_that_is_not_in_the_key(name, owner, own, tmp
     fresh = replace(own, compute=own.compute.model_copy(update={"cache": tmp_path}))
     released = registry.get("embedding_noise" if name == "bn_insertion" else "bn_perturbation")
     released = released.defend(owner, released.Settings(strength=0.1), 0)
-    not_kept = {"faceleak.defenses.pieces", "faceleak.defenses.undoing.registry"}
+    not_kept = {"faceleak.defenses.pieces", "faceleak.undoing.registry"}
     piece = pieces.ViewPiece(released, name, fresh)
     assert not_in_keys(lambda: pieces.undo_all({"a": piece}, fresh.compute)) - not_kept == set()
 

@@ -8,9 +8,10 @@ from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.defenses import registry, shadows
 from faceleak.defenses.options import VariantOptions
-from faceleak.defenses.owner import Owner, OwnFaces
-from faceleak.defenses.undoing import registry as undoings
+from faceleak.defenses.owner import Owner
 from faceleak.faces.splits import with_role
+from faceleak.undoing import OwnFaces
+from faceleak.undoing import registry as undoings
 from tests.defenses.conftest import COLUMNS, OPTIONS
 
 NOTHING = VariantOptions(defense="bn_perturbation", strength=0)

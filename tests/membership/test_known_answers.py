@@ -17,16 +17,16 @@ import pytest
 from PIL import Image, ImageFilter
 
 from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.batch_norm import reestimate
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.compute import ComputeOptions, single_threaded
 from faceleak.defenses.bn_perturbation import Settings, defend
 from faceleak.defenses.options import VariantOptions
-from faceleak.defenses.owner import Owner, OwnFaces
+from faceleak.defenses.owner import Owner
 from faceleak.defenses.pieces import make_variants, make_views
 from faceleak.defenses.shadows import shadow_views
-from faceleak.defenses.undoing.bn_reestimation import reestimate
 from faceleak.faces.demo import DemoFaces
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
@@ -50,6 +50,7 @@ from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.verification import cosine_similarities, sample_pairs, verification_metrics
 from faceleak.reporting.verdict import read_membership
 from faceleak.signals.reading import read_signals
+from faceleak.undoing import OwnFaces
 from tests.conftest import made_once
 
 SPLITS = SplitOptions(

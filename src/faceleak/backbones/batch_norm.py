@@ -1,13 +1,24 @@
 """The BN layers of a backbone, and reading what enters them, with nothing left behind."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.faces_input import face_batches
+from faceleak.compute import ComputeOptions, pick_device
 from faceleak.errors import FaceleakError
+from faceleak.faces.store import FaceStore
+from faceleak.progress import track
+
+
+class ReestimationError(FaceleakError):
+    """There are too few faces to estimate statistics on."""
 
 
 class NoBatchNormError(FaceleakError):
@@ -85,3 +96,34 @@ def layer_inputs(
     finally:
         for handle in handles:
             handle.remove()
+
+
+def reestimate(backbone: Backbone, store: FaceStore, image_ids: Iterable[str], compute: ComputeOptions) -> Backbone:
+    """Return a copy whose running statistics are averages over batches of these faces.
+
+    An incomplete last batch is left out, where there is another. Raises NoBatchNormError, and ReestimationError with
+    fewer than two faces.
+    """
+    device = pick_device(compute)
+    copy = deepcopy(backbone).to(device).eval()
+    layers = bn_layers(copy.net).values()
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # a plain average over all batches
+        layer.train()
+    positions = store.positions(image_ids)
+    if len(positions) < 2:
+        raise ReestimationError(
+            f"BN statistics cannot be estimated on {len(positions)} faces: it takes two at least, and some hundred to "
+            "be of use. Raise defense.undoing_images, and the number of auxiliary people; where a defence takes public "
+            "faces, the number of public people."
+        )
+    batch_size = min(max(2, compute.batch_size), len(positions))  # one face has no variance
+    number = len(positions) // batch_size
+    batches = face_batches(store, positions[: number * batch_size], copy.canvas, batch_size, device)
+    with torch.inference_mode():
+        for faces in track(batches, "Re-estimating BN statistics", number, "batches"):
+            copy(faces)
+    for layer, original in zip(layers, bn_layers(backbone.net).values(), strict=True):
+        layer.momentum = original.momentum
+    return copy.eval()

@@ -1,4 +1,4 @@
-"""Who defends a backbone before it is released, and who undoes it: what each of them has at hand."""
+"""Who defends a backbone before it is released, and what they have at hand."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ class Owner:
 
     def with_public_statistics(self) -> "Backbone":
         """A copy whose BN statistics are those of the public faces. Raises NoBatchNormError and ReestimationError."""
-        from faceleak.defenses.undoing.bn_reestimation import reestimate
+        from faceleak.backbones.batch_norm import reestimate
 
         return reestimate(self.backbone, self.store, self.public["image_id"], self.compute)
 
@@ -46,12 +46,3 @@ class Owner:
                 "`target.train` with target.source `train`, or take the defence out of defense.variants."
             )
         return self.training
-
-
-@dataclass(frozen=True)
-class OwnFaces:
-    """Faces of the attacker's own: image_id, identity and sha256 of people whom the target never saw."""
-
-    store: FaceStore
-    images: pd.DataFrame
-    compute: ComputeOptions

@@ -13,10 +13,11 @@ from faceleak.backbones.training_piece import HASHED
 from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.defenses import registry
 from faceleak.defenses.options import VariantOptions
-from faceleak.defenses.owner import Owner, OwnFaces
-from faceleak.defenses.undoing import registry as undoings
+from faceleak.defenses.owner import Owner
 from faceleak.membership.attackers import undone_view
 from faceleak.pieces import code_version, fingerprint
+from faceleak.undoing import OwnFaces
+from faceleak.undoing import registry as undoings
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ apart from the attacks, under a stage of metrics of its own, and decides nothing
 from collections.abc import Mapping
 from typing import Literal
 
-from faceleak.defenses.undoing import registry as undoings
 from faceleak.membership.attackers import variant_and_undoing
 from faceleak.membership.options import AttackOptions
 from faceleak.signals import registry as signals
+from faceleak.undoing import registry as undoings
 
 AttackAccess = Literal["head", "weights", "embeddings"]
 MEMBERSHIP = "membership"

@@ -8,9 +8,8 @@ import pandas as pd
 from torch import nn
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import NoBatchNormError
+from faceleak.backbones.batch_norm import NoBatchNormError, reestimate
 from faceleak.compute import ComputeOptions, seeded
-from faceleak.defenses.undoing.bn_reestimation import reestimate
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attacks import fit_attack
 from faceleak.membership.evidence import Evidence, aligned

@@ -126,7 +126,7 @@ def _owners_of_references(
 
 def own_faces(store: FaceStore, images: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions) -> Any:
     """As many of these faces as undoing takes."""
-    from faceleak.defenses.owner import OwnFaces
+    from faceleak.undoing import OwnFaces
 
     return OwnFaces(store, images[IMAGE].sample(min(options.undoing_images, len(images)), random_state=0), compute)
 

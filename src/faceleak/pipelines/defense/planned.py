@@ -9,10 +9,9 @@ import pandas as pd
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.defenses import registry
-from faceleak.defenses.owner import DefenseError, Owner, OwnFaces
+from faceleak.defenses.owner import DefenseError, Owner
 from faceleak.defenses.pieces import VariantPiece, ViewPiece
 from faceleak.defenses.shadows import shadows_of
-from faceleak.defenses.undoing import registry as undoings
 from faceleak.faces.splits import with_role
 from faceleak.membership.attackers import UNDEFENDED, undone_view
 from faceleak.membership.references import images_to_read
@@ -24,6 +23,8 @@ from faceleak.planning.pieces import Pieces, Table, backbone_bytes, is_complete
 from faceleak.planning.quantities import fitting, reading, training, training_on
 from faceleak.planning.work import Cost, Planned, Work
 from faceleak.signals.readable import readable
+from faceleak.undoing import OwnFaces
+from faceleak.undoing import registry as undoings
 
 
 def plan_variants(plan: Pieces, target: Backbone) -> Planned:

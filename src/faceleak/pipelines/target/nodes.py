@@ -103,8 +103,8 @@ def compare_preprocessing(
 
     Empty where the target was trained here, with the preprocessing that it is fed with.
     """
-    from faceleak.backbones.preprocessing_check import check_preprocessing
     from faceleak.metrics.verification import sample_pairs
+    from faceleak.pipelines.target.preprocessing_check import check_preprocessing
 
     if options.source == "train":
         return pd.DataFrame(columns=["name", "verification_auc", "difference"])

@@ -6,12 +6,13 @@ import torch
 from torch import nn
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers
+from faceleak.backbones.batch_norm import NoBatchNormError, ReestimationError, bn_layers, reestimate
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.defenses.bn_perturbation import Settings, defend
-from faceleak.defenses.owner import Owner, OwnFaces
-from faceleak.defenses.undoing.bn_reestimation import ReestimationError, reestimate, undo
+from faceleak.defenses.owner import Owner
+from faceleak.undoing import OwnFaces
+from faceleak.undoing.bn_reestimation import undo
 
 
 @pytest.fixture

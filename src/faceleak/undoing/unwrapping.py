@@ -3,7 +3,7 @@
 from copy import deepcopy
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.defenses.owner import OwnFaces
+from faceleak.undoing import OwnFaces
 
 ACCESS = "weights"
 IS_A_BACKBONE = True

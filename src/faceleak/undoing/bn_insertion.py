@@ -13,12 +13,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import reading
+from faceleak.backbones.batch_norm import reading, reestimate
 from faceleak.backbones.faces_input import face_batches
 from faceleak.backbones.normalisation import ScaleAndShift
 from faceleak.compute import pick_device
-from faceleak.defenses.owner import OwnFaces
-from faceleak.defenses.undoing.bn_reestimation import reestimate
+from faceleak.undoing import OwnFaces
 
 ACCESS = "weights"
 IS_A_BACKBONE = False

@@ -3,7 +3,7 @@ import pytest
 
 from faceleak.backbones.embedding import embed
 from faceleak.defenses import embedding_noise, embedding_rounding
-from faceleak.defenses.undoing.unwrapping import undo
+from faceleak.undoing.unwrapping import undo
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,26 @@ The name of the file stands in a defence's UNDOINGS.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+import pandas as pd
+
+from faceleak.compute import ComputeOptions
+from faceleak.faces.store import FaceStore
 from faceleak.named import Registry
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
-    from faceleak.defenses.owner import OwnFaces
+
+
+@dataclass(frozen=True)
+class OwnFaces:
+    """Faces of the attacker's own: image_id, identity and sha256 of people whom the target never saw."""
+
+    store: FaceStore
+    images: pd.DataFrame
+    compute: ComputeOptions
 
 
 class UndoingModule(Protocol):
@@ -26,7 +39,7 @@ class UndoingModule(Protocol):
     ACCESS: Literal["weights", "embeddings"]
     IS_A_BACKBONE: bool
 
-    def undo(self, released: "Backbone", own: "OwnFaces") -> "Backbone":
+    def undo(self, released: "Backbone", own: OwnFaces) -> "Backbone":
         """Return a backbone from which the defence is gone as far as can be; the released one stays as it is."""
         ...
 
@@ -43,4 +56,4 @@ class Undoings(Registry[UndoingModule]):
         ]
 
 
-registry = Undoings("faceleak.defenses.undoing", "undoing", UndoingModule)
+registry = Undoings("faceleak.undoing", "undoing", UndoingModule)

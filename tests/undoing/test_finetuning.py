@@ -8,13 +8,12 @@ import torch
 
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import bn_layers
+from faceleak.backbones.batch_norm import bn_layers, reestimate
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.training import TrainingError
-from faceleak.defenses.undoing import finetuning
-from faceleak.defenses.undoing.bn_reestimation import reestimate
-from faceleak.defenses.undoing.finetuning import undo
+from faceleak.undoing import finetuning
+from faceleak.undoing.finetuning import undo
 from tests.defenses.conftest import with_group_norm
 
 

@@ -10,7 +10,7 @@ from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.release import Release
 from faceleak.defenses import embedding_noise
-from faceleak.defenses.undoing.averaging import QUERIES, SHIFT, changed, undo
+from faceleak.undoing.averaging import QUERIES, SHIFT, changed, undo
 
 
 def test_faces_are_moved_by_whole_pixels_and_made_brighter():

@@ -8,12 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import NoBatchNormError
+from faceleak.backbones.batch_norm import NoBatchNormError, reestimate
 from faceleak.backbones.loading import save_backbone
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.defenses.owner import OwnFaces
-from faceleak.defenses.undoing.bn_reestimation import reestimate
+from faceleak.undoing import OwnFaces
 
 ACCESS = "weights"
 IS_A_BACKBONE = True

@@ -6,15 +6,14 @@ import torch
 from torch import nn
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers
+from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, reestimate
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.folding import fold
 from faceleak.backbones.normalisation import ScaleAndShift
-from faceleak.defenses.undoing.bn_insertion import undo
-from faceleak.defenses.undoing.bn_reestimation import reestimate
 from faceleak.signals import registry
 from faceleak.signals.reading import read_signals
+from faceleak.undoing.bn_insertion import undo
 from tests.defenses.conftest import with_group_norm
 
 

@@ -8,21 +8,20 @@ from torch import nn
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers
-from faceleak.backbones.preprocessing_check import (
-    DECLARED,
-    PreprocessingCheckError,
-    _bounded,
-    _centre,
-    check_preprocessing,
-)
 from faceleak.backbones.training import train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.backbones.training_piece import TrainingPiece
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
 from faceleak.metrics.verification import sample_pairs
-
-from .silent import nearly_silent
+from faceleak.pipelines.target.preprocessing_check import (
+    DECLARED,
+    PreprocessingCheckError,
+    _bounded,
+    _centre,
+    check_preprocessing,
+)
+from tests.backbones.silent import nearly_silent
 
 BOOTSTRAP = BootstrapOptions(resamples=200)
 OPTIONS = TrainingOptions(
