@@ -148,8 +148,8 @@ class Census:
     def read(self, start):
         for number in range(start, len(self)):
             person, image = divmod(number, self.settings.images)
-            face = np.random.default_rng(person).normal(128, 40, (8, 8, 3))
-            face += np.random.default_rng((person, image)).normal(0, 15, face.shape)
+            face = np.random.default_rng(person).normal(128, 40, (12, 12, 3))
+            face += np.random.default_rng((person, image)).normal(0, 70, face.shape)
             content = io.BytesIO()
             Image.fromarray(face.clip(0, 255).astype(np.uint8)).resize((48, 48)).save(content, "PNG")
             yield SourceImage(f"{person}/{image}", f"person {person}", "census", content.getvalue())

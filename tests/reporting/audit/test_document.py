@@ -104,19 +104,6 @@ def test_evaluators_below_a_step_are_rows_of_its_table(report):
     assert [row[0] for row in table.rows] == ["random", "best_random", "optimised", "optimised, evaluators, second"]
 
 
-def test_what_a_person_saw_is_told_beside_the_evaluators(report):
-    (reconstruction,) = [section for section in report.sections if section.id == "reconstruction"]
-    tables = {block.caption: block for block in reconstruction.blocks if block.kind == "table"}
-    judged = tables["Judged by a person, blind"]
-    assert [row[0] for row in judged.rows] == ["member", "random"]
-    assert judged.rows[0][1].value == 0.5
-    agreement = next(table for caption, table in tables.items() if "kappa" in caption)
-    assert [(row[0], row[1].value) for row in agreement.rows] == [
-        ("all independent ones together", 0.7),
-        ("first", None),
-    ]
-
-
 def test_every_picture_of_a_reconstruction_has_words_of_its_own(report):
     (reconstruction,) = [section for section in report.sections if section.id == "reconstruction"]
     figures = {block.file: block.alt for block in reconstruction.blocks if block.kind == "figure"}
