@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from faceleak.metrics.membership import LOWEST_TPR, Numbers, measure_membership
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.progress import track
+from faceleak.work.progress import track
 
 DATA_SETS = 200
 AT_LEAST = 0.93

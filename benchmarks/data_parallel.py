@@ -16,8 +16,8 @@ from faceleak.backbones.batch_norm import bn_layers, statistics
 from faceleak.backbones.faces_input import face_batches
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import ComputeOptions
 from faceleak.faces.store import FaceStore
+from faceleak.work.compute import ComputeOptions
 
 CPU = torch.device("cpu")
 PEOPLE, IMAGES_EACH, STEPS = 8, 6, 40

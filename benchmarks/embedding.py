@@ -18,10 +18,10 @@ from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.loading import load_checkpoint
-from faceleak.compute import ComputeOptions, keep_freed_memory, pick_device
 from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.store import FaceStore
+from faceleak.work.compute import ComputeOptions, keep_freed_memory, pick_device
 
 LEAST = {"iresnet_demo": 0.85}  # it computes a face in the time of ten decodings
 LEAST_OF_OTHERS = 0.95

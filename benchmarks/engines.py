@@ -29,12 +29,12 @@ from faceleak.backbones.card import BackboneCard
 from faceleak.backbones.loading import WEIGHTS
 from faceleak.backbones.training import TrainingPiece, train
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.checkpointed import CHECKPOINT
-from faceleak.compute import ComputeOptions, run_pieces, seeded
-from faceleak.engines.ray import LOOPBACK, SETTINGS
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.signals.reading import read_signals
+from faceleak.work.checkpointed import CHECKPOINT
+from faceleak.work.compute import ComputeOptions, run_pieces, seeded
+from faceleak.work.engines.ray import LOOPBACK, SETTINGS
 
 FOLDER, SMOKE = Path("data/engines"), Path("data/smoke")
 STORE = SMOKE / "02_intermediate/faces.arrow"

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.synthetic_records import write_records
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 EXAMPLES = 2000
 SECONDS = 10.0  # of CPU time, an example
@@ -263,7 +263,7 @@ def images(folder: Path) -> dict[str, list[bytes]]:
 
 def read_sealed(path: Path) -> None:
     """What faceleak itself keeps between runs."""
-    from faceleak.sealed import load_arrays, load_table, load_tree
+    from faceleak.work.sealed import load_arrays, load_table, load_tree
 
     {".json": load_tree, ".parquet": load_table, ".safetensors": lambda file: load_arrays(file, "numpy")}[path.suffix](
         path
@@ -274,7 +274,7 @@ def sealed(folder: Path) -> dict[str, list[bytes]]:
     """A tree, a table and arrays."""
     import pandas as pd
 
-    from faceleak.sealed import save_arrays, save_table, save_tree
+    from faceleak.work.sealed import save_arrays, save_table, save_tree
 
     save_tree(folder / "tree.json", {"a": [1, 2.5, None], "b": {"c": "text"}})
     save_table(folder / "table.parquet", pd.DataFrame({"image_id": ["x", "y"], "value": [0.5, 1.5]}))

@@ -27,14 +27,14 @@ from faceleak.backbones.embedding import read_faces
 from faceleak.backbones.training import train
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.backbones.training_piece import TrainingPiece
-from faceleak.compute import ComputeOptions, pick_device, training_dtype
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.store import FaceStore
 from faceleak.reconstruction.objective import gradient
 from faceleak.signals import registry
 from faceleak.signals.observation import Need, observe
+from faceleak.work.compute import ComputeOptions, pick_device, training_dtype
 
 NETWORKS = ("iresnet50", "iresnet100")
 SIZE = 112  # pixels

@@ -19,7 +19,6 @@ from benchmarks.validation import write_set
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
-from faceleak.compute import ComputeOptions, keep_freed_memory
 from faceleak.faces.options import RoleOptions, SplitOptions, ValidationOptions
 from faceleak.faces.splits import split
 from faceleak.faces.store import FaceStore, pack
@@ -33,6 +32,7 @@ from faceleak.planning.sample import Blots
 from faceleak.signals import reference_similarity
 from faceleak.signals.gathering import Gathering
 from faceleak.signals.reading import read_signals
+from faceleak.work.compute import ComputeOptions, keep_freed_memory
 
 LIMIT = 1.05
 ROUNDS = 3

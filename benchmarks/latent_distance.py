@@ -12,7 +12,6 @@ from torch import Tensor
 
 from benchmarks.reconstruction import World, load_world
 from faceleak.backbones.embedding import embed_pixels
-from faceleak.compute import keep_freed_memory, pick_device
 from faceleak.faces.demo import latent_of
 from faceleak.faces.splits import with_role
 from faceleak.membership.knowledge import known_images
@@ -24,6 +23,7 @@ from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.priors.opening import load_prior
 from faceleak.reconstruction.priors.prior import Prior
 from faceleak.reconstruction.untrained import fit_guide
+from faceleak.work.compute import keep_freed_memory, pick_device
 
 COSINES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)
 RANDOM = 400

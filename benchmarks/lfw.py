@@ -16,13 +16,13 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.faces_input import face_batches
 from faceleak.backbones.loading import load_checkpoint
 from faceleak.backbones.target_options import LoadOptions
-from faceleak.compute import ComputeOptions, keep_freed_memory
 from faceleak.faces.packing import Packing
 from faceleak.faces.pairs import locate, read_pairs
 from faceleak.faces.sources.folder import FaceFolder
 from faceleak.faces.store import FaceStore
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.target.nodes import measure_lfw_accuracy
+from faceleak.work.compute import ComputeOptions, keep_freed_memory
 
 SHARED = Path(__file__).parents[2] / "shared"
 FACES = SHARED / "faces" / "lfw_aligned112"

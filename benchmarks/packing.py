@@ -5,10 +5,10 @@ from pathlib import Path
 
 from benchmarks.pairs import median_ratio
 from benchmarks.synthetic_records import write_records
-from faceleak.compute import ComputeOptions, available_cores, stream_pieces
 from faceleak.faces.images import decode_jpeg
 from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
+from faceleak.work.compute import ComputeOptions, available_cores, stream_pieces
 
 IMAGES, SIZE = 6000, 112
 LEAST = 0.6

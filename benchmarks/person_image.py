@@ -14,10 +14,10 @@ import yaml
 
 from benchmarks.latent_distance import guide_of
 from benchmarks.reconstruction import World, load_world
-from faceleak.compute import keep_freed_memory
 from faceleak.pipelines.reconstruction.judges import embed_people
 from faceleak.pipelines.targeted.nodes import choose_person_images, measure_person_images, search_by_guide
 from faceleak.reconstruction.options import PersonImageOptions
+from faceleak.work.compute import keep_freed_memory
 
 WHOSE = ("members", "members_other_images", "strangers", "member_excess")
 

@@ -18,7 +18,6 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import ComputeOptions, keep_freed_memory, single_threaded
 from faceleak.defenses.private.accounting import epsilon_spent, noise_multiplier
 from faceleak.defenses.private.sampling import make_units
 from faceleak.defenses.private.settings import PrivateSettings
@@ -27,6 +26,7 @@ from faceleak.faces.demo import DemoFaces
 from faceleak.faces.options import DemoOptions
 from faceleak.faces.store import FaceStore, pack
 from faceleak.metrics.roc import auc
+from faceleak.work.compute import ComputeOptions, keep_freed_memory, single_threaded
 
 RATIO_LIMIT = 3.0
 DIFFERENCE_LIMIT = 0.01

@@ -19,11 +19,11 @@ from benchmarks.synthetic_records import write_records
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
-from faceleak.compute import ComputeOptions, keep_freed_memory, run_pieces
 from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.store import FaceStore
 from faceleak.signals.reading import read_signals
+from faceleak.work.compute import ComputeOptions, keep_freed_memory, run_pieces
 
 IMAGES, SIZE, SHARD, WORKERS = 500_000, 16, 20_000, 2
 EVERY, TOLD_EVERY = 0.2, 10.0  # seconds

@@ -23,9 +23,6 @@ from kedro.config import OmegaConfigLoader
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import embed_pixels
 from faceleak.backbones.loading import load_backbone
-from faceleak.compute import keep_freed_memory
-from faceleak.configuration import Parameters, check_parameters
-from faceleak.datasets.rooms import BackbonesDataset
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.knowledge import known_images
@@ -38,8 +35,11 @@ from faceleak.reconstruction.options import EvaluatorOptions, SearchOptions
 from faceleak.reconstruction.pieces import STEPS, ReconstructionPiece, reconstruct_all, reconstruct_piece
 from faceleak.reconstruction.search import SEARCH_STEPS
 from faceleak.reconstruction.untrained import fit_guide, untrained
+from faceleak.runs.configuration import Parameters, check_parameters
+from faceleak.runs.datasets.rooms import BackbonesDataset
 from faceleak.settings import CONFIG_LOADER_ARGS
 from faceleak.tuning.reconstruction.own_people import own_people
+from faceleak.work.compute import keep_freed_memory
 
 DATA = Path("data")
 SHOWN = ("member_match_rate", "control_match_rate", "match_advantage", "distinct_members", "unknown_member_match_rate")

@@ -8,9 +8,9 @@ from benchmarks.pairs import median_ratio
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
-from faceleak.compute import keep_freed_memory
 from faceleak.signals import Signal, registry
 from faceleak.signals.observation import Need, observe
+from faceleak.work.compute import keep_freed_memory
 
 LIMITS = {"bn_distance": 1.15, "bn_moments": None}
 TOGETHER = 1.25  # all signals that need no pass of their own

@@ -16,12 +16,12 @@ from benchmarks import grouped_stylegan2
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
-from faceleak.compute import keep_freed_memory
 from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.priors.official import from_official
 from faceleak.reconstruction.priors.stylegan2_network import Shape, StyleGAN2
 from faceleak.signals import registry
+from faceleak.work.compute import keep_freed_memory
 
 CHANNELS, Z_SIZE, W_SIZE, MAPPING_LAYERS = (512, 512, 512, 256, 128), 512, 512, 2
 BATCH, ROUNDS, LIMIT = 16, 5, 4.0  # of the fastest form, on a CPU

@@ -3,27 +3,15 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-ROOMS = (
-    "faces",
-    "backbones",
-    "signals",
-    "membership",
-    "reconstruction",
-    "defenses",
-    "metrics",
-    "reporting",
-    "tuning",
-    "datasets",
-    "pipelines",
-)
 WITHOUT_HEADING = "\n    options:\n      show_root_heading: false\n"
 
 
 def pages(source: Path) -> dict[str, str]:
     """Path in the site → Markdown, with a line for mkdocstrings in the place of each module."""
     package = source / "faceleak"
-    rooms = {f"api/{room}.md": _page(f"faceleak.{room}", (package / room).rglob("*.py"), source) for room in ROOMS}
-    return {**rooms, "api/project.md": _page("faceleak", package.glob("*.py"), source)}
+    rooms = [found.parent for found in package.glob("*/__init__.py")]
+    of_rooms = {f"api/{room.name}.md": _page(f"faceleak.{room.name}", room.rglob("*.py"), source) for room in rooms}
+    return {**of_rooms, "api/project.md": _page("faceleak", package.glob("*.py"), source)}
 
 
 def _page(room: str, files: Iterable[Path], source: Path) -> str:

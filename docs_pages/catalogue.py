@@ -62,7 +62,7 @@ def _artifacts(catalog: dict[str, Any], by_name: dict[str, Pipeline]) -> dict[st
     found: dict[str, Artifact] = {}
     for entry, settings in catalog.items():
         path = settings.get("dataset", settings).get("filepath")
-        if path is None or settings["type"].startswith("faceleak.datasets.results."):  # views of what others write
+        if path is None or settings["type"].startswith("faceleak.runs.datasets.results."):  # views of what others write
             continue
         name, content = entry.partition("@")[0], settings.get("metadata", {}).get("content", "")
         artifact = found.setdefault(path, Artifact(name, content, "dataset" in settings))

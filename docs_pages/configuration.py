@@ -9,8 +9,8 @@ from kedro.config import OmegaConfigLoader
 
 from docs_pages.meanings import meanings
 from docs_pages.types import Schema, code, describe, models_in
-from faceleak.configuration import Parameters
 from faceleak.defenses import registry as defenses
+from faceleak.runs.configuration import Parameters
 from faceleak.settings import CONFIG_LOADER_ARGS
 
 LOG = logging.getLogger("mkdocs.hooks.configuration")

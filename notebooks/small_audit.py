@@ -6,7 +6,6 @@ import pandas as pd
 
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import ComputeOptions
 from faceleak.defenses.owner import Owner
 from faceleak.faces.demo import DemoFaces
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
@@ -14,6 +13,7 @@ from faceleak.faces.splits import split, with_role
 from faceleak.faces.store import FaceStore, pack
 from faceleak.membership import fitting, scoring
 from faceleak.membership.options import AttackOptions
+from faceleak.work.compute import ComputeOptions
 
 ROLES = {"member": RoleOptions(people=24), "unseen_identity": RoleOptions(people=24), "public": RoleOptions(people=12)}
 NOTHING = pd.DataFrame(columns=["reference", "image_id"])

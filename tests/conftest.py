@@ -14,11 +14,11 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from faceleak import closure, pieces
-from faceleak.compute import ComputeOptions
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import split
 from faceleak.faces.store import FaceStore, pack
+from faceleak.work import closure, pieces
+from faceleak.work.compute import ComputeOptions
 
 settings.register_profile(
     "suite",
@@ -77,7 +77,7 @@ def tiny_backbone():
     from faceleak.backbones.architectures import build
     from faceleak.backbones.backbone import Backbone
     from faceleak.backbones.card import BackboneCard, Preprocessing
-    from faceleak.compute import seeded
+    from faceleak.work.compute import seeded
 
     card = BackboneCard(architecture="iresnet_tiny", embedding_size=16, preprocessing=Preprocessing(image_size=32))
     with seeded(0):

@@ -70,7 +70,7 @@ class Shift:
 from copy import deepcopy
 
 from faceleak.backbones.batch_norm import bn_layers
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 UNDOINGS = ("own_parts.restoring",)
 
@@ -125,7 +125,7 @@ import numpy as np
 from PIL import Image
 
 from faceleak.faces.sources.source import SourceImage
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 
 class Settings(Options):

@@ -26,8 +26,6 @@ from faceleak.backbones.checkpoint import BackboneError
 from faceleak.backbones.factories import FactoryError
 from faceleak.backbones.onnx_import.reading import OnnxError
 from faceleak.cli import _mendable
-from faceleak.configuration import ConfigurationError, check_parameters
-from faceleak.datasets.rooms import BackboneDataset, FaceStoreDataset
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.quarantine import QuarantineError
 from faceleak.faces.sources.source import SourceError
@@ -35,11 +33,13 @@ from faceleak.faces.splits import SplitError
 from faceleak.faces.store import StoreError
 from faceleak.faces.validation import FacesValidationError
 from faceleak.mlflow_model import MlflowModelError
-from faceleak.pieces import DiskError
 from faceleak.pipelines.faces.nodes import accept_splits, look_for_copies, open_source, split_faces, validate_faces
 from faceleak.pipelines.target.nodes import get_target
+from faceleak.runs.configuration import ConfigurationError, check_parameters
+from faceleak.runs.datasets.rooms import BackboneDataset, FaceStoreDataset
+from faceleak.work.pieces import DiskError
 from tests.faces.sources.conftest import write_bin, write_recordio
-from tests.test_configuration import parameters
+from tests.runs.test_configuration import parameters
 
 Parameters = dict[str, Any]
 VERSION_1, VERSION_9 = (struct.pack("<i", 1) + text + b"\0" for text in (b"1", b"9"))  # as Arrow writes a text

@@ -10,15 +10,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from faceleak import closure, defenses, signals
+from faceleak import defenses, signals
 from faceleak.backbones.factories import make
-from faceleak.compute import ComputeOptions
-from faceleak.configuration import ConfigurationError, check_parameters
+from faceleak.common.errors import FaceleakError
+from faceleak.common.named import BrokenFileError, Registry, UnknownNameError
 from faceleak.defenses import undoing
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import Owner
 from faceleak.defenses.pieces import VariantPiece, ViewPiece
-from faceleak.errors import FaceleakError
 from faceleak.faces.options import FacesOptions, sources
 from faceleak.faces.sources.opening import open_images
 from faceleak.faces.sources.source import SourceError
@@ -26,11 +25,13 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership import calibration, models
 from faceleak.membership.attacks import code_of
 from faceleak.membership.options import AttackOptions, MembershipOptions
-from faceleak.named import BrokenFileError, Registry, UnknownNameError
-from faceleak.pieces import code_version
 from faceleak.reconstruction import objectives, optimisers
+from faceleak.runs.configuration import ConfigurationError, check_parameters
 from faceleak.signals.columns import UnknownLayerError, column_name, columns_of, columns_of_layers, signal_of
 from faceleak.undoing import OwnFaces
+from faceleak.work import closure
+from faceleak.work.compute import ComputeOptions
+from faceleak.work.pieces import code_version
 
 from .own_parts import CONFIGURATION, FILES, PEAKS, write
 from .pipelines.conftest import copy_project, kedro
@@ -365,7 +366,7 @@ def search_path(backbone: Any, compute: ComputeOptions) -> Path:
 def backbone_hash() -> str:
     from faceleak.backbones.backbone import Backbone
     from faceleak.backbones.card import BackboneCard, Preprocessing
-    from faceleak.compute import seeded
+    from faceleak.work.compute import seeded
 
     card = BackboneCard(
         architecture="own_parts.nets:Net", embedding_size=32, preprocessing=Preprocessing(image_size=32)

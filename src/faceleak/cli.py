@@ -15,9 +15,9 @@ from kedro.utils import load_obj
 from yaml import YAMLError
 
 from faceleak import pipelines
-from faceleak.errors import FaceleakError
-from faceleak.named import check_name, files_of
-from faceleak.order import together
+from faceleak.common.errors import FaceleakError
+from faceleak.common.named import check_name, files_of
+from faceleak.runs.order import together
 
 PATIENCE = 5  # seconds
 
@@ -56,7 +56,7 @@ def _clear_ends() -> Iterator[None]:
         raise click.ClickException(error.message) from None
     except KeyboardInterrupt:
         signal.alarm(0)
-        from faceleak.tracking import close_as_killed
+        from faceleak.runs.tracking import close_as_killed
 
         close_as_killed()
         raise click.ClickException("Stopped. Run the same command again: what was finished is kept.") from None

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 
 class MlflowModelError(FaceleakError):

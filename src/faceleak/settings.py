@@ -8,7 +8,7 @@ from kedro.config import OmegaConfigLoader
 
 gc.disable()  # the hooks import MLflow: some 100,000 objects that stay, through which the collector would go many times
 
-from faceleak.hooks import LockHooks, OrderHooks, OriginHooks, TerminalHooks, TrackingHooks, ValidationHooks  # noqa: E402
+from faceleak.runs.hooks import LockHooks, OrderHooks, OriginHooks, TerminalHooks, TrackingHooks, ValidationHooks  # noqa: E402
 
 gc.freeze()
 gc.enable()

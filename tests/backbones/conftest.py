@@ -8,8 +8,8 @@ import pytest
 
 from faceleak.backbones.training import TrainingPiece
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import ComputeOptions, single_threaded
 from faceleak.faces.store import FaceStore
+from faceleak.work.compute import ComputeOptions, single_threaded
 
 OPTIONS = TrainingOptions(
     architecture="iresnet_tiny",

@@ -6,7 +6,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard
-from faceleak.compute import seeded
+from faceleak.work.compute import seeded
 
 
 def noticeable(card: BackboneCard) -> Backbone:

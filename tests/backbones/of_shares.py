@@ -14,9 +14,9 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.data_parallel import WHOLE, Share, data_parallel, joined, mean_of_shares
 from faceleak.backbones.training import _Step
-from faceleak.compute import seeded
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.store import FaceStore
+from faceleak.work.compute import seeded
 
 CPU = torch.device("cpu")
 

@@ -13,7 +13,7 @@ from faceleak.backbones.architectures import (
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.factories import FactoryError
 from faceleak.backbones.inception_resnet import ImageSizeError
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 
 def test_a_known_name_passes():

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, layer_inputs, reading, statistics
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 
 def hooks_of(net: nn.Module) -> list:

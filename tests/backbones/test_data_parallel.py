@@ -20,8 +20,8 @@ from faceleak.backbones.data_parallel import Share
 from faceleak.backbones.loading import CARD, HEAD, WEIGHTS, load_backbone
 from faceleak.backbones.training import TrainingError, train, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.checkpointed import CHECKPOINT
-from faceleak.compute import ComputeOptions, run_together
+from faceleak.work.checkpointed import CHECKPOINT
+from faceleak.work.compute import ComputeOptions, run_together
 
 from .of_shares import DeadlyStore, one_step, step_of_share
 

@@ -28,11 +28,11 @@ from faceleak.backbones.loading import (
     load_checkpoint,
     save_backbone,
 )
-from faceleak.compute import run_pieces
-from faceleak.pieces import DiskError
-from faceleak.sealed import SealError
 from faceleak.signals import registry as signals
 from faceleak.signals.observation import observe
+from faceleak.work.compute import run_pieces
+from faceleak.work.pieces import DiskError
+from faceleak.work.sealed import SealError
 
 from .silent import nearly_silent
 

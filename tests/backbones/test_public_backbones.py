@@ -3,10 +3,10 @@
 import pytest
 
 from benchmarks import lfw
-from faceleak.compute import ComputeOptions
 from faceleak.faces.packing import Packing
 from faceleak.faces.sources.folder import FaceFolder
 from faceleak.faces.store import FaceStore
+from faceleak.work.compute import ComputeOptions
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared_data]
 

@@ -20,8 +20,8 @@ from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.inventory import take_inventory
 from faceleak.backbones.loading import CARD, HEAD, WEIGHTS, load_backbone
 from faceleak.backbones.training import TrainingError, TrainingPiece, train, train_backbones
-from faceleak.checkpointed import CHECKPOINT
-from faceleak.compute import seeded
+from faceleak.work.checkpointed import CHECKPOINT
+from faceleak.work.compute import seeded
 
 
 @pytest.fixture

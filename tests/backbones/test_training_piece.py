@@ -117,7 +117,7 @@ def test_a_backbone_is_trained_anew_once_the_code_of_its_training_has_changed(mo
 
 
 @pytest.mark.parametrize(
-    "module", ["progress", "compute", "backbones.ir", "backbones.onnx_import.loading", "signals.reading"]
+    "module", ["work.progress", "work.compute", "backbones.ir", "backbones.onnx_import.loading", "signals.reading"]
 )
 def test_a_backbone_is_not_trained_anew_for_what_does_not_change_it(module, piece, edited):
     expected = piece().folder

@@ -11,11 +11,11 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.loading import assemble
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import ComputeOptions, single_threaded
 from faceleak.defenses.owner import Owner
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.undoing import OwnFaces
+from faceleak.work.compute import ComputeOptions, single_threaded
 
 COLUMNS = ["image_id", "identity", "sha256"]
 OPTIONS = TrainingOptions(

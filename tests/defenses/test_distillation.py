@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from faceleak.backbones.embedding import embed
-from faceleak.checkpointed import CHECKPOINT
 from faceleak.defenses.distillation import Settings, _Distillation, defend
 from faceleak.defenses.owner import DefenseError
+from faceleak.work.checkpointed import CHECKPOINT
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import torch
 
 from faceleak.backbones.training import TrainingPiece
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import ComputeOptions
 from faceleak.defenses import public_start
 from faceleak.defenses.dp_training import Settings, defend, pieces
 from faceleak.defenses.owner import DefenseError, Owner
 from faceleak.defenses.private import training
 from faceleak.defenses.private.errors import BufferMovedError, PrivateStartError
+from faceleak.work.compute import ComputeOptions
 
 OPTIONS = TrainingOptions(
     architecture="iresnet_tiny", image_size=32, embedding_size=16, epochs=1, batch_size=8, learning_rate=0.05, scale=16

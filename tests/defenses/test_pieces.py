@@ -3,15 +3,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from faceleak import closure
 from faceleak.backbones.head import Head
 from faceleak.defenses import pieces, registry
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import DefenseError, Owner
 from faceleak.faces.splits import with_role
-from faceleak.pieces import code_version
 from faceleak.undoing import OwnFaces
 from faceleak.undoing import registry as undoings
+from faceleak.work import closure
+from faceleak.work.pieces import code_version
 from tests.defenses.test_every_defense import SETTINGS
 
 COLUMNS = ["image_id", "identity", "sha256"]
@@ -123,7 +123,7 @@ def test_a_defense_of_the_users_own_is_followed_into_its_package(loaded, tmp_pat
     folder = tmp_path / "my_defenses"
     folder.mkdir()
     (folder / "quiet.py").write_text(
-        "from faceleak.options import Options\nfrom my_defenses.helping import factor\nUNDOINGS = ()\n"
+        "from faceleak.common.options import Options\nfrom my_defenses.helping import factor\nUNDOINGS = ()\n"
         "class Settings(Options): pass\ndef defend(owner, settings, seed): return owner.backbone\n"
     )
     monkeypatch.syspath_prepend(tmp_path)

@@ -16,7 +16,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.cli.cli import KedroCLI
 
 from faceleak import pipelines
-from faceleak.configuration import check_parameters
+from faceleak.runs.configuration import check_parameters
 from faceleak.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[2]

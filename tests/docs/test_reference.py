@@ -9,8 +9,8 @@ from pydantic import Field
 from docs_pages import catalogue, configuration
 from docs_pages.meanings import meanings
 from docs_pages.types import describe
+from faceleak.common.options import Options
 from faceleak.membership.calibration import registry
-from faceleak.options import Options
 
 
 class Documented(Options):

@@ -14,7 +14,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
 
-from faceleak.configuration import Parameters
+from faceleak.runs.configuration import Parameters
 
 PROJECT = Path(__file__).parents[2]
 LOADING = {"src", "srcset", "poster", "data", "action"}

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces import demo
 from faceleak.faces.demo import DemoFaces, draw_person, latent_of
 from faceleak.faces.images import decode_jpeg
 from faceleak.faces.options import DemoOptions
+from faceleak.work.compute import ComputeOptions
 
 OPTIONS = DemoOptions(people=4, images_per_person=3)
 

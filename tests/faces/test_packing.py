@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces import images, packing
 from faceleak.faces.images import MAXIMUM_BYTES, encode_jpeg
 from faceleak.faces.options import QuarantineOptions
@@ -28,6 +27,7 @@ from faceleak.faces.sources.recordio import HEADER, MAGIC, PREFIX, RecordFaces
 from faceleak.faces.sources.source import Loss, SourceImage
 from faceleak.faces.sources.verification_bin import VerificationFaces
 from faceleak.faces.store import FaceStore, sha256_of
+from faceleak.work.compute import ComputeOptions
 
 ALL_MAY_BREAK = QuarantineOptions(maximum_share=1)
 
@@ -169,7 +169,7 @@ def test_large_images_end_a_part_early(tmp_path, monkeypatch):
 SCRIPT = """
 import sys
 from pathlib import Path
-from faceleak.compute import ComputeOptions
+from faceleak.work.compute import ComputeOptions
 from faceleak.faces import packing
 from faceleak.faces.sources.recordio import RecordFaces
 

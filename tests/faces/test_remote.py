@@ -2,9 +2,9 @@ import fsspec
 import pytest
 from kedro.io import DatasetError
 
-from faceleak.datasets.rooms import FaceStoreDataset
 from faceleak.faces.demo import DemoFaces
 from faceleak.faces.options import DemoOptions
+from faceleak.runs.datasets.rooms import FaceStoreDataset
 
 URL = "memory://bucket/faces.arrow"
 

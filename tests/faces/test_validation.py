@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces import rows
 from faceleak.faces.copies import find_copies
 from faceleak.faces.options import ValidationOptions

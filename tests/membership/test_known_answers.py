@@ -21,7 +21,6 @@ from faceleak.backbones.batch_norm import reestimate
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import ComputeOptions, single_threaded
 from faceleak.defenses.bn_perturbation import Settings, defend
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import Owner
@@ -51,6 +50,7 @@ from faceleak.metrics.verification import cosine_similarities, sample_pairs, ver
 from faceleak.reporting.verdict import read_membership
 from faceleak.signals.reading import read_signals
 from faceleak.undoing import OwnFaces
+from faceleak.work.compute import ComputeOptions, single_threaded
 from tests.conftest import made_once
 
 SPLITS = SplitOptions(

@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership.evidence import MissingSignalsError
 from faceleak.membership.fitting import fit_attacks
@@ -18,6 +17,7 @@ from faceleak.membership.scoring import (
     score_blind,
     score_images,
 )
+from faceleak.work.compute import ComputeOptions
 from tests.membership.conftest import of_references, of_strangers
 
 ATTACKS = {

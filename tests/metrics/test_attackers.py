@@ -1,8 +1,8 @@
 from functools import partial
 
-from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.metrics.attackers import SIDE_BY_SIDE, is_much, measure_attacker
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.work.compute import ComputeOptions, run_pieces
 from tests.metrics.test_membership import scores_table
 
 OPTIONS = BootstrapOptions(resamples=200)

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership import fitting
@@ -20,6 +19,7 @@ from faceleak.pipelines.membership import nodes as membership
 from faceleak.pipelines.repeats import nodes as repeats
 from faceleak.reporting.results import read_variant
 from faceleak.reporting.run_description import summary_words
+from faceleak.work.compute import ComputeOptions
 
 ONLINE = {"signals": ["embedding_norm", "reference_similarity"], "calibration": "bavaria", "online": True}
 OPTIONS = MembershipOptions(

@@ -9,7 +9,6 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.configuration import Parameters
 from faceleak.defenses.options import VariantOptions
 from faceleak.pipelines.audit import create_pipeline
 from faceleak.pipelines.audit.pipeline import PARTS
@@ -20,6 +19,7 @@ from faceleak.pipelines.target.planned import plan_target
 from faceleak.planning.pieces import Audit, Pieces
 from faceleak.planning.sample import StatedFaces
 from faceleak.planning.work import Work
+from faceleak.runs.configuration import Parameters
 from faceleak.settings import CONFIG_LOADER_ARGS
 
 from .conftest import PROJECT, kedro
@@ -91,7 +91,8 @@ def test_a_defence_from_outside_takes_what_its_module_says(
 ) -> None:
     package = tmp_path / "package_of_mine"
     package.mkdir()
-    common = "from faceleak.options import Options\nUNDOINGS = ()\nclass Settings(Options): pass\ndef defend(*_): ...\n"
+    common = "from faceleak.common.options import Options\nUNDOINGS = ()\n"
+    common += "class Settings(Options): pass\ndef defend(*_): ...\n"
     trains = "from dataclasses import replace\ndef pieces(owner, settings, seed): return [replace(owner.training"
     sources = {
         "training": f"{trains}, options=owner.training.options.model_copy(update={{'epochs': 7}}))]\n",

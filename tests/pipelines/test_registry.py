@@ -13,11 +13,11 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.hooks import OrderHooks
-from faceleak.order import PipelinesError, in_order, together
+from faceleak.common.trees import flatten
 from faceleak.reporting.audit.files import MADE_BY
+from faceleak.runs.hooks import OrderHooks
+from faceleak.runs.order import PipelinesError, in_order, together
 from faceleak.settings import CONFIG_LOADER_ARGS
-from faceleak.trees import flatten
 
 from .conftest import PROJECT
 
@@ -259,7 +259,7 @@ def test_every_stage_is_tracked_with_the_parameters_it_reads() -> None:
 
 @pytest.mark.parametrize("name", ["faces", "report"])
 def test_nothing_heavy_is_imported_by_wiring_a_pipeline(name: str) -> None:
-    code = f"import sys, faceleak.pipelines.{name}, faceleak.hooks; print(*sys.modules)"
+    code = f"import sys, faceleak.pipelines.{name}, faceleak.runs.hooks; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not [module for module in HEAVY if module in loaded]
 

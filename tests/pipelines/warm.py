@@ -14,7 +14,7 @@ IMPORTED = (
     "torch",
     "matplotlib.pyplot",
     "faceleak.cli",
-    "faceleak.hooks",
+    "faceleak.runs.hooks",
 )
 
 

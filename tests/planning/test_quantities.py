@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import ComputeOptions
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import AttackOptions
 from faceleak.metrics.options import BootstrapOptions
@@ -26,6 +25,7 @@ from faceleak.planning.quantities import (
 from faceleak.planning.rates import rates_for
 from faceleak.planning.sample import Sample
 from faceleak.planning.work import Cost, Quantity, Work
+from faceleak.work.compute import ComputeOptions
 
 OPTIONS = TrainingOptions(architecture="iresnet_tiny", image_size=32, embedding_size=16, epochs=3, batch_size=8)
 NETWORK = Network.of(OPTIONS, None)

@@ -3,13 +3,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import SplitError, split
 from faceleak.faces.store import FaceStore
 from faceleak.planning.options import PlanError, PlanOptions
 from faceleak.planning.sample import IMAGES, PEOPLE, Sample, StatedFaces, sample_faces
+from faceleak.work.compute import ComputeOptions
 
 ROLES = {
     "member": {"people": 5},

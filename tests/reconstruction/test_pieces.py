@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from faceleak.compute import ComputeOptions
 from faceleak.reconstruction.optimisers import adam
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all, reconstruct_piece
 from faceleak.reconstruction.prior_training.generator import FaceGenerator
 from faceleak.reconstruction.prior_training.trained import PriorCard, TrainedPrior, save_trained_prior
 from faceleak.reconstruction.priors.options import PriorOptions
+from faceleak.work.compute import ComputeOptions
 
 
 @pytest.fixture

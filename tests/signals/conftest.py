@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
-from faceleak.compute import seeded, single_threaded
+from faceleak.work.compute import seeded, single_threaded
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.signals import anchor_similarity
 from faceleak.signals.anchor_similarity import COLUMNS, QUANTILES, NoAnchorsError, compare
 from faceleak.signals.gathering import Gathering

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from faceleak.backbones.head import Head
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.signals import Comparison, registry
 from faceleak.signals.gathering import Gathering
 

@@ -11,9 +11,9 @@ from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import NoBatchNormError
 from faceleak.backbones.card import BackboneCard, Preprocessing
-from faceleak.compute import seeded
 from faceleak.signals import Signal, registry
 from faceleak.signals.observation import Need, observe
+from faceleak.work.compute import seeded
 
 NAMES = [name for name in registry.names() if isinstance(registry.get(name), Signal)]
 READERS = [registry.get_reader(name) for name in NAMES]

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from faceleak.backbones.head import Head
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.signals import head_loss
 from faceleak.signals.gathering import Gathering
 from faceleak.signals.head_loss import COLUMNS, NoHeadError, compare

@@ -10,7 +10,6 @@ import pytest
 import simplejpeg
 import torch
 
-from faceleak import closure
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
@@ -18,16 +17,17 @@ from faceleak.backbones.embedding import NotFiniteError
 from faceleak.backbones.head import Head
 from faceleak.backbones.loading import load_backbone, save_backbone
 from faceleak.backbones.release import Release
-from faceleak.compute import ComputeOptions, seeded
+from faceleak.common.named import UnknownNameError
 from faceleak.faces.store import Face, FaceStore, pack
-from faceleak.named import UnknownNameError
-from faceleak.pieces import code_version
 from faceleak.signals import Signal, is_read_off_images, reading, registry
 from faceleak.signals.anchor_similarity import NoAnchorsError
 from faceleak.signals.columns import columns_of
 from faceleak.signals.gathering import Gathering
 from faceleak.signals.head_loss import NoHeadError
 from faceleak.signals.reading import NotTogetherError, read_signals, signal_paths
+from faceleak.work import closure
+from faceleak.work.compute import ComputeOptions, seeded
+from faceleak.work.pieces import code_version
 
 bn_distance, bn_moments = (registry.get_reader(name) for name in ("bn_distance", "bn_moments"))
 

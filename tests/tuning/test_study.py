@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faceleak.compute import ComputeOptions
 from faceleak.membership.models.attackers_table import AttackFitError
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.strongest import own_auc
@@ -21,6 +20,7 @@ from faceleak.tuning.attack_study import name_of, try_attacks
 from faceleak.tuning.objective import OwnData
 from faceleak.tuning.storage import BusyStudyError, StorageError, study_file, working_alone
 from faceleak.tuning.trials import best_attack, importances, trials_table
+from faceleak.work.compute import ComputeOptions
 from tests.tuning.conftest import DEFAULT, kept_in_memory, options_of, own_people
 
 PROJECT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.tuning.conftest import DEFAULT, options_of, own_people
-from faceleak.compute import ComputeOptions
+from faceleak.work.compute import ComputeOptions
 from faceleak.tuning import objective
 from faceleak.tuning.attack_study import try_attacks
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from faceleak.compute import ComputeOptions
 from faceleak.tuning.options import StudyOptions
 from faceleak.tuning.storage import url_of
 from faceleak.tuning.study import Plan, open_study, run_plan
+from faceleak.work.compute import ComputeOptions
 from tests.tuning.conftest import kept_in_memory
 
 PROJECT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.tuning.test_two_objectives import plan_of, values
-from faceleak.compute import ComputeOptions
+from faceleak.work.compute import ComputeOptions
 from faceleak.tuning.study import run_plan
 
 def killed_in(trial):

@@ -72,7 +72,7 @@ def test_one_person_is_not_enough(owner, own):
 
 
 def test_a_class_of_the_users_own_with_inputs_that_are_no_squares_is_trained_too(own, longer, monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "backbones"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "backbones"))
     card = BackboneCard(
         architecture="own_networks:Own",
         arguments={"size": 8, "width": 5},

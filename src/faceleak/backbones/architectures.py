@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from faceleak.backbones.card import BackboneCard
 from faceleak.backbones.factories import check_factory, in_its_layout, make
-from faceleak.errors import FaceleakError
-from faceleak.named import check_name
+from faceleak.common.errors import FaceleakError
+from faceleak.common.named import check_name
 
 if TYPE_CHECKING:
     from torch import nn

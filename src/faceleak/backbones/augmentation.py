@@ -13,7 +13,7 @@ from torch import Tensor
 
 from faceleak.backbones.data_parallel import WHOLE, Share
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import seeded
+from faceleak.work.compute import seeded
 
 OF_THE_BATCH = {"order", "forward_input_shape"}  # what kornia draws once, not for each image
 

@@ -67,8 +67,8 @@ class Backbone(nn.Module):
         source of those that belong to no installed library.
         """
         from faceleak.backbones.architectures import source_module
-        from faceleak.closure import own
-        from faceleak.pieces import code_version, fingerprint
+        from faceleak.work.closure import own
+        from faceleak.work.pieces import code_version, fingerprint
 
         classes = {type(module) for module in self.modules()}
         names = sorted(f"{found.__module__}:{found.__qualname__}" for found in classes)

@@ -11,10 +11,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.faces_input import face_batches
-from faceleak.compute import ComputeOptions, pick_device
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.store import FaceStore
-from faceleak.progress import track
+from faceleak.work.compute import ComputeOptions, pick_device
+from faceleak.work.progress import track
 
 
 class ReestimationError(FaceleakError):

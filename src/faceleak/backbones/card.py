@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue
 
 from faceleak.backbones.release import Release
+from faceleak.common.options import Options
 from faceleak.faces.canvas import Canvas, Fit
-from faceleak.options import Options
 
 CARD_VERSION = 1
 Normalisation = Literal["batch", "group", "folded"]

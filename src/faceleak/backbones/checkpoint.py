@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faceleak.errors import FaceleakError
-from faceleak.words import counted
+from faceleak.common.errors import FaceleakError
+from faceleak.common.words import counted
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,10 +10,10 @@ from torch import Tensor
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading
 from faceleak.backbones.faces_input import face_batches, to_tensor
-from faceleak.compute import ComputeOptions, pick_device
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.store import FaceStore
-from faceleak.progress import track
+from faceleak.work.compute import ComputeOptions, pick_device
+from faceleak.work.progress import track
 
 
 class NotFiniteError(FaceleakError):

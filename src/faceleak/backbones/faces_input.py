@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceleak.compute import available_cores
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.store import FaceStore
+from faceleak.work.compute import available_cores
 
 MOST_DECODERS = 8
 

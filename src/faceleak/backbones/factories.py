@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from faceleak.errors import FaceleakError
-from faceleak.named import find, imported, said
+from faceleak.common.errors import FaceleakError
+from faceleak.common.named import find, imported, said
 
 if TYPE_CHECKING:
     import torch

@@ -18,7 +18,7 @@ from faceleak.backbones.card import BackboneCard
 from faceleak.backbones.iresnet import IResNet, ResidualBlock
 from faceleak.backbones.loading import assemble
 from faceleak.backbones.renormalising import fuse, scale_and_shift
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 Weights = dict[str, Tensor]
 LARGEST_ERROR = 1e-6  # relative, in double precision

@@ -9,9 +9,9 @@ from pathlib import Path
 from torch import Tensor
 
 from faceleak.backbones.checkpoint import BackboneError, read_head_weights
-from faceleak.pieces import fingerprint, writing
-from faceleak.sealed import load_arrays, load_more, save_arrays
-from faceleak.text_tables import TextTableError, read_lines
+from faceleak.common.text_tables import TextTableError, read_lines
+from faceleak.work.pieces import fingerprint, writing
+from faceleak.work.sealed import load_arrays, load_more, save_arrays
 
 
 @dataclass(frozen=True, eq=False)

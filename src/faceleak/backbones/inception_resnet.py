@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from faceleak.backbones.card import height_and_width
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 SMALLEST_SIDE = 75  # pixels that leave one position before the last pooling
 BN_EPS = 1e-3  # of TensorFlow, where the weights come from

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from faceleak.backbones.architectures import assumes_eps
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import batch_norms, reading, statistics, with_eps
-from faceleak.words import counted
+from faceleak.common.words import counted
 
 PROBES = 4  # images of noise that are passed
 NEAR = 10  # times eps: the variance of a channel that eps decides about

@@ -19,10 +19,10 @@ from faceleak.backbones.checkpoint import (
     sha256_of_file,
 )
 from faceleak.backbones.presets import PRESETS
-from faceleak.compute import seeded
-from faceleak.errors import FaceleakError
-from faceleak.pieces import writing
-from faceleak.sealed import SealError, check_version, load_arrays, save_arrays
+from faceleak.common.errors import FaceleakError
+from faceleak.work.compute import seeded
+from faceleak.work.pieces import writing
+from faceleak.work.sealed import SealError, check_version, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

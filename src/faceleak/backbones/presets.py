@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from faceleak.backbones.card import Preprocessing
-from faceleak.errors import FaceleakError
-from faceleak.named import check_name
+from faceleak.common.errors import FaceleakError
+from faceleak.common.named import check_name
 
 _STD = 128 / 255  # (255·x − 127.5) / 128, with x in 0…1
 

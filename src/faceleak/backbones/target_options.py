@@ -10,7 +10,7 @@ from faceleak.backbones.card import BackboneCard, Normalisation, Preprocessing
 from faceleak.backbones.factories import check_factory
 from faceleak.backbones.presets import NamedPreprocessing
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 
 class LoadOptions(Options):

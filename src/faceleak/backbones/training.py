@@ -27,8 +27,8 @@ from faceleak.backbones.faces_input import face_batches
 from faceleak.backbones.head import Head
 from faceleak.backbones.loading import CARD, load_backbone, save_backbone
 from faceleak.backbones.training_piece import HASHED, TrainingError, TrainingPiece
-from faceleak.checkpointed import CHECKPOINT, Resumable
-from faceleak.compute import (
+from faceleak.work.checkpointed import CHECKPOINT, Resumable
+from faceleak.work.compute import (
     ComputeOptions,
     WorkerError,
     keep_freed_memory,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from faceleak.backbones.architectures import check_architecture
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 Side = Annotated[int, Field(ge=16, multiple_of=16)]
 

@@ -11,11 +11,11 @@ from faceleak.backbones.architectures import source_module
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.loading import CARD, WEIGHTS, read_card
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import ComputeOptions, pick_device, training_dtype
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
+from faceleak.common.words import counted
 from faceleak.faces.store import FaceStore
-from faceleak.pieces import code_version, fingerprint
-from faceleak.words import counted
+from faceleak.work.compute import ComputeOptions, pick_device, training_dtype
+from faceleak.work.pieces import code_version, fingerprint
 
 HASHED = ["sha256", "identity"]
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from faceleak.named import Registry
-from faceleak.options import Options
+from faceleak.common.named import Registry
+from faceleak.common.options import Options
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone

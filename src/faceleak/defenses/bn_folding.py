@@ -6,7 +6,7 @@ own.
 
 from typing import TYPE_CHECKING
 
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone

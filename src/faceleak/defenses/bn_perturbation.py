@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from faceleak.backbones.backbone import Backbone
-    from faceleak.compute import ComputeOptions
     from faceleak.defenses.owner import Owner
     from faceleak.faces.store import FaceStore
+    from faceleak.work.compute import ComputeOptions
 
 UNDOINGS = ("bn_reestimation",)
 PEOPLE_AT_ONCE = 64

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 if TYPE_CHECKING:
     from torch import Tensor

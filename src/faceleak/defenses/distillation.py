@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from faceleak.checkpointed import CHECKPOINT, Resumable
-from faceleak.options import Options
+from faceleak.common.options import Options
+from faceleak.work.checkpointed import CHECKPOINT, Resumable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ class _Distillation(Resumable):
         import numpy as np
         import torch
 
-        from faceleak.compute import pick_device, training_dtype
+        from faceleak.work.compute import pick_device, training_dtype
 
         self.owner, self.settings, self.seed = owner, settings, seed
         self.positions = np.sort(owner.store.positions(owner.public["image_id"]))
@@ -85,7 +85,7 @@ class _Distillation(Resumable):
     def folder(self) -> "Path":
         """Where the student lies once it is there: named by all that it depends on."""
         from faceleak.backbones.training_piece import HASHED
-        from faceleak.pieces import code_version, fingerprint
+        from faceleak.work.pieces import code_version, fingerprint
 
         teacher, store = self.owner.backbone, self.owner.store
         public = store.as_stored(self.owner.public.iloc[store.positions(self.owner.public["image_id"]).argsort()])
@@ -132,7 +132,7 @@ class _Distillation(Resumable):
 def _student(teacher: "Backbone", images: int, seed: int) -> "Backbone":
     from faceleak.backbones.architectures import build
     from faceleak.backbones.backbone import Backbone
-    from faceleak.compute import seeded
+    from faceleak.work.compute import seeded
 
     training = {"distilled_from": teacher.weights_hash(), "images": images}
     card = teacher.card.model_copy(update={"training": training})

@@ -44,11 +44,11 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     """
     from faceleak.backbones.loading import CARD, load_backbone, save_backbone
     from faceleak.backbones.training import train_backbones
-    from faceleak.checkpointed import CHECKPOINT
-    from faceleak.compute import keep_freed_memory
     from faceleak.defenses.private.checks import check_start
     from faceleak.defenses.private.sampling import make_units
     from faceleak.defenses.private.training import PrivateRun
+    from faceleak.work.checkpointed import CHECKPOINT
+    from faceleak.work.compute import keep_freed_memory
 
     target, start_piece = owner.trained_here(), pieces(owner, settings, seed)[0]
     start = train_backbones([start_piece], owner.compute)[0]
@@ -73,7 +73,7 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
 
 
 def _folder(owner: "Owner", start: "Backbone", settings: Settings, seed: int) -> "Path":
-    from faceleak.pieces import code_version, fingerprint
+    from faceleak.work.pieces import code_version, fingerprint
 
     target = owner.trained_here()
     loss = [target.options.margin, target.options.scale]

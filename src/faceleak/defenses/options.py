@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from faceleak.common.errors import FaceleakError
+from faceleak.common.named import UnknownNameError
+from faceleak.common.options import Options, be_a_name, checked
 from faceleak.defenses import registry
-from faceleak.errors import FaceleakError
 from faceleak.membership.attackers import AttackerName, name_of_variant
 from faceleak.membership.options import ThreatModel
-from faceleak.named import UnknownNameError
-from faceleak.options import Options, be_a_name, checked
 
 FORMER = {  # defenses that have another spelling now
     "group_norm": "`defense: retraining` with `normalisation: group`",

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.store import FaceStore
+from faceleak.work.compute import ComputeOptions
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone

@@ -10,14 +10,14 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.loading import CARD, load_backbone, save_backbone
 from faceleak.backbones.training import TrainingPiece, train_backbones
 from faceleak.backbones.training_piece import HASHED
-from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.defenses import registry
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import Owner
 from faceleak.membership.attackers import undone_view
-from faceleak.pieces import code_version, fingerprint
 from faceleak.undoing import OwnFaces
 from faceleak.undoing import registry as undoings
+from faceleak.work.compute import ComputeOptions, run_pieces
+from faceleak.work.pieces import code_version, fingerprint
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone

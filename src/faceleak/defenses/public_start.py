@@ -6,7 +6,7 @@ It is where private training starts, and what private training has to beat.
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone

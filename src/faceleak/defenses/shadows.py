@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.loading import load_backbone
 from faceleak.backbones.training import train_backbones
-from faceleak.compute import ComputeOptions, run_pieces
+from faceleak.common.errors import FaceleakError
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import DefenseError, Owner
 from faceleak.defenses.pieces import VariantPiece, ViewPiece, make_variant, missing, trainings, undo_all
-from faceleak.errors import FaceleakError
 from faceleak.membership.attackers import UNDEFENDED, undone_view
 from faceleak.undoing import OwnFaces, registry
+from faceleak.work.compute import ComputeOptions, run_pieces
 
 ByReference = dict[str, Backbone]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.compute import available_cores
 from faceleak.faces import counting
 from faceleak.faces.counting import NONE, ROLES, Coded, Rows
 from faceleak.faces.images import ImageError, decode_grey
 from faceleak.faces.options import Role
 from faceleak.faces.rows import NO_KEY, Table, keys_of, slices
 from faceleak.faces.store import FaceStore
-from faceleak.progress import track
+from faceleak.work.compute import available_cores
+from faceleak.work.progress import track
 
 LIKENESS = 0.9  # cosine from which on two pictures are near copies: measured, see docs/faces.md
 SIDE = 64  # pixels that are decoded at least

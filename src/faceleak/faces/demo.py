@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from faceleak.compute import ComputeOptions, run_pieces, seeded, single_threaded
 from faceleak.faces.demo_generator import LATENT_SIZE, WEIGHTS_SHA256
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.options import DemoOptions
 from faceleak.faces.store import Face, sha256_of
-from faceleak.pieces import code_version, fingerprint
-from faceleak.progress import track
+from faceleak.work.compute import ComputeOptions, run_pieces, seeded, single_threaded
+from faceleak.work.pieces import code_version, fingerprint
+from faceleak.work.progress import track
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 PACKAGE = "gan-face-generate"
 WEIGHTS_FILE = "gan_face_generate/weights.tar"

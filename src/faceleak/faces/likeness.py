@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 WINDOW = 11  # pixels, as in the paper
 

@@ -3,8 +3,8 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from faceleak.errors import FaceleakError
-from faceleak.lock import alone_at
+from faceleak.common.errors import FaceleakError
+from faceleak.work.lock import alone_at
 
 
 class BusyStoreError(FaceleakError):

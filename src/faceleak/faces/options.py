@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from faceleak.common.named import Registry
+from faceleak.common.options import Name, Options, checked
 from faceleak.faces.sources import SourceModule
-from faceleak.named import Registry
-from faceleak.options import Name, Options, checked
 
 Role = Literal["member", "same_identity", "unseen_identity", "auxiliary", "public"]
 PersonRole = Literal["member", "unseen_identity", "auxiliary", "public"]

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from faceleak.compute import ComputeOptions, available_cores, stream_pieces
 from faceleak.faces.images import MAXIMUM_SIDE, ImageError, read_as_jpeg
 from faceleak.faces.lock import packing_alone
 from faceleak.faces.options import QuarantineOptions
@@ -36,8 +35,9 @@ from faceleak.faces.store import (
     stated_digest,
     write_sealed,
 )
-from faceleak.pieces import fingerprint, writing
-from faceleak.progress import track
+from faceleak.work.compute import ComputeOptions, available_cores, stream_pieces
+from faceleak.work.pieces import fingerprint, writing
+from faceleak.work.progress import track
 
 PACKING_VERSION = 2  # raise it where the same source would be packed into another store
 IMAGES_PER_TASK = 32

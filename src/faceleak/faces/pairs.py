@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from faceleak.errors import FaceleakError
-from faceleak.text_tables import TextTableError, read_cells, read_table, slashed
+from faceleak.common.errors import FaceleakError
+from faceleak.common.text_tables import TextTableError, read_cells, read_table, slashed
 
 MANIFEST = "manifest.csv"
 EXAMPLES = 3

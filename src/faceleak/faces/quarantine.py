@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.options import QuarantineOptions
 
 EXAMPLES = 5

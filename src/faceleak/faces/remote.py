@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.store import is_made_from, metadata_of
-from faceleak.pieces import writing
+from faceleak.work.pieces import writing
 
 
 class RemoteStoreError(FaceleakError):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from faceleak.compute import available_cores
 from faceleak.faces.images import ImageError, decode_jpeg
 from faceleak.faces.store import FaceStore, sha256_of
-from faceleak.progress import track
+from faceleak.work.compute import available_cores
+from faceleak.work.progress import track
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.options import PersonRole, RoleOptions, SplitOptions
 from faceleak.faces.store import STATED_ROLE
 

@@ -22,12 +22,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.images import decode_jpeg
 from faceleak.faces.lock import packing_alone
 from faceleak.faces.quarantine import Broken, as_table
-from faceleak.pieces import writing
+from faceleak.work.pieces import writing
 
 FORMAT_VERSION = "1"
 ROWS_PER_BATCH = 1024

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces import counting
 from faceleak.faces.copies import find_copies, warn_of_copies
 from faceleak.faces.counting import NO_ROLE, NONE, Coded, Counts

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from faceleak.common.named import taken
 from faceleak.membership.calibration import FEATURES, Fitted
 from faceleak.membership.calibration import registry as calibrations
 from faceleak.membership.calibration.reference_scores import MissingReferencesError, ReferenceScores
@@ -21,7 +22,6 @@ from faceleak.membership.models.attackers_table import (
     numbers,
 )
 from faceleak.membership.options import AttackOptions
-from faceleak.named import taken
 from faceleak.signals.columns import columns_of, columns_of_layers, signal_of
 
 BEYOND = " beyond references"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from faceleak.errors import FaceleakError
-from faceleak.text_tables import TextTableError, read_table, slashed
+from faceleak.common.errors import FaceleakError
+from faceleak.common.text_tables import TextTableError, read_table, slashed
 
 KEYS = ("identity", "image_id")
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.membership import evidence
 from faceleak.membership.attackers import UNDEFENDED, variant_and_undoing
 from faceleak.membership.attacks import Attack, fit_attack
@@ -15,6 +14,7 @@ from faceleak.membership.knowledge import known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.membership.scoring import Attacks, model_name
 from faceleak.membership.strongest import can_be_made, own_auc, readable_columns
+from faceleak.work.compute import ComputeOptions, run_pieces
 
 ONE_PROCESS = ComputeOptions(workers=1)
 

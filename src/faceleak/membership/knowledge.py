@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 
 

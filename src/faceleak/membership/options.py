@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from faceleak.backbones.training_options import TrainingOptions
+from faceleak.common.options import Aggregation, Name, Options
 from faceleak.membership.calibration import FEATURES, CalibrationName
 from faceleak.membership.models import ModelName
 from faceleak.membership.models import registry as models
-from faceleak.options import Aggregation, Name, Options
 from faceleak.signals import SignalName, is_read_off_images
 from faceleak.signals import registry as signals
 from faceleak.signals.columns import Layers, layers_of, signal_of

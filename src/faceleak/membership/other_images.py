@@ -17,7 +17,7 @@ from faceleak.signals.columns import column_name
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
-    from faceleak.compute import ComputeOptions
+    from faceleak.work.compute import ComputeOptions
 
 PREFIX = "other_images."
 

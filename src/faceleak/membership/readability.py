@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.membership.options import MembershipOptions
 from faceleak.signals import Comparison, registry
 from faceleak.signals.reading import signal_table

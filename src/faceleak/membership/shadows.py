@@ -11,8 +11,8 @@ from faceleak.membership import evidence
 from faceleak.membership.attacks import Attack, code_of, fit_attack
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.strongest import can_be_made, own_auc_of_shadows
-from faceleak.pieces import code_version, fingerprint, remembered_json
 from faceleak.signals.columns import signal_of
+from faceleak.work.pieces import code_version, fingerprint, remembered_json
 
 IMAGE = ("reference", "image_id", "identity", "role", "is_member")
 

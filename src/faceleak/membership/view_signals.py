@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions, run_pieces, worker_count
 from faceleak.faces.store import FaceStore
+from faceleak.work.compute import ComputeOptions, run_pieces, worker_count
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone

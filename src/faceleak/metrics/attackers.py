@@ -4,11 +4,11 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.common.options import Aggregation
 from faceleak.metrics.epsilon import clopper_pearson_epsilon
 from faceleak.metrics.identity_level import measure_identities
 from faceleak.metrics.membership import measure_membership
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.options import Aggregation
 
 SIDE_BY_SIDE = 200_000_000  # scores times resamples from which on starting workers pays: half a minute of work
 

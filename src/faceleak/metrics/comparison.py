@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.common.options import Aggregation
 from faceleak.metrics.identity_level import SETTINGS, is_shown, people_as_images
 from faceleak.metrics.intervals import Combination, Estimator, difference
 from faceleak.metrics.membership import Numbers, advantage, check_people, named
@@ -24,7 +25,6 @@ from faceleak.metrics.repeated import (
     split_by_target,
 )
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, tpr_at_fpr
-from faceleak.options import Aggregation
 
 COLUMNS = ("image_id", "identity", "population", "is_member", "score")
 

@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from faceleak.common.options import Aggregation
 from faceleak.metrics.identity_level import people_as_images
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError, check_scores
-from faceleak.options import Aggregation
 
 _CANDIDATES = 1000  # thresholds that are tried
 

@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
+from faceleak.common.options import Aggregation
 from faceleak.metrics.membership import (
     BLIND_COLUMNS,
     MEMBER,
@@ -24,7 +25,6 @@ from faceleak.metrics.membership import (
 )
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
-from faceleak.options import Aggregation
 
 IMAGE_COLUMNS = ("image_id", "identity", "population", "is_member", "score")
 SETTINGS = {"identity": MEMBER, "identity_other_images": "same_identity"}  # setting → images that show member people

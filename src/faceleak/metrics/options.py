@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 
 class BootstrapOptions(Options):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.floating[Any]]

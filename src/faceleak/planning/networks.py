@@ -13,9 +13,9 @@ from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.loading import load_checkpoint
 from faceleak.backbones.target_options import LoadOptions, TargetOptions
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.compute import seeded
 from faceleak.signals import Comparison, registry
 from faceleak.signals.reading import signal_table
+from faceleak.work.compute import seeded
 
 BYTES = 4  # of a float32
 _numbers = count()

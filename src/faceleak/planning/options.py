@@ -2,8 +2,8 @@
 
 from pydantic import Field, model_validator
 
-from faceleak.errors import FaceleakError
-from faceleak.options import Options
+from faceleak.common.errors import FaceleakError
+from faceleak.common.options import Options
 
 
 class PlanError(FaceleakError):

@@ -12,7 +12,6 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.loading import load_backbone
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.backbones.training_piece import TrainingPiece
-from faceleak.compute import ComputeOptions
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
@@ -28,6 +27,7 @@ from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.signals import is_read_off_images
 from faceleak.signals.reading import EMBEDDING, readers_of, signal_paths
 from faceleak.undoing import registry as undoings
+from faceleak.work.compute import ComputeOptions
 
 ID_BYTES = 100  # of names, hashes and labels in a row of a table
 COPIES = 3  # of a table in memory while it is put together: its parts, the whole, what is taken out of it

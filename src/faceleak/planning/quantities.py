@@ -8,10 +8,10 @@ import pandas as pd
 
 from faceleak.backbones.architectures import ONNX
 from faceleak.backbones.training_options import TrainingOptions
+from faceleak.common.options import Aggregation
 from faceleak.faces.options import DemoOptions
 from faceleak.membership.options import AttackOptions
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.options import Aggregation
 from faceleak.planning.networks import Network, columns
 from faceleak.planning.rates import Rate, Timing, mean_rate, memory_so_far, rate_of, timed
 from faceleak.planning.sample import Sample
@@ -115,11 +115,11 @@ def _search(
     sample: Sample,
 ) -> Rate:
     """By a search without steps, and by what so many take besides; an untrained network guides it."""
-    from faceleak.compute import pick_device, training_dtype
     from faceleak.reconstruction.objectives.objective import Objective
     from faceleak.reconstruction.priors import load_prior
     from faceleak.reconstruction.search import reconstruct
     from faceleak.reconstruction.untrained import fit_guide
+    from faceleak.work.compute import pick_device, training_dtype
 
     search, compute, references = options.search, sample.compute, [network.make() for network in compared]
     labels = sample.images.assign(is_member=pd.factorize(sample.images["identity"])[0] % 2 == 0)

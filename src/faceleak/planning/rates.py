@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from faceleak.compute import ComputeOptions, available_cores, run_pieces, worker_count
 from faceleak.planning.options import PlanError, PlanOptions, RateOptions
 from faceleak.planning.sample import Sample
 from faceleak.planning.work import Cost, Quantity, Work
+from faceleak.work.compute import ComputeOptions, available_cores, run_pieces, worker_count
 
 GIGABYTE = 1e9
 

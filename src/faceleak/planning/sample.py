@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.demo import DemoFaces
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.store import Face, FaceStore, pack, sha256_of
 from faceleak.planning.options import PlanError, PlanOptions
+from faceleak.work.compute import ComputeOptions
 
 IMAGES, PEOPLE = 320, 16
 SMALLEST_BLOT = 14  # pixels, so that a JPEG of it is about as large as a face's

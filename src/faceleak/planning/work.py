@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 if TYPE_CHECKING:
     from faceleak.planning.rates import Rate

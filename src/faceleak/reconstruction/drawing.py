@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceleak.progress import track
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
+from faceleak.work.progress import track
 
 Score = Callable[[Tensor], Tensor]  # faces (n, 3, h, w) → (n,)
 

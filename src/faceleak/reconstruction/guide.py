@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.closure import own
 from faceleak.signals import Need, registry
 from faceleak.signals.observation import Observation, observe
+from faceleak.work.closure import own
 
 
 class DifferentiableModel(Protocol):

@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 
 from faceleak.backbones.target_options import LoadOptions
 from faceleak.backbones.training_options import TrainingOptions
+from faceleak.common.options import Name, Options
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
-from faceleak.options import Name, Options
 from faceleak.reconstruction.objectives import TermName
 from faceleak.reconstruction.optimisers import OptimiserName
 from faceleak.reconstruction.priors.options import PriorOptions

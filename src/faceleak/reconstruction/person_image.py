@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from faceleak.errors import FaceleakError
-from faceleak.progress import track
+from faceleak.common.errors import FaceleakError
 from faceleak.reconstruction.drawing import draw_faces, draw_noise, draw_seed, score_latents
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objective import Climbed, gradient
@@ -21,6 +20,7 @@ from faceleak.reconstruction.options import PersonImageOptions
 from faceleak.reconstruction.priors import Prior
 from faceleak.reconstruction.template_inversion import starts
 from faceleak.signals import Need
+from faceleak.work.progress import track
 
 METHODS = ("start", "inversion", "person_image")
 EMBEDDING: frozenset[Need] = frozenset({"embedding"})

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from faceleak.compute import ComputeOptions, pick_device, run_pieces, training_dtype
-from faceleak.pieces import code_version, fingerprint, remembered_arrays
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import registry as objectives
 from faceleak.reconstruction.optimisers import registry as optimisers
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors.opening import identity_of
 from faceleak.reconstruction.priors.options import PriorOptions
+from faceleak.work.compute import ComputeOptions, pick_device, run_pieces, training_dtype
+from faceleak.work.pieces import code_version, fingerprint, remembered_arrays
 
 GUIDES = "faceleak.reconstruction.score_guide"  # given, not imported
 STEPS = ("random", "best_random", "untrained_guided", "optimised")

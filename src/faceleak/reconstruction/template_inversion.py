@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading
-from faceleak.progress import track
 from faceleak.reconstruction.drawing import draw_faces
 from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.options import TargetedOptions
 from faceleak.reconstruction.priors import Prior
+from faceleak.work.progress import track
 
 METHODS = ("best_random", "linear", "optimised")
 

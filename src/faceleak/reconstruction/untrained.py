@@ -9,7 +9,6 @@ from torch import nn
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import NoBatchNormError, reestimate
-from faceleak.compute import ComputeOptions, seeded
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attacks import fit_attack
 from faceleak.membership.evidence import Evidence, aligned
@@ -18,6 +17,7 @@ from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.optimisers import registry as optimisers
 from faceleak.reconstruction.score_guide import make_guide
 from faceleak.signals.reading import read_signals
+from faceleak.work.compute import ComputeOptions, seeded
 
 
 def untrained(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 
 class ReportingError(FaceleakError):

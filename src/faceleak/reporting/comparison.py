@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from faceleak.common.words import counted
 from faceleak.membership.scoring import parse_model_name
 from faceleak.metrics.identity_level import SETTINGS
 from faceleak.reporting.checks import ReportingError
@@ -31,7 +32,6 @@ from faceleak.reporting.style import (
 )
 from faceleak.reporting.tables import results_table
 from faceleak.reporting.verdict import is_blind
-from faceleak.words import counted
 
 Metrics = Mapping[str, Any]
 Tree = Mapping[str, Mapping[str, Metrics]]

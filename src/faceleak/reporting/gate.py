@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
+from faceleak.common.trees import flatten
+from faceleak.common.words import counted, form
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.options import PolicyOptions
 from faceleak.reporting.verdict import read_utility
-from faceleak.trees import flatten
-from faceleak.words import counted, form
 
 Numbers = Mapping[str, Mapping[str, float | None]]  # variant → `<stage>/…/<metric>` → value
 NEAREST = 5

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
+from faceleak.common.words import counted
 from faceleak.metrics.membership import MEMBER, POPULATIONS
 from faceleak.metrics.roc import auc
 from faceleak.reporting.checks import ReportingError, check_columns, only_value
@@ -21,7 +22,6 @@ from faceleak.reporting.style import (
     shortened,
     tidy,
 )
-from faceleak.words import counted
 
 DISTANCE = "bn_distance"
 ACROSS = 4

@@ -2,9 +2,9 @@
 
 from pydantic import Field, field_validator, model_validator
 
+from faceleak.common.options import Options
 from faceleak.membership.access import UPPER_BOUND
 from faceleak.membership.attackers import UNDEFENDED
-from faceleak.options import Options
 
 
 class ReportOptions(Options):

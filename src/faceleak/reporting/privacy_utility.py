@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from faceleak.common.words import counted
 from faceleak.reporting.formats import ACCESSES, ENDS, HEADINGS, TPR, interval_text
 from faceleak.reporting.labels import label_points
 from faceleak.reporting.privacy_points import (
@@ -39,7 +40,6 @@ from faceleak.reporting.style import (
     tidy,
 )
 from faceleak.reporting.templating import render
-from faceleak.words import counted
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from faceleak.common.words import counted
 from faceleak.membership.scoring import model_name
 from faceleak.metrics.membership import MEMBER, POPULATIONS
 from faceleak.metrics.roc import auc, non_members_needed, roc_curve
@@ -30,7 +31,6 @@ from faceleak.reporting.style import (
     tidy,
     words,
 )
-from faceleak.words import counted
 
 COLUMNS = ("image_id", "attack", "threat_model", "population", "is_member", "score")
 MARKED_RATES = (0.01, 0.001)

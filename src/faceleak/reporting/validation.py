@@ -5,10 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.common.words import counted, form
 from faceleak.reporting.checks import check_columns
 from faceleak.reporting.style import ROLE_MEANINGS, words
 from faceleak.reporting.templating import render
-from faceleak.words import counted, form
 
 Validation = Mapping[str, Any]
 

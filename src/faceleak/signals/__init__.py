@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from faceleak.named import Registry, UnknownNameError
+from faceleak.common.named import Registry, UnknownNameError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

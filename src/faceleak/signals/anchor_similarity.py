@@ -7,7 +7,7 @@ on lies apart from strangers; a stranger lies among them.
 import numpy as np
 from numpy.typing import NDArray
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.signals.gathering import Gathering
 
 ACCESS = "embeddings"

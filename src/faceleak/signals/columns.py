@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.signals import Comparison, registry
 
 Layers = Literal["all", "early", "middle", "late"]

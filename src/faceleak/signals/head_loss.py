@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, split
 from torch.nn import functional
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.signals.gathering import Gathering
 
 ACCESS = "head"

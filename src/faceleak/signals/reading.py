@@ -13,15 +13,15 @@ from torch import Tensor
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import read_faces
-from faceleak.compute import ComputeOptions, run_pieces
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.store import FaceStore
-from faceleak.pieces import code_version, fingerprint, writing
-from faceleak.sealed import load_table, save_table
 from faceleak.signals import Comparison, Need, Signal, registry
 from faceleak.signals.columns import column_name
 from faceleak.signals.gathering import Gathering
 from faceleak.signals.observation import observe
+from faceleak.work.compute import ComputeOptions, run_pieces
+from faceleak.work.pieces import code_version, fingerprint, writing
+from faceleak.work.sealed import load_table, save_table
 
 EMBEDDING = "embedding"
 

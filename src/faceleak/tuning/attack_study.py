@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
 from faceleak.membership.attacks import code_of
-from faceleak.pieces import code_version, fingerprint
 from faceleak.tuning.objective import Objective, OwnData
 from faceleak.tuning.options import TuningOptions
 from faceleak.tuning.space import parameters_of
 from faceleak.tuning.study import WITHOUT_EFFECT, Plan, run_plan, versions
+from faceleak.work.compute import ComputeOptions
+from faceleak.work.pieces import code_version, fingerprint
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

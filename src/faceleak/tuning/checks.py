@@ -1,6 +1,6 @@
 """What has to hold before a study begins."""
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.membership.options import AttackOptions
 from faceleak.signals import registry as signals
 from faceleak.tuning.options import TuningOptions

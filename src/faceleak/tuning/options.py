@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from faceleak.common.options import Options
 from faceleak.membership.calibration import CalibrationName
 from faceleak.membership.models import ModelName
 from faceleak.membership.models import registry as models
 from faceleak.membership.options import AttackOptions, ThreatModel
-from faceleak.options import Options
 from faceleak.signals import SignalName
 from faceleak.signals.columns import Layers
 

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceleak.errors import FaceleakError
-from faceleak.lock import alone_at
+from faceleak.common.errors import FaceleakError
 from faceleak.tuning.options import StudyOptions
+from faceleak.work.lock import alone_at
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from faceleak.compute import ComputeOptions, run_pieces
-from faceleak.progress import track
 from faceleak.tuning.options import StudyOptions
 from faceleak.tuning.storage import open_storage, study_file, url_of, working_alone
+from faceleak.work.compute import ComputeOptions, run_pieces
+from faceleak.work.progress import track
 
 if TYPE_CHECKING:
     from optuna.study import Study

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
+from faceleak.common.named import Registry
 from faceleak.faces.store import FaceStore
-from faceleak.named import Registry
+from faceleak.work.compute import ComputeOptions
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone

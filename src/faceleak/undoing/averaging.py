@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.pieces import fingerprint
 from faceleak.undoing import OwnFaces
+from faceleak.work.pieces import fingerprint
 
 ACCESS = "embeddings"
 IS_A_BACKBONE = False

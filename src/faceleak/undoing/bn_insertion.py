@@ -16,8 +16,8 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading, reestimate
 from faceleak.backbones.faces_input import face_batches
 from faceleak.backbones.normalisation import ScaleAndShift
-from faceleak.compute import pick_device
 from faceleak.undoing import OwnFaces
+from faceleak.work.compute import pick_device
 
 ACCESS = "weights"
 IS_A_BACKBONE = False

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from faceleak import checkpointed
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.training_options import TrainingOptions
@@ -17,6 +16,7 @@ from faceleak.defenses.private.network import arcface_losses
 from faceleak.defenses.private.sampling import PoissonSampler, make_units
 from faceleak.defenses.private.settings import PrivateSettings
 from faceleak.defenses.private.training import PrivateRun
+from faceleak.work import checkpointed
 
 LOSS = TrainingOptions(architecture="iresnet_tiny", image_size=32, embedding_size=16, epochs=1, scale=16)
 KINDS = ["scale_and_bias", "last_layer", "scale_and_bias_and_last_layer", "all"]

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces.alignment import ARCFACE
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.options import QuarantineOptions
@@ -13,6 +12,7 @@ from faceleak.faces.sources.aligned import COLUMNS, AlignedFaces
 from faceleak.faces.sources.folder import FaceFolder
 from faceleak.faces.sources.source import SourceError
 from faceleak.faces.store import FaceStore
+from faceleak.work.compute import ComputeOptions
 
 COMPUTE = ComputeOptions(device="cpu", workers=1)
 

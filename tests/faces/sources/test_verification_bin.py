@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.sources.source import SourceError
 from faceleak.faces.sources.verification_bin import VerificationFaces
 

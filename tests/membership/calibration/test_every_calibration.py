@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.membership.calibration import registry
 from faceleak.membership.calibration.reference_scores import MissingReferencesError, ReferenceScores
 

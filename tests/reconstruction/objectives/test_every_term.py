@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from faceleak.named import UnknownNameError
+from faceleak.common.named import UnknownNameError
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import (
     augmented,

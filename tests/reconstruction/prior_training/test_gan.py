@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from faceleak.compute import seeded
 from faceleak.reconstruction.prior_training.augmentation import Adaptation, changed
 from faceleak.reconstruction.prior_training.discriminator import Discriminator, _quarter
 from faceleak.reconstruction.prior_training.gan import Gan
 from faceleak.reconstruction.prior_training.generator import FaceGenerator
 from faceleak.reconstruction.prior_training.options import GanOptions
+from faceleak.work.compute import seeded
 
 OPTIONS = GanOptions(
     latent_size=8,

@@ -3,7 +3,6 @@ import json
 import pytest
 import torch
 
-from faceleak.compute import seeded
 from faceleak.reconstruction.prior_training.generator import FaceGenerator
 from faceleak.reconstruction.prior_training.trained import (
     CARD,
@@ -17,7 +16,8 @@ from faceleak.reconstruction.prior_training.trained import (
 )
 from faceleak.reconstruction.priors.opening import load_prior
 from faceleak.reconstruction.priors.options import PriorOptions
-from faceleak.sealed import SealError
+from faceleak.work.compute import seeded
+from faceleak.work.sealed import SealError
 
 CPU = torch.device("cpu")
 

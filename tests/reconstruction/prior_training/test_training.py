@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from faceleak.checkpointed import CHECKPOINT
 from faceleak.reconstruction.prior_training import training
 from faceleak.reconstruction.prior_training.piece import PriorPiece, PriorTrainingError
 from faceleak.reconstruction.prior_training.trained import CARD, WEIGHTS
 from faceleak.reconstruction.prior_training.training import rounds, train_prior
+from faceleak.work.checkpointed import CHECKPOINT
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_another_seed_gives_another_prior(piece, expected):
 
 KILLED = """
 import os, pickle, signal, sys
-from faceleak.checkpointed import CHECKPOINT
+from faceleak.work.checkpointed import CHECKPOINT
 from faceleak.reconstruction.prior_training import training
 
 def die(*_):

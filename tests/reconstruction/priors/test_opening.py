@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from faceleak.closure import _read, closure
-from faceleak.pieces import code_version
 from faceleak.reconstruction.priors import load_prior, opening
 from faceleak.reconstruction.priors.errors import PriorError
 from faceleak.reconstruction.priors.opening import identity_of
 from faceleak.reconstruction.priors.options import PriorOptions
+from faceleak.work.closure import _read, closure
+from faceleak.work.pieces import code_version
 
 CPU = torch.device("cpu")
 DEMO = PriorOptions.model_validate("demo")

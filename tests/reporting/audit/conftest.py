@@ -10,12 +10,12 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from PIL import Image
 
-from faceleak.configuration import Parameters, check_parameters
 from faceleak.defenses.options import GoalOptions
 from faceleak.reporting.audit.document import Audit, make_audit
 from faceleak.reporting.audit.evidence import Configuration, Evidence, Origin
 from faceleak.reporting.audit.files import ResultFiles
 from faceleak.reporting.recommendation import recommend
+from faceleak.runs.configuration import Parameters, check_parameters
 from faceleak.settings import CONFIG_LOADER_ARGS
 from tests.reporting.conftest import points_of
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 if TYPE_CHECKING:
     from torch import Tensor

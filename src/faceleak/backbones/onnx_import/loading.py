@@ -12,7 +12,7 @@ from faceleak.backbones.onnx_import.importer import Importer
 from faceleak.backbones.onnx_import.layers import LAYERS
 from faceleak.backbones.onnx_import.network import OnnxNetwork
 from faceleak.backbones.onnx_import.reading import read_graph
-from faceleak.compute import seeded
+from faceleak.work.compute import seeded
 
 COLOURS = 3
 PROBES = 2  # images of the pass that tells the shapes: another number than the 1 that many exports fix

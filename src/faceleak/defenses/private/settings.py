@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 Unit = Literal["image", "identity"]
 Trainable = Literal["scale_and_bias", "last_layer", "scale_and_bias_and_last_layer", "all"]

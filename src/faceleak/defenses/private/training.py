@@ -24,8 +24,6 @@ from torch import Tensor, nn
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.checkpointed import Resumable
-from faceleak.compute import ComputeOptions, pick_device
 from faceleak.defenses.private.accounting import default_delta, describe, epsilon_spent, noise_multiplier
 from faceleak.defenses.private.checks import buffers_of, check_buffers, check_modes, check_sampling
 from faceleak.defenses.private.clipping import add_noise, clipped_sum, unit_gradients
@@ -41,6 +39,8 @@ from faceleak.defenses.private.network import (
 from faceleak.defenses.private.sampling import DrawRecord, PoissonSampler, Units, choose_images, views, whole_units
 from faceleak.defenses.private.settings import PrivateSettings
 from faceleak.faces.store import FaceStore
+from faceleak.work.checkpointed import Resumable
+from faceleak.work.compute import ComputeOptions, pick_device
 
 STEPS_PER_CHECKPOINT = 20
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.compute import ComputeOptions, pick_device
+from faceleak.common.text_tables import TextTableError, number_in, read_table, slashed
 from faceleak.faces.images import ImageError, decode_jpeg, encode_jpeg, read_as_jpeg
 from faceleak.faces.sources.source import (
     ImageSource,
@@ -23,8 +23,8 @@ from faceleak.faces.sources.source import (
     require_file,
     state_of,
 )
-from faceleak.pieces import fingerprint
-from faceleak.text_tables import TextTableError, number_in, read_table, slashed
+from faceleak.work.compute import ComputeOptions, pick_device
+from faceleak.work.pieces import fingerprint
 
 if TYPE_CHECKING:
     from torch import Tensor

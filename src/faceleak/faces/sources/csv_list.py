@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path, PureWindowsPath
 from typing import get_args
 
+from faceleak.common.text_tables import Cells, TextTableError, read_table, slashed
 from faceleak.faces.options import StatedRole
 from faceleak.faces.sources.source import (
     Loss,
@@ -18,7 +19,6 @@ from faceleak.faces.sources.source import (
     require_file,
     state_of,
 )
-from faceleak.text_tables import Cells, TextTableError, read_table, slashed
 
 COLUMNS = ("path", "identity")
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from faceleak.common.named import PAGE, lacking, parts_of
 from faceleak.faces.options import FacesOptions, OneSource, sources
 from faceleak.faces.sources.csv_list import ListedFaces
 from faceleak.faces.sources.folder import FaceFolder
@@ -12,8 +13,7 @@ from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.sources.several import NamedSource, SeveralFaces
 from faceleak.faces.sources.source import ImageSource, Loss, SourceError, SourceImage
 from faceleak.faces.sources.verification_bin import VerificationFaces
-from faceleak.named import PAGE, lacking, parts_of
-from faceleak.pieces import code_version, fingerprint
+from faceleak.work.pieces import code_version, fingerprint
 
 OPEN: dict[str, Callable[..., ImageSource]] = {
     "folder": lambda options, few: FaceFolder(options.path, few),

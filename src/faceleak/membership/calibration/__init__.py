@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from faceleak.named import Registry
+from faceleak.common.named import Registry
 
 if TYPE_CHECKING:
     from faceleak.membership.calibration.reference_scores import BoolArray, FloatArray, ReferenceScores

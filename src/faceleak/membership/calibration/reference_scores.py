@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

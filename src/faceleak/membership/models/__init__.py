@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self
 
-from faceleak.named import Registry, taken
+from faceleak.common.named import Registry, taken
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 FOLDS = 5
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.compute import seeded
 from faceleak.membership.models.attackers_table import balanced_weights, best_threshold, folds_over_people, numbers
 from faceleak.membership.models.plain import PlainData
 from faceleak.membership.models.scaling import Scaling, scaling_of
+from faceleak.work.compute import seeded
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

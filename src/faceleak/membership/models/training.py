@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from faceleak.compute import seeded, single_threaded
 from faceleak.membership.models.attackers_table import Fold
+from faceleak.work.compute import seeded, single_threaded
 
 Build = Callable[[], nn.Module]
 Loss = Callable[[Tensor, Tensor], Tensor]  # outputs (n, k) and targets (n,) → (n,)

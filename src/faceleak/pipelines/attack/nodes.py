@@ -5,13 +5,13 @@ from typing import Any
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
-from faceleak.compute import ComputeOptions
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions
 from faceleak.pipelines.membership.nodes import reference_pieces
 from faceleak.pipelines.reconstruction.judges import evaluator_pieces, with_loaded
 from faceleak.pipelines.target.nodes import load_target, target_pieces, tell_faults
 from faceleak.reconstruction.options import ReconstructionOptions
+from faceleak.work.compute import ComputeOptions
 
 
 def train_together(

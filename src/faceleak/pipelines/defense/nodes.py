@@ -5,7 +5,6 @@ from typing import Any
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
-from faceleak.compute import ComputeOptions
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
@@ -13,6 +12,7 @@ from faceleak.membership.attackers import UNDEFENDED, variant_and_undoing
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import stack
 from faceleak.pipelines.membership.nodes import anchors, reference_pieces
+from faceleak.work.compute import ComputeOptions
 
 IMAGE = ["image_id", "identity", "sha256"]
 

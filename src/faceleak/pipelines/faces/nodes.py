@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.packing import Packing
 from faceleak.faces.quarantine import summary
 from faceleak.faces.splits import alike, split, split_as_stated
 from faceleak.faces.store import STATED_ROLE, FaceSource, FaceStore
+from faceleak.work.compute import ComputeOptions
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
-from faceleak.compute import ComputeOptions, run_pieces
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership import references
@@ -16,6 +15,7 @@ from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.membership.stacking import stack
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.target.nodes import tell_faults
+from faceleak.work.compute import ComputeOptions, run_pieces
 
 log = logging.getLogger(__name__)
 

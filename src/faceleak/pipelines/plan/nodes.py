@@ -5,7 +5,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from faceleak.backbones.target_options import TargetOptions
-from faceleak.compute import ComputeOptions
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
@@ -13,6 +12,7 @@ from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.planning.options import PlanOptions
 from faceleak.reconstruction.options import ReconstructionOptions
+from faceleak.work.compute import ComputeOptions
 
 
 def plan_audit(

@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 
 from faceleak.backbones.target_options import LoadOptions
-from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
+from faceleak.work.compute import ComputeOptions
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def embed_public(
 ) -> pd.DataFrame:
     """Embed all public images at the prior's size, as its samples are: the columns given and `embedding`."""
     from faceleak.backbones.embedding import embed_pixels
-    from faceleak.progress import track
+    from faceleak.work.progress import track
 
     positions = store.positions(prior_splits["image_id"])
     starts = range(0, len(positions), compute.batch_size)
@@ -81,10 +81,10 @@ def train_prior(
     """
     from functools import partial
 
-    from faceleak import tracking
-    from faceleak.pieces import remembered_json
     from faceleak.reconstruction.prior_training.piece import PriorPiece
     from faceleak.reconstruction.prior_training.training import rounds
+    from faceleak.runs import tracking
+    from faceleak.work.pieces import remembered_json
 
     piece = PriorPiece(store, public[public["part"] == "training"], options.training, compute)
     judgement = f"judged_{_judge_name(features, store.as_stored(public), options, bootstrap)}.json"
@@ -112,7 +112,7 @@ def _summary(images_shown: int, measured: dict[str, float], features_name: str) 
 
 def _judge_name(features: Any, public: pd.DataFrame, options: PriorTrainingOptions, bootstrap: BootstrapOptions) -> str:
     """What a judgement depends on besides the prior."""
-    from faceleak.pieces import code_version, fingerprint
+    from faceleak.work.pieces import code_version, fingerprint
 
     people = public[["sha256", "identity", "part"]]
     size = options.training.image_size
@@ -151,8 +151,8 @@ def _embeddings(public: pd.DataFrame, part: str) -> Any:
 
 
 def _save_sheet(prior: Any, images_shown: int, path: Path) -> None:
-    from faceleak.pieces import writing
     from faceleak.reporting.galleries import SHEET, samples_sheet
+    from faceleak.work.pieces import writing
 
     if path.exists():
         return

@@ -4,12 +4,12 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.stacking import stack
 from faceleak.pipelines.target.nodes import tell_faults
 from faceleak.reconstruction.options import ReconstructionOptions
+from faceleak.work.compute import ComputeOptions
 
 
 def evaluator_pieces(

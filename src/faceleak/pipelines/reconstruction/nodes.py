@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED, AttackerName
@@ -13,6 +12,7 @@ from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
+from faceleak.work.compute import ComputeOptions
 
 
 def fit_untrained(

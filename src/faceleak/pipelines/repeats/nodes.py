@@ -5,8 +5,7 @@ from typing import Any
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
-from faceleak.compute import ComputeOptions
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
@@ -15,6 +14,7 @@ from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.membership.nodes import anchors
+from faceleak.work.compute import ComputeOptions
 
 REPEATED = f"{UNDEFENDED}_repeated"
 

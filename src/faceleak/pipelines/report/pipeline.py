@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from faceleak.common.trees import merge_metrics
 from faceleak.pipelines.report.nodes import compose, summarise, tabulate, write
-from faceleak.trees import merge_metrics
 
 OPTIONS = ("faces", "target", "membership", "attackers", "reconstruction", "defense", "bootstrap", "report")
 

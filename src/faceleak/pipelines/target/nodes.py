@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
-from faceleak.compute import ComputeOptions, run_pieces
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.work.compute import ComputeOptions, run_pieces
 
 PREPROCESSING_PAIRS = 10_000
 PREPROCESSING_IMAGES_A_PERSON = 5

@@ -17,8 +17,7 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import batch_norms, with_eps
 from faceleak.backbones.card import Preprocessing
 from faceleak.backbones.embedding import NotFiniteError, read_faces
-from faceleak.compute import ComputeOptions
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.metrics.intervals import Interval
 from faceleak.metrics.options import BootstrapOptions
@@ -28,6 +27,7 @@ from faceleak.metrics.verification import (
     verification_auc_differences,
     verification_auc_interval,
 )
+from faceleak.work.compute import ComputeOptions
 
 DECLARED = "as declared"
 CROPPED, CROPPED_SHARE = "centre crop of 80 %", 0.8

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
@@ -16,6 +15,7 @@ from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
+from faceleak.work.compute import ComputeOptions
 
 KINDS = {"members": "same_identity", "strangers": "unseen_identity"}
 
@@ -38,10 +38,10 @@ def invert_templates(
     import torch
 
     from faceleak.backbones.embedding import embed
-    from faceleak.compute import pick_device
     from faceleak.reconstruction.drawing import pixels_of
     from faceleak.reconstruction.priors import load_prior
     from faceleak.reconstruction.template_inversion import invert
+    from faceleak.work.compute import pick_device
 
     device = pick_device(compute)
     leaked = torch.from_numpy(embed(target, store, templates["template_image"], compute)).to(device)
@@ -155,10 +155,10 @@ def search_by_guide(
     import torch
 
     from faceleak.backbones.embedding import embed, read_faces
-    from faceleak.compute import pick_device
     from faceleak.reconstruction.drawing import pixels_of
     from faceleak.reconstruction.person_image import search_people
     from faceleak.reconstruction.priors import load_prior
+    from faceleak.work.compute import pick_device
 
     device, ids = pick_device(compute), given["given_image"]
     guide = guide.to(device)

@@ -4,10 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.tuning.options import TuningOptions
+from faceleak.work.compute import ComputeOptions
 
 TUNED = "tuned"
 

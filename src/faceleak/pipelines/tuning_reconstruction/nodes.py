@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import MembershipOptions
@@ -14,6 +13,7 @@ from faceleak.pipelines.reconstruction.judges import train_evaluators
 from faceleak.pipelines.reconstruction.nodes import calibrating
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions
+from faceleak.work.compute import ComputeOptions
 
 DEFAULT, TUNED = "default", "tuned"
 
@@ -93,12 +93,12 @@ def reconstruct_by_both(
     compute: ComputeOptions,
 ) -> dict[str, Any]:
     """Reconstruct faces from the audited target by the default and by the tuned search: `<search>/<step>/<part>`."""
-    from faceleak.compute import run_pieces
     from faceleak.membership.scoring import model_name
     from faceleak.reconstruction.optimisers import registry as optimisers
     from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_piece
     from faceleak.reconstruction.score_guide import make_guide
     from faceleak.tuning.reconstruction.space import with_block
+    from faceleak.work.compute import run_pieces
 
     search, prior = reconstruction.search, reconstruction.prior
     compared = tuple(calibrating(references, membership.attacks[search.attack]))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from faceleak.named import Registry
+from faceleak.common.named import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,10 +7,10 @@ from functools import cache
 
 from torch import Tensor, nn
 
-from faceleak.compute import seeded
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives.sample import Sample
 from faceleak.signals import Need
+from faceleak.work.compute import seeded
 
 DRAWS = True
 DEGREES, SHIFT, SCALING, LIGHT = 5.0, 0.03, 0.04, 0.15

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-from faceleak.named import Registry
+from faceleak.common.named import Registry
 
 if TYPE_CHECKING:
     import torch

@@ -5,12 +5,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from faceleak.progress import track
 from faceleak.reconstruction.drawing import draw_noise, draw_seed
 from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
+from faceleak.work.progress import track
 
 TAKES_GRADIENTS = True
 

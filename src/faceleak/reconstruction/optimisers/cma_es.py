@@ -12,11 +12,11 @@ from cmaes import SepCMA
 from numpy.typing import NDArray
 from torch import Tensor
 
-from faceleak.progress import track
 from faceleak.reconstruction.drawing import draw_noise, draw_seed
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
+from faceleak.work.progress import track
 
 TAKES_GRADIENTS = False
 

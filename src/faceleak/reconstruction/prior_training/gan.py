@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
-from faceleak.compute import seeded
 from faceleak.reconstruction.prior_training.augmentation import Adaptation, changed
 from faceleak.reconstruction.prior_training.discriminator import Discriminator
 from faceleak.reconstruction.prior_training.generator import FaceGenerator
 from faceleak.reconstruction.prior_training.options import GanOptions
+from faceleak.work.compute import seeded
 
 LOSSES = ("generator_loss", "discriminator_loss", "memory_loss")
 BETAS = (0.5, 0.999)

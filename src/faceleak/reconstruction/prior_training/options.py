@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from faceleak.backbones.target_options import LoadOptions
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 
 class AugmentationOptions(Options):

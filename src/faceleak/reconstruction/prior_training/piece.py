@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from faceleak.compute import ComputeOptions, pick_device, training_dtype
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.faces.store import FaceStore
-from faceleak.pieces import code_version, fingerprint
 from faceleak.reconstruction.prior_training.options import GanOptions
+from faceleak.work.compute import ComputeOptions, pick_device, training_dtype
+from faceleak.work.pieces import code_version, fingerprint
 
 
 class PriorTrainingError(FaceleakError):

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from faceleak.compute import seeded
-from faceleak.options import Options
-from faceleak.pieces import fingerprint, writing
+from faceleak.common.options import Options
 from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.prior_training.generator import FaceGenerator
 from faceleak.reconstruction.priors.errors import PriorError
-from faceleak.sealed import SealError, check_version, load_arrays, save_arrays
+from faceleak.work.compute import seeded
+from faceleak.work.pieces import fingerprint, writing
+from faceleak.work.sealed import SealError, check_version, load_arrays, save_arrays
 
 WEIGHTS, CARD = "prior.safetensors", "prior.json"
 CARD_VERSION = 1

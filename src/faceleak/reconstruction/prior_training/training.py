@@ -15,9 +15,6 @@ from torch import Tensor
 
 from faceleak.backbones.augmentation import mirrored
 from faceleak.backbones.faces_input import face_batches
-from faceleak.checkpointed import CHECKPOINT, Resumable
-from faceleak.compute import keep_freed_memory, pick_device, seeded, training_dtype
-from faceleak.progress import track
 from faceleak.reconstruction.prior_training.gan import LOSSES, Gan
 from faceleak.reconstruction.prior_training.piece import PriorPiece, PriorTrainingError
 from faceleak.reconstruction.prior_training.trained import (
@@ -27,6 +24,9 @@ from faceleak.reconstruction.prior_training.trained import (
     load_trained_prior,
     save_trained_prior,
 )
+from faceleak.work.checkpointed import CHECKPOINT, Resumable
+from faceleak.work.compute import keep_freed_memory, pick_device, seeded, training_dtype
+from faceleak.work.progress import track
 
 
 def train_prior(piece: PriorPiece) -> TrainedPrior:

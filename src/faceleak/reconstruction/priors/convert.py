@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from faceleak.backbones.checkpoint import sha256_of_file
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.reconstruction.priors.errors import PriorError
 from faceleak.reconstruction.priors.official import read_official
 from faceleak.reconstruction.priors.rosinality import read_rosinality

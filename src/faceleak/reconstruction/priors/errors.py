@@ -1,6 +1,6 @@
 """What can be wrong with a prior that the user can mend."""
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 
 
 class PriorError(FaceleakError):

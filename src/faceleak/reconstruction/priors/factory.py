@@ -9,10 +9,10 @@ from torch import Tensor
 from faceleak.backbones.checkpoint import check_sha256, read_checkpoint
 from faceleak.backbones.factories import make
 from faceleak.backbones.loading import check_keys
-from faceleak.compute import seeded
 from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.priors.errors import PriorError
 from faceleak.reconstruction.priors.options import PriorOptions
+from faceleak.work.compute import seeded
 
 if TYPE_CHECKING:
     from torch import nn

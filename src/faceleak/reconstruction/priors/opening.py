@@ -76,8 +76,8 @@ def _file_hash(path: Path, size: int, modified: int) -> str:  # noqa: ARG001
 @lru_cache(maxsize=8)
 def _factory_hash(options: str) -> str:
     """A factory may bring weights of its own, so the network is built to see them."""
-    from faceleak.pieces import code_version, fingerprint
     from faceleak.reconstruction.priors.factory import build, state_hash
+    from faceleak.work.pieces import code_version, fingerprint
 
     described = PriorOptions.model_validate_json(options)
     module = (described.factory or "").partition(":")[0]

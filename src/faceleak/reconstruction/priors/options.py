@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
 
 from faceleak.backbones.factories import check_factory
-from faceleak.options import Options
+from faceleak.common.options import Options
 
 Kind = Literal["demo", "trained", "stylegan2", "factory"]
 LatentSpaceName = Literal["z", "w", "w_plus"]

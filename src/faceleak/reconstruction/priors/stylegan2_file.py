@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from faceleak.backbones.checkpoint import listed, sha256_of_file
-from faceleak.compute import seeded
-from faceleak.pieces import writing
 from faceleak.reconstruction.priors.errors import PriorError
 from faceleak.reconstruction.priors.stylegan2_network import Shape, StyleGAN2
+from faceleak.work.compute import seeded
+from faceleak.work.pieces import writing
 
 FORMAT, VERSION = "faceleak-stylegan2", "1"
 CONVERT = "python -m faceleak.reconstruction.priors.convert CHECKPOINT OUT.safetensors"

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from faceleak.options import Options
+from faceleak.common.options import Options
 from faceleak.reconstruction.priors.modulation import EPSILON, GAIN, SLOPE, StyledConvolution, ToRGB
 from faceleak.reconstruction.priors.options import Noise
 from faceleak.reconstruction.priors.resampling import enlarge, low_pass

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from faceleak.compute import single_threaded
 from faceleak.reconstruction.latents import vary
 from faceleak.reconstruction.priors.stylegan2_network import StyleGAN2
+from faceleak.work.compute import single_threaded
 
 SAMPLES, SEED = 10_000, 0
 SMALLEST_VARIANCE = 1e-6  # of an axis, in relation to the largest

@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from faceleak.backbones.target_options import TargetOptions
+from faceleak.common.trees import flatten
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND, AttackAccess, access_of
@@ -31,7 +32,6 @@ from faceleak.reporting.results import (
     read_variant,
 )
 from faceleak.reporting.verdict import is_blind
-from faceleak.trees import flatten
 
 
 class Origin(Part):

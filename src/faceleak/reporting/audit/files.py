@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from faceleak.pieces import write_json
+from faceleak.common.text_tables import read_results
 from faceleak.reporting.checks import ReportingError
-from faceleak.text_tables import read_results
+from faceleak.work.pieces import write_json
 
 Tree = Mapping[str, Any]
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import get_args
 
+from faceleak.common.words import counted, form
 from faceleak.defenses import registry as defenses
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
@@ -18,7 +19,6 @@ from faceleak.reporting.style import words
 from faceleak.reporting.validation import count_roles
 from faceleak.reporting.verdict import read_utility
 from faceleak.signals import registry as signals
-from faceleak.words import counted, form
 
 WHO = {
     "member": "trained on",

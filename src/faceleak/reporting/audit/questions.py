@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from faceleak.common.words import counted
 from faceleak.membership.access import AttackAccess
 from faceleak.metrics.membership import LOWEST_TPR
 from faceleak.reporting.audit.evidence import Evidence, taken_by
@@ -12,7 +13,6 @@ from faceleak.reporting.results import OPTIMISED, Membership, Metrics
 from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import read_utility
-from faceleak.words import counted
 
 QUESTIONS: dict[str, tuple[tuple[AttackAccess, ...], str]] = {
     "Can personal data be extracted from the model?": (

@@ -1,6 +1,6 @@
 """What has to hold before a study begins."""
 
-from faceleak.errors import FaceleakError
+from faceleak.common.errors import FaceleakError
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.tuning.checks import OutsideSpaceError
 from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import embed_pixels
-from faceleak.compute import ComputeOptions, pick_device, training_dtype
 from faceleak.metrics.identity_match import measure_match
 from faceleak.metrics.judge import Judge
 from faceleak.metrics.options import BootstrapOptions
@@ -20,6 +19,7 @@ from faceleak.reconstruction.priors.options import PriorOptions
 from faceleak.reconstruction.search import reconstruct
 from faceleak.tuning.reconstruction.options import SearchSpace
 from faceleak.tuning.reconstruction.space import suggest_search
+from faceleak.work.compute import ComputeOptions, pick_device, training_dtype
 
 if TYPE_CHECKING:
     from optuna import Trial

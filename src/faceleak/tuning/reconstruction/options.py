@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from faceleak.options import Options
+from faceleak.common.options import Options
 from faceleak.reconstruction.objectives import TermName
 from faceleak.reconstruction.options import SearchOptions, Weight
 from faceleak.reconstruction.priors.options import LatentSpaceName, PriorOptions

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from faceleak.pieces import code_version, fingerprint
 from faceleak.reconstruction.objectives import registry as objectives
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.pieces import ReconstructionPiece
@@ -13,6 +12,7 @@ from faceleak.tuning.reconstruction.objective import OwnTarget, SearchObjective
 from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions
 from faceleak.tuning.reconstruction.space import parameters_of
 from faceleak.tuning.study import WITHOUT_EFFECT, Plan, run_plan, versions
+from faceleak.work.pieces import code_version, fingerprint
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

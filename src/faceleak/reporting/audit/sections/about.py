@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.common.trees import flatten
+from faceleak.common.words import counted
 from faceleak.membership.access import access_of
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.reporting.audit.blocks import figure, frame_table, metric_table
@@ -14,8 +16,6 @@ from faceleak.reporting.audit.parts import Block, Cell, Paragraph, Section, Tabl
 from faceleak.reporting.formats import NOTHING, listed
 from faceleak.reporting.style import ROLE_MEANINGS, words
 from faceleak.reporting.validation import count_roles, decided, how_images_were_checked, validation_table, verdict
-from faceleak.trees import flatten
-from faceleak.words import counted
 
 Inventory = Mapping[str, Any]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from faceleak.pieces import fingerprint
+from faceleak.common.words import counted
 from faceleak.reporting.audit.blocks import further_figures, tables_by
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.files import MADE_BY, SPLITS, TARGET_WEIGHTS, Tree, made_by
@@ -12,7 +12,7 @@ from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.formats import in_short, listed
 from faceleak.reporting.gate import join_numbers
 from faceleak.reporting.style import words
-from faceleak.words import counted
+from faceleak.work.pieces import fingerprint
 
 Sentences = Iterator[tuple[str, bool]]  # text, and whether it is a warning
 

@@ -1,5 +1,6 @@
 """Membership inference, on the target and on several targets, and the risk of each person."""
 
+from faceleak.common.words import counted
 from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND
 from faceleak.metrics.membership import LOWEST_TPR, POPULATIONS
 from faceleak.reporting.audit.blocks import figure, frame_table, tables_by
@@ -11,7 +12,6 @@ from faceleak.reporting.results import Membership
 from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import UPPER_BOUND_NOTE
-from faceleak.words import counted
 
 LEVEL = 1  # of the populations in the tree of metrics
 REPEATED = "undefended_repeated"

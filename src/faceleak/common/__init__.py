@@ -1,0 +1,1 @@
+"""What every room uses: errors, options, names of modules, trees of results, words, users' tables."""

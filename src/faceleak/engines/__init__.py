@@ -1,1 +1,0 @@
-"""Where independent pieces of work run: one file an engine. `faceleak.compute` is the door to them."""

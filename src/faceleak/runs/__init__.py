@@ -1,0 +1,1 @@
+"""What knows Kedro or MLflow, beside the pipelines: configuration, hooks, datasets, tracking, the terminal."""

@@ -1,0 +1,58 @@
+"""What MLflow draws as curves: the loss of each backbone that was trained here, and the climb of each search."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import mlflow
+from mlflow.entities import Metric
+from mlflow.tracking import MlflowClient
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH
+
+from faceleak.membership.attackers import parse_encounter, suffix_of
+from faceleak.runs.datasets.metrics import child_run
+
+TOGETHER = ("references", "evaluators", "repeated_targets")
+CLIMBED = {"optimised": "objective", "untrained_guided": "objective_untrained"}
+
+Curve = tuple[str, Sequence[float]]
+
+
+def log_curves(outputs: Mapping[str, Any]) -> None:
+    """Log the curves among a node's outputs to the active run, and those of defended variants to their child runs."""
+    if mlflow.active_run() is None:
+        return
+    groups = ({name: outputs[name] for name in ("target",) if name in outputs}, *map(outputs.get, TOGETHER))
+    for name, backbone in ((name, backbone) for group in groups if group for name, backbone in group.items()):
+        log_curve(loss_curve(name, backbone))
+    for _, curve in climbs(outputs.get("reconstructions", {})):
+        log_curve(curve)
+    for variant, backbone in outputs.get("defense.variants", {}).items():
+        with child_run(variant):
+            log_curve(loss_curve("target", backbone))
+    for variant, curve in climbs(outputs.get("defense.reconstructions", {})):
+        with child_run(variant):
+            log_curve(curve)
+
+
+def loss_curve(name: str, backbone: Any) -> Curve:
+    """The mean loss of each epoch, without a point where the backbone was not trained here."""
+    return f"training/loss/{name}", backbone.card.training.get("losses", [])
+
+
+def climbs(reconstructions: Mapping[str, Any]) -> Iterator[tuple[str, Curve]]:
+    """Yield variant and curve of each array `<encounter>/<step>/climb`: the mean of what was climbed at each step."""
+    for name, means in reconstructions.items():
+        encounter, step, part = name.rsplit("/", 2)
+        if part == "climb":
+            variant, attacker = parse_encounter(encounter)
+            yield variant, (f"search/{CLIMBED[step]}{suffix_of(attacker)}", means)
+
+
+def log_curve(curve: Curve) -> None:
+    """Log a metric with steps 1, 2, … to the active run."""
+    run, now, (name, values) = mlflow.active_run(), int(time.time() * 1000), curve
+    assert run is not None
+    points = [Metric(name, float(value), now, step) for step, value in enumerate(values, start=1)]
+    for start in range(0, len(points), MAX_METRICS_PER_BATCH):
+        MlflowClient().log_batch(run.info.run_id, points[start : start + MAX_METRICS_PER_BATCH])

@@ -1,0 +1,65 @@
+"""Where a run comes from: commit, configuration environment, command and software."""
+
+import platform
+import shlex
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from faceleak.common.trees import flatten
+
+PACKAGES = ("faceleak", "torch", "numpy", "pandas", "scikit-learn", "kornia", "opacus", "kedro", "mlflow")
+
+
+def describe(run_params: dict[str, Any]) -> dict[str, Any]:
+    """Describe a run by Kedro's run parameters: commit, uncommitted_changes, environment, command and software."""
+    return {
+        "commit": commit(),
+        "uncommitted_changes": has_uncommitted_changes(),
+        "environment": run_params.get("env") or "base",
+        "command": command(run_params),
+        "software": {"Python": platform.python_version(), "system": platform.platform(), **_versions()},
+    }
+
+
+def command(run_params: dict[str, Any]) -> str:
+    """The command line that runs the same again."""
+    chosen = {
+        "pipelines": ",".join(run_params.get("pipeline_names") or []),
+        "env": run_params.get("env") or "",
+        "params": changed_parameters(run_params),
+    }
+    return shlex.join(["kedro", "run", *(f"--{name}={value}" for name, value in chosen.items() if value)])
+
+
+def changed_parameters(run_params: dict[str, Any]) -> str:
+    """What was given as `--params`; empty where nothing was."""
+    return ",".join(f"{key}={value}" for key, value in flatten(run_params.get("runtime_params") or {}, ".").items())
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def commit() -> str:
+    """The commit of the working directory; empty where there is none."""
+    return _git("rev-parse", "HEAD")
+
+
+def has_uncommitted_changes() -> bool:
+    """Whether a tracked file was changed since the commit."""
+    return bool(_git("status", "--porcelain", "--untracked-files=no"))
+
+
+def _git(*arguments: str) -> str:
+    try:
+        run = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        return ""
+    return run.stdout.strip() if run.returncode == 0 else ""

@@ -1,0 +1,237 @@
+"""The one place that decides where work runs: device, precision, threads, and the engine for independent pieces."""
+
+import ctypes
+import os
+import platform
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+from pydantic import Field, model_validator
+
+from faceleak.common.errors import FaceleakError
+from faceleak.common.options import Options
+from faceleak.work.engines.worker import is_worker
+
+if TYPE_CHECKING:
+    import torch
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt(3)
+
+
+class ComputeOptions(Options):
+    """Where work runs.
+
+    `engine`: `local`, processes on this machine, or `ray`, a Ray cluster. `device`: `auto` takes a GPU where there is
+    one. `precision`: of training and optimisation; `auto` is bfloat16 where the hardware computes in it. `workers`:
+    pieces at a time; `auto` is one a GPU or one a core, and with `ray` as many as there is room for. `threads`: of a
+    piece; `auto` shares the cores out, and with `ray` is 1; the same number gives the same bits on whichever engine.
+    `batch_size`: images in a forward pass without gradients. `shard_images`: so many images of one backbone are read as
+    one piece; with another number they are read anew. `cache`: folder of what was expensive to make.
+    `training_processes`: how many train one backbone together, on a GPU each; on the CPU, sharing the cores, only one
+    without BN. `threads` are then those of each process, and a piece to train takes so many workers.
+
+    Only with `local`: `devices` are the numbers of the GPUs to use, a process on each; `auto` takes all.
+
+    Only with `ray`: `address` is `<host>:<port>` of a cluster, or none, which starts one on this machine for the run.
+    `gpu_share` is what a piece takes of a GPU. `retries`: how often a piece runs again whose process or node died.
+    """
+
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = Field(None, pattern=r"^[^\s:/]+:\d+$")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    devices: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | Literal["auto"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    gpu_share: float = Field(1.0, gt=0, le=1)
+    retries: int = Field(3, ge=0)
+    training_processes: int = Field(1, ge=1)
+    batch_size: int = Field(64, ge=1)
+    shard_images: int = Field(65536, ge=1)
+    cache: Path = Path("data/cache")
+
+    @model_validator(mode="after")
+    def _fit_the_engine(self) -> "ComputeOptions":
+        if self.engine == "local":
+            if self.address is not None:
+                raise ValueError(f"address is {self.address!r}, but engine is `local`; set it to `ray`")
+            if self.devices != "auto" and not re.fullmatch("auto|cuda", self.device):
+                raise ValueError(
+                    f"devices is {self.devices}, but device is {self.device!r}; set it to `auto` or `cuda`"
+                )
+            return self
+        if find_spec("ray") is None:
+            raise ValueError("engine is `ray`, which is not installed: pip install 'faceleak[ray]', or take `local`")
+        if self.devices != "auto" or ":" in self.device:
+            raise ValueError(
+                "device and devices name GPUs, which Ray gives to pieces itself; set devices to `auto`, and "
+                "device to `auto`, `cpu` or `cuda`"
+            )
+        return self
+
+
+class DeviceError(FaceleakError):
+    """The configuration asks for a device that this machine does not have."""
+
+
+class WorkerError(FaceleakError):
+    """A worker process died before it had a result."""
+
+
+def pick_device(options: ComputeOptions) -> "torch.device":
+    """Resolve `options.device`. Raises DeviceError where CUDA is asked for and absent."""
+    import torch
+
+    if options.device == "auto" and not torch.cuda.is_available():
+        return torch.device("cpu")
+    device = torch.device("cuda" if options.device == "auto" else options.device)
+    if isinstance(options.devices, list) and not is_worker():  # who works for another process sees one GPU alone
+        device = torch.device("cuda", options.devices[0])
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"compute.device is {options.device!r}, but torch {torch.__version__} finds "
+            f"{torch.cuda.device_count()} CUDA devices here. "
+            "Set compute.device to `auto` or `cpu`, or install a CUDA build of torch."
+        )
+    return device
+
+
+def training_dtype(options: ComputeOptions, device: "torch.device") -> "torch.dtype":
+    """Pick the type that training and optimisation autocast to. Signals are always read in float32."""
+    import torch
+
+    if options.precision == "auto":
+        native = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_computes_bfloat16()
+        return torch.bfloat16 if native else torch.float32
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[options.precision]
+
+
+def _cpu_computes_bfloat16() -> bool:
+    import torch
+
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def worker_count(options: ComputeOptions, pieces: int, processes: int = 1) -> int:
+    """Number of pieces at a time: one a GPU, or one a core, for each of its processes; on Ray, all that there are."""
+    if options.workers != "auto":
+        return max(1, min(options.workers, pieces))
+    if options.engine == "ray":
+        return max(1, pieces)
+    return max(1, min((len(gpus(options)) or available_cores()) // processes, pieces))
+
+
+def gpus(options: ComputeOptions) -> list[int]:
+    """Numbers of the GPUs of this machine that pieces are spread over; none on a CPU.
+
+    Raises DeviceError where one of `options.devices` is missing.
+    """
+    import torch
+
+    device = pick_device(options)
+    if device.type != "cuda":
+        return []
+    found = list(range(torch.cuda.device_count()))
+    if isinstance(options.devices, list) and not is_worker():
+        if missing := sorted(set(options.devices) - set(found)):
+            raise DeviceError(f"compute.devices has {missing}, but the GPUs that torch finds here are {found}.")
+        return options.devices
+    return found if device.index is None else [device.index]
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_cores(options: ComputeOptions | None = None) -> None:
+    """Let threads of OpenMP sleep while they wait, and be as many as the options say, before torch is imported.
+
+    By default they spin: beside another busy process two threads are then several times slower than one.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if options is not None and options.threads != "auto":
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep large freed blocks instead of returning them each step: up to half the CPU time of training."""
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def run_pieces(
+    function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions, processes: int = 1
+) -> list[Result]:
+    """Apply `function` to every piece and return the results in order; pieces must not depend on each other.
+
+    processes: that a piece starts by `run_together`: it gets GPUs and cores for so many.
+
+    Where they run is up to `options.engine`; pieces of a piece run where it runs. The first error, or an interrupt,
+    ends all others at once and is raised. Raises WorkerError where a process dies for good, and what the engine raises.
+    """
+    if not pieces:
+        return []
+    if options.engine == "ray" and not is_worker():
+        from faceleak.work.engines import ray
+
+        return ray.run(function, pieces, options, processes)
+    from faceleak.work.engines import local
+
+    return local.run(function, pieces, options, processes)
+
+
+def run_together(function: Callable[[int], Result], options: ComputeOptions) -> list[Result]:
+    """Apply `function` to 0, 1, … in `options.training_processes` at the same time, which may wait for each other.
+
+    They run on this machine, each with a GPU of its own where there is one. The first error ends all at once.
+    Raises DeviceError where GPUs are too few, WorkerError where a process dies.
+    """
+    from faceleak.work.engines import local
+
+    return local.run_together(function, options)
+
+
+def stream_pieces(
+    function: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int
+) -> Iterator[tuple[Piece, Result]]:
+    """Apply `function` to pieces that do not fit in memory together: yield each with its result, in order.
+
+    They run on this machine, which reads them: `workers` processes, or this one where it is 1. A few pieces a worker
+    are held at any time. Errors as for `run_pieces`.
+    """
+    from faceleak.work.engines import local
+
+    return local.stream(function, pieces, workers)
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Let torch use one thread inside the block: with several, rounding depends on how many there are."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's global generator inside the block and restore it, for libraries that take no generator."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
