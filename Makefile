@@ -1,6 +1,6 @@
 # make attack: environment, demo data, target, both attack stages. make test: environment, the suite;
 # make test-all: with what is slow and rarely breaks.
-# pip's own settings (index, mirrors, certificates) are honoured: set them as you do for pip.
+# pip's own settings (index, mirrors, certificates) are honored: set them as you do for pip.
 
 PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 --version >/dev/null 2>&1 && echo python3.12 || echo python3)
 VENV ?= .venv
@@ -17,7 +17,7 @@ help:  ## What can be made
 attack: $(READY)  ## Both attack stages on the demo target
 	$(BIN)/kedro run --pipelines=attack
 
-audit: $(READY)  ## Everything: attack, defences, report
+audit: $(READY)  ## Everything: attack, defenses, report
 	$(BIN)/kedro run
 
 test: $(READY) lint  ## The test suite

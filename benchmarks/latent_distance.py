@@ -53,8 +53,8 @@ def guide_of(world: World) -> Guide:
     """The attack of stage 1 as the search climbs it."""
     attack = world.parameters.membership.attacks[world.parameters.reconstruction.search.attack]
     known, compared = known_images(world.splits), calibrating(world.references, attack)
-    compute, optimiser = world.parameters.compute, world.parameters.reconstruction.search.optimiser
-    return fit_guide(world.target, compared, world.store, known, attack, compute, optimiser)
+    compute, optimizer = world.parameters.compute, world.parameters.reconstruction.search.optimizer
+    return fit_guide(world.target, compared, world.store, known, attack, compute, optimizer)
 
 
 def run() -> None:

@@ -1,6 +1,6 @@
 """Private training: what a step costs, whether ε is right, and whether canaries are found with and without it.
 
-A canary is a name under which stand images of two different people (mislabelled), drawn again and again. Half of the
+A canary is a name under which stand images of two different people (mislabeled), drawn again and again. Half of the
 canaries are trained on; the score of each is how much training moved its images together.
 """
 
@@ -111,7 +111,7 @@ def _summing(
 
 
 def _canaries(start: Backbone, store: FaceStore, images: pd.DataFrame, compute: ComputeOptions) -> bool:
-    canaries = _mislabelled(images)
+    canaries = _mislabeled(images)
     names = sorted(canaries["identity"].unique())
     trained = canaries["identity"].isin(names[::2])
     private_images, before = canaries[trained], _closeness(start, store, canaries, compute)
@@ -135,7 +135,7 @@ def _canaries(start: Backbone, store: FaceStore, images: pd.DataFrame, compute: 
     return found[0] >= FOUND and found[1] <= HIDDEN
 
 
-def _mislabelled(images: pd.DataFrame) -> pd.DataFrame:
+def _mislabeled(images: pd.DataFrame) -> pd.DataFrame:
     """One canary a person: an image of this one and an image of another, under one new name."""
     images = images.sort_values("image_id")
     people = pd.factorize(images["identity"], sort=True)[0]

@@ -1,7 +1,7 @@
 """Stage 2 by several search seeds, and what each term of its objective brings. Needs the results of `make attack`.
 
 `python -m benchmarks.reconstruction` judges the audited target by 5 seeds. `… terms` compares objectives there, and
-`… optimisers` Adam and CMA-ES at equal numbers of images. With `own` all of them take the attacker's own people: a
+`… optimizers` Adam and CMA-ES at equal numbers of images. With `own` all of them take the attacker's own people: a
 reference backbone is the target there, so that nobody chooses on those who are judged. The search that is guided by
 nothing is made only where no objectives are compared, on the audited target.
 Options: `seeds=5`, `env=attacks`, `only=<setting>,<setting>`, `judges=<folder of backbones>` in place of the configured
@@ -55,10 +55,10 @@ OBJECTIVES: dict[str, dict[str, float]] = {
     "all useful": {"membership": 1, "diversity": 1, "consistency": 10, "total_variation": 10},
 }
 STEPS_OF_ADAM, POPULATION = 160, 16
-OPTIMISERS: dict[str, dict[str, Any]] = {
-    "adam": {"optimiser": "adam", "steps": STEPS_OF_ADAM},
-    "cma_es": {"optimiser": "cma_es", "steps": STEPS_OF_ADAM // POPULATION, "population": POPULATION},
-    "cma_es × 10": {"optimiser": "cma_es", "steps": 10 * STEPS_OF_ADAM // POPULATION, "population": POPULATION},
+OPTIMizERS: dict[str, dict[str, Any]] = {
+    "adam": {"optimizer": "adam", "steps": STEPS_OF_ADAM},
+    "cma_es": {"optimizer": "cma_es", "steps": STEPS_OF_ADAM // POPULATION, "population": POPULATION},
+    "cma_es × 10": {"optimizer": "cma_es", "steps": 10 * STEPS_OF_ADAM // POPULATION, "population": POPULATION},
 }
 
 
@@ -91,7 +91,7 @@ class World:
         known, compared = known_images(self.splits), calibrating(self.references, attack)
 
         def piece(backbone: Backbone) -> ReconstructionPiece:
-            guide = fit_guide(backbone, compared, self.store, known, attack, compute, search.optimiser)
+            guide = fit_guide(backbone, compared, self.store, known, attack, compute, search.optimizer)
             return ReconstructionPiece("target", guide, self.parameters.reconstruction.prior, search, compute)
 
         if not self.guided_by_nothing:
@@ -155,8 +155,8 @@ def settings_of(mode: str, objective: dict[str, float]) -> dict[str, dict[str, A
     """What is compared: setting → fields of the search."""
     if mode == "terms":
         return {name: {"objective": weights} for name, weights in OBJECTIVES.items()}
-    if mode == "optimisers":
-        return {name: {"rounds": 1} | changes for name, changes in OPTIMISERS.items()}
+    if mode == "optimizers":
+        return {name: {"rounds": 1} | changes for name, changes in OPTIMizERS.items()}
     return {"as configured": {"objective": objective}}
 
 
@@ -183,7 +183,7 @@ def run(
         print(line)
     for name, of_seeds in measured.items():
         for evaluator in panel.judges:
-            alone = [seed["optimised"]["evaluators"][evaluator] for seed in of_seeds]
+            alone = [seed["optimized"]["evaluators"][evaluator] for seed in of_seeds]
             told = {key: float(np.mean([one[key] for one in alone])) for key in alone[0] if "ci_" not in key}
             print(f"{name}: {evaluator} alone " + ", ".join(f"{key} {value:.3f}" for key, value in told.items()))
 
@@ -192,7 +192,7 @@ if __name__ == "__main__":
     words = [argument for argument in sys.argv[1:] if "=" not in argument]
     asked = dict(argument.split("=", 1) for argument in sys.argv[1:] if "=" in argument)
     run(
-        mode=next((word for word in words if word in ("terms", "optimisers")), "configured"),
+        mode=next((word for word in words if word in ("terms", "optimizers")), "configured"),
         own="own" in words,
         seeds=int(asked.pop("seeds", 5)),
         only=[name for name in asked.pop("only", "").split(",") if name],

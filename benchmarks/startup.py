@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.pairs import seconds
 
 LIMIT = 4.0
-TABLE = ("--pipelines=attack", "--nodes=merge_results,summarise_results,tabulate_results")
+TABLE = ("--pipelines=attack", "--nodes=merge_results,summarize_results,tabulate_results")
 RUNS = 5
 
 

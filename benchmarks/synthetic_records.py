@@ -1,4 +1,4 @@
-"""A RecordIO of any size, of blots of colour: `python -m benchmarks.synthetic_records train.rec <images> <pixels>`."""
+"""A RecordIO of any size, of blots of color: `python -m benchmarks.synthetic_records train.rec <images> <pixels>`."""
 
 import struct
 import sys

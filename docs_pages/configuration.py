@@ -22,9 +22,9 @@ All parameters are in `conf/<env>/parameters*.yml`. `kedro run --env=NAME` lays 
 or a wrong value stops the run with the key, the value, and what is allowed.
 
 Keys that are *required* have no default; beside the default stands what `conf/base` says, where it does. Names of
-signals, models and calibrations are in [attacks.md](attacks.md), of defences in [defences.md](defences.md), of
+signals, models and calibrations are in [attacks.md](attacks.md), of defenses in [defenses.md](defenses.md), of
 architectures in [your-own.md](your-own.md#architectures), of terms of the objective in
-[reconstruction-judgement.md](reconstruction-judgement.md#terms-of-the-objective). This page is made from the models
+[reconstruction-judgment.md](reconstruction-judgment.md#terms-of-the-objective). This page is made from the models
 that check the configuration.
 """
 
@@ -87,8 +87,8 @@ class Reference:
 
 
 def _settings() -> Iterator[str]:
-    """Settings of every defence: keys of its rows in `defense.variants`."""
-    yield "\n## Settings of defences\n\nThey stand beside `defense` in a row of `defense.variants`."
+    """Settings of every defense: keys of its rows in `defense.variants`."""
+    yield "\n## Settings of defenses\n\nThey stand beside `defense` in a row of `defense.variants`."
     for name in defenses.names():
         schema = defenses.get(name).Settings.model_json_schema()
         fields = schema.get("properties", {})

@@ -12,7 +12,7 @@ from mkdocs.structure.pages import Page
 PROJECT = Path(__file__).parents[1]
 sys.path[:0] = [str(PROJECT), str(PROJECT / "src")]
 
-from docs_pages import api, catalogue, configuration, repository  # noqa: E402
+from docs_pages import api, catalog, configuration, repository  # noqa: E402
 
 NAMED_AFTER_ITS_FILE = re.compile(r"\[(?:docs/)?[\w./-]+\.md\]\(([^)#]+)(#[^)]*)?\)")
 
@@ -22,7 +22,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         **repository.pages(PROJECT),
         "configuration.md": configuration.page(PROJECT / "conf"),
-        "catalogue.md": catalogue.page(PROJECT),
+        "catalog.md": catalog.page(PROJECT),
         **api.pages(PROJECT / "src"),
     }
     for path, content in pages.items():

@@ -91,7 +91,7 @@ def tiny_backbone():
 
 @pytest.fixture
 def smooth_pixels() -> np.ndarray:
-    """Smooth colours, 48 wide and 40 high, as RGB pixels (40, 48, 3)."""
+    """Smooth colors, 48 wide and 40 high, as RGB pixels (40, 48, 3)."""
     rows, columns = np.mgrid[0:40, 0:48]
     return np.stack([rows * 6, columns * 5, 255 - rows * 3 - columns * 2], axis=2).astype(np.uint8)
 

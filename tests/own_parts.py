@@ -231,7 +231,7 @@ reconstruction:
   prior: {factory: "own_parts.nets:Generator", latent_size: 4, output_range: [0, 1]}
   search:
     attack: own_climbed
-    optimiser: own_parts.wandering
+    optimizer: own_parts.wandering
     objective: {membership: 1.0, own_parts.bright: 0.5}
     candidates: 16
     selected: 8

@@ -25,7 +25,7 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership import calibration, models
 from faceleak.membership.attacks import code_of
 from faceleak.membership.options import AttackOptions, MembershipOptions
-from faceleak.reconstruction import objectives, optimisers
+from faceleak.reconstruction import objectives, optimizers
 from faceleak.runs.configuration import ConfigurationError, check_parameters
 from faceleak.signals.columns import UnknownLayerError, column_name, columns_of, columns_of_layers, signal_of
 from faceleak.undoing import OwnFaces
@@ -45,7 +45,7 @@ KINDS: list[tuple[Registry[Any], str]] = [
     (defenses.registry, "own_parts.hiding"),
     (undoing.registry, "own_parts.restoring"),
     (objectives.registry, "own_parts.bright"),
-    (optimisers.registry, "own_parts.wandering"),
+    (optimizers.registry, "own_parts.wandering"),
     (sources, "own_parts.census"),
 ]
 THIRDS = ("early", "middle", "late")
@@ -92,7 +92,7 @@ def test_a_module_beside_the_others_needs_no_dot(folder, monkeypatch):
     (folder / "own_peaks.py").write_text(PEAKS)
     monkeypatch.syspath_prepend(folder)
     assert signals.registry.check("own_peaks") == "own_peaks"
-    with pytest.raises(UnknownNameError, match="no defence 'own_peaks'"):
+    with pytest.raises(UnknownNameError, match="no defense 'own_peaks'"):
         defenses.registry.check("own_peaks")
 
 
@@ -177,13 +177,13 @@ MISTAKES = [  # of which kind, the name, other texts of files → what is said
         "`fit` of own_parts.guessing takes .*missing a required argument: 'depth'",
     ),
     (
-        optimisers.registry,
+        optimizers.registry,
         "own_parts.wandering",
         {"wandering": "TAKES_GRADIENTS = 3\nclimb = 4\n"},
         "TAKES_GRADIENTS of",
     ),
     (
-        optimisers.registry,
+        optimizers.registry,
         "own_parts.wandering",
         {"wandering": "TAKES_GRADIENTS = True\nclimb = 4\n"},
         "is a int, not a f",
@@ -268,7 +268,7 @@ def test_stage_2_climbs_a_model_of_ones_own_where_it_has_gradients(own):
     assert not AttackOptions(signals=["own_parts.peaks"], model="own_parts.guessing").is_differentiable()
 
 
-def test_a_defence_of_ones_own_is_called_after_its_module_and_its_settings_are_checked(own):
+def test_a_defense_of_ones_own_is_called_after_its_module_and_its_settings_are_checked(own):
     assert VariantOptions(defense="own_parts.hiding", share=0.25).name == "hiding_0.25"
     with pytest.raises(ValueError, match=r"own_parts\.hiding: shore: Extra inputs .*; its settings are share"):
         VariantOptions(defense="own_parts.hiding", shore=0.25)
@@ -354,7 +354,7 @@ def search_path(backbone: Any, compute: ComputeOptions) -> Path:
     search = SearchOptions(
         attack="a",
         objective={"membership": 1.0, "own_parts.bright": 0.5},
-        optimiser="own_parts.wandering",
+        optimizer="own_parts.wandering",
         candidates=2,
         selected=1,
         steps=1,

@@ -34,7 +34,7 @@ def one_step(share: Share = WHOLE) -> dict[str, np.ndarray]:
         architecture="iresnet_tiny",
         embedding_size=16,
         preprocessing=Preprocessing(image_size=32),
-        normalisation="group",
+        normalization="group",
     )
     with seeded(0):
         step = _Step(Backbone(build(card), card), ArcFaceHead(4, 16, 0.3, 16), torch.float32).double().train()

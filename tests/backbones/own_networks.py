@@ -82,7 +82,7 @@ class Failing(nn.Module):
     """Cannot be built."""
 
     def __init__(self) -> None:
-        raise RuntimeError("no licence")
+        raise RuntimeError("no license")
 
 
 def function(size: int = 8) -> Own:

@@ -14,7 +14,7 @@ def head_with(weight: torch.Tensor, margin: float, scale: float) -> ArcFaceHead:
 
 
 def test_the_loss_agrees_with_a_calculation_by_hand():
-    # class centres along the axes; embeddings at 30° and at 90°, of any length
+    # class centers along the axes; embeddings at 30° and at 90°, of any length
     weight = torch.tensor([[2.0, 0.0], [0.0, 0.5]])
     embeddings = torch.tensor([[3 * math.cos(math.pi / 6), 3 * math.sin(math.pi / 6)], [0.0, 0.1]])
     loss = head_with(weight, margin=0.2, scale=4.0)(embeddings, torch.tensor([0, 1]))
@@ -52,7 +52,7 @@ def test_a_margin_makes_the_right_class_harder():
     assert losses[2] > losses[0] + 1
 
 
-def test_the_length_of_embeddings_and_centres_does_not_matter():
+def test_the_length_of_embeddings_and_centers_does_not_matter():
     weight, embeddings, classes = random_faces()
     loss = head_with(weight, 0.3, 7.0)(embeddings, classes)
     torch.testing.assert_close(head_with(3 * weight, 0.3, 7.0)(0.1 * embeddings, classes), loss)
@@ -76,7 +76,7 @@ def test_gradients_agree_with_finite_differences():
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_gradients_stay_finite_where_a_face_lies_on_its_centre_or_opposite(sign):
+def test_gradients_stay_finite_where_a_face_lies_on_its_center_or_opposite(sign):
     head = head_with(torch.eye(2), margin=0.5, scale=64.0)
     embeddings = torch.tensor([[sign, 0.0]], requires_grad=True)
     loss = head(embeddings, torch.tensor([0]))

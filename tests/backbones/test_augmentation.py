@@ -52,7 +52,7 @@ def test_strong_changes_are_of_every_kind():
     assert float(strongly_changed(ramp, random())[:, :, 8:24, 16].std()) > 0.03  # cropped here and there
 
 
-def test_people_stay_recognisable():
+def test_people_stay_recognizable():
     faces = faces_of(40)
     changed = strongly_changed(faces, random())
     similarity = torch.corrcoef(torch.cat([faces, changed]).flatten(1))[:40, 40:]

@@ -19,8 +19,8 @@ def backbone_with(net: nn.Module | None = None, **preprocessing) -> Backbone:
     return Backbone(net or nn.Identity(), card)
 
 
-def plain_faces(*colour: float, size: int = 16) -> torch.Tensor:
-    return torch.tensor(colour).view(1, 3, 1, 1).expand(2, 3, size, size)
+def plain_faces(*color: float, size: int = 16) -> torch.Tensor:
+    return torch.tensor(color).view(1, 3, 1, 1).expand(2, 3, size, size)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def plain_faces(*colour: float, size: int = 16) -> torch.Tensor:
     [("RGB", (0.2, 0.8, 0.5)), ("BGR", (1.4, 0.8, -0.1))],
 )
 def test_preprocessing_by_hand(order, expected):
-    backbone = backbone_with(colour_order=order, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 1.0))
+    backbone = backbone_with(color_order=order, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 1.0))
     inputs = backbone.preprocess(plain_faces(0.2, 0.4, 0.8))
     torch.testing.assert_close(inputs, plain_faces(*expected))
     torch.testing.assert_close(backbone(plain_faces(0.2, 0.4, 0.8)), inputs)
@@ -41,7 +41,7 @@ def test_the_default_maps_0_to_1_onto_minus_1_to_1():
 
 def test_faces_of_another_size_are_resized_with_antialiasing():
     backbone = backbone_with(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    # one white column in four, 64 wide: grey at 16 pixels; without antialiasing only the two middle columns would count
+    # one white column in four, 64 wide: gray at 16 pixels; without antialiasing only the two middle columns would count
     fine = (torch.arange(64) % 4 == 0).float().expand(1, 3, 64, 64)
     shrunk = backbone.preprocess(fine)
     assert shrunk.shape == (1, 3, 16, 16)
@@ -70,7 +70,7 @@ def test_faces_of_another_aspect_are_placed_as_the_card_says(fit):
 
 def test_gradients_pass_through_preprocessing():
     faces = torch.rand(1, 3, 24, 24, requires_grad=True)
-    backbone_with(colour_order="BGR")(faces).sum().backward()
+    backbone_with(color_order="BGR")(faces).sum().backward()
     # every input pixel is (x − 0.5) / 0.5, and resizing hands on what the 16 × 16 × 3 inputs weigh
     assert float(faces.grad.sum()) == pytest.approx(2 * 16 * 16 * 3, rel=1e-5)
 

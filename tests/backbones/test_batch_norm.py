@@ -46,7 +46,7 @@ def test_every_kind_of_batch_norm_with_statistics_counts_and_nothing_else():
 
 @pytest.mark.parametrize("net", [nn.Linear(2, 2), nn.BatchNorm2d(3, track_running_stats=False)])
 def test_a_net_without_statistics_is_an_error_that_says_what_to_do(net):
-    with pytest.raises(NoBatchNormError, match=r"no batch-normalisation.*folded.*choose others"):
+    with pytest.raises(NoBatchNormError, match=r"no batch-normalization.*folded.*choose others"):
         bn_layers(net)
     assert issubclass(NoBatchNormError, FaceleakError)
 

@@ -8,8 +8,8 @@ def test_a_card_survives_json():
     card = BackboneCard(
         architecture="iresnet_tiny",
         embedding_size=16,
-        preprocessing={"image_size": 64, "colour_order": "BGR", "mean": (0.1, 0.2, 0.3), "std": (1, 2, 3)},
-        normalisation="folded",
+        preprocessing={"image_size": 64, "color_order": "BGR", "mean": (0.1, 0.2, 0.3), "std": (1, 2, 3)},
+        normalization="folded",
         release={"noise": 0.5, "decimals": 2, "seed": 3},
         training={"images": 3, "seed": 0},
     )
@@ -43,10 +43,10 @@ def test_cards_do_not_share_what_they_say_of_training():
         {"preprocessing": {"fit": "cover"}},
         {"preprocessing": {"std": (0.5, 0, 0.5)}},
         {"arguments": {"width": object()}},
-        {"preprocessing": {"colour_order": "GBR"}},
+        {"preprocessing": {"color_order": "GBR"}},
         {"preprocessing": {"mean": (0.5, 0.5)}},
         {"layers": 3},
-        {"normalisation": "layer"},
+        {"normalization": "layer"},
         {"release": {"noise": -0.1}},
     ],
 )
@@ -57,4 +57,4 @@ def test_a_card_that_means_nothing_is_refused(wrong):
 
 def test_a_card_of_before_there_were_choices_says_what_was_then():
     card = BackboneCard.model_validate({"version": 1, "architecture": "iresnet_tiny", "embedding_size": 16})
-    assert (card.normalisation, card.release) == ("batch", None)
+    assert (card.normalization, card.release) == ("batch", None)

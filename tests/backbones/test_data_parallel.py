@@ -32,7 +32,7 @@ def together(piece, compute, tmp_path):
 
     def make(**changes):
         two = compute.model_copy(update={"threads": 1, "training_processes": 2})
-        return piece(**{"compute": two, "cache": tmp_path / "together", "normalisation": "group"} | changes)
+        return piece(**{"compute": two, "cache": tmp_path / "together", "normalization": "group"} | changes)
 
     return make
 
@@ -53,7 +53,7 @@ def weights(backbone: Backbone) -> torch.Tensor:
 
 @pytest.mark.slow
 def test_the_first_step_goes_where_that_of_one_process_goes(piece, together):
-    options = {"epochs": 1, "batch_size": 24, "normalisation": "group"}
+    options = {"epochs": 1, "batch_size": 24, "normalization": "group"}
     one, untrained = train_backbones([piece(**options), piece(**options | {"epochs": 0})], piece().compute)
     (two,) = train_backbones([together(**options)], together().compute)
     way = (weights(one) - weights(untrained)).norm()
@@ -62,7 +62,7 @@ def test_the_first_step_goes_where_that_of_one_process_goes(piece, together):
 
 @pytest.mark.slow
 def test_two_processes_see_in_all_epochs_what_one_sees(piece, together):
-    options = {"learning_rate": 1e-12, "normalisation": "group"}  # the weights stay, and so do differences of rounding
+    options = {"learning_rate": 1e-12, "normalization": "group"}  # the weights stay, and so do differences of rounding
     alone, shared = piece(**options), together(**options)
     assert alone.folder.name == shared.folder.name
     one, two = (train_backbones([part], part.compute)[0] for part in (alone, shared))
@@ -99,8 +99,8 @@ def test_a_batch_that_cannot_be_shared_equally_is_an_error_before_anything_is_wr
 
 
 def test_backbones_whose_bn_nobody_keeps_together_are_refused_on_the_cpu(together):
-    part = together(normalisation="batch")
-    with pytest.raises(TrainingError, match=r"piece has batch normalisation, and 2 processes.*training_processes to 1"):
+    part = together(normalization="batch")
+    with pytest.raises(TrainingError, match=r"piece has batch normalization, and 2 processes.*training_processes to 1"):
         training._Run(part, Share(0, 2))
     assert not part.cache.exists()
     training._Run(part, Share(0, 1))

@@ -127,12 +127,12 @@ def test_the_backbone_stays_as_it_came_even_in_training_mode(read, tiny_backbone
 
 
 def test_any_function_of_backbone_and_faces_can_be_read(tiny_backbone, demo_store, image_ids, compute):
-    def mean_colour(backbone, faces):
+    def mean_color(backbone, faces):
         assert backbone is tiny_backbone
         assert torch.is_inference_mode_enabled()
         return faces.mean((2, 3)).double()
 
-    rows = read_faces(mean_colour, tiny_backbone, demo_store, image_ids, compute, "Reading")
+    rows = read_faces(mean_color, tiny_backbone, demo_store, image_ids, compute, "Reading")
     assert rows.dtype == np.float32
     pixels = demo_store.images(demo_store.positions(image_ids), 32)
     np.testing.assert_allclose(rows, pixels.mean((1, 2)) / 255, rtol=1e-5)

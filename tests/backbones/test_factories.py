@@ -43,7 +43,7 @@ def test_a_missing_module_is_named_with_what_to_do(module):
         ("own_networks:function", {}, r"subclass of torch\.nn\.Module, but it is a function.*wrapped"),
         ("os:system", {"command": "true"}, r"subclass of torch\.nn\.Module, but it is a builtin"),
         ("pathlib:Path", {}, r"subclass of torch\.nn\.Module, but it is a type"),
-        ("own_networks:Failing", {}, r"own_networks:Failing\(\) failed \(RuntimeError: no licence\)"),
+        ("own_networks:Failing", {}, r"own_networks:Failing\(\) failed \(RuntimeError: no license\)"),
         ("own_networks:Own", {"seize": 3}, r"Own\(seize=3\) failed \(TypeError.*seize.*Correct the arguments"),
     ],
 )

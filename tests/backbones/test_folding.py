@@ -40,7 +40,7 @@ def test_nothing_of_batch_norm_is_left_in_the_copy_and_the_original_stays(tiny_b
     folded = fold(tiny_backbone)
     assert not any(isinstance(module, _BatchNorm) for module in folded.modules())
     assert not any("running" in name or "num_batches" in name for name in folded.state_dict())
-    assert folded.card == tiny_backbone.card.model_copy(update={"normalisation": "folded"})
+    assert folded.card == tiny_backbone.card.model_copy(update={"normalization": "folded"})
     assert not folded.training
     torch.testing.assert_close(tiny_backbone.state_dict(), before, rtol=0, atol=0)
     assert tiny_backbone.training == modes
@@ -66,10 +66,10 @@ def test_all_parameters_can_be_trained_and_gradients_reach_the_faces(tiny_backbo
     assert float(faces.grad.norm()) > 0
 
 
-@pytest.mark.parametrize("normalisation", ["group", "folded"])
-def test_where_there_is_nothing_to_fold_it_is_an_error(normalisation, tiny_backbone):
-    card = tiny_backbone.card.model_copy(update={"normalisation": normalisation})
-    with pytest.raises(NoBatchNormError, match=f"IResNet is '{normalisation}'.*Fold a backbone"):
+@pytest.mark.parametrize("normalization", ["group", "folded"])
+def test_where_there_is_nothing_to_fold_it_is_an_error(normalization, tiny_backbone):
+    card = tiny_backbone.card.model_copy(update={"normalization": normalization})
+    with pytest.raises(NoBatchNormError, match=f"IResNet is '{normalization}'.*Fold a backbone"):
         fold(Backbone(build(card), card))
-    with pytest.raises(NoBatchNormError, match="no batch-normalisation layer"):
+    with pytest.raises(NoBatchNormError, match="no batch-normalization layer"):
         fold(Backbone(nn.Conv2d(3, 2, 1), tiny_backbone.card))

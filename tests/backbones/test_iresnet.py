@@ -7,7 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from faceleak.backbones.architectures import ARCHITECTURES, build
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.iresnet import IResNet
-from faceleak.backbones.normalisation import ScaleAndShift
+from faceleak.backbones.normalization import ScaleAndShift
 
 IRESNETS = {name: found.arguments for name, found in ARCHITECTURES.items() if name.startswith("iresnet")}
 
@@ -17,13 +17,13 @@ def net_of(
     image_size: int = 112,
     embedding_size: int = 512,
     device: str = "meta",
-    normalisation: str = "batch",
+    normalization: str = "batch",
 ):
     card = BackboneCard(
         architecture=architecture,
         embedding_size=embedding_size,
         preprocessing=Preprocessing(image_size=image_size),
-        normalisation=normalisation,
+        normalization=normalization,
     )
     with torch.device(device):
         return build(card)
@@ -72,16 +72,16 @@ def test_iresnet18_has_the_names_and_shapes_of_insightfaces_arcface_torch():
     assert {name: tuple(tensor.shape) for name, tensor in net_of("iresnet18").state_dict().items()} == expected
 
 
-def test_group_normalisation_takes_the_places_and_names_of_batch_norm_without_its_statistics():
-    batch, group = (net_of("iresnet50", normalisation=normalisation) for normalisation in ("batch", "group"))
+def test_group_normalization_takes_the_places_and_names_of_batch_norm_without_its_statistics():
+    batch, group = (net_of("iresnet50", normalization=normalization) for normalization in ("batch", "group"))
     without = {n: t.shape for n, t in batch.state_dict().items() if n.split(".")[-1] in ("weight", "bias")}
     assert {name: tensor.shape for name, tensor in group.state_dict().items()} == without
     assert bn_names(group) == []
     assert list(group.buffers()) == []
 
 
-def test_folded_nets_have_no_normalisation_and_a_scale_and_shift_only_before_padding():
-    net = net_of("iresnet18", normalisation="folded")
+def test_folded_nets_have_no_normalization_and_a_scale_and_shift_only_before_padding():
+    net = net_of("iresnet18", normalization="folded")
     modules = dict(net.named_modules())
     kept = {name for name, module in modules.items() if isinstance(module, ScaleAndShift)}
     assert kept == {f"layer{stage}.{block}.bn1" for stage in range(1, 5) for block in range(2)}
@@ -91,9 +91,9 @@ def test_folded_nets_have_no_normalisation_and_a_scale_and_shift_only_before_pad
 
 
 @pytest.mark.parametrize("architecture", IRESNETS)
-@pytest.mark.parametrize(("size", "normalisation"), [(16, "batch"), (64, "group"), (112, "folded")])
-def test_every_architecture_gives_embeddings_of_the_size_asked_for(architecture, size, normalisation):
-    net = net_of(architecture, image_size=size, embedding_size=24, normalisation=normalisation)
+@pytest.mark.parametrize(("size", "normalization"), [(16, "batch"), (64, "group"), (112, "folded")])
+def test_every_architecture_gives_embeddings_of_the_size_asked_for(architecture, size, normalization):
+    net = net_of(architecture, image_size=size, embedding_size=24, normalization=normalization)
     assert net(torch.empty(2, 3, size, size, device="meta")).shape == (2, 24)
 
 
@@ -143,9 +143,9 @@ def test_the_forward_pass_agrees_with_one_written_down_step_by_step():
     torch.testing.assert_close(net(images), plain_iresnet(net.state_dict(), depths, images))
 
 
-@pytest.mark.parametrize("normalisation", ["batch", "group"])
-def test_the_scale_of_the_last_layer_is_not_trained(normalisation):
-    net = net_of("iresnet_tiny", 32, 16, "cpu", normalisation)
+@pytest.mark.parametrize("normalization", ["batch", "group"])
+def test_the_scale_of_the_last_layer_is_not_trained(normalization):
+    net = net_of("iresnet_tiny", 32, 16, "cpu", normalization)
     assert [name for name, parameter in net.named_parameters() if not parameter.requires_grad] == ["features.weight"]
     assert (net.features.weight == 1).all()
 

@@ -55,13 +55,13 @@ def test_what_is_saved_is_loaded_again_to_the_bit(tiny_backbone, folder):
     assert sorted(path.name for path in folder.iterdir()) == [CARD, WEIGHTS]
 
 
-@pytest.mark.parametrize("normalisation", ["group", "folded"])
-def test_nets_of_every_normalisation_are_saved_and_loaded(normalisation, tiny_backbone, tmp_path):
-    card = tiny_backbone.card.model_copy(update={"normalisation": normalisation})
+@pytest.mark.parametrize("normalization", ["group", "folded"])
+def test_nets_of_every_normalization_are_saved_and_loaded(normalization, tiny_backbone, tmp_path):
+    card = tiny_backbone.card.model_copy(update={"normalization": normalization})
     backbone = Backbone(build(card), card)
     save_backbone(backbone, tmp_path)
     assert load_backbone(tmp_path).weights_hash() == backbone.weights_hash()
-    with pytest.raises(BackboneError, match="Name the architecture, normalisation"):
+    with pytest.raises(BackboneError, match="Name the architecture, normalization"):
         assemble(tiny_backbone.card, read_checkpoint(tmp_path / WEIGHTS), "other")
 
 
@@ -321,7 +321,7 @@ def test_every_bn_layer_gets_the_eps_of_the_card(architecture, tiny_backbone):
         ({"embedding_size": 12}, r"of iresnet_tiny: set .* `embedding_size: 16` and .*shapes fit 32×32 pixels"),
         ({"embedding_size": 12}, r"6 of another shape \(fc.weight: \(16, 256\), expected \(12, 256\)"),
         ({"preprocessing": Preprocessing(image_size=48)}, "1 of another shape"),
-        ({"normalisation": "group"}, "unexpected"),
+        ({"normalization": "group"}, "unexpected"),
     ],
 )
 def test_weights_of_something_else_are_refused_with_what_misfits(

@@ -22,7 +22,7 @@ def test_the_source_has_a_block_that_describes_it(source):
         ({"architecture": "iresnet5"}, "Did you mean 'iresnet50'"),
         ({"embedding_size": 0}, "embedding_size"),
         ({"weigths": "x"}, "weigths"),
-        ({"normalisation": "layer"}, "normalisation"),
+        ({"normalization": "layer"}, "normalization"),
         ({"head": "head.safetensors"}, "`head` is given without `identities`"),
         ({"identities": "identities.txt"}, "`identities` is given without `head`"),
         ({"head_scale": 0}, "head_scale"),
@@ -34,7 +34,7 @@ def test_the_source_has_a_block_that_describes_it(source):
         ({"arguments": {"width": 3}}, "`arguments` are those of a `factory`"),
         ({"sha256": "abc"}, "sha256"),
         ({"bn_eps": 0}, "bn_eps"),
-        ({"bn_eps": 2e-5, "normalisation": "folded"}, "`bn_eps` is for BN layers, and normalisation is `folded`"),
+        ({"bn_eps": 2e-5, "normalization": "folded"}, "`bn_eps` is for BN layers, and normalization is `folded`"),
         ({"bn_eps": 2e-5, "architecture": None, "factory": "torch.nn:Linear"}, "`bn_eps` is for an `architecture`"),
         ({"bn_eps": 2e-5, "architecture": None, "weights": "net.onnx"}, "`bn_eps` is for an `architecture`"),
         ({"preprocessing": "arcfase"}, "no preprocessing 'arcfase'. Did you mean 'arcface'"),
@@ -52,9 +52,9 @@ def loaded(**changes) -> LoadOptions:
 
 def test_the_card_says_what_was_loaded():
     assert loaded(bn_eps=2e-5).card().bn_eps == 2e-5
-    card = loaded(normalisation="folded").card()
+    card = loaded(normalization="folded").card()
     assert (card.architecture, card.arguments, card.embedding_size) == ("iresnet50", {}, 512)
-    assert card.normalisation == "folded"
+    assert card.normalization == "folded"
     own = loaded(architecture=None, factory="torch.nn:Linear", arguments={"in_features": 3}).card()
     assert (own.architecture, own.arguments) == ("torch.nn:Linear", {"in_features": 3})
 

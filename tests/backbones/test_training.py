@@ -210,7 +210,7 @@ def test_the_folder_is_named_by_all_that_the_result_depends_on(piece, images, co
         piece(learning_rate=0.06),
         piece(architecture="iresnet_demo"),
         piece(horizontal_flip=False),
-        piece(normalisation="group"),
+        piece(normalization="group"),
         piece(frozen_statistics=True),
         piece(augmentation="strong"),
         piece(images=images.iloc[1:]),
@@ -360,7 +360,7 @@ def test_frozen_statistics_are_those_of_the_start_to_the_bit(piece, compute):
     assert all((of_bn(free)[name] != tensor).any() for name, tensor in of_bn(before).items())
 
 
-@pytest.mark.parametrize("options", [{}, {"augmentation": "strong"}, {"normalisation": "group"}])
+@pytest.mark.parametrize("options", [{}, {"augmentation": "strong"}, {"normalization": "group"}])
 def test_an_epoch_that_begins_anew_repeats_itself(options, piece, tmp_path, monkeypatch, epochs_trained):
     expected = trained(piece(epochs=2, **options))
     broken = piece(epochs=2, cache=tmp_path / "broken", **options)
@@ -395,10 +395,10 @@ def test_strong_augmentation_shows_no_face_twice_and_stays_within_the_range(piec
 
 
 def test_a_net_without_batch_norm_learns_too(piece, compute):
-    (backbone,) = train_backbones([piece(epochs=1, normalisation="group")], compute)
-    assert backbone.card.normalisation == "group"
+    (backbone,) = train_backbones([piece(epochs=1, normalization="group")], compute)
+    assert backbone.card.normalization == "group"
     assert take_inventory(backbone)["bn_layers"] == []
-    (untrained,) = train_backbones([piece(epochs=0, normalisation="group")], compute)
+    (untrained,) = train_backbones([piece(epochs=0, normalization="group")], compute)
     changed = [
         name for name, tensor in backbone.net.named_parameters() if not tensor.equal(untrained.net.get_parameter(name))
     ]

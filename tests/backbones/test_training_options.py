@@ -37,7 +37,7 @@ def test_an_unknown_architecture_names_the_nearest():
         {"scale": 0},
         {"horizontal_flip": "sometimes"},
         {"augmentation": "weak"},
-        {"normalisation": "folded"},
+        {"normalization": "folded"},
         {"frozen_statistics": "some"},
     ],
 )
@@ -53,6 +53,6 @@ def test_what_has_no_default_must_be_given(key):
 
 
 def test_without_batch_norm_there_are_no_statistics_to_freeze():
-    assert TrainingOptions(**SMALLEST, frozen_statistics=True).normalisation == "batch"
-    with pytest.raises(ValidationError, match="frozen_statistics is about batch normalisation"):
-        TrainingOptions(**SMALLEST, frozen_statistics=True, normalisation="group")
+    assert TrainingOptions(**SMALLEST, frozen_statistics=True).normalization == "batch"
+    with pytest.raises(ValidationError, match="frozen_statistics is about batch normalization"):
+        TrainingOptions(**SMALLEST, frozen_statistics=True, normalization="group")

@@ -27,7 +27,7 @@ def start(tiny_backbone, tmp_path):
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**31), order=st.integers(0, 1000), group=st.booleans())
 def test_without_a_start_the_folder_follows_from_images_and_options_alone(seed, order, group, piece, images):
-    changes = {"seed": seed, "normalisation": "group" if group else "batch"}
+    changes = {"seed": seed, "normalization": "group" if group else "batch"}
     first, again = piece(**changes), piece(**changes, images=images.sample(frac=1, random_state=order))
     assert again.folder == first.folder == first.folder
     assert replace(first, name="another").folder == first.folder
@@ -46,7 +46,7 @@ def test_the_folder_follows_the_weights_of_the_start_and_not_where_they_lie(piec
 
 def test_the_preprocessing_of_the_start_is_kept(piece, start):
     backbone = load_backbone(start)
-    blue_first = Preprocessing(image_size=32, colour_order="BGR", mean=(0.1, 0.2, 0.3))
+    blue_first = Preprocessing(image_size=32, color_order="BGR", mean=(0.1, 0.2, 0.3))
     before = piece(start=start).folder
     backbone.card = backbone.card.model_copy(update={"preprocessing": blue_first, "training": {"data_hash": "x"}})
     save_backbone(backbone, start)
@@ -62,7 +62,7 @@ def test_the_preprocessing_of_the_start_is_kept(piece, start):
     ("change", "message"),
     [
         ({"architecture": "iresnet_demo"}, "which has architecture iresnet_tiny, not iresnet_demo. Give the training"),
-        ({"normalisation": "group"}, "normalisation batch, not group"),
+        ({"normalization": "group"}, "normalization batch, not group"),
         ({"image_size": 48}, "image_size 32, not 48"),
         ({"embedding_size": 8, "image_size": 64}, "image_size 32, not 64, embedding_size 16, not 8"),
     ],
@@ -127,5 +127,5 @@ def test_a_backbone_is_not_trained_anew_for_what_does_not_change_it(module, piec
 
 def test_no_code_runs_in_training_that_is_not_in_the_key(piece, start, not_in_keys):
     assert not_in_keys(lambda: train(piece(epochs=1))) == set()
-    assert not_in_keys(lambda: train(piece(epochs=1, normalisation="group"))) == set()
+    assert not_in_keys(lambda: train(piece(epochs=1, normalization="group"))) == set()
     assert not_in_keys(lambda: train(piece(epochs=1, seed=5, start=start, augmentation="strong"))) == set()

@@ -17,7 +17,7 @@ from faceleak.defenses import undoing
 from faceleak.faces.options import sources
 from faceleak.membership import calibration, models
 from faceleak.membership.access import AttackAccess
-from faceleak.reconstruction import objectives, optimisers
+from faceleak.reconstruction import objectives, optimizers
 from faceleak.signals import Access, Comparison, Signal
 
 ROOMS = {  # kind → its registry, what the files that are such parts define, some or all of them, a typo and its nearest
@@ -26,21 +26,21 @@ ROOMS = {  # kind → its registry, what the files that are such parts define, s
         ("compute", "compare"),
         {"bn_distance", "bn_moments", "pixel_statistics", "embedding"},
     ),
-    "defence": (defenses.registry, ("defend",), {"bn_perturbation"}),
+    "defense": (defenses.registry, ("defend",), {"bn_perturbation"}),
     "undoing": (undoing.registry, ("undo",), {"bn_reestimation", "finetuning"}),
     "calibration": (calibration.registry, ("calibrate",), {"bavaria", "difference", "lira", "rmia"}),
     "attack model": (models.registry, ("fit",), {"cnn", "logistic", "mlp", "quantile"}),
     "term of the objective": (objectives.registry, ("value",), {"membership", "diversity"}),
-    "optimiser": (optimisers.registry, ("climb",), {"adam", "cma_es"}),
+    "optimizer": (optimizers.registry, ("climb",), {"adam", "cma_es"}),
 }
 TYPOS = {
     "signal": ("bn_distanse", "bn_distance"),
-    "defence": ("bn_pertubation", "bn_perturbation"),
+    "defense": ("bn_pertubation", "bn_perturbation"),
     "undoing": ("bn_restimation", "bn_reestimation"),
     "calibration": ("lyra", "lira"),
     "attack model": ("logistics", "logistic"),
     "term of the objective": ("divercity", "diversity"),
-    "optimiser": ("adm", "adam"),
+    "optimizer": ("adm", "adam"),
     "source of faces": ("folders", "folder"),
 }
 REGISTRIES: dict[str, Registry[Any]] = {kind: room for kind, (room, _, _) in ROOMS.items()} | {sources.kind: sources}
@@ -120,12 +120,12 @@ def test_an_annotation_checks_names_and_tells_them_to_the_reference():
 def test_names_and_settings_are_told_without_torch():
     code = (
         "import sys; from faceleak import configuration, defenses, signals; from faceleak.membership import models; "
-        "from faceleak.reconstruction import optimisers; "
-        "[room.registry.names() for room in (defenses, signals, models, optimisers)]; "
+        "from faceleak.reconstruction import optimizers; "
+        "[room.registry.names() for room in (defenses, signals, models, optimizers)]; "
         "[defenses.registry.get(name) for name in defenses.registry.names()]; "
         "[models.registry.is_differentiable(name) for name in models.registry.names()]; "
-        "assert optimisers.registry.constant('adam', 'TAKES_GRADIENTS'); "
-        "assert not optimisers.registry.constant('cma_es', 'TAKES_GRADIENTS'); print('torch' in sys.modules)"
+        "assert optimizers.registry.constant('adam', 'TAKES_GRADIENTS'); "
+        "assert not optimizers.registry.constant('cma_es', 'TAKES_GRADIENTS'); print('torch' in sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
@@ -153,7 +153,7 @@ def test_signals_that_pass_more_images_through_the_backbone_say_how_many():
 
 
 @pytest.mark.parametrize("name", defenses.registry.names())
-def test_a_defence_has_settings_and_names_undoings_that_there_are(name):
+def test_a_defense_has_settings_and_names_undoings_that_there_are(name):
     module = defenses.registry.get(name)
     assert issubclass(module.Settings, Options)
     assert isinstance(module.UNDOINGS, tuple)
@@ -161,17 +161,17 @@ def test_a_defence_has_settings_and_names_undoings_that_there_are(name):
 
 
 @pytest.mark.parametrize("name", undoing.registry.names())
-def test_an_undoing_says_what_it_takes_and_is_named_by_a_defence(name):
+def test_an_undoing_says_what_it_takes_and_is_named_by_a_defense(name):
     module = undoing.registry.get(name)
     assert module.ACCESS in get_args(AttackAccess)
     assert isinstance(module.IS_A_BACKBONE, bool)
-    assert any(name in defenses.registry.get(defence).UNDOINGS for defence in defenses.registry.names())
+    assert any(name in defenses.registry.get(defense).UNDOINGS for defense in defenses.registry.names())
 
 
 def test_what_models_define_says_who_can_use_them():
     told = dict.fromkeys(models.registry.names(), models.registry)
     assert [name for name, room in told.items() if room.is_differentiable(name)] == ["logistic", "mlp"]
-    assert [name for name, room in told.items() if room.is_regularised(name)] == ["logistic"]
+    assert [name for name, room in told.items() if room.is_regularized(name)] == ["logistic"]
     assert [name for name, room in told.items() if room.regresses_a_score(name)] == ["quantile"]
 
 

@@ -66,7 +66,7 @@ def owner_of(owner: Owner) -> Callable[[nn.Module], Owner]:
 
 def with_group_norm(backbone: Backbone) -> Backbone:
     """A copy in eval mode with group normalization in the places of BN, and all other weights taken over."""
-    card = backbone.card.model_copy(update={"normalisation": "group"})
+    card = backbone.card.model_copy(update={"normalization": "group"})
     names = build(card).state_dict().keys()
     weights = {name: tensor.detach() for name, tensor in backbone.net.state_dict().items() if name in names}
     return assemble(card, weights, "the target with BN")

@@ -68,7 +68,7 @@ def test_without_epsilon_nothing_is_claimed(owner):
     assert "privacy" not in defend(owner, PRIVATE_SETTINGS.model_copy(update={"epsilon": None}), 0).card.training
 
 
-def test_moving_statistics_make_the_defence_fail_and_leave_nothing(owner, own_cache, monkeypatch):
+def test_moving_statistics_make_the_defense_fail_and_leave_nothing(owner, own_cache, monkeypatch):
     monkeypatch.setattr(training, "training_mode", lambda net: net.train())
     monkeypatch.setattr(training, "check_modes", lambda net: None)
     with pytest.raises(BufferMovedError, match="ε does not cover them"):

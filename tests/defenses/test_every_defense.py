@@ -1,4 +1,4 @@
-"""What every defence must keep, whichever file of the room it is."""
+"""What every defense must keep, whichever file of the room it is."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -16,7 +16,7 @@ from faceleak.defenses import registry
 from faceleak.defenses.owner import DefenseError
 from faceleak.undoing import registry as undoings
 
-SETTINGS = {  # of each defence, and of each of its kinds
+SETTINGS = {  # of each defense, and of each of its kinds
     "bn_folding": {},
     "bn_perturbation": {"strength": 0.5},
     "bn_release": {"epsilon": 8.0},
@@ -60,7 +60,7 @@ def image_ids(demo_store):
     return demo_store.manifest()["image_id"].head(8)
 
 
-def test_every_defence_of_the_room_is_tested_here():
+def test_every_defense_of_the_room_is_tested_here():
     assert set(registry.names()) - ELSEWHERE == {name.partition(" ")[0] for name in SETTINGS}
 
 

@@ -10,7 +10,7 @@ NOISE = {"defense": "bn_perturbation", "strength": 0.4}
 @pytest.mark.parametrize(
     ("strength", "name"), [(0, "bn_perturbation_0"), (0.4, "bn_perturbation_0.4"), (2.0, "bn_perturbation_2")]
 )
-def test_a_variant_is_named_by_defence_and_strength(strength, name):
+def test_a_variant_is_named_by_defense_and_strength(strength, name):
     assert VariantOptions(defense="bn_perturbation", strength=strength).name == name
 
 
@@ -20,7 +20,7 @@ def test_a_variant_is_named_by_defence_and_strength(strength, name):
         ({"defense": "bn_perturbation", "strength": 0.4, "noise": "laplace"}, "bn_perturbation_0.4_noise_laplace"),
         ({"defense": "bn_release", "epsilon": 8}, "bn_release_epsilon_8"),
         ({"defense": "bn_folding"}, "bn_folding"),
-        ({"defense": "retraining", "epochs": 3, "normalisation": "group"}, "retraining_epochs_3_normalisation_group"),
+        ({"defense": "retraining", "epochs": 3, "normalization": "group"}, "retraining_epochs_3_normalization_group"),
         ({"defense": "bn_folding", "name": "folded"}, "folded"),
     ],
 )
@@ -34,7 +34,7 @@ def test_two_variants_of_one_name_are_refused():
 
 
 @pytest.mark.parametrize("former", FORMER)
-def test_a_former_defence_is_none_now(former):
+def test_a_former_defense_is_none_now(former):
     assert former not in registry.names()
 
 
@@ -52,7 +52,7 @@ def test_a_former_defence_is_none_now(former):
         ({"variants": [NOISE | {"sigma": 1}]}, "sigma"),
         (
             {"variants": [{"defense": "group_norm", "epochs": 1}]},
-            "write `defense: retraining` with `normalisation: group`",
+            "write `defense: retraining` with `normalization: group`",
         ),
         (
             {"variants": [{"defense": "bn_shrinkage", "share": 0.5}]},

@@ -33,7 +33,7 @@ def noisy(strength: float, seed: int = 0) -> VariantOptions:
     return VariantOptions(defense="bn_perturbation", strength=strength, seed=seed)
 
 
-def test_variants_are_what_their_defence_makes(loaded):
+def test_variants_are_what_their_defense_makes(loaded):
     made = pieces.make_variants(loaded, [noisy(0.2), noisy(0.8)], loaded.compute)
     assert list(made) == ["bn_perturbation_0.2", "bn_perturbation_0.8"]
     for options, variant in zip([noisy(0.2), noisy(0.8)], made.values(), strict=True):
@@ -137,7 +137,7 @@ def test_a_defense_of_the_users_own_is_followed_into_its_package(loaded, tmp_pat
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_no_code_runs_in_a_defence_that_is_not_in_the_key(name, owner, tmp_path, not_in_keys):
+def test_no_code_runs_in_a_defense_that_is_not_in_the_key(name, owner, tmp_path, not_in_keys):
     compute = owner.compute.model_copy(update={"cache": tmp_path})
     training = replace(owner.training, cache=tmp_path / "backbones", compute=compute)
     fresh = replace(owner, compute=compute, training=training)

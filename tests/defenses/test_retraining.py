@@ -11,7 +11,7 @@ from faceleak.defenses.retraining import Settings, defend, pieces
 
 
 def test_what_is_given_replaces_what_the_target_had_and_the_rest_stays(owner):
-    changes = {"epochs": 7, "weight_decay": 0.01, "augmentation": "strong", "normalisation": "group"}
+    changes = {"epochs": 7, "weight_decay": 0.01, "augmentation": "strong", "normalization": "group"}
     (piece,) = pieces(owner, Settings(**changes), seed=3)
     before = owner.training.options
     assert piece.options == before.model_copy(update={**changes, "seed": before.seed + 3})
@@ -24,7 +24,7 @@ def test_what_is_given_replaces_what_the_target_had_and_the_rest_stays(owner):
     [
         ({}, "retraining replaces nothing"),
         ({"epochs": None}, "retraining replaces nothing"),
-        ({"frozen_statistics": True, "normalisation": "group"}, "about batch normalisation"),
+        ({"frozen_statistics": True, "normalization": "group"}, "about batch normalization"),
         ({"augmentation": "weak"}, "augmentation"),
         ({"epochs": -1}, "epochs"),
     ],
@@ -34,9 +34,9 @@ def test_what_means_nothing_is_refused(settings, message):
         Settings(**settings)
 
 
-def test_group_normalisation_leaves_no_statistics(owner):
-    ungrouped = defend(owner, Settings(normalisation="group", epochs=1), 0)
-    assert ungrouped.card.normalisation == "group"
+def test_group_normalization_leaves_no_statistics(owner):
+    ungrouped = defend(owner, Settings(normalization="group", epochs=1), 0)
+    assert ungrouped.card.normalization == "group"
     assert not any(isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in ungrouped.modules())
 
 

@@ -84,7 +84,7 @@ def first_variance(backbone) -> torch.Tensor:
     return next(iter(bn_layers(backbone.net).values())).running_var
 
 
-def test_a_defence_that_trains_again_trains_each_reference_on_its_own_people(references, public):
+def test_a_defense_that_trains_again_trains_each_reference_on_its_own_people(references, public):
     seen = views(references, public, [AGAIN])["early_stopping"]
     for name, shadow in seen.items():
         training = references[name].training

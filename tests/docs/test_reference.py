@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from docs_pages import catalogue, configuration
+from docs_pages import catalog, configuration
 from docs_pages.meanings import meanings
 from docs_pages.types import describe
 from faceleak.common.options import Options
@@ -16,7 +16,7 @@ from faceleak.membership.calibration import registry
 class Documented(Options):
     """What it is about.
 
-    `near`, `far`: two distances; in metres. With `name` it has one (or two; who knows).
+    `near`, `far`: two distances; in meters. With `name` it has one (or two; who knows).
     kind: of it. calibration: of it too.
     """
 
@@ -32,8 +32,8 @@ def test_sentences_go_to_the_keys_that_they_label_or_mention() -> None:
     introduction, explained = meanings(Documented.__doc__ or "", Documented.model_fields)
     assert introduction == "What it is about."
     assert explained == {
-        "near": "Two distances; in metres.",
-        "far": "Two distances; in metres.",
+        "near": "Two distances; in meters.",
+        "far": "Two distances; in meters.",
         "name": "With `name` it has one (or two; who knows).",
         "kind": "Of it.",
         "calibration": "Of it too.",
@@ -65,5 +65,5 @@ def test_a_key_that_nothing_explains_is_a_warning(caplog: pytest.LogCaptureFixtu
 
 def test_an_artifact_that_nothing_explains_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        list(catalogue.sections({"data/08_reporting/x.csv": catalogue.Artifact("x", "", False, {"report"})}))
+        list(catalog.sections({"data/08_reporting/x.csv": catalog.Artifact("x", "", False, {"report"})}))
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["x has no description"]

@@ -144,8 +144,8 @@ def test_the_configuration_reference_has_every_key(site: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_catalogue_says_who_writes_and_who_reads(site: Path) -> None:
-    page = (site / "catalogue.html").read_text()
+def test_the_catalog_says_who_writes_and_who_reads(site: Path) -> None:
+    page = (site / "catalog.html").read_text()
     row = next(row for row in page.split("<tr>") if "<code>attack_models.json</code>" in row)
     cells = [re.sub(r"<[^>]+>", "", cell).strip() for cell in row.split("<td>")[1:]]
     assert cells[2] == "membership"

@@ -1,4 +1,4 @@
-"""Faces and stores made of plain colours, for tests that need no person on them."""
+"""Faces and stores made of plain colors, for tests that need no person on them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,14 +30,14 @@ class ListedFaces:
             yield face
 
 
-def plain_face(image_id: str, colour: int = 0, width: int = 8, height: int = 8) -> Face:
-    jpeg = encode_jpeg(np.full((height, width, 3), colour, np.uint8))
+def plain_face(image_id: str, color: int = 0, width: int = 8, height: int = 8) -> Face:
+    jpeg = encode_jpeg(np.full((height, width, 3), color, np.uint8))
     return Face(image_id, image_id.split("/", maxsplit=1)[0], "test", jpeg, width, height, sha256_of(image_id.encode()))
 
 
 @pytest.fixture
 def face() -> Callable[..., Face]:
-    """Make a face of one grey level: face(image_id, colour, width, height); its person is the id's first part."""
+    """Make a face of one gray level: face(image_id, color, width, height); its person is the id's first part."""
     return plain_face
 
 

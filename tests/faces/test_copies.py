@@ -20,9 +20,9 @@ def picture(seed: int, side: int = 64) -> np.ndarray:
     """A picture with the spectrum of photographs, unlike that of any other seed."""
     waves = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
     noise = np.fft.fft2(np.random.default_rng(seed).normal(size=(side, side)))
-    grey = np.fft.ifft2(noise / np.maximum(waves, 1 / side) ** 1.2).real
-    grey = 128 + 45 * (grey - grey.mean()) / grey.std()
-    return np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    gray = np.fft.ifft2(noise / np.maximum(waves, 1 / side) ** 1.2).real
+    gray = 128 + 45 * (gray - gray.mean()) / gray.std()
+    return np.repeat(gray.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def face(image_id: str, jpeg: bytes) -> Face:

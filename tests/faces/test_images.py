@@ -79,9 +79,9 @@ def test_an_upright_jpeg_with_exif_data_is_passed_on_byte_by_byte(smooth_pixels)
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
-def test_16_bit_grey_keeps_its_upper_8_bits(form, smooth_pixels):
-    grey = smooth_pixels[:, :, 0].astype(np.uint16) * 256 + 17
-    jpeg, width, height = read_as_jpeg(encoded(Image.fromarray(grey), form), "x")
+def test_16_bit_gray_keeps_its_upper_8_bits(form, smooth_pixels):
+    gray = smooth_pixels[:, :, 0].astype(np.uint16) * 256 + 17
+    jpeg, width, height = read_as_jpeg(encoded(Image.fromarray(gray), form), "x")
     assert (width, height) == (48, 40)
     assert np.abs(decode_jpeg(jpeg).astype(int) - smooth_pixels[:, :, :1]).max() <= 6
 
@@ -134,7 +134,7 @@ def test_any_bytes_give_a_decodable_jpeg_of_the_stated_size_or_an_image_error(sa
     assert decode_jpeg(jpeg).shape == (height, width, 3)
 
 
-def test_encoding_and_decoding_keep_colours(smooth_pixels):
+def test_encoding_and_decoding_keep_colors(smooth_pixels):
     assert np.abs(decode_jpeg(encode_jpeg(smooth_pixels)).astype(int) - smooth_pixels).max() <= 6
 
 

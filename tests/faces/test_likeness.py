@@ -26,9 +26,9 @@ def test_psnr_by_hand(pictures: np.ndarray) -> None:
 
 def test_ssim_of_flat_pictures_by_hand(pictures: np.ndarray) -> None:
     """Without variance what is left is the comparison of means: (2·a·b + c) / (a² + b² + c), c = 0.01²."""
-    black, grey = np.full_like(pictures, 51), np.full_like(pictures, 102)
+    black, gray = np.full_like(pictures, 51), np.full_like(pictures, 102)
     expected = (2 * 0.2 * 0.4 + 1e-4) / (0.2**2 + 0.4**2 + 1e-4)
-    assert likeness(black, grey)[0] == pytest.approx([expected, expected], abs=1e-3)
+    assert likeness(black, gray)[0] == pytest.approx([expected, expected], abs=1e-3)
 
 
 def test_each_picture_is_compared_with_the_one_in_its_place(pictures: np.ndarray) -> None:

@@ -17,7 +17,7 @@ STORES = Path(__file__).parent / "stores"
 
 @pytest.fixture
 def faces(face):
-    """Seven faces, each of its own grey level and width."""
+    """Seven faces, each of its own gray level and width."""
     return [face(f"{person}/{i}", 30 * i, width=8 + i) for i, person in enumerate("aabbbcc")]
 
 
@@ -107,7 +107,7 @@ def test_stores_of_every_version_that_landed_can_be_read(version):
     store = FaceStore(STORES / f"version_{version}.arrow")
     assert store.manifest()["image_id"].tolist() == ["anna/0", "bert/0"]
     assert [int(store.pixels(i).mean()) for i in range(2)] == [50, 200]
-    assert store.fingerprint == "two grey squares"
+    assert store.fingerprint == "two gray squares"
 
 
 def test_a_store_of_a_newer_version_says_so(faces, listed, tmp_path, monkeypatch):

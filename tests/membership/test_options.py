@@ -116,7 +116,7 @@ def test_shadows_that_are_calibrated_take_four_references():
         ({"attacks": {}}, "attacks"),
         ({"attacks": {"a": {"signals": []}}}, "signals"),
         ({"attacks": {"a": {"signals": ["bn_distanc"]}}}, "Did you mean 'bn_distance'"),
-        ({"attacks": {"a": {"signals": ["bn_distance"], "regularisation": 0}}}, "regularisation"),
+        ({"attacks": {"a": {"signals": ["bn_distance"], "regularization": 0}}}, "regularization"),
         ({"blind": {"signals": ["pixel_statistic"]}}, "Did you mean 'pixel_statistics'"),
         ({"blind": {"reference_signals": ["nonsense"]}}, "no signal 'nonsense'"),
         ({"references": REFERENCES | {"count": 0}}, "count"),
@@ -132,11 +132,11 @@ def test_what_means_nothing_is_refused(wrong, message):
 
 def test_defaults_are_not_shared():
     assert BlindOptions().signals is not BlindOptions().signals
-    assert AttackOptions(signals=["bn_distance"]).regularisation == 1
+    assert AttackOptions(signals=["bn_distance"]).regularization == 1
 
 
 def test_the_papers_attack_is_known_by_what_it_reads_and_not_by_its_name():
-    named = {"bn_distance": {"signals": ["embedding_norm"]}, "paper": {"signals": ["bn_distance"], "regularisation": 3}}
+    named = {"bn_distance": {"signals": ["embedding_norm"]}, "paper": {"signals": ["bn_distance"], "regularization": 3}}
     assert MembershipOptions(**SMALLEST | {"attacks": named}).papers_attack() == "paper"
     others = {"late": {"signals": ["bn_distance"], "layers": "late"}, "bn_distance": {"signals": ["embedding_norm"]}}
     assert MembershipOptions(**SMALLEST | {"attacks": others}).papers_attack() is None

@@ -26,7 +26,7 @@ def check(attacks=("distance", "similarity"), has_head=False, reference=None, ta
 def test_what_can_be_read_is_accepted():
     check()
     check(("head",), has_head=True)
-    check(("similarity",), target={"normalisation": "group"})
+    check(("similarity",), target={"normalization": "group"})
     check(target={"architecture": "iresnet_demo"})  # nothing but embeddings is compared with references
     check(threat_models=["partial_knowledge", "shadow"])
 
@@ -35,17 +35,17 @@ def test_what_can_be_read_is_accepted():
     ("asked", "message"),
     [
         (
-            {"target": {"normalisation": "group"}},
+            {"target": {"normalization": "group"}},
             r"1 of 2 attacks read signals that the target cannot give: distance \(bn_distance\)\. This backbone has no "
             r"batch-norm.* `membership: \{attacks: \{distance: null\}\}`",
         ),
         ({"attacks": ("head",)}, r"head \(head_loss\)\. The target comes without its classification head"),
         (
-            {"attacks": ("similarity",), "reference": {"normalisation": "group"}, "target": {"normalisation": "group"}},
+            {"attacks": ("similarity",), "reference": {"normalization": "group"}, "target": {"normalization": "group"}},
             r"membership\.blind\.reference_signals has bn_distance, which the references",
         ),
         (
-            {"reference": {"normalisation": "group"}, "target": {"normalisation": "batch"}},
+            {"reference": {"normalization": "group"}, "target": {"normalization": "batch"}},
             r"that the references of membership\.references\.training cannot give: distance",
         ),
         (

@@ -22,7 +22,7 @@ from tests.membership.conftest import of_references, of_strangers
 
 ATTACKS = {
     "bn_distance": AttackOptions(signals=["bn_distance"]),
-    "both": AttackOptions(signals=["bn_moments", "bn_distance"], regularisation=0.1),
+    "both": AttackOptions(signals=["bn_moments", "bn_distance"], regularization=0.1),
     "calibrated": AttackOptions(signals=["bn_moments", "bn_distance"], calibration="difference"),
 }
 OPTIONS = MembershipOptions(
@@ -254,7 +254,7 @@ def test_the_blind_baseline_is_fitted_and_scored_like_an_attack(splits, signals_
     others = scores["image_id"].isin(other_images(splits)["image_id"])
     assert scores.loc[others, "other_images_score"].equals(scores.loc[others, "score"].rename("other_images_score"))
     assert scores.loc[~others, "other_images_score"].isna().all()
-    weak = OPTIONS.model_copy(update={"blind": BlindOptions(regularisation=1e-6)})
+    weak = OPTIONS.model_copy(update={"blind": BlindOptions(regularization=1e-6)})
     assert score_blind(blind_signals, splits, weak)["score"].abs().max() < 0.01 < scores["score"].abs().max()
     with pytest.raises(MissingSignalsError, match="1 of 120"):
         score_blind(blind_signals.iloc[1:], splits, OPTIONS)

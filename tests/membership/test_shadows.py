@@ -94,7 +94,7 @@ def test_nothing_is_fitted_twice_and_another_signal_or_option_is(
     assert {name: attack.to_dict() for name, attack in again.items()} == {
         name: attack.to_dict() for name, attack in fitted["noisy"].items()
     }
-    other = {"plain": AttackOptions(signals=["bn_distance"], regularisation=0.5)}
+    other = {"plain": AttackOptions(signals=["bn_distance"], regularization=0.5)}
     louder = shown["noisy"].assign(**{"bn_distance.bn1": shown["noisy"]["bn_distance.bn1"] * 2})
     for signals, attacks in ((shown["noisy"], other), (louder, {"plain": ATTACKS["plain"]})):
         with pytest.raises(AssertionError, match="fitted again"):

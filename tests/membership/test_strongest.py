@@ -69,7 +69,7 @@ def test_a_static_attacker_is_stopped_where_the_view_gives_no_signals():
     assert strongest(static, {"undefended": {"fused": Fitted(0.9)}, "folded": {}}, "fused") is None
 
 
-def test_one_view_needs_no_judgement():
+def test_one_view_needs_no_judgment():
     only = Encounter("undefended", "plain", "undefended", "undefended")
     assert strongest([only], {"undefended": {"fused": Fitted(None)}}, "fused") == only
 

@@ -7,7 +7,7 @@ from faceleak.metrics.epsilon import BrokenClaimError, clopper_pearson_epsilon, 
 from faceleak.metrics.roc import MetricError
 
 
-def randomised_response(epsilon, examples, seed):
+def randomized_response(epsilon, examples, seed):
     """Each label is told truly with e^ε / (1 + e^ε): exactly ε-differentially private."""
     generator = np.random.default_rng(seed)
     is_member = generator.random(examples) < 0.5
@@ -22,15 +22,15 @@ def gaussian(mu, examples, seed):
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0, 3.0])
-def test_the_bound_lies_below_the_epsilon_of_randomised_response(epsilon):
-    bounds = np.array([clopper_pearson_epsilon(*randomised_response(epsilon, 300, seed)) for seed in range(250)])
+def test_the_bound_lies_below_the_epsilon_of_randomized_response(epsilon):
+    bounds = np.array([clopper_pearson_epsilon(*randomized_response(epsilon, 300, seed)) for seed in range(250)])
     assert (bounds <= epsilon).mean() >= 0.95
     assert (bounds >= 0).all()
 
 
 @pytest.mark.parametrize("epsilon", [0.5, 2.0])
 def test_with_many_samples_it_comes_near(epsilon):
-    assert 0.93 * epsilon - 0.03 < clopper_pearson_epsilon(*randomised_response(epsilon, 60_000, 0)) <= epsilon
+    assert 0.93 * epsilon - 0.03 < clopper_pearson_epsilon(*randomized_response(epsilon, 60_000, 0)) <= epsilon
 
 
 def test_choosing_among_many_thresholds_does_not_spoil_the_bound():
@@ -64,7 +64,7 @@ def test_members_who_hide_show_on_the_other_side():
 
 
 def test_a_larger_delta_or_confidence_claims_less():
-    scores, is_member = randomised_response(2.0, 4000, 0)
+    scores, is_member = randomized_response(2.0, 4000, 0)
     plain = clopper_pearson_epsilon(scores, is_member)
     assert clopper_pearson_epsilon(scores, is_member, delta=1e-3) < plain
     assert clopper_pearson_epsilon(scores, is_member, confidence=0.999) < plain
@@ -73,7 +73,7 @@ def test_a_larger_delta_or_confidence_claims_less():
 def test_copies_of_a_person_are_no_evidence():
     false_claims, trusting = 0, 0
     for seed in range(40):
-        scores, is_member = randomised_response(0.0, 40, seed)
+        scores, is_member = randomized_response(0.0, 40, seed)
         people = np.repeat(np.arange(40), 25)
         scores, is_member = scores[people], is_member[people]
         false_claims += clopper_pearson_epsilon(scores, is_member, identities=people) > 0
@@ -83,7 +83,7 @@ def test_copies_of_a_person_are_no_evidence():
 
 
 def test_neither_the_order_of_the_images_nor_their_labels_decide_ties():
-    scores, is_member = randomised_response(1.0, 500, 0)
+    scores, is_member = randomized_response(1.0, 500, 0)
     people = np.arange(500) // 2
     order = np.random.default_rng(0).permutation(500)
     expected = clopper_pearson_epsilon(scores, is_member, identities=people)

@@ -76,7 +76,7 @@ def test_reconstructions_without_a_target_have_no_advantage():
 
 
 def worlds(data_sets, people=40, images=100):
-    """Draw reconstructions that favour some people, and match them with a chance that is the person's own."""
+    """Draw reconstructions that favor some people, and match them with a chance that is the person's own."""
     for seed in range(data_sets):
         generator = np.random.default_rng(seed)
         embeddings = np.zeros((images, 2 * people + 1))
@@ -257,7 +257,7 @@ def test_findings_by_hand(panel: Panel) -> None:
 def test_the_hit_list_counts_matches_alone(panel: Panel) -> None:
     embeddings = np.array([[1.0, 0, 0, 0, 0], [3, 0, 0, 0, 4], [3, 0, 0, 0, 3], [0, 1, 0, 0, 0]])
     table = findings_table({"one": embeddings, "two": embeddings, "three": embeddings}, panel)
-    hits = hit_list(table.assign(encounter="undefended", step="optimised"))
+    hits = hit_list(table.assign(encounter="undefended", step="optimized"))
     assert hits[["identity", "known", "reconstructions"]].to_numpy().tolist() == [["a", True, 3], ["b", False, 1]]
     assert hits["best_similarity.two"].tolist() == pytest.approx([1, 1])
     nobody = hit_list(table.assign(encounter="undefended", step="random", matches_member=False))

@@ -17,7 +17,7 @@ from faceleak.metrics.judge import (
 from faceleak.metrics.roc import MetricError
 
 
-def test_a_template_is_the_normalised_mean_of_normalised_embeddings():
+def test_a_template_is_the_normalized_mean_of_normalized_embeddings():
     embeddings = np.array([[0.0, 3.0], [10.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
     gallery = build_gallery(embeddings, np.array(["b", "a", "a", "b"]))
     assert gallery.identities.tolist() == ["a", "b"]

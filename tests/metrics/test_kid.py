@@ -112,19 +112,19 @@ def test_what_cannot_be_compared_is_an_error():
         kid(np.where(np.arange(10)[:, None] == 3, np.nan, features), features, OPTIONS)
 
 
-CENTRES = {"same_identity": 0.0, "unseen_identity": 1.5, "member": 9.0, "public": -1.5}
+CENTERS = {"same_identity": 0.0, "unseen_identity": 1.5, "member": 9.0, "public": -1.5}
 
 
-def draw(seed: int, centre: float, count: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(0, 1, (count, 8)) + centre * np.eye(8)[0]
+def draw(seed: int, center: float, count: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 1, (count, 8)) + center * np.eye(8)[0]
 
 
 @pytest.fixture
 def people() -> pd.DataFrame:
-    """Twenty people a role, three images each, around a centre of the role's own."""
+    """Twenty people a role, three images each, around a center of the role's own."""
     tables = []
-    for seed, (role, centre) in enumerate(CENTRES.items()):
-        persons = draw(seed, centre, 20).repeat(3, axis=0)
+    for seed, (role, center) in enumerate(CENTERS.items()):
+        persons = draw(seed, center, 20).repeat(3, axis=0)
         images = persons + 0.1 * draw(seed + 10, 0, 60)
         names = [f"{role}_{place // 3}" for place in range(60)]
         tables.append(pd.DataFrame({"identity": names, "role": role, "embedding": list(images)}))

@@ -39,9 +39,9 @@ def test_values_by_hand():
     assert law.residual_error == pytest.approx(0.2)  # √(4 · 0.1² / 1)
     # slope: residual error / √(Σ (x − mean)²) = 0.2 / 1, times the t quantile of one degree of freedom
     assert law.people.high == pytest.approx(-1 + 12.7062 * 0.2, abs=1e-4)
-    centre = law.predict(10**0.5, 10**0.5)
-    assert centre.value == pytest.approx(0.05)
-    assert np.log10(centre.low) == pytest.approx(np.log10(0.05) - 12.7062 * 0.2 * np.sqrt(1 + 1 / 4), abs=1e-4)
+    center = law.predict(10**0.5, 10**0.5)
+    assert center.value == pytest.approx(0.05)
+    assert np.log10(center.low) == pytest.approx(np.log10(0.05) - 12.7062 * 0.2 * np.sqrt(1 + 1 / 4), abs=1e-4)
 
 
 def test_it_agrees_with_another_least_squares():

@@ -15,7 +15,7 @@ from faceleak.metrics.verification import (
     embedding_metrics,
     fold_accuracies,
     lfw_accuracy,
-    normalise_rows,
+    normalize_rows,
     sample_pairs,
     threshold_at_far,
     verification_auc_differences,
@@ -29,7 +29,7 @@ IDENTITIES = np.array(["a", "a", "b"])
 
 def similarities(embeddings):
     """Of every two embeddings, computed at once."""
-    unit = normalise_rows(embeddings)
+    unit = normalize_rows(embeddings)
     return (unit @ unit.T)[np.triu_indices(len(unit), 1)]
 
 
@@ -65,12 +65,12 @@ def test_chosen_pairs_have_the_similarity_of_all_pairs(monkeypatch):
 @pytest.mark.parametrize("broken", [[0.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]])
 def test_an_embedding_without_direction_is_refused(broken):
     with pytest.raises(MetricError, match="1 of 2 embeddings are zero, NaN or infinite"):
-        normalise_rows(np.array([[1.0, 0.0], broken]))
+        normalize_rows(np.array([[1.0, 0.0], broken]))
 
 
 def test_wrong_shapes_are_refused():
     with pytest.raises(MetricError, match=r"must be \(n, d\)"):
-        normalise_rows(np.ones(3))
+        normalize_rows(np.ones(3))
 
 
 @pytest.mark.parametrize("same_person", [[True, True], [False, False]])

@@ -13,7 +13,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 PROMISED = {  # figures, and what the tables name
     "explore_signals": (3, ["bn_moments", "unseen_identity", "reference_similarity"]),
     "compare_audits": (2, ["auc_difference_ci_low", "epochs", "verification_auc"]),
-    "own_signal_and_defence": (1, ["widened_factor_4", "adaptive", "own"]),
+    "own_signal_and_defense": (1, ["widened_factor_4", "adaptive", "own"]),
 }
 
 

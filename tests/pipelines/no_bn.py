@@ -1,4 +1,4 @@
-"""A network as peers write them, without batch normalisation."""
+"""A network as peers write them, without batch normalization."""
 
 from torch import Tensor, nn
 

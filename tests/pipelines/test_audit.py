@@ -44,10 +44,10 @@ def test_results_hold_every_stage_with_intervals_around_values(audited: Path) ->
     assert unseen["auc_ci_low"] <= unseen["auc"] <= unseen["auc_ci_high"]
     assert {"blind_partial_knowledge", "bn_distance_shadow"} <= set(results["membership"])
     steps = results["reconstruction"]["bn_moments_partial_knowledge"]
-    assert list(steps) == ["random", "best_random", "untrained_guided", "optimised"]
-    assert set(steps["optimised"]["evaluators"]) == {"first", "second", "resembling"}
-    assert "resembling_gap" in steps["optimised"]
-    assert {f"kid_to_{kind}_ci_low" for kind in ("members", "controls", "public")} < set(steps["optimised"])
+    assert list(steps) == ["random", "best_random", "untrained_guided", "optimized"]
+    assert set(steps["optimized"]["evaluators"]) == {"first", "second", "resembling"}
+    assert "resembling_gap" in steps["optimized"]
+    assert {f"kid_to_{kind}_ci_low" for kind in ("members", "controls", "public")} < set(steps["optimized"])
 
 
 def test_strength_zero_leaves_every_metric_as_it_was(audited: Path) -> None:

@@ -1,4 +1,4 @@
-"""Nodes of the defence pipeline on tiny references: which shadows are defended, and what they then teach."""
+"""Nodes of the defense pipeline on tiny references: which shadows are defended, and what they then teach."""
 
 import pandas as pd
 import pytest

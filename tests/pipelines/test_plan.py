@@ -86,7 +86,7 @@ def test_before_an_audit_all_is_missing_and_each_node_counts(before: Pieces) -> 
     }
 
 
-def test_a_defence_from_outside_takes_what_its_module_says(
+def test_a_defense_from_outside_takes_what_its_module_says(
     before: Pieces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "package_of_mine"

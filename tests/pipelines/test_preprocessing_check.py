@@ -18,7 +18,7 @@ from faceleak.pipelines.target.preprocessing_check import (
     DECLARED,
     PreprocessingCheckError,
     _bounded,
-    _centre,
+    _center,
     check_preprocessing,
 )
 from tests.backbones.silent import nearly_silent
@@ -68,12 +68,12 @@ def test_the_right_card_has_no_warning_and_every_way_is_measured(trained, demo_s
     assert check.warnings == []
     assert check.table["name"].tolist() == [
         DECLARED,
-        "colours as BGR",
+        "colors as BGR",
         "0…1",
         "ImageNet mean and std",
         "(0…255 − 127.5) / 128",
         "0…255",
-        "centre crop of 80 %",
+        "center crop of 80 %",
     ]
     assert check.table.notna().all(axis=None)
     assert (check.table["verification_auc_ci_low"] <= check.table["verification_auc"]).all()
@@ -86,7 +86,7 @@ def test_the_right_card_has_no_warning_and_every_way_is_measured(trained, demo_s
 @pytest.mark.parametrize(
     ("changes", "remedy", "as_good"),
     [
-        ({"colour_order": "BGR"}, "colours as RGB", None),
+        ({"color_order": "BGR"}, "colors as RGB", None),
         ({"mean": (0.0,) * 3, "std": (1 / 255,) * 3}, "mean 0.5, std 0.5", "(0…255 − 127.5) / 128"),
     ],
 )
@@ -160,11 +160,11 @@ def test_the_chosen_pairs_are_all_of_their_images_and_of_both_kinds(pairs):
     assert len(_bounded(*pairs, 72, seed=0)) == len(pairs[0])
 
 
-def test_the_centre_keeps_four_fifths():
+def test_the_center_keeps_four_fifths():
     faces = torch.zeros(1, 3, 100, 50)
     faces[..., 10:90, 5:45] = 1
-    assert _centre(faces).shape == (1, 3, 80, 40)
-    assert _centre(faces).min() == 1
+    assert _center(faces).shape == (1, 3, 80, 40)
+    assert _center(faces).min() == 1
 
 
 def test_pairs_that_misfit_are_refused(tiny_backbone, demo_store, pairs, compute):

@@ -14,7 +14,7 @@ gate:
   policies:
     - metric: {metric}
       at_most: {limit}
-      reason: Nobody is to be recognised.
+      reason: Nobody is to be recognized.
 """
 
 
@@ -50,7 +50,7 @@ def test_a_gate_passes_on_one_side_of_a_policy_and_fails_on_the_other(project: P
     assert failing.returncode == 1
     assert f"VIOLATED  {METRIC} of undefended is 0.05; allowed is at most 0.049." in failing.stdout
     assert "1 of 1 policy is violated, so the model is not to be released" in failing.stderr
-    assert "Nobody is to be recognised." in failing.stderr
+    assert "Nobody is to be recognized." in failing.stderr
     assert "Traceback" not in failing.stderr
     assert last_run(project).data.tags["faceleak.gate"] == "violated"
     (judged,) = json.loads((project / "data/08_reporting/gate.json").read_text())

@@ -45,13 +45,13 @@ def test_the_reconstruction_takes_the_tuned_search_by_config_and_finds_the_same_
     run = kedro(audited, "run", "--env=smoke", "--pipelines=reconstruction", f"--config={config}")
     assert run.returncode == 0, run.stdout + run.stderr
     found = load_file(tuned / "07_model_output/reconstructions.safetensors")
-    faces = "optimised/pixels"
+    faces = "optimized/pixels"
     assert np.array_equal(found[f"undefended/{faces}"], compared[f"tuned/{faces}"])
     assert np.array_equal(untuned[f"undefended/{faces}"], compared[f"default/{faces}"])
     measured = json.loads((tuned / "08_reporting/reconstruction_metrics.json").read_text())["undefended"]
     (steps,) = measured["reconstruction"].values()
     told = json.loads((tuned / "08_reporting/tuning_reconstruction_metrics.json").read_text())["undefended"]
-    assert told["tuning_reconstruction"]["tuned"]["fresh_advantage"] == steps["optimised"]["match_advantage"]
+    assert told["tuning_reconstruction"]["tuned"]["fresh_advantage"] == steps["optimized"]["match_advantage"]
     assert set(yaml.safe_load(config.read_text())["run"]["params"]["reconstruction"]) == {"search"}
 
 

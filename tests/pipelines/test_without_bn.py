@@ -1,4 +1,4 @@
-"""A backbone without batch normalisation, of a class of the user's own, through the whole audit of membership."""
+"""A backbone without batch normalization, of a class of the user's own, through the whole audit of membership."""
 
 import shutil
 from pathlib import Path

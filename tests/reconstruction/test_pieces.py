@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from faceleak.reconstruction.optimisers import adam
+from faceleak.reconstruction.optimizers import adam
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all, reconstruct_piece
 from faceleak.reconstruction.prior_training.generator import FaceGenerator
@@ -49,10 +49,10 @@ def test_a_piece_is_named_by_its_prior(make_piece, converted: Path, tmp_path: Pa
 def test_a_stylegan2_is_searched_and_remembered(make_piece, converted: Path) -> None:
     piece = make_piece({"stylegan2": {"weights": str(converted), "latent_space": "w"}, "image_size": 32})
     found = reconstruct_all([piece], piece, piece.compute)
-    assert found["plain/optimised/pixels"].shape == (3, 32, 32, 3)
-    assert found["plain/optimised/latents"].shape == (3, 9)
+    assert found["plain/optimized/pixels"].shape == (3, 32, 32, 3)
+    assert found["plain/optimized/latents"].shape == (3, 9)
     without = found["plain/untrained_guided/pixels"]  # the same piece plays the one that learnt nothing
-    assert (without == found["plain/optimised/pixels"]).all()
+    assert (without == found["plain/optimized/pixels"]).all()
     assert reconstruct_all([], piece, piece.compute) == {}
     written = piece.path.stat().st_mtime_ns
     assert reconstruct_all([piece], piece, piece.compute).keys() == found.keys()
@@ -91,7 +91,7 @@ def test_a_killed_search_goes_on_after_its_last_round_and_ends_as_if_nothing_had
 @pytest.mark.parametrize(
     "module",
     [
-        *("search", "objectives.membership", "optimisers.adam", "priors.demo", "latents", "score_guide"),
+        *("search", "objectives.membership", "optimizers.adam", "priors.demo", "latents", "score_guide"),
         *(f"../{name}" for name in ("signals.bn_distance", "membership.models.logistic", "backbones.iresnet")),
     ],
 )
@@ -107,8 +107,8 @@ def test_a_search_of_another_network_with_the_same_weights_is_another(make_piece
     assert make_piece("demo").path != before
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "cma_es"])
-def test_no_code_runs_in_a_search_that_is_not_in_the_key(optimiser: str, make_piece, not_in_keys) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "cma_es"])
+def test_no_code_runs_in_a_search_that_is_not_in_the_key(optimizer: str, make_piece, not_in_keys) -> None:
     piece = make_piece("demo")
-    piece = replace(piece, search=piece.search.model_copy(update={"optimiser": optimiser}))
+    piece = replace(piece, search=piece.search.model_copy(update={"optimizer": optimizer}))
     assert not_in_keys(lambda: reconstruct_piece(piece)) == set()

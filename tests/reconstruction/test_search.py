@@ -71,31 +71,31 @@ def test_the_best_random_are_the_best_of_all_candidates(small_prior, search_opti
     assert np.array_equal(found["random"].latents, candidates[:3].numpy())
 
 
-def test_optimising_raises_the_scores(small_prior, search_options) -> None:
+def test_optimizing_raises_the_scores(small_prior, search_options) -> None:
     for variation in (0.0, 0.3):
         options = search_options.model_copy(update={"variation": variation})
         found = reconstruct(small_prior, BRIGHT, options, CPU)
-        assert found["optimised"].scores.min() > found["best_random"].scores.min()
-        assert found["optimised"].scores.mean() > found["best_random"].scores.mean() + 0.1
+        assert found["optimized"].scores.min() > found["best_random"].scores.min()
+        assert found["optimized"].scores.mean() > found["best_random"].scores.mean() + 0.1
 
 
 def test_the_climb_tells_the_mean_of_what_was_climbed_at_each_step(small_prior, search_options) -> None:
     options = search_options.model_copy(update={"rounds": 1, "variation": 0.0})
     found = reconstruct(small_prior, BRIGHT, options, CPU)
-    climb = found["optimised"].climb
+    climb = found["optimized"].climb
     assert len(climb) == options.steps
     starts = np.sort(brightness(small_prior.faces(draw_latents(6, 20, torch.Generator().manual_seed(4)))).numpy())
     assert np.isclose(climb[0], starts[::-1][: options.starts].mean(), atol=1e-5)
     assert climb[-1] > climb[0]
     assert found["random"].climb.size == found["best_random"].climb.size == 0
     longer = options.model_copy(update={"rounds": 2})
-    assert len(reconstruct(small_prior, BRIGHT, longer, CPU)["optimised"].climb) == 2 * options.steps
+    assert len(reconstruct(small_prior, BRIGHT, longer, CPU)["optimized"].climb) == 2 * options.steps
 
 
-def test_without_steps_the_optimised_are_starts_as_they_were(small_prior, search_options) -> None:
+def test_without_steps_the_optimized_are_starts_as_they_were(small_prior, search_options) -> None:
     options = search_options.model_copy(update={"steps": 0, "variation": 0.0})
     found = reconstruct(small_prior, BRIGHT, options, CPU)
-    assert np.allclose(found["optimised"].latents, found["best_random"].latents)
+    assert np.allclose(found["optimized"].latents, found["best_random"].latents)
 
 
 @pytest.mark.parametrize(("selected", "people"), [(3, [0, 1, 2]), (15, [0, 2, 4, 6, 8, 10, 12, 14])])
@@ -104,7 +104,7 @@ def test_a_film_leads_from_a_start_through_every_round_to_the_reconstruction(
 ) -> None:
     options = search_options.model_copy(update={"selected": selected, "candidates": 60, "rounds": 3})
     found = reconstruct(small_prior, BRIGHT, options, CPU)
-    film, reconstructions = found["film"], found["optimised"]
+    film, reconstructions = found["film"], found["optimized"]
     assert film.latents.shape == (len(people), 4, 6)
     assert film.pixels.shape == (len(people), 4, 16, 16, 3)
     assert np.array_equal(film.latents[:, -1], reconstructions.latents[people])
@@ -146,8 +146,8 @@ def test_the_batch_size_changes_nothing(small_prior, search_options: SearchOptio
 def test_a_stylegan2_is_climbed_in_each_of_its_spaces(converted, search_options, space: str) -> None:
     prior = StyleGAN2Prior(StyleGAN2Options(weights=converted, latent_space=space), CPU)
     found = reconstruct(prior, BRIGHT, search_options, CPU)
-    assert found["optimised"].latents.shape == (3, prior.latent_size)
-    assert found["optimised"].scores.mean() > found["best_random"].scores.mean() > found["random"].scores.mean()
+    assert found["optimized"].latents.shape == (3, prior.latent_size)
+    assert found["optimized"].scores.mean() > found["best_random"].scores.mean() > found["random"].scores.mean()
     again = reconstruct(prior, BRIGHT, search_options, CPU)
     assert all(np.array_equal(found[step].pixels, again[step].pixels) for step in SEARCH_STEPS)
 
@@ -159,7 +159,7 @@ def test_a_backbone_is_climbed_and_stays_as_it_came(tiny_backbone, tiny_guide, s
     modes = [module.training for module in tiny_backbone.modules()]
     wanted = [parameter.requires_grad for parameter in tiny_backbone.parameters()]
     found = reconstruct(InSingle(small_prior), Objective(tiny_guide, {"membership": 1.0}), search_options, CPU)
-    assert found["optimised"].scores.mean() > found["best_random"].scores.mean() > found["random"].scores.mean()
+    assert found["optimized"].scores.mean() > found["best_random"].scores.mean() > found["random"].scores.mean()
     assert tiny_backbone.weights_hash() == before
     assert [module.training for module in tiny_backbone.modules()] == modes
     assert [parameter.requires_grad for parameter in tiny_backbone.parameters()] == wanted
@@ -185,12 +185,12 @@ def test_all_terms_together_are_repeatable_and_lead_elsewhere(tiny_guide, small_
         for weights in (all_terms, all_terms, plain)
     )
     assert all(np.array_equal(first[step].latents, again[step].latents) for step in SEARCH_STEPS)
-    assert not np.allclose(first["optimised"].latents, other["optimised"].latents, atol=0.01)
+    assert not np.allclose(first["optimized"].latents, other["optimized"].latents, atol=0.01)
     assert np.array_equal(first["best_random"].latents, other["best_random"].latents)
 
 
 def _search_as_it_was(prior: Prior, score: Score, options: SearchOptions) -> Tensor:
-    """Latents of the optimised faces, by a search that knows one score and no terms."""
+    """Latents of the optimized faces, by a search that knows one score and no terms."""
     generator = torch.Generator().manual_seed(options.seed)
 
     def noise(latents: Tensor) -> Tensor:
@@ -227,7 +227,7 @@ def test_membership_alone_is_the_search_before_there_were_terms(tiny_guide, smal
     prior = InSingle(small_prior)
     found = reconstruct(prior, Objective(tiny_guide, {"membership": 1.0}), search_options, CPU)
     expected = _search_as_it_was(prior, tiny_guide.score, search_options)
-    assert found["optimised"].latents.tobytes() == expected.numpy().tobytes()
+    assert found["optimized"].latents.tobytes() == expected.numpy().tobytes()
 
 
 def test_faces_of_a_search_are_counted_round_by_round() -> None:

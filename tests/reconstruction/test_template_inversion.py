@@ -51,8 +51,8 @@ def test_climbing_comes_nearer_to_the_template_and_the_target_stays_as_it_is(tin
             for method, (_, faces) in found.items()
         }
     assert tuple(found) == METHODS
-    assert (cosines["optimised"] >= torch.maximum(cosines["best_random"], cosines["linear"]) - 0.02).all()
-    assert cosines["optimised"].mean() > max(cosines["best_random"].mean(), cosines["linear"].mean())
+    assert (cosines["optimized"] >= torch.maximum(cosines["best_random"], cosines["linear"]) - 0.02).all()
+    assert cosines["optimized"].mean() > max(cosines["best_random"].mean(), cosines["linear"].mean())
     assert tiny_backbone.weights_hash() == before
     again = invert(prior, tiny_backbone, templates, OPTIONS)
     assert all(torch.equal(found[method][0], again[method][0]) for method in METHODS)

@@ -1,4 +1,4 @@
-"""Metrics of a target and a variant, and points of a comparison of defences, as tests write them down."""
+"""Metrics of a target and a variant, and points of a comparison of defenses, as tests write them down."""
 
 import pandas as pd
 
@@ -67,7 +67,7 @@ METRICS = {
         "reconstruction": {
             "bn_distance_partial_knowledge": {
                 "random": {**interval("match_advantage", 0.0), "member_match_rate": 0.48, "control_match_rate": 0.48},
-                "optimised": {
+                "optimized": {
                     **interval("match_advantage", 0.63, 0.125),
                     "member_match_rate": 0.83,
                     "control_match_rate": 0.2,
@@ -86,6 +86,6 @@ METRICS = {
             f"bn_distance_partial_knowledge_{attacker}": {"unseen_identity": membership(auc, auc - 0.52)}
             for attacker, auc in (("static", 0.682), ("refitted", 0.675), ("adaptive", 0.863))
         },
-        "defence": {"seconds": 2, "bn_noise": {"rdp": {"target": {"epsilon": None}}}},
+        "defense": {"seconds": 2, "bn_noise": {"rdp": {"target": {"epsilon": None}}}},
     },
 }

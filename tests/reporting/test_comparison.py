@@ -98,7 +98,7 @@ def test_no_attack_is_called_the_papers_where_none_was_compared_with_it():
 
 
 def marks(axes):
-    """Attack, by row, and AUC of each mark, by colour."""
+    """Attack, by row, and AUC of each mark, by color."""
     found = {}
     names = [label.get_text() for label in axes.get_figure().axes[0].get_yticklabels()]
     for line in axes.lines:

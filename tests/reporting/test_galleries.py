@@ -25,7 +25,7 @@ SIZES = {"member": (24, 24), "same_identity": (24, 24), "unseen_identity": (24, 
 
 
 class PlainFaces:
-    """Faces of one grey each, so that a picture says which image it is: the place of the image in the splits."""
+    """Faces of one gray each, so that a picture says which image it is: the place of the image in the splits."""
 
     def __init__(self, splits: pd.DataFrame) -> None:
         self.splits = splits
@@ -130,9 +130,9 @@ def test_sheets_that_cannot_be_drawn_are_refused(store, splits):
 
 
 def reconstructions(n: int):
-    """Image i is of grey i; scores rise with i, and matches are told by i modulo 4."""
-    grey = np.arange(n, dtype=np.uint8)[:, None, None, None]
-    images = [np.broadcast_to(grey, (n, *size, 3)) for size in ((8, 8), (12, 10), (6, 9))]
+    """Image i is of gray i; scores rise with i, and matches are told by i modulo 4."""
+    gray = np.arange(n, dtype=np.uint8)[:, None, None, None]
+    images = [np.broadcast_to(gray, (n, *size, 3)) for size in ((8, 8), (12, 10), (6, 9))]
     i = np.arange(n)
     table = pd.DataFrame({"score": i / 10, "member_similarity": i / 100, "control_similarity": -i / 100})
     table = table.assign(
@@ -146,7 +146,7 @@ def reconstructions(n: int):
 
 
 def frames(figure):
-    """Colour of each frame by the place of its upper left corner."""
+    """Color of each frame by the place of its upper left corner."""
     return {
         (round(patch.get_x(), 3), round(patch.get_y(), 3)): to_hex(patch.get_edgecolor()).upper()
         for patch in figure.axes[0].patches
@@ -159,9 +159,9 @@ def test_each_reconstruction_stands_beside_its_nearest_with_frames_where_they_ma
     (row,) = pictures(figure)
     assert [int(picture.get_array()[0, 0, 0]) for picture in row] == [3, 3, 3, 2, 2, 2, 1, 1, 1, 0, 0, 0]  # by score
     found = frames(figure)
-    colours = [found.get((round(p.get_extent()[0], 3), round(p.get_extent()[3], 3))) for p in row]
+    colors = [found.get((round(p.get_extent()[0], 3), round(p.get_extent()[3], 3))) for p in row]
     expected = [None] * 3 + [None, None, BLUE] + [None, ORANGE, None] + [None, VERMILION, None]
-    assert colours == expected
+    assert colors == expected
     written = texts(figure)
     assert written[0] == "Whom do reconstructions resemble? 2 of 4 match a member, 1 a control"
     assert {"score 0.30", "cosine 0.03", "cosine -0.03", "m3", "c3"} <= set(written)
@@ -202,19 +202,19 @@ def test_galleries_that_do_not_belong_together_are_refused():
 
 def test_stages_are_rows_in_the_order_given():
     images, others, _, _ = reconstructions(15)
-    figure = reconstruction_stages({"random": images[:3], "best_random": others, "optimised": images[5:8]})
+    figure = reconstruction_stages({"random": images[:3], "best_random": others, "optimized": images[5:8]})
     rows = pictures(figure)
     shown = [[int(picture.get_array()[0, 0, 0]) for picture in row] for row in rows]
     assert shown == [[0, 1, 2], list(range(12)), [5, 6, 7]]
     lefts = [[p.get_extent()[0] for p in row[:3]] for row in (rows[0], rows[2])]
     assert lefts[0] == lefts[1]
-    assert texts(figure)[1:] == ["random", "best random", "optimised"]
+    assert texts(figure)[1:] == ["random", "best random", "optimized"]
     with pytest.raises(ReportingError, match="no stages"):
         reconstruction_stages({})
 
 
 def films(people: int, moments: int):
-    """Moment k of film i is of grey 10·i + k and has the score i + k / 10; the member is of grey 200 + i."""
+    """Moment k of film i is of gray 10·i + k and has the score i + k / 10; the member is of gray 200 + i."""
     place = 10 * np.arange(people)[:, None] + np.arange(moments)
     frames = np.broadcast_to(place[..., None, None, None], (people, moments, 8, 6, 3)).astype(np.uint8)
     scores = (np.arange(people)[:, None] + np.arange(moments) / 10).astype(np.float32)
@@ -229,8 +229,8 @@ def test_a_row_leads_from_the_start_to_the_member():
     figure.draw_without_rendering()
     axes = figure.axes[0]
     shown = sorted((round(p.get_extent()[3], 3), p.get_extent()[0], int(p.get_array()[0, 0, 0])) for p in axes.images)
-    greys = [grey for _, _, grey in shown]
-    assert greys == [0, 1, 2, 3, 200, 10, 11, 12, 13, 201, 20, 21, 22, 23, 202]
+    grays = [gray for _, _, gray in shown]
+    assert grays == [0, 1, 2, 3, 200, 10, 11, 12, 13, 201, 20, 21, 22, 23, 202]
     for picture in axes.images:
         box = picture.get_window_extent()
         assert box.width / box.height == pytest.approx(6 / 8)
@@ -256,11 +256,11 @@ def test_films_that_do_not_belong_together_are_refused():
 
 
 def plain_faces(count: int, first: int = 0) -> np.ndarray:
-    """Faces of one grey each, which says which face it is."""
+    """Faces of one gray each, which says which face it is."""
     return np.broadcast_to(np.arange(first, first + count)[:, None, None, None], (count, 8, 8, 3)).astype(np.uint8)
 
 
-def greys_of(figure) -> list[int]:
+def grays_of(figure) -> list[int]:
     """The pictures, row by row and from left to right."""
     images = sorted(figure.axes[0].images, key=lambda image: (round(image.get_extent()[3], 2), image.get_extent()[0]))
     return [int(image.get_array()[0, 0, 0]) for image in images]
@@ -272,16 +272,16 @@ def texts_of(figure) -> list[str]:
 
 def test_a_sheet_shows_the_first_samples_in_their_order():
     figure = samples_sheet(plain_faces(75), 40_000)
-    assert greys_of(figure) == list(range(60))
+    assert grays_of(figure) == list(range(60))
     assert texts_of(figure) == ["Samples of the prior after 40,000 images shown"]
-    assert greys_of(samples_sheet(plain_faces(3), 1)) == [0, 1, 2]
+    assert grays_of(samples_sheet(plain_faces(3), 1)) == [0, 1, 2]
 
 
 def test_samples_stand_beside_their_nearest_and_the_nearest_of_all_come_first():
     samples = FaceBesideNearest(plain_faces(30), plain_faces(30, 100), np.linspace(0.9, 0.31, 30))
     held_out = FaceBesideNearest(plain_faces(4, 50), plain_faces(4, 150), np.full(4, 0.12))
     figure = nearest_faces_sheet(samples, held_out, "evaluator")
-    shown = greys_of(figure)
+    shown = grays_of(figure)
     pairs = list(zip(shown[::2], shown[1::2], strict=True))
     assert all(right == left + 100 for left, right in pairs)
     assert [left for left, _ in pairs] == [*range(24), 29, 28, 27, 26, 25, 24, 50, 51, 52, 53]
@@ -316,8 +316,8 @@ def test_the_person_is_given_and_the_image_is_the_nearest(demo_store: FaceStore)
 
 
 def part(kinds, title="Title"):
-    grey = np.arange(len(kinds), dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
-    columns = {"its image": grey, "linear": grey + 100}
+    gray = np.arange(len(kinds), dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+    columns = {"its image": gray, "linear": gray + 100}
     return Faces(title, columns, kinds, {"linear": {"members": 0.4, "strangers": 0.25}})
 
 
@@ -326,7 +326,7 @@ def test_a_row_leads_from_what_was_given_to_what_was_made_of_it():
     figure.draw_without_rendering()
     (axes,) = figure.axes
     places = [(round(p.get_extent()[3], 3), p.get_extent()[0], int(p.get_array()[0, 0, 0])) for p in axes.images]
-    assert [grey for _, _, grey in sorted(places)] == [0, 100, 1, 101, 2, 102, 0, 100]
+    assert [gray for _, _, gray in sorted(places)] == [0, 100, 1, 101, 2, 102, 0, 100]
     written = [text.get_text() for text in axes.texts]
     assert written.count("member") == 2
     assert written.count("stranger") == 2

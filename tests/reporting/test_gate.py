@@ -12,7 +12,7 @@ NUMBERS = {"undefended": {METRIC: 0.05, "utility/verification_auc": 0.9, "utilit
 
 
 def policy(**settings):
-    return PolicyOptions(**{"metric": METRIC, "reason": "Nobody is to be recognised.", **settings})
+    return PolicyOptions(**{"metric": METRIC, "reason": "Nobody is to be recognized.", **settings})
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_violation_says_what_was_found_what_is_allowed_and_why():
         require_passed(judged)
     assert str(raised.value) == (
         "1 of 2 policies is violated, so the model is not to be released:\n"
-        f"- {METRIC} of undefended is 0.05; allowed is at most 0.01. Nobody is to be recognised."
+        f"- {METRIC} of undefended is 0.05; allowed is at most 0.01. Nobody is to be recognized."
     )
     violated, passed = gate_lines(judged)
     assert violated.startswith("VIOLATED  membership/fused")
@@ -86,7 +86,7 @@ def test_numbers_of_several_files_are_joined_by_variant():
     files = {
         "results": {"undefended": {"utility": {"verification_auc": 0.9}, "membership": {"a": {"p": {"auc": 0.7}}}}},
         "prior": {"kid": 0.1, "images": 40},
-        "defence": {"undefended": {"utility": {"verification_auc": 0.9}}, "noise": {"utility": {"x": None}}},
+        "defense": {"undefended": {"utility": {"verification_auc": 0.9}}, "noise": {"utility": {"x": None}}},
     }
     assert join_numbers(files) == {
         "undefended": {"utility/verification_auc": 0.9, "membership/a/p/auc": 0.7},

@@ -5,7 +5,7 @@ import pytest
 from faceleak.metrics.roc import MetricError
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.histograms import distance_histograms
-from faceleak.reporting.style import ROLE_COLOURS
+from faceleak.reporting.style import ROLE_COLORS
 
 ROLES = ["member", "same_identity", "unseen_identity", "auxiliary"]
 
@@ -46,9 +46,9 @@ def test_densities_integrate_to_one_over_factors_of_ten_and_medians_are_marked()
         assert (density * np.diff(np.log10(edges))).sum() == pytest.approx(1)
     medians = {line.get_color(): line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1}
     assert medians == {
-        ROLE_COLOURS["member"]: 2.5,
-        ROLE_COLOURS["same_identity"]: 3.0,
-        ROLE_COLOURS["unseen_identity"]: 250.0,
+        ROLE_COLORS["member"]: 2.5,
+        ROLE_COLORS["same_identity"]: 3.0,
+        ROLE_COLORS["unseen_identity"]: 250.0,
     }
 
 

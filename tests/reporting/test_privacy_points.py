@@ -158,7 +158,7 @@ def test_pareto_front_agrees_with_its_definition(rows):
     assert on_pareto_front(table).tolist() == expected
 
 
-def test_strengths_of_one_defence_are_ordered_by_number():
+def test_strengths_of_one_defense_are_ordered_by_number():
     names = [
         "noise_10",
         "undefended",

@@ -21,7 +21,7 @@ NOISE = {
     "reestimated_statistics": (0.945, 0.864, 0.863, 0.863),
 }
 DP = {"epsilon_8": (0.90, 0.60, 0.62, 0.64), "epsilon_2": (0.80, 0.52, 0.53, 0.55)}
-CROWD = {**NOISE, **DP, **{f"a_defence_with_a_long_name_{i}_x": (0.943 + i / 2000, 0.8, 0.84, 0.86) for i in range(9)}}
+CROWD = {**NOISE, **DP, **{f"a_defense_with_a_long_name_{i}_x": (0.943 + i / 2000, 0.8, 0.84, 0.86) for i in range(9)}}
 
 
 def two_panels(variants):
@@ -51,10 +51,10 @@ def test_an_access_has_a_panel_with_marks_of_each_attacker_on_shared_axes():
     assert named(weights, "chance").get_ydata()[0] == 0.5
 
 
-def test_lines_join_only_strengths_of_one_defence_by_strength():
+def test_lines_join_only_strengths_of_one_defense_by_strength():
     axes = privacy_utility_figure(points_of({**NOISE, **DP})).axes[0]
     joined = [line for line in axes.lines if line.get_linestyle() == "-"]
-    assert len(joined) == 6  # two defences, three attackers
+    assert len(joined) == 6  # two defenses, three attackers
     np.testing.assert_allclose(joined[0].get_xydata(), [(0.944, 0.84), (0.936, 0.803), (0.891, 0.682), (0.801, 0.525)])
     np.testing.assert_allclose(joined[1].get_xydata(), [(0.80, 0.52), (0.90, 0.60)])
 

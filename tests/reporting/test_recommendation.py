@@ -66,9 +66,9 @@ def test_where_none_reaches_the_goal_the_nearest_is_named_and_its_cost():
     assert cheap.count("comes nearest") == 1
 
 
-def test_no_defence_is_needed_where_the_target_reaches_the_goal():
+def test_no_defense_is_needed_where_the_target_reaches_the_goal():
     said = answer(recommend(points_of({**VARIANTS, "better": (0.99, 0.5, 0.5, 0.5)}), goal(0.9)))
-    assert said.startswith("No defence is needed: the undefended target reaches the goal, AUC 0.860 [0.840, 0.880] by")
+    assert said.startswith("No defense is needed: the undefended target reaches the goal, AUC 0.860 [0.840, 0.880] by")
 
 
 def test_a_gain_of_utility_is_no_loss():
@@ -91,7 +91,7 @@ def test_each_access_has_its_own_answer():
     gentle = {name: (utility, 0.5, 0.5, 0.52) for name, (utility, *_) in VARIANTS.items()}
     text = recommend(pd.concat([points_of(VARIANTS), points_of(gentle, "embeddings")]), goal(0.75))
     assert answer(text).startswith("`pruning`")
-    assert answer(text, "Embeddings only").startswith("No defence is needed")
+    assert answer(text, "Embeddings only").startswith("No defense is needed")
     assert "perturbing" not in text
 
 
@@ -190,7 +190,7 @@ def test_the_verdict_is_a_code_and_a_sentence_without_numbers():
     assert (weights.access, weights.code, weights.variant) == ("weights", "goal reached", "pruning")
     assert weights.verdict() == "pruning reaches the goal at the least cost"
     assert weights.verdict("`") == "`pruning` reaches the goal at the least cost"
-    assert (embeddings.code, embeddings.verdict()) == ("no defense needed", "No defence is needed")
+    assert (embeddings.code, embeddings.verdict()) == ("no defense needed", "No defense is needed")
     (costly,) = recommendation.recommend(points_of(VARIANTS), goal(0.65)).choices
     assert costly.verdict() == (
         "No variant reaches the goal. The cheapest one that brings the AUC down to it, dp, costs more utility than "

@@ -20,7 +20,7 @@ STAGES = {
     "utility_after_bn_reestimation": {"verification_auc": 0.95},
     "membership": MEMBERSHIP,
     "upper_bound": {"head_shadow": {"unseen_identity": auc(1.0)}},
-    "reconstruction": {"a_shadow": {"random": {"kid": 1.0}, "optimised": {"kid": 0.5}}, "b_shadow": {"random": {}}},
+    "reconstruction": {"a_shadow": {"random": {"kid": 1.0}, "optimized": {"kid": 0.5}}, "b_shadow": {"random": {}}},
 }
 
 
@@ -31,9 +31,9 @@ def test_a_variant_is_read_by_its_stages() -> None:
     assert list(variant.utilities) == ["utility", "utility_after_bn_reestimation"]
     assert variant.membership.populations == ["same_identity", "unseen_identity"]
     assert variant.upper_bound.against("unseen_identity") == {"head_shadow": auc(1.0)}
-    assert variant.optimised == {"a_shadow": {"kid": 0.5}}
+    assert variant.optimized == {"a_shadow": {"kid": 0.5}}
     empty = read_variant("nothing", {})
-    assert (empty.utility, empty.membership.populations, empty.strongest, empty.optimised) == ({}, [], None, {})
+    assert (empty.utility, empty.membership.populations, empty.strongest, empty.optimized) == ({}, [], None, {})
 
 
 def test_the_strongest_attack_is_not_the_blind_baseline() -> None:

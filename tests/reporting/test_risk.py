@@ -17,7 +17,7 @@ def risks(rows, significant, unit="image"):
 
 
 def pixels(count):
-    """Image i is of grey i."""
+    """Image i is of gray i."""
     return np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 6, 6, 3))
 
 

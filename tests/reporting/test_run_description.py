@@ -69,8 +69,8 @@ STAGES = {
         "strong_shadow": {"unseen_identity": measured(0.8, 0.7), "same_identity": measured(0.5, 0.4)},
     },
     "reconstruction": {
-        "static": {"random": {"match_advantage": 0.9}, "optimised": {"match_advantage": 0.1}},
-        "adaptive": {"optimised": {"match_advantage": 0.3}},
+        "static": {"random": {"match_advantage": 0.9}, "optimized": {"match_advantage": 0.1}},
+        "adaptive": {"optimized": {"match_advantage": 0.3}},
     },
 }
 

@@ -18,8 +18,8 @@ def measurements(exponent=-0.5):
     return table.assign(advantage=advantage / max(1, advantage.max() / 0.9))
 
 
-def lines(axes, style, colour):
-    return [line for line in axes.lines if line.get_linestyle() == style and line.get_color() == colour]
+def lines(axes, style, color):
+    return [line for line in axes.lines if line.get_linestyle() == style and line.get_color() == color]
 
 
 def draw(table, people, images):
@@ -32,9 +32,9 @@ def test_measured_points_are_joined_for_each_number_of_images():
     table = measurements()
     _, axes, _ = draw(table, 10_000, 20)
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
-    for colour, images in ((BLUE, 2), (VERMILION, 20)):
+    for color, images in ((BLUE, 2), (VERMILION, 20)):
         rows = table[table["images_per_person"] == images]
-        (joined,) = lines(axes, "-", colour)
+        (joined,) = lines(axes, "-", color)
         np.testing.assert_allclose(joined.get_xydata(), rows[["people", "advantage"]])
         (points,) = [line for line in axes.lines if line.get_label().startswith(f"{images} images")]
         np.testing.assert_allclose(points.get_xydata(), rows[["people", "advantage"]])
@@ -50,8 +50,8 @@ def test_repeated_sizes_are_joined_at_their_geometric_mean():
 
 def test_the_law_is_dashed_where_it_was_measured_and_up_to_the_users_size():
     _, axes, law = draw(measurements(), 10_000, 50)
-    for colour, images, ends in ((BLUE, 2, (25, 400)), (VERMILION, 20, (25, 400)), (BLACK, 50, (25, 10_000))):
-        (dashed,) = lines(axes, "--", colour)
+    for color, images, ends in ((BLUE, 2, (25, 400)), (VERMILION, 20, (25, 400)), (BLACK, 50, (25, 10_000))):
+        (dashed,) = lines(axes, "--", color)
         np.testing.assert_allclose(dashed.get_xdata()[[0, -1]], ends)
         np.testing.assert_allclose(dashed.get_ydata()[-1], law.predict(ends[1], images).value)
     _, axes, _ = draw(measurements(), 5, 50)

@@ -7,7 +7,7 @@ import pytest
 from faceleak.reporting.style import BLUE, PALETTE, entitle, in_turn, new_figure, shortened, tidy, words
 
 
-def test_palette_colours_are_distinct_and_start_again_behind_the_last():
+def test_palette_colors_are_distinct_and_start_again_behind_the_last():
     assert len(set(PALETTE)) == len(PALETTE)
     assert in_turn(PALETTE, len(PALETTE)) == in_turn(PALETTE, 0) == BLUE
 

@@ -20,8 +20,8 @@ def test_results_are_a_row_a_metric_with_its_interval():
     np.testing.assert_allclose(utility, [0.891, 0.881, 0.901])
     members = rows.loc["undefended", "membership", "bn_distance_partial_knowledge", "unseen_identity", "members"]
     np.testing.assert_array_equal(members, [100, np.nan, np.nan])
-    np.testing.assert_array_equal(rows.loc["noise_0.4", "defence", "", "", "seconds"], [2, np.nan, np.nan])
-    assert rows.loc["noise_0.4", "defence", "bn_noise", "rdp/target", "epsilon"].isna().all()
+    np.testing.assert_array_equal(rows.loc["noise_0.4", "defense", "", "", "seconds"], [2, np.nan, np.nan])
+    assert rows.loc["noise_0.4", "defense", "bn_noise", "rdp/target", "epsilon"].isna().all()
 
 
 def test_no_number_is_lost_in_the_long_table():

@@ -15,7 +15,7 @@ from tests.reporting.conftest import METRICS, interval, membership, points_of
 WEIGHTS = {"undefended": (0.945, 0.854, 0.854, 0.863), "bn_perturbation_0.8": (0.8, 0.525, 0.506, 0.863)}
 EMBEDDINGS = {"undefended": (0.945, 0.7, 0.7, 0.71), "bn_perturbation_0.8": (0.8, None, 0.55, 0.56)}
 RECONSTRUCTION = {
-    "reconstruction": {"bn_moments_partial_knowledge_adaptive": {"optimised": {"match_advantage": 0.4}}},
+    "reconstruction": {"bn_moments_partial_knowledge_adaptive": {"optimized": {"match_advantage": 0.4}}},
 }
 
 
@@ -28,7 +28,7 @@ TARGETED = {
         kind: rate("type_1_success_rate", first) | rate("type_2_success_rate", first / 2)
         for kind, first in (("members", share), ("strangers", share - 0.2))
     }
-    for method, share in (("linear", 0.4), ("optimised", 0.8))
+    for method, share in (("linear", 0.4), ("optimized", 0.8))
 }
 PERSON = {
     method: {
@@ -75,8 +75,8 @@ def test_headlines_show_the_numbers():
     assert attack == ["0.854", "[0.804,", "0.904]", "0.700", "0.125", "+0.334"]
     blind = row_of(text, "Membership inference: undefended", "unseen_identity", "blind_partial_knowledge")
     assert blind == ["0.520", "[0.470,", "0.570]", "–", "–", "–"]
-    optimised = row_of(text, "Reconstruction: undefended, bn_distance_partial_knowledge", "optimised")
-    assert optimised == ["0.830", "0.200", "+0.630", "[0.505,", "0.755]", "55", "0.470", "0.350", "-0.020"]
+    optimized = row_of(text, "Reconstruction: undefended, bn_distance_partial_knowledge", "optimized")
+    assert optimized == ["0.830", "0.200", "+0.630", "[0.505,", "0.755]", "55", "0.470", "0.350", "-0.020"]
     random = row_of(text, "Reconstruction", "random")
     assert random == ["0.480", "0.480", "+0.000", "[-0.050,", "0.050]", "–", "–", "–", "–"]
 
@@ -172,7 +172,7 @@ def test_the_highest_rate_of_any_attacker_is_shown():
 
 @pytest.mark.parametrize("width", [100, 300])
 def test_tables_are_at_most_100_columns_wide(width):
-    variants = {f"{'a_defence_with_a_long_name_' * 3}{i}": (0.9, 0.6, 0.6, 0.6) for i in range(3)}
+    variants = {f"{'a_defense_with_a_long_name_' * 3}{i}": (0.9, 0.6, 0.6, 0.6) for i in range(3)}
     table = points_of(variants).assign(undoing="bn_reestimation_and_a_short_finetune")
     text = shown(defense_tables(table, read_variants(dict.fromkeys(variants, RECONSTRUCTION))), width)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
@@ -187,7 +187,7 @@ def test_points_that_cannot_be_shown_are_refused():
 def test_the_tables_say_who_is_accepted_beside_what():
     text = shown(targeted_tables(TARGETED, PERSON))
     assert max(map(len, text.splitlines())) <= 100
-    row = next(line for line in text.splitlines() if line.startswith("optimised"))
+    row = next(line for line in text.splitlines() if line.startswith("optimized"))
     for cell in ("0.800 [0.700, 0.900]", "0.600 [0.500, 0.700]", "0.400 [0.300, 0.500]", "0.300 [0.200, 0.400]"):
         assert cell in row
     assert "not who was trained on" in text

@@ -46,6 +46,13 @@ def test_a_key_that_is_gone_is_refused_with_what_there_is_in_its_place() -> None
         check_parameters(wrong)
 
 
+def test_a_key_in_its_former_spelling_is_refused_with_the_present_one():
+    given = parameters()
+    given["reconstruction"]["search"]["optimiser"] = given["reconstruction"]["search"].pop("optimizer")
+    with pytest.raises(ConfigurationError, match="`optimiser` is spelled `optimizer` now"):
+        check_parameters(given)
+
+
 def test_a_source_without_its_block_is_refused() -> None:
     wrong = deepcopy(parameters("base"))
     wrong["target"]["source"] = "load"
@@ -81,17 +88,17 @@ def test_reconstruction_by_an_attack_without_gradients_is_refused(attack: str, c
 def test_cma_es_takes_attacks_without_gradients_on_single_images(changes: dict[str, Any]) -> None:
     asked = deepcopy(parameters("base"))
     asked["membership"]["attacks"]["bn_moments"] |= changes
-    asked["reconstruction"]["search"]["optimiser"] = "cma_es"
-    assert check_parameters(asked).reconstruction.search.optimiser == "cma_es"
+    asked["reconstruction"]["search"]["optimizer"] = "cma_es"
+    assert check_parameters(asked).reconstruction.search.optimizer == "cma_es"
     asked["reconstruction"]["search"]["attack"] = "fused"
     with pytest.raises(ConfigurationError, match="'fused', but `cma_es` climbs an attack on signals of single images"):
         check_parameters(asked)
 
 
-def test_an_unknown_optimiser_is_named_with_those_there_are() -> None:
+def test_an_unknown_optimizer_is_named_with_those_there_are() -> None:
     wrong = deepcopy(parameters("base"))
-    wrong["reconstruction"]["search"]["optimiser"] = "cma-es"
-    with pytest.raises(ConfigurationError, match=r"no optimiser 'cma-es'\. Did you mean 'cma_es'\?"):
+    wrong["reconstruction"]["search"]["optimizer"] = "cma-es"
+    with pytest.raises(ConfigurationError, match=r"no optimizer 'cma-es'\. Did you mean 'cma_es'\?"):
         check_parameters(wrong)
 
 

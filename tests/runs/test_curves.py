@@ -32,7 +32,7 @@ def trained(tiny_backbone):
 
 
 def test_losses_and_climbs_of_a_run_have_a_step_an_epoch_or_a_step_of_the_search(client, trained) -> None:
-    climb = {"undefended/optimised/climb": np.array([0.5, 1.5]), "undefended/optimised/scores": np.array([9.0])}
+    climb = {"undefended/optimized/climb": np.array([0.5, 1.5]), "undefended/optimized/scores": np.array([9.0])}
     with mlflow.start_run() as run:
         log_curves(
             {"target": trained, "references": {"reference_0": trained}, "reconstructions": climb, "splits": None}

@@ -57,6 +57,6 @@ def whole_inputs(iresnet18: Backbone, smooth_faces: Tensor) -> dict[str, tuple[_
 
 @pytest.fixture(scope="session")
 def smooth_faces() -> Tensor:
-    """Four images of smooth colours, 48×48."""
+    """Four images of smooth colors, 48×48."""
     coarse = torch.rand(4, 3, 5, 5, generator=torch.Generator().manual_seed(0))
     return nn.functional.interpolate(coarse, (48, 48), mode="bicubic").clamp(0, 1)

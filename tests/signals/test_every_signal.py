@@ -120,8 +120,8 @@ def test_numbers_are_finite_where_channels_are_dead(name, tiny_backbone, faces):
     assert registry.get_reader(name).read(tiny_backbone, faces).isfinite().all()
 
 
-def backbone_with(image_size: int, colour_order: str) -> Backbone:
-    preprocessing = Preprocessing(image_size=image_size, colour_order=colour_order, mean=(0.4,) * 3, std=(0.3,) * 3)
+def backbone_with(image_size: int, color_order: str) -> Backbone:
+    preprocessing = Preprocessing(image_size=image_size, color_order=color_order, mean=(0.4,) * 3, std=(0.3,) * 3)
     card = BackboneCard(architecture="iresnet_tiny", embedding_size=8, preprocessing=preprocessing)
     with seeded(0):
         return Backbone(build(card), card).eval()

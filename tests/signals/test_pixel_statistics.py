@@ -12,12 +12,12 @@ def statistics(face: torch.Tensor) -> dict[str, float]:
     return dict(zip(pixel_statistics.column_names(nn.Identity()), values, strict=True))
 
 
-def test_a_plain_colour_by_hand():
+def test_a_plain_color_by_hand():
     found = statistics(torch.tensor([0.2, 0.4, 0.6])[:, None, None].expand(3, 16, 16))
-    for colour, value in (("red", 0.2), ("green", 0.4), ("blue", 0.6)):
-        assert found[f"mean.{colour}"] == pytest.approx(value)
-        assert found[f"std.{colour}"] == pytest.approx(0, abs=1e-6)
-        assert [found[f"thumbnail.{colour}.{cell}"] for cell in range(64)] == pytest.approx([value] * 64)
+    for color, value in (("red", 0.2), ("green", 0.4), ("blue", 0.6)):
+        assert found[f"mean.{color}"] == pytest.approx(value)
+        assert found[f"std.{color}"] == pytest.approx(0, abs=1e-6)
+        assert [found[f"thumbnail.{color}.{cell}"] for cell in range(64)] == pytest.approx([value] * 64)
     assert found["sharpness"] == 0
     assert found["details.fine"] == found["details.coarse"] == 0
     assert len(found) == 9 + 3 * 64
@@ -40,7 +40,7 @@ def test_the_thumbnail_holds_the_mean_of_each_cell_row_by_row():
     for row, column in ((0, 0), (0, 7), (5, 2)):
         cell = face[:, 3 * row : 3 * row + 3, 4 * column : 4 * column + 4].mean((1, 2)).tolist()
         number = 8 * row + column
-        shown = [found[f"thumbnail.{colour}.{number}"] for colour in ("red", "green", "blue")]
+        shown = [found[f"thumbnail.{color}.{number}"] for color in ("red", "green", "blue")]
         assert shown == pytest.approx(cell)
 
 

@@ -210,7 +210,7 @@ def test_another_backbone_and_other_images_are_read_anew(tiny_backbone, demo_sto
     first = read()
     other_weights = deepcopy(tiny_backbone)
     other_weights.net.bn1.running_var *= 2
-    blue_first = tiny_backbone.card.preprocessing.model_copy(update={"colour_order": "BGR"})
+    blue_first = tiny_backbone.card.preprocessing.model_copy(update={"color_order": "BGR"})
     other_order = Backbone(tiny_backbone.net, tiny_backbone.card.model_copy(update={"preprocessing": blue_first}))
     for other in (other_weights, other_order):
         assert (read(other).iloc[:, 1:].to_numpy() != first.iloc[:, 1:].to_numpy()).any()

@@ -34,11 +34,11 @@ def own_people(people: int = 40, images: int = 4) -> OwnData:
 
 
 def options_of(**changes: object) -> TuningOptions:
-    """A study of a few trials over one optional signal and the regularisation."""
+    """A study of a few trials over one optional signal and the regularization."""
     space = {
         "signals": {"always": ["embedding_norm"], "optional": ["bn_distance"]},
         "model": ["logistic"],
-        "regularisation": [0.001, 100.0],
+        "regularization": [0.001, 100.0],
         "calibration": [None],
     }
     return TuningOptions(

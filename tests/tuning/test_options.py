@@ -10,7 +10,7 @@ SPACE = {
     "signals": {"always": ["bn_moments"], "optional": ["embedding_norm"]},
     "layers": ["all", "late"],
     "model": ["logistic", "mlp"],
-    "regularisation": [0.1, 10.0],
+    "regularization": [0.1, 10.0],
     "calibration": [None, "features"],
 }
 
@@ -24,8 +24,8 @@ SPACE = {
         ({"layers": ["last"]}, "late"),
         ({"model": []}, "at least 1 item"),
         ({"model": ["quantile"]}, "no trial gives one. Allowed: cnn, logistic, mlp"),
-        ({"regularisation": [10.0, 0.1]}, "the smaller one first"),
-        ({"regularisation": [0.0, 1.0]}, "above 0"),
+        ({"regularization": [10.0, 0.1]}, "the smaller one first"),
+        ({"regularization": [0.0, 1.0]}, "above 0"),
         ({"calibration": ["feature"]}, "features"),
         ({"epochs": [1, 2]}, "Extra inputs"),
     ],
@@ -51,7 +51,7 @@ def test_the_largest_attack_reads_everything_and_the_references() -> None:
         ({"signals": ["bn_moments", "bn_distance"]}, ["`signals` lacks what it reads"]),
         ({"signals": ["bn_moments"], "layers": "early"}, ["`layers` lacks 'early'"]),
         ({"signals": ["bn_moments"], "model": "cnn"}, ["`model` lacks 'cnn'"]),
-        ({"signals": ["bn_moments"], "regularisation": 11}, ["`regularisation` does not hold 11.0"]),
+        ({"signals": ["bn_moments"], "regularization": 11}, ["`regularization` does not hold 11.0"]),
         (
             {"signals": ["bn_moments"], "calibration": "bavaria", "online": True},
             ["`calibration` lacks 'bavaria'", "it is `online`"],

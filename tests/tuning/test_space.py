@@ -13,7 +13,7 @@ SPACE = SearchSpace(
     signals={"always": ["bn_moments"], "optional": OPTIONAL},
     layers=["all", "early", "late"],
     model=["logistic", "mlp"],
-    regularisation=(1e-3, 1e3),
+    regularization=(1e-3, 1e3),
     calibration=[None, "features", "bavaria"],
 )
 
@@ -24,15 +24,15 @@ SPACE = SearchSpace(
     st.floats(1e-3, 1e3),
     st.sampled_from([None, "features", "bavaria"]),
 )
-def test_an_attack_of_the_space_comes_back_from_its_parameters(taken, layers, regularisation, calibration):
+def test_an_attack_of_the_space_comes_back_from_its_parameters(taken, layers, regularization, calibration):
     signals = ["bn_moments", *(name for name in OPTIONAL if name in taken)]
-    attack = AttackOptions(signals=signals, layers=layers, regularisation=regularisation, calibration=calibration)
+    attack = AttackOptions(signals=signals, layers=layers, regularization=regularization, calibration=calibration)
     assert not SPACE.outside(attack)
     assert attack_of(parameters_of(attack, SPACE), SPACE) == attack
 
 
-def test_a_model_that_reads_no_regularisation_keeps_the_default():
-    chosen = parameters_of(AttackOptions(signals=["bn_moments"], model="mlp"), SPACE) | {"regularisation": 500.0}
+def test_a_model_that_reads_no_regularization_keeps_the_default():
+    chosen = parameters_of(AttackOptions(signals=["bn_moments"], model="mlp"), SPACE) | {"regularization": 500.0}
     assert attack_of(chosen, SPACE) == AttackOptions(signals=["bn_moments"], model="mlp")
 
 

@@ -39,7 +39,7 @@ def undisturbed(people: OwnData, tmp_path_factory: pytest.TempPathFactory) -> pd
 
 def test_the_default_comes_first_and_the_best_is_found(people, undisturbed):
     first = undisturbed.iloc[0]
-    assert (first["signals.bn_distance"], first["regularisation"]) == (False, 1.0)
+    assert (first["signals.bn_distance"], first["regularization"]) == (False, 1.0)
     assert first["own_auc"] == own_auc(people.evidence[0], DEFAULT)
     best = undisturbed.loc[undisturbed["own_auc"].idxmax()]
     assert best["signals.bn_distance"]
@@ -65,7 +65,7 @@ def test_only_what_is_below_the_median_of_those_before_it_is_pruned(people, tmp_
 def test_another_study_of_the_same_name_is_the_same_and_another_seed_is_not(people, undisturbed, tmp_path):
     pd.testing.assert_frame_equal(tuned(people, tmp_path, trials=16), undisturbed)
     other = tuned(people, tmp_path, trials=16, seed=1)
-    assert not other["regularisation"].equals(undisturbed["regularisation"])
+    assert not other["regularization"].equals(undisturbed["regularization"])
 
 
 def test_a_study_is_gone_on_with_and_fewer_trials_are_its_beginning(people, undisturbed, tmp_path):
@@ -198,7 +198,7 @@ def test_the_name_depends_on_data_options_and_default_but_not_on_the_number_of_t
     assert name_of(own_people(), DEFAULT, options_of(trials=99)) == name
     others = [
         name_of(own_people(people=42), DEFAULT, options_of()),
-        name_of(people, AttackOptions(signals=["embedding_norm"], regularisation=2.0), options_of()),
+        name_of(people, AttackOptions(signals=["embedding_norm"], regularization=2.0), options_of()),
         name_of(people, DEFAULT, options_of(seed=1)),
         name_of(people, DEFAULT, options_of(workers=2)),
         name_of(people, DEFAULT, options_of(pruning=False)),

@@ -10,7 +10,7 @@ from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, reestimat
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.folding import fold
-from faceleak.backbones.normalisation import ScaleAndShift
+from faceleak.backbones.normalization import ScaleAndShift
 from faceleak.signals import registry
 from faceleak.signals.reading import read_signals
 from faceleak.undoing.bn_insertion import undo
@@ -19,7 +19,7 @@ from tests.defenses.conftest import with_group_norm
 
 @pytest.fixture(params=[fold, with_group_norm])
 def without(request, owner) -> Backbone:
-    """The target, folded, and with group normalisation."""
+    """The target, folded, and with group normalization."""
     return request.param(owner.backbone)
 
 

@@ -59,9 +59,9 @@ def test_statistics_are_those_of_the_attackers_faces(owner, own):
         assert torch.equal(layer.running_mean, expected.running_mean)
 
 
-def test_group_normalisation_has_none_to_estimate(owner, own):
+def test_group_normalization_has_none_to_estimate(owner, own):
     released = with_group_norm(owner.backbone)
-    assert undo(released, own).card.normalisation == "group"
+    assert undo(released, own).card.normalization == "group"
     assert undo(released, own).weights_hash() != released.weights_hash()
 
 

@@ -7,10 +7,10 @@ from faceleak.undoing.unwrapping import undo
 
 
 @pytest.mark.parametrize(
-    ("defence", "settings"), [(embedding_noise, {"strength": 3.0}), (embedding_rounding, {"decimals": 0})]
+    ("defense", "settings"), [(embedding_noise, {"strength": 3.0}), (embedding_rounding, {"decimals": 0})]
 )
-def test_the_embeddings_of_the_network_come_back_to_the_bit(defence, settings, owner, own):
-    released = defence.defend(owner, defence.Settings(**settings), 0)
+def test_the_embeddings_of_the_network_come_back_to_the_bit(defense, settings, owner, own):
+    released = defense.defend(owner, defense.Settings(**settings), 0)
     ids = owner.public["image_id"]
     expected, before, after = (
         embed(backbone, owner.store, ids, owner.compute) for backbone in (owner.backbone, released, undo(released, own))

@@ -27,8 +27,8 @@ FILES = {
 }
 LOOKED_UP = {  # modules that import by a name which is put together → where that name enters a key
     "backbones/architectures.py": "Backbone.network_hash and TrainingPiece.folder (source_module)",
-    "common/named.py": "whoever asks a registry: signal_paths, VariantPiece, ViewPiece, attacks.code_of, ReconstructionPiece; "
-    "source_module and priors.opening.identity_of for networks, sources.opening for sources of faces",
+    "common/named.py": "whoever asks a registry: signal_paths, VariantPiece, ViewPiece, attacks.code_of, "
+    "ReconstructionPiece; source_module and priors.opening.identity_of for networks, sources.opening for faces",
 }
 
 

@@ -22,12 +22,12 @@ ONNX = "onnx"  # the architecture of networks that an ONNX file describes
 class Architecture:
     """`factory`: module of this room and class; it is built with image_size, embedding_size and `arguments`.
 
-    own_normalisation: the class takes `normalisation` and builds all of them; else a network with BN is changed.
+    own_normalization: the class takes `normalization` and builds all of them; else a network with BN is changed.
     """
 
     factory: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    own_normalisation: bool = False
+    own_normalization: bool = False
 
     @property
     def module(self) -> str:
@@ -36,7 +36,7 @@ class Architecture:
 
 
 def _iresnet(depths: tuple[int, ...], widths: tuple[int, ...] = (64, 128, 256, 512)) -> Architecture:
-    return Architecture("iresnet:IResNet", {"depths": depths, "widths": widths}, own_normalisation=True)
+    return Architecture("iresnet:IResNet", {"depths": depths, "widths": widths}, own_normalization=True)
 
 
 def _ir(depths: tuple[int, ...], squeeze: bool = False) -> Architecture:
@@ -105,19 +105,19 @@ def build(card: BackboneCard) -> "nn.Module":
     BackboneError where the ONNX file is gone or another one.
     """
     from faceleak.backbones.batch_norm import batch_norms
-    from faceleak.backbones.renormalising import renormalised
+    from faceleak.backbones.renormalizing import renormalized
 
     if is_from_outside(card.architecture):
         net = _from_onnx(card) if card.architecture == ONNX else make(card.architecture, card.arguments)
-        net = renormalised(net, card.normalisation, card.preprocessing.canvas.shape)
+        net = renormalized(net, card.normalization, card.preprocessing.canvas.shape)
         return in_its_layout(net, card.preprocessing.canvas.shape, card.architecture)
     found = ARCHITECTURES[check_architecture(card.architecture)]
     size = {"image_size": card.preprocessing.image_size, "embedding_size": card.embedding_size}
-    if found.own_normalisation:
-        net = make(f"{ROOM}.{found.factory}", size | {**found.arguments, "normalisation": card.normalisation})
+    if found.own_normalization:
+        net = make(f"{ROOM}.{found.factory}", size | {**found.arguments, "normalization": card.normalization})
     else:
         net = make(f"{ROOM}.{found.factory}", size | {**found.arguments})
-        net = renormalised(net, card.normalisation, card.preprocessing.canvas.shape)
+        net = renormalized(net, card.normalization, card.preprocessing.canvas.shape)
     if card.bn_eps is not None:
         for layer in batch_norms(net).values():
             layer.eps = card.bn_eps

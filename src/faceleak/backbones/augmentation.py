@@ -38,7 +38,7 @@ def mirrored(faces: Tensor, random: np.random.Generator, share: Share = WHOLE) -
 
 
 def strongly_changed(faces: Tensor, random: np.random.Generator, share: Share = WHOLE) -> Tensor:
-    """Cropped and enlarged, with other colours, some of them blurred, some with a part erased."""
+    """Cropped and enlarged, with other colors, some of them blurred, some with a part erased."""
     changes = _strong(faces.shape[-2], faces.shape[-1])
     with seeded(int(random.integers(2**31))), torch.no_grad():  # kornia draws from the global generator
         draws = changes.forward_parameters(torch.Size((len(faces) * share.processes, *faces.shape[1:])))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Backbone(nn.Module):
-    """Faces (n, 3, height, width), RGB in 0…1 → embeddings (n, embedding_size), not normalised.
+    """Faces (n, 3, height, width), RGB in 0…1 → embeddings (n, embedding_size), not normalized.
 
     Preprocessing is part of it, so that images, generated faces and gradients all pass through the same steps, and so
     is the card's release. `head` is the classification head of the training, where there is one; it is no part of the
@@ -44,7 +44,7 @@ class Backbone(nn.Module):
     def preprocess(self, faces: Tensor) -> Tensor:
         """Faces → input of the network."""
         faces = place_faces(faces, self.canvas)
-        if self.card.preprocessing.colour_order == "BGR":
+        if self.card.preprocessing.color_order == "BGR":
             faces = faces.flip(1)
         return ((faces - self.mean) / self.std).contiguous(memory_format=self.layout)
 

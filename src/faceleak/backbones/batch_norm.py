@@ -39,7 +39,7 @@ def bn_layers(backbone: nn.Module) -> dict[str, _BatchNorm]:
     layers = batch_norms(backbone)
     if not layers:
         raise NoBatchNormError(
-            "This backbone has no batch-normalisation layer with running statistics (they may be folded into the "
+            "This backbone has no batch-normalization layer with running statistics (they may be folded into the "
             "convolutions). Signals that start with `bn_` cannot be read: choose others in parameters_membership.yml."
         )
     return layers
@@ -79,14 +79,14 @@ def reading(backbone: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def layer_inputs(
-    layers: dict[str, _BatchNorm], summarise: Callable[[_BatchNorm, Tensor], Any]
+    layers: dict[str, _BatchNorm], summarize: Callable[[_BatchNorm, Tensor], Any]
 ) -> Iterator[dict[str, Any]]:
-    """Fill a dict with `summarise(layer, input)` of each layer at every forward pass inside the block."""
+    """Fill a dict with `summarize(layer, input)` of each layer at every forward pass inside the block."""
     summaries: dict[str, Any] = {}
 
     def hook(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def store(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            summaries[name] = summarise(layer, inputs[0])  # type: ignore[arg-type]
+            summaries[name] = summarize(layer, inputs[0])  # type: ignore[arg-type]
 
         return store
 
@@ -115,7 +115,7 @@ def reestimate(backbone: Backbone, store: FaceStore, image_ids: Iterable[str], c
     if len(positions) < 2:
         raise ReestimationError(
             f"BN statistics cannot be estimated on {len(positions)} faces: it takes two at least, and some hundred to "
-            "be of use. Raise defense.undoing_images, and the number of auxiliary people; where a defence takes public "
+            "be of use. Raise defense.undoing_images, and the number of auxiliary people; where a defense takes public "
             "faces, the number of public people."
         )
     batch_size = min(max(2, compute.batch_size), len(positions))  # one face has no variance

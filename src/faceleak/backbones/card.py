@@ -9,7 +9,7 @@ from faceleak.common.options import Options
 from faceleak.faces.canvas import Canvas, Fit
 
 CARD_VERSION = 1
-Normalisation = Literal["batch", "group", "folded"]
+Normalization = Literal["batch", "group", "folded"]
 Side = Annotated[int, Field(ge=16)]
 ImageSize = Side | tuple[Side, Side]
 Positive = Annotated[float, Field(gt=0)]
@@ -24,12 +24,12 @@ class Preprocessing(Options):
     """How RGB faces in 0…1 become the network's input: brought to `image_size`, (x − mean) / std for each channel.
 
     image_size: pixels, one number for a square or [height, width]. fit: what happens to faces of another aspect
-    (`faces.canvas`). `mean` and `std` are in the order of `colour_order`, which is that of the training.
+    (`faces.canvas`). `mean` and `std` are in the order of `color_order`, which is that of the training.
     """
 
     image_size: ImageSize = 112
     fit: Fit = "stretch"
-    colour_order: Literal["RGB", "BGR"] = "RGB"
+    color_order: Literal["RGB", "BGR"] = "RGB"
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[Positive, Positive, Positive] = (0.5, 0.5, 0.5)
 
@@ -43,7 +43,7 @@ class BackboneCard(Options):
     """Architecture, preprocessing, and where the weights come from (`training` is empty where that was not here).
 
     `architecture`: a name, or `package.module:Class` of a module of the user's own, which is built with `arguments`.
-    `normalisation`: BN, group normalisation, or `folded`, what `folding.fold` makes of BN. `release`: what happens to
+    `normalization`: BN, group normalization, or `folded`, what `folding.fold` makes of BN. `release`: what happens to
     an embedding before it is given away. `bn_eps`: eps of all BN layers, None for that of the architecture.
     """
 
@@ -52,7 +52,7 @@ class BackboneCard(Options):
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     embedding_size: int = Field(ge=1)
     preprocessing: Preprocessing = Preprocessing()
-    normalisation: Normalisation = "batch"
+    normalization: Normalization = "batch"
     bn_eps: float | None = Field(None, gt=0)
     release: Release | None = None
     training: dict[str, Any] = Field(default_factory=dict)

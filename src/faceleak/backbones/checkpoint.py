@@ -75,7 +75,7 @@ def check_sha256(path: Path, expected: str) -> None:
 
 
 def read_checkpoint(path: Path) -> "dict[str, Tensor]":
-    """Read a state dict that may lie in dicts around it, beside an optimiser's state, epochs and the like.
+    """Read a state dict that may lie in dicts around it, beside an optimizer's state, epochs and the like.
 
     What else the file holds is logged. Raises BackboneError where no state dict is found, or several that no usual name
     tells apart.

@@ -47,7 +47,7 @@ def read_faces(
 def embed(
     backbone: Backbone, store: FaceStore, image_ids: Iterable[str], compute: ComputeOptions
 ) -> NDArray[np.float32]:
-    """Embeddings (images, embedding_size), not normalised. Raises NotFiniteError."""
+    """Embeddings (images, embedding_size), not normalized. Raises NotFiniteError."""
     return read_faces(lambda net, faces: net(faces), backbone, store, image_ids, compute, "Embedding")
 
 
@@ -87,6 +87,6 @@ def _finite(rows: NDArray[np.float32], description: str) -> NDArray[np.float32]:
     if broken := int((~np.isfinite(rows)).any(axis=1).sum()):
         raise NotFiniteError(
             f"{description}: {broken} of {len(rows)} faces give NaN or infinite numbers, which cannot be compared. The "
-            "backbone's weights or BN statistics are damaged, or a defence is too strong: lower its strength."
+            "backbone's weights or BN statistics are damaged, or a defense is too strong: lower its strength."
         )
     return rows

@@ -103,7 +103,7 @@ def _say_contiguous(factory: str) -> None:
 
 
 def check_output(net: "nn.Module", image_size: tuple[int, int], embedding_size: int, factory: str) -> None:
-    """Pass two grey images through a network in eval mode. Raises FactoryError unless (2, embedding_size) comes out."""
+    """Pass two gray images through a network in eval mode. Raises FactoryError unless (2, embedding_size) comes out."""
     import torch
 
     from faceleak.backbones.batch_norm import reading

@@ -2,7 +2,7 @@
 
 Exact after a convolution and, in an iResNet, before the linear layer. Before a convolution that pads with zeros it is
 not: there what BN does stays as a scale and a shift. Other networks are folded by what one forward pass shows
-(`renormalising`).
+(`renormalizing`).
 """
 
 from copy import deepcopy
@@ -17,7 +17,7 @@ from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers, statistic
 from faceleak.backbones.card import BackboneCard
 from faceleak.backbones.iresnet import IResNet, ResidualBlock
 from faceleak.backbones.loading import assemble
-from faceleak.backbones.renormalising import fuse, scale_and_shift
+from faceleak.backbones.renormalizing import fuse, scale_and_shift
 from faceleak.common.errors import FaceleakError
 
 Weights = dict[str, Tensor]
@@ -33,14 +33,14 @@ def fold(backbone: Backbone) -> Backbone:
 
     Raises NoBatchNormError, and FoldingError where a network of the user's own gives other embeddings then.
     """
-    if backbone.card.normalisation == "batch":
+    if backbone.card.normalization == "batch":
         bn_layers(backbone.net)
     else:
         raise NoBatchNormError(
-            f"There is no batch normalisation to fold: the normalisation of this {type(backbone.net).__name__} is "
-            f"{backbone.card.normalisation!r}. Fold a backbone with normalisation 'batch'."
+            f"There is no batch normalization to fold: the normalization of this {type(backbone.net).__name__} is "
+            f"{backbone.card.normalization!r}. Fold a backbone with normalization 'batch'."
         )
-    card = backbone.card.model_copy(update={"normalisation": "folded"})
+    card = backbone.card.model_copy(update={"normalization": "folded"})
     net = deepcopy(backbone.net).cpu().double().eval()  # so that folding adds no rounding of its own
     with torch.no_grad():
         folded = _fold_iresnet(net, card) if isinstance(net, IResNet) else _fold_any(net, card)
@@ -62,7 +62,7 @@ def _fold_any(net: nn.Module, card: BackboneCard) -> Backbone:
     if not error < LARGEST_ERROR:
         raise FoldingError(
             f"{card.architecture} gives other embeddings once BN is folded (relative difference {error:.1e}): a layer "
-            "before BN is used in several places. Leave the defence bn_folding out of defense.variants."
+            "before BN is used in several places. Leave the defense bn_folding out of defense.variants."
         )
     return Backbone(net.float(), card).eval()
 

@@ -132,7 +132,7 @@ def mixed_7a() -> _Branches:
 
 
 class InceptionResnetV1(nn.Module):
-    """Images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalised.
+    """Images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalized.
 
     Any size from 75 pixels a side. Raises ImageSizeError below.
     """

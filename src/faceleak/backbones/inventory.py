@@ -15,12 +15,12 @@ PROBES = 4  # images of noise that are passed
 NEAR = 10  # times eps: the variance of a channel that eps decides about
 EPS_MATTERS = 0.99  # cosine below which an eps that is merely assumed is warned of
 SAME_ANSWER = 1e-4  # relative distance of embeddings that differ by rounding alone
-SILENT = 1e-3  # of eps: such a channel keeps 3 % of what normalising would make of it
+SILENT = 1e-3  # of eps: such a channel keeps 3 % of what normalizing would make of it
 WORTH_TELLING = 0.1  # of the BN channels
 
 
 def take_inventory(backbone: Backbone) -> dict[str, Any]:
-    """List parameters, BN layers and behaviour, as plain numbers and text.
+    """List parameters, BN layers and behavior, as plain numbers and text.
 
     bn_layers: name, channels, eps, momentum, affine, statistics_trained (not all means 0 and variances 1), in the order
     of definition. flops: of one image, a multiplication and an addition counting two, of matrix products and
@@ -39,7 +39,7 @@ def take_inventory(backbone: Backbone) -> dict[str, Any]:
         "architecture": backbone.card.architecture,
         "embedding_size": backbone.card.embedding_size,
         "parameters": sum(parameter.numel() for parameter in backbone.net.parameters()),
-        **_behaviour(backbone),
+        **_behavior(backbone),
         "bn_layers": layers,
         **_eps(backbone),
         "silent_channels": silent_channels(backbone.net),
@@ -105,7 +105,7 @@ def _initial(mean: Tensor | None, variance: Tensor | None) -> bool:
     return mean is None or variance is None or bool((mean == 0).all() and (variance == 1).all())
 
 
-def _behaviour(backbone: Backbone) -> dict[str, Any]:
+def _behavior(backbone: Backbone) -> dict[str, Any]:
     from torch.utils.flop_counter import FlopCounterMode
 
     faces = _noise(backbone)
@@ -135,7 +135,7 @@ def _largest_relative_distance(rows: Tensor, others: Tensor) -> float | None:
 def faults(backbone: Backbone) -> list[str]:
     """Say what keeps a backbone from telling faces apart, as far as images of noise and its weights show it."""
     silent, damaged = silent_channels(backbone.net), _not_finite(backbone.net)
-    return _faults({**_behaviour(backbone), "silent_channels": silent, "not_finite": damaged})
+    return _faults({**_behavior(backbone), "silent_channels": silent, "not_finite": damaged})
 
 
 def _faults(taken: dict[str, Any]) -> list[str]:

@@ -56,7 +56,7 @@ class Bottleneck(nn.Module):
 
 
 class IR(nn.Module):
-    """Images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalised.
+    """Images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalized.
 
     depths: blocks of each of the four stages, which halve height and width, rounded up.
     """

@@ -11,26 +11,26 @@ from math import ceil
 import torch
 from torch import Tensor, nn
 
-from faceleak.backbones.card import Normalisation, height_and_width
-from faceleak.backbones.normalisation import before_padding, of_embeddings, of_maps
+from faceleak.backbones.card import Normalization, height_and_width
+from faceleak.backbones.normalization import before_padding, of_embeddings, of_maps
 
 
 class ResidualBlock(nn.Module):
     """BN → 3×3 → BN → PReLU → 3×3 (stride) → BN, added to its input."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, normalisation: Normalisation = "batch") -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, normalization: Normalization = "batch") -> None:
         super().__init__()
-        bias = normalisation == "folded"
-        self.bn1 = before_padding(normalisation, inputs)
+        bias = normalization == "folded"
+        self.bn1 = before_padding(normalization, inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
-        self.bn2 = of_maps(normalisation, outputs)
+        self.bn2 = of_maps(normalization, outputs)
         self.prelu = nn.PReLU(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, stride, padding=1, bias=bias)
-        self.bn3 = of_maps(normalisation, outputs)
+        self.bn3 = of_maps(normalization, outputs)
         self.downsample: nn.Sequential | None = None
         if stride != 1 or inputs != outputs:
             shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=bias)
-            self.downsample = nn.Sequential(shortcut, of_maps(normalisation, outputs))
+            self.downsample = nn.Sequential(shortcut, of_maps(normalization, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -40,7 +40,7 @@ class ResidualBlock(nn.Module):
 
 
 class IResNet(nn.Module):
-    """Images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalised.
+    """Images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalized.
 
     Four stages, each halving height and width, rounded up.
     """
@@ -52,24 +52,24 @@ class IResNet(nn.Module):
         image_size: int | tuple[int, int] = 112,
         embedding_size: int = 512,
         dropout: float = 0.0,
-        normalisation: Normalisation = "batch",
+        normalization: Normalization = "batch",
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=normalisation == "folded")
-        self.bn1 = of_maps(normalisation, widths[0])
+        self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=normalization == "folded")
+        self.bn1 = of_maps(normalization, widths[0])
         self.prelu = nn.PReLU(widths[0])
         inputs = (widths[0], *widths)
         self.layer1, self.layer2, self.layer3, self.layer4 = (
-            _stage(inputs[i], widths[i], depths[i], normalisation) for i in range(4)
+            _stage(inputs[i], widths[i], depths[i], normalization) for i in range(4)
         )
-        self.bn2 = of_maps(normalisation, widths[3])
+        self.bn2 = of_maps(normalization, widths[3])
         self.dropout = nn.Dropout(dropout)
         height, width = height_and_width(image_size)
         self.fc = nn.Linear(widths[3] * ceil(height / 16) * ceil(width / 16), embedding_size)
-        self.features = of_embeddings(normalisation, embedding_size)
-        self._initialise()
+        self.features = of_embeddings(normalization, embedding_size)
+        self._initialize()
 
-    def _initialise(self) -> None:
+    def _initialize(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, 0, 0.1)
@@ -82,7 +82,7 @@ class IResNet(nn.Module):
         return embeddings
 
 
-def _stage(inputs: int, outputs: int, depth: int, normalisation: Normalisation) -> nn.Sequential:
-    blocks = [ResidualBlock(inputs, outputs, 2, normalisation)]
-    blocks += [ResidualBlock(outputs, outputs, 1, normalisation) for _ in range(depth - 1)]
+def _stage(inputs: int, outputs: int, depth: int, normalization: Normalization) -> nn.Sequential:
+    blocks = [ResidualBlock(inputs, outputs, 2, normalization)]
+    blocks += [ResidualBlock(outputs, outputs, 1, normalization) for _ in range(depth - 1)]
     return nn.Sequential(*blocks)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DESCRIBE = "Name the architecture, normalisation, image size and embedding size they were trained with."
+DESCRIBE = "Name the architecture, normalization, image size and embedding size they were trained with."
 FACTORY = "package.module:Class"
 ALIKE = 0.5  # share of names that makes an architecture worth mentioning
 WEIGHTS, CARD, HEAD = "backbone.safetensors", "backbone.json", "head.safetensors"

@@ -99,7 +99,7 @@ class GlobalDepthwise(nn.Module):
 
 
 class MobileFaceNet(_Trunk):
-    """TreB1eN's: images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalised."""
+    """TreB1eN's: images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalized."""
 
     def __init__(self, image_size: int | tuple[int, int] = 112, embedding_size: int = 512) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class MobileFaceNet(_Trunk):
 
 
 class BubbliiiingMobileFaceNet(_Trunk):
-    """bubbliiiing's: images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalised."""
+    """bubbliiiing's: images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalized."""
 
     def __init__(self, image_size: int | tuple[int, int] = 112, embedding_size: int = 128) -> None:
         super().__init__()

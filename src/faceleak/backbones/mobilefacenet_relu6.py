@@ -68,7 +68,7 @@ class GlobalDepthwise(nn.Module):
 
 
 class FoamliuMobileFaceNet(nn.Module):
-    """Images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalised."""
+    """Images (n, 3, height, width), preprocessed → embeddings (n, embedding_size), not normalized."""
 
     def __init__(self, image_size: int | tuple[int, int] = 112, embedding_size: int = 128) -> None:
         super().__init__()

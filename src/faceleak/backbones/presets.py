@@ -18,7 +18,7 @@ PRESETS = {
     # torchvision's constants, as in foamliu/MobileFaceNet
     "imagenet": Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
     # clcarwin/sphereface_pytorch: images as OpenCV reads them
-    "sphereface": Preprocessing(image_size=(112, 96), colour_order="BGR", std=(_STD,) * 3),
+    "sphereface": Preprocessing(image_size=(112, 96), color_order="BGR", std=(_STD,) * 3),
 }
 
 

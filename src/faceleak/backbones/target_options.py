@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from faceleak.backbones.architectures import check_architecture, is_factory
-from faceleak.backbones.card import BackboneCard, Normalisation, Preprocessing
+from faceleak.backbones.card import BackboneCard, Normalization, Preprocessing
 from faceleak.backbones.factories import check_factory
 from faceleak.backbones.presets import NamedPreprocessing
 from faceleak.backbones.training_options import TrainingOptions
@@ -19,7 +19,7 @@ class LoadOptions(Options):
     architecture: a name of `architectures.ARCHITECTURES`; or `factory`: `package.module:Class`, a torch.nn.Module of
     the user's own, which is built with `arguments`. weights: .safetensors, .pt, .pth or .ckpt, or .onnx, which
     describes the network too; a factory whose network has its weights already needs none. sha256: what the file has to
-    have. embedding_size: numbers in an embedding. preprocessing: a name of `presets.PRESETS` or a block. normalisation:
+    have. embedding_size: numbers in an embedding. preprocessing: a name of `presets.PRESETS` or a block. normalization:
     `group` for a network that was built without BN. bn_eps: eps of the BN layers in the training, which no weights file
     holds; without it, that of the architecture, 1e-5 in most (networks that come from MXNet: 2e-5). head: the
     classification head, where it is at hand: a weights file with the tensor `weight` (classes, embedding_size), or the
@@ -34,7 +34,7 @@ class LoadOptions(Options):
     sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
     embedding_size: int = Field(ge=1)
     preprocessing: NamedPreprocessing = Preprocessing()
-    normalisation: Normalisation = "batch"
+    normalization: Normalization = "batch"
     bn_eps: float | None = Field(None, gt=0)
     head: Path | None = None
     identities: Path | None = None
@@ -69,9 +69,9 @@ class LoadOptions(Options):
             raise ValueError(
                 "`bn_eps` is for an `architecture`: an ONNX file and a class say it themselves, leave it out"
             )
-        if self.bn_eps is not None and self.normalisation != "batch":
+        if self.bn_eps is not None and self.normalization != "batch":
             raise ValueError(
-                f"`bn_eps` is for BN layers, and normalisation is `{self.normalisation}`: leave one of them out"
+                f"`bn_eps` is for BN layers, and normalization is `{self.normalization}`: leave one of them out"
             )
         return self
 
@@ -89,7 +89,7 @@ class LoadOptions(Options):
             arguments=self.arguments,
             embedding_size=self.embedding_size,
             preprocessing=self.preprocessing,
-            normalisation=self.normalisation,
+            normalization=self.normalization,
             bn_eps=self.bn_eps,
         )
 

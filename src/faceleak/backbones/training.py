@@ -140,9 +140,9 @@ class _Run(Resumable):
         learns = not self.piece.options.frozen_statistics and batch_norms(self.backbone.net)
         if self.share.processes > 1 and self.device.type == "cpu" and learns:
             raise TrainingError(
-                f"{self.piece.name} has batch normalisation, and {self.share.processes} processes are to train it on "
+                f"{self.piece.name} has batch normalization, and {self.share.processes} processes are to train it on "
                 "the CPU: torch keeps its statistics together between GPUs alone. Set compute.training_processes to 1, "
-                "or its normalisation to `group`."
+                "or its normalization to `group`."
             )
 
     def step(self) -> None:

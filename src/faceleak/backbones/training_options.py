@@ -14,16 +14,16 @@ class TrainingOptions(Options):
     """Architecture and training with a margin: SGD with momentum, one cycle of the learning rate (1708.07120).
 
     `architecture`: the name of one. `image_size`: pixels, one side or height and width. `embedding_size`: numbers in an
-    embedding. `normalisation`: `group` has no running statistics. `loss`: which kind of margin. `margin`: in radians
+    embedding. `normalization`: `group` has no running statistics. `loss`: which kind of margin. `margin`: in radians
     for `arcface`, a cosine for `cosface`. `scale`: what cosines are multiplied by in the loss. `epochs`: 0 leaves the
     initial weights. `batch_size`: images in a step. `learning_rate`: the highest one, reached after `warmup_share` of
     the steps. `momentum`, `weight_decay`: those of SGD. `horizontal_flip`: mirrors half of the images. `augmentation`:
-    `strong` also crops, changes colours, blurs and erases parts. `frozen_statistics`: normalises by the BN statistics
+    `strong` also crops, changes colors, blurs and erases parts. `frozen_statistics`: normalizes by the BN statistics
     that are there at the start, and leaves them. `seed`: of initial weights, order of images and augmentation.
     """
 
     architecture: str
-    normalisation: Literal["batch", "group"] = "batch"
+    normalization: Literal["batch", "group"] = "batch"
     frozen_statistics: bool = False
     image_size: Side | tuple[Side, Side] = 112
     embedding_size: int = Field(512, ge=2)
@@ -47,6 +47,6 @@ class TrainingOptions(Options):
 
     @model_validator(mode="after")
     def _has_statistics_to_freeze(self) -> "TrainingOptions":
-        if self.frozen_statistics and self.normalisation != "batch":
-            raise ValueError("frozen_statistics is about batch normalisation, and normalisation is not `batch`")
+        if self.frozen_statistics and self.normalization != "batch":
+            raise ValueError("frozen_statistics is about batch normalization, and normalization is not `batch`")
         return self

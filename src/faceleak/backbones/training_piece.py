@@ -88,7 +88,7 @@ class TrainingPiece:
             arguments=arguments,
             embedding_size=options.embedding_size,
             preprocessing=preprocessing,
-            normalisation=options.normalisation,
+            normalization=options.normalization,
             training={
                 "data_hash": self.data_hash,
                 "images": len(self.images),
@@ -118,7 +118,7 @@ class TrainingPiece:
         card, options = read_card(start), self.options
         both = {
             "architecture": (card.architecture, options.architecture),
-            "normalisation": (card.normalisation, options.normalisation),
+            "normalization": (card.normalization, options.normalization),
             "image_size": (card.preprocessing.image_size, options.image_size),
             "embedding_size": (card.embedding_size, options.embedding_size),
         }

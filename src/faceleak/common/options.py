@@ -9,6 +9,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, Validat
 LONGEST_NAME = 100  # bytes: a metric's name has room for 250 characters, a file's for 255 bytes
 
 
+SPELLED = {  # keys as they were spelled once → as they are
+    "normalisation": "normalization",
+    "regularisation": "regularization",
+    "optimiser": "optimizer",
+    "colour_order": "color_order",
+}
+
+
 class Options(BaseModel):
     """A block of the configuration. Fields without a default must be given in `conf/`.
 
@@ -24,7 +32,9 @@ class Options(BaseModel):
     def _take_entries_away(cls, given: Any) -> Any:
         if not isinstance(given, dict):
             return given
-        if gone := [f"`{key}` is gone: {cls.GONE[key]}" for key in given if key in cls.GONE]:
+        gone = [f"`{key}` is gone: {cls.GONE[key]}" for key in given if key in cls.GONE]
+        spelled = [(key, SPELLED[key]) for key in given if SPELLED.get(key) in cls.model_fields]
+        if gone := gone + [f"`{key}` is spelled `{now}` now" for key, now in spelled]:
             raise ValueError("; ".join(gone))
         return {
             name: {key: entry for key, entry in value.items() if entry is not None}

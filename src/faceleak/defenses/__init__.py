@@ -1,4 +1,4 @@
-"""Defences, one file each, by the name of its file; and what an adaptive attacker undoes of them."""
+"""Defenses, one file each, by the name of its file; and what an adaptive attacker undoes of them."""
 
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class DefenseModule(Protocol):
-    """What defines a defence.
+    """What defines a defense.
 
     Settings: its parameters, each under its name in `defense.variants`. UNDOINGS: names of what an adaptive attacker
-    tries against it, of `undoing/` or of the user's own. A defence that trains backbones may also define
+    tries against it, of `undoing/` or of the user's own. A defense that trains backbones may also define
     `pieces(owner, settings, seed) → list[TrainingPiece]`: all variants' pieces are trained side by side before any
     `defend` is called, which then finds them in the cache. For the `plan`, `quantity(owner, settings)` says what
     `defend` trains besides, in images that a plain training would see in that time. A variant is made anew once the
@@ -29,4 +29,4 @@ class DefenseModule(Protocol):
         ...
 
 
-registry: Registry[DefenseModule] = Registry("faceleak.defenses", "defence", DefenseModule)
+registry: Registry[DefenseModule] = Registry("faceleak.defenses", "defense", DefenseModule)

@@ -3,7 +3,7 @@
 The Gaussian mechanism, its noise calibrated exactly (Balle and Wang, arXiv 1805.06530, theorem 8). A person
 contributes, for each channel of each BN layer, the mean of a = (v − μ)/√b and of a² − 1 over their images and the
 positions, with v the layer's input and μ and b the statistics of public faces; all layers together are clipped in L2.
-Neighbours differ in whether the images of one person take part; the number of people is public.
+Neighbors differ in whether the images of one person take part; the number of people is public.
 
 Activations are read behind public statistics: those stored are averages over all members, and through them one person
 would reach into the contributions of everybody else. Nothing is claimed for the weights, which were trained on the same
@@ -63,7 +63,7 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
         "unit": "identity",
         "about": "bn_statistics",
         "covers": "the BN statistics only, not the weights",
-        "neighbours": "the images of one person take part or not; the number of people is public",
+        "neighbors": "the images of one person take part or not; the number of people is public",
         "mechanism": "Gaussian (1805.06530)",
         "noise_multiplier": multiplier,
         "clipping": settings.clipping,
@@ -102,15 +102,15 @@ def _contributions(public: "Backbone", faces: "Tensor") -> "Tensor":
     from faceleak.backbones.batch_norm import bn_layers, layer_inputs, statistics
     from faceleak.signals.pooling import spatial_moments
 
-    def summarise(layer: _BatchNorm, inputs: "Tensor") -> "Tensor":
-        centre, variance = statistics(layer)
+    def summarize(layer: _BatchNorm, inputs: "Tensor") -> "Tensor":
+        center, variance = statistics(layer)
         mean, square = spatial_moments(inputs)
-        moved, scale = mean - centre, (variance + layer.eps).sqrt()
+        moved, scale = mean - center, (variance + layer.eps).sqrt()
         own_variance = (square - mean**2).clamp_min(0)
         return cat([moved / scale, (own_variance + moved**2) / scale**2 - 1], dim=1)
 
     layers = bn_layers(public.net)
-    with layer_inputs(layers, summarise) as seen:
+    with layer_inputs(layers, summarize) as seen:
         public.net(public.preprocess(faces))
     return cat([seen[name] for name in layers], dim=1)
 

@@ -1,7 +1,7 @@
 """Distillation (arXiv 1503.02531) on public faces: a fresh backbone that imitates the target's embeddings.
 
 It sees no member, only what the target says of other people; what the target learnt from members comes through as far
-as it shows there. It recognises less well, until whoever holds it fine-tunes it.
+as it shows there. It recognizes less well, until whoever holds it fine-tunes it.
 """
 
 from copy import deepcopy
@@ -46,7 +46,7 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     if len(owner.public) < 2:
         raise DefenseError(
             f"Distillation needs public faces, and there are {len(owner.public)}. Give the role `public` some people "
-            "in parameters_faces.yml, or take the defence out of defense.variants."
+            "in parameters_faces.yml, or take the defense out of defense.variants."
         )
     run = _Distillation(owner, settings, seed)
     folder = run.folder()

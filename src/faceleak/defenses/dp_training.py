@@ -1,6 +1,6 @@
 """Fine-tuning of a public start on the private people with differential privacy (DP-SGD; De et al., arXiv 2204.13650).
 
-BN statistics stay those of the public people. Scale and bias of the normalisation layers, or more, and an ArcFace head
+BN statistics stay those of the public people. Scale and bias of the normalization layers, or more, and an ArcFace head
 over the private people learn; every gradient of an image or of a whole person is clipped, over the head's rows too,
 and only noisy sums are used. The head is not released. The card holds the claim, and says what it does not cover.
 Nothing is released where the claim would not hold: see `private.errors.ClaimError`.

@@ -13,7 +13,7 @@ from faceleak.membership.attackers import AttackerName, name_of_variant
 from faceleak.membership.options import ThreatModel
 
 FORMER = {  # defenses that have another spelling now
-    "group_norm": "`defense: retraining` with `normalisation: group`",
+    "group_norm": "`defense: retraining` with `normalization: group`",
     "bn_clipping": "`defense: bn_statistics` with `kind: clipping` and `width`",
     "bn_quantisation": "`defense: bn_statistics` with `kind: quantization` and `bits`",
     "bn_shrinkage": "`defense: bn_statistics` with `kind: shrinkage` and `share`",
@@ -22,11 +22,11 @@ FORMER = {  # defenses that have another spelling now
 
 
 class VariantOptions(Options):
-    """One variant: a defence and its settings.
+    """One variant: a defense and its settings.
 
     `defense`: the name of its file, or the import path of your own. `settings`: they stand beside `defense` in
-    the configuration. Without `name` the variant is called after the defence and the settings that differ from their
-    defaults. `seed`: of what the defence draws.
+    the configuration. Without `name` the variant is called after the defense and the settings that differ from their
+    defaults. `seed`: of what the defense draws.
     """
 
     defense: str
@@ -56,7 +56,7 @@ class VariantOptions(Options):
         return self
 
     def checked_settings(self) -> Options:
-        """The settings as the defence's own model. Raises UnknownNameError."""
+        """The settings as the defense's own model. Raises UnknownNameError."""
         if self.defense in FORMER:
             raise UnknownNameError(
                 f"There is no defense {self.defense!r} any more: write {FORMER[self.defense]}, and `name` beside it "
@@ -71,7 +71,7 @@ def _short(key: str, value: Any) -> str:
 
 
 class GoalOptions(Options):
-    """What a defence has to reach: `metric` of the strongest attacker at most `at_most`.
+    """What a defense has to reach: `metric` of the strongest attacker at most `at_most`.
 
     `utility_loss`: verification AUC that it may cost.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DefenseError(FaceleakError):
-    """A defence cannot be applied to this backbone, or its guarantee would not hold."""
+    """A defense cannot be applied to this backbone, or its guarantee would not hold."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Owner:
         """The target's training. Raises DefenseError where the target was loaded."""
         if self.training is None:
             raise DefenseError(
-                "This defence trains the target again, and the target was loaded. Describe its training in "
-                "`target.train` with target.source `train`, or take the defence out of defense.variants."
+                "This defense trains the target again, and the target was loaded. Describe its training in "
+                "`target.train` with target.source `train`, or take the defense out of defense.variants."
             )
         return self.training

@@ -22,7 +22,7 @@ from faceleak.work.pieces import code_version, fingerprint
 
 @dataclass(frozen=True)
 class VariantPiece:
-    """One defence of one backbone."""
+    """One defense of one backbone."""
 
     owner: Owner
     options: VariantOptions
@@ -129,5 +129,5 @@ def undo_all(pieces: Mapping[Key, ViewPiece], compute: ComputeOptions) -> dict[K
 
 
 def make_view(piece: ViewPiece) -> None:
-    """Undo a defence and keep the result."""
+    """Undo a defense and keep the result."""
     save_backbone(undoings.get(piece.undoing).undo(piece.released, piece.own), piece.folder)

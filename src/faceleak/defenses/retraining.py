@@ -1,9 +1,9 @@
 """The target trained again on the same members, with some of its training options replaced.
 
-Early stopping (`epochs`), `weight_decay`, stronger `augmentation`, and the BN ablation: group normalisation in place of
-BN (`normalisation`), or BN that keeps the statistics of a backbone trained on public faces (`frozen_statistics`), from
-which training then starts. Does BN itself amplify memorisation (arXiv 2605.24420)? Fewer stored statistics are not
-fewer that can be measured: whoever holds the weights measures them at every normalisation, with faces of their own.
+Early stopping (`epochs`), `weight_decay`, stronger `augmentation`, and the BN ablation: group normalization in place of
+BN (`normalization`), or BN that keeps the statistics of a backbone trained on public faces (`frozen_statistics`), from
+which training then starts. Does BN itself amplify memorization (arXiv 2605.24420)? Fewer stored statistics are not
+fewer that can be measured: whoever holds the weights measures them at every normalization, with faces of their own.
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ UNDOINGS = ("bn_insertion",)
 class Settings(Options):
     """Training options in place of the target's; without one the target's own stays.
 
-    `epochs`: fewer are early stopping. `weight_decay`, `augmentation`: stronger ones. `normalisation`: `group` in place
+    `epochs`: fewer are early stopping. `weight_decay`, `augmentation`: stronger ones. `normalization`: `group` in place
     of BN. `frozen_statistics`: BN keeps the statistics of a backbone trained on public faces, from which training
     starts.
     """
@@ -32,15 +32,15 @@ class Settings(Options):
     epochs: int | None = Field(None, ge=0)
     weight_decay: float | None = Field(None, ge=0, allow_inf_nan=False)
     augmentation: Literal["none", "strong"] | None = None
-    normalisation: Literal["batch", "group"] | None = None
+    normalization: Literal["batch", "group"] | None = None
     frozen_statistics: bool | None = None
 
     @model_validator(mode="after")
     def _replaces_something(self) -> "Settings":
         if not self.replaced():
             raise ValueError(f"retraining replaces nothing: give one of {', '.join(type(self).model_fields)} at least")
-        if self.frozen_statistics and self.normalisation == "group":
-            raise ValueError("frozen_statistics is about batch normalisation, and normalisation is `group`")
+        if self.frozen_statistics and self.normalization == "group":
+            raise ValueError("frozen_statistics is about batch normalization, and normalization is `group`")
         return self
 
     def replaced(self) -> dict[str, int | float | str | bool]:

@@ -1,6 +1,6 @@
 """The attacker's reference backbones as shadows of each variant: defended as the target was, and undone likewise.
 
-Each is retrained, perturbed or released by the same defence with the same settings, but with chance of its own: the
+Each is retrained, perturbed or released by the same defense with the same settings, but with chance of its own: the
 attacker does not know the owner's seed. Undoing takes public faces, as it takes the target's from people whom the
 target never saw, and an attacker's auxiliary people are trained on by some reference or judged on all of them.
 """
@@ -71,7 +71,7 @@ def _views_of(
 ) -> Iterator[tuple[str, ByReference]]:
     undoings = registry.possible(undoings, next(iter(released.values())))
     pieces = {(undoing, name): ViewPiece(released[name], undoing, own) for undoing in undoings for name in released}
-    with _telling(f"The defence of the references as {variant} cannot be undone on public faces"):
+    with _telling(f"The defense of the references as {variant} cannot be undone on public faces"):
         undone = undo_all(pieces, compute)
     yield variant, released
     for undoing in undoings:

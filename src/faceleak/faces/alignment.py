@@ -49,19 +49,19 @@ def align(images: "Sequence[Tensor]", landmarks: Tensor, size: int = ARCFACE_SIZ
 def similarity_transforms(landmarks: Tensor, template: Tensor) -> Tensor:
     """Rotation, scale and shift (n, 2, 3) that bring landmarks (n, k, 2) closest to a template (k, 2).
 
-    In the plane the least-squares solution is one complex factor: with centred points as complex numbers p and q,
+    In the plane the least-squares solution is one complex factor: with centerd points as complex numbers p and q,
     a = Σ p̄·q / Σ |p|² turns and scales, and cannot mirror. Raises LandmarkError where points are not finite or all on
     one spot.
     """
     points, goal = torch.view_as_complex(landmarks.double().contiguous()), torch.view_as_complex(template.double())
-    centre, goal_centre = points.mean(1, keepdim=True), goal.mean()
-    spread = (points - centre).abs().square().sum(1)
+    center, goal_center = points.mean(1, keepdim=True), goal.mean()
+    spread = (points - center).abs().square().sum(1)
     if bad := int((~torch.isfinite(spread) | (spread < 1e-9)).sum()):
         raise LandmarkError(
             f"{bad} of {len(landmarks)} faces have landmarks that are no finite numbers or lie all on one spot. "
             "Correct them, or leave these images out."
         )
-    factor = ((points - centre).conj() * (goal - goal_centre)).sum(1) / spread
-    shift = goal_centre - factor * centre[:, 0]
+    factor = ((points - center).conj() * (goal - goal_center)).sum(1) / spread
+    shift = goal_center - factor * center[:, 0]
     rows = [factor.real, -factor.imag, shift.real, factor.imag, factor.real, shift.imag]
     return torch.stack(rows, dim=1).view(-1, 2, 3)

@@ -34,7 +34,7 @@ class Canvas:
         return self.height, self.width
 
     def scaled(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width to scale an image to, before it is centred: at most (pad) or at least (crop) the canvas."""
+        """Height and width to scale an image to, before it is centerd: at most (pad) or at least (crop) the canvas."""
         if self.fit == "stretch":
             return self.shape
         ratios = self.height / height, self.width / width
@@ -56,9 +56,9 @@ class Canvas:
         size = self.scaled(*pixels.shape[:2])
         if pixels.shape[:2] != size:
             pixels = _resized(pixels, *size)
-        return pixels if size == self.shape else self._centred(pixels)
+        return pixels if size == self.shape else self._centerd(pixels)
 
-    def _centred(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _centerd(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         above, below, left, right = self.margins(*pixels.shape[:2])
         pixels = pixels[max(0, -above) : len(pixels) - max(0, -below)]
         pixels = pixels[:, max(0, -left) : pixels.shape[1] - max(0, -right)]

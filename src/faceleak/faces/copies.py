@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from faceleak.faces import counting
 from faceleak.faces.counting import NONE, ROLES, Coded, Rows
-from faceleak.faces.images import ImageError, decode_grey
+from faceleak.faces.images import ImageError, decode_gray
 from faceleak.faces.options import Role
 from faceleak.faces.rows import NO_KEY, Table, keys_of, slices
 from faceleak.faces.store import FaceStore
@@ -32,13 +32,13 @@ LIKENESS = 0.9  # cosine from which on two pictures are near copies: measured, s
 SIDE = 64  # pixels that are decoded at least
 FREQUENCIES = 16
 NUMBERS = FREQUENCIES**2 - 1
-FLAT = 3.0  # grey levels: a picture with less contrast has nothing to compare
+FLAT = 3.0  # gray levels: a picture with less contrast has nothing to compare
 SAMPLE = 8192  # images that tell how each frequency varies
 PRIOR = 256  # images that the usual decline of frequencies counts for
 DECLINE = 1.15  # its exponent: of photos of faces
 BANDS, FEWEST_BITS = 64, 12
 LOW = 8  # frequencies a side that candidates are found by: the others change more when a picture is saved again
-NEIGHBOURS = 32  # with the same key, after which no more are looked at
+NEIGHBORS = 32  # with the same key, after which no more are looked at
 DIFFERENT = 64  # signs of 255 in which a near copy differs at most
 CHUNK = 2048  # pairs
 EXAMPLES = 5
@@ -199,17 +199,17 @@ def frequencies_at(store: FaceStore, places: NDArray[np.integer]) -> Numbers:
 def frequencies_of(jpeg: bytes) -> Numbers:
     """The lowest frequencies of a picture (`NUMBERS`), of length 1; 0 for a flat or damaged one."""
     try:
-        grey = decode_grey(jpeg, SIDE).astype(np.float32)
+        gray = decode_gray(jpeg, SIDE).astype(np.float32)
     except ImageError:
         return np.zeros(NUMBERS, np.float32)
-    numbers = (_waves(grey.shape[0]) @ grey @ _waves(grey.shape[1]).T).ravel()[1:]
+    numbers = (_waves(gray.shape[0]) @ gray @ _waves(gray.shape[1]).T).ravel()[1:]
     length = np.linalg.norm(numbers)
     return (numbers / length if length >= FLAT else np.zeros(NUMBERS)).astype(np.float32)
 
 
 @lru_cache(maxsize=64)
 def _waves(side: int) -> Numbers:
-    """Half waves (`FREQUENCIES`, side), so that their means over a picture are grey levels."""
+    """Half waves (`FREQUENCIES`, side), so that their means over a picture are gray levels."""
     angle = np.pi * np.outer(np.arange(FREQUENCIES), np.arange(side) + 0.5) / side
     scale = np.where(np.arange(FREQUENCIES) == 0, 1.0, np.sqrt(2.0))[:, None] / side
     return (scale * np.cos(angle)).astype(np.float32)
@@ -262,17 +262,17 @@ def candidates(signs: NDArray[np.uint64]) -> NDArray[np.int32]:
         for bit in random.choice(low, bits, replace=False):
             keys = keys << np.uint32(1) | (octets[:, bit // 8] >> np.uint8(7 - bit % 8)) & np.uint8(1)
         order = np.argsort(keys, kind="stable")
-        found = np.union1d(found, np.concatenate(list(_neighbours(keys[order], order, signs))))
+        found = np.union1d(found, np.concatenate(list(_neighbors(keys[order], order, signs))))
     return np.stack(np.divmod(found, max(1, len(signs))), axis=1).astype(np.int32)
 
 
-def _neighbours(
+def _neighbors(
     keys: NDArray[np.uint32], order: NDArray[np.int64], signs: NDArray[np.uint64]
 ) -> Iterator[NDArray[np.int64]]:
     """Numbers of pairs with the same key and close signs."""
     here = np.arange(len(keys))
     yield np.empty(0, np.int64)
-    for distance in range(1, NEIGHBOURS + 1):
+    for distance in range(1, NEIGHBORS + 1):
         here = here[here + distance < len(keys)]
         here = here[keys[here] == keys[here + distance]]
         if not len(here):

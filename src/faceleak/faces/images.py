@@ -53,9 +53,9 @@ def format_of(start: bytes) -> str:
 def read_as_jpeg(content: bytes, name: str) -> tuple[bytes, int, int]:
     """Check an encoded image of one of `FORMATS`; return JPEG bytes, width and height.
 
-    A sound, upright colour JPEG is passed on byte by byte. Anything else is turned upright as its EXIF data say and
-    encoded anew as RGB (quality 95, full colour resolution): grey, CMYK and palettes are converted, transparency is
-    dropped, 16-bit grey keeps its upper 8 bits. `name` is what the error calls the image. Raises ImageError.
+    A sound, upright color JPEG is passed on byte by byte. Anything else is turned upright as its EXIF data say and
+    encoded anew as RGB (quality 95, full color resolution): gray, CMYK and palettes are converted, transparency is
+    dropped, 16-bit gray keeps its upper 8 bits. `name` is what the error calls the image. Raises ImageError.
     """
     if size := _size_of_plain_jpeg(content):
         return content, *size
@@ -69,14 +69,14 @@ def read_as_jpeg(content: bytes, name: str) -> tuple[bytes, int, int]:
 
 
 def _size_of_plain_jpeg(content: bytes) -> tuple[int, int] | None:
-    """Width and height of a sound colour JPEG without EXIF data: no need to ask Pillow."""
+    """Width and height of a sound color JPEG without EXIF data: no need to ask Pillow."""
     import simplejpeg
 
     if len(content) > MAXIMUM_BYTES or not content.startswith(JPEG_START) or EXIF_MARK in content:
         return None
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-        if colours != "YCbCr" or height * width > MAXIMUM_PIXELS:
+        height, width, colors, _ = simplejpeg.decode_jpeg_header(content)
+        if colors != "YCbCr" or height * width > MAXIMUM_PIXELS:
             return None
         simplejpeg.decode_jpeg(content, "RGB")
     except ValueError:
@@ -89,7 +89,7 @@ def _size_if_sound(content: bytes, name: str) -> tuple[int, int] | None:
     try:
         height, width, _ = decode_jpeg(content).shape
     except ImageError as error:
-        if PART_MISSING in str(error):  # Pillow would fill it with grey
+        if PART_MISSING in str(error):  # Pillow would fill it with gray
             raise ImageError(f"{name} is damaged ({PART_MISSING}). Replace the file or remove it.") from error
         return None
     return width, height
@@ -148,7 +148,7 @@ def _decoding(name: str) -> Iterator[None]:
         raise ImageError(f"{name} is damaged ({error}). Replace the file or remove it.") from error
 
 
-def decode_grey(content: bytes, side: int) -> NDArray[np.uint8]:
+def decode_gray(content: bytes, side: int) -> NDArray[np.uint8]:
     """Luminance (height, width) of JPEG bytes of the packed store, scaled down to `side` pixels or a few more.
 
     Raises ImageError where the bytes are damaged.

@@ -19,7 +19,7 @@ class DemoOptions(Options):
 
     `people`, `images_per_person`: how many are drawn. `seed`: of the draws.
     An image of a person has the latent √(1−s²)·z_person + s·ε, s = `image_variation`; `nuisance` scales photometric
-    and geometric noise (1: colours ±25 %, rotation ±8°), so that images do not lie exactly on the generator's range.
+    and geometric noise (1: colors ±25 %, rotation ±8°), so that images do not lie exactly on the generator's range.
     """
 
     people: int = Field(ge=2)

@@ -1,9 +1,9 @@
-"""Who attacks which variant, and what they know of the defence.
+"""Who attacks which variant, and what they know of the defense.
 
 A *view* is a backbone as an attacker looks at it: a variant as it was released, or `<variant>+<undoing>`, one whose
-defence the attacker has undone. The *static* attacker fits on the undefended target and does not know of a defence; the
+defense the attacker has undone. The *static* attacker fits on the undefended target and does not know of a defense; the
 *refitted* one fits on the variant; the *adaptive* one tries all views of a variant and takes, for each attack, the one
-that is best on its own people. *plain* is the attacker where no defence is judged.
+that is best on its own people. *plain* is the attacker where no defense is judged.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ class Encounter:
 
 
 def suffix_of(attacker: str) -> str:
-    """What an attacker adds to the attack's name in metrics; nothing where no defence is judged."""
+    """What an attacker adds to the attack's name in metrics; nothing where no defense is judged."""
     return "" if attacker == "plain" else f"_{attacker}"
 
 

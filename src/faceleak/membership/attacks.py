@@ -155,6 +155,6 @@ def _columns(options: AttackOptions, table: pd.DataFrame) -> list[str]:
 
 def _fit_model(table: pd.DataFrame, columns: list[str], options: AttackOptions, with_threshold: bool) -> AttackModel:
     fit = models.get(options.model).fit
-    offered: dict[str, Any] = {"regularisation": options.regularisation, "with_threshold": with_threshold}
+    offered: dict[str, Any] = {"regularization": options.regularization, "with_threshold": with_threshold}
     model: AttackModel = fit(table, columns, **{name: offered[name] for name in taken(fit, offered)})
     return model

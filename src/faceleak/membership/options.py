@@ -36,7 +36,7 @@ class AttackOptions(Options):
 
     `signals`: by their names. `model`: what turns them into a score.
     `layers`: of signals that are read at each BN layer, those of all layers or of a third of them, in the network's
-    order. `regularisation`: inverse strength C of the logistic model. `score`: the column whose distribution `quantile`
+    order. `regularization`: inverse strength C of the logistic model. `score`: the column whose distribution `quantile`
     regresses on the signals. `calibration`: none; `features`, which gives the model each number beside its excess over
     the references; or a calibration of the model's score. `online`: the calibration also reads references that were
     trained on the judged images themselves: the other targets of the `repeats` pipeline, which is the only one to make
@@ -46,7 +46,7 @@ class AttackOptions(Options):
     signals: list[SignalName] = Field(min_length=1)
     layers: Layers = "all"
     model: ModelName = "logistic"
-    regularisation: float = Field(1.0, gt=0)
+    regularization: float = Field(1.0, gt=0)
     score: str | None = None
     calibration: CalibrationName | None = None
     online: bool = False
@@ -88,13 +88,13 @@ class BlindOptions(Options):
     """The blind baseline, which never sees the target.
 
     `signals`: of the image alone. `reference_signals`: read off `references` of the attacker's own reference backbones.
-    `regularisation`: inverse strength C of its logistic model.
+    `regularization`: inverse strength C of its logistic model.
     """
 
     signals: list[SignalName] = Field(["pixel_statistics"])
     reference_signals: list[SignalName] = Field(["bn_distance"])
     references: int = Field(1, ge=0)
-    regularisation: float = Field(1.0, gt=0)
+    regularization: float = Field(1.0, gt=0)
 
 
 class ReferenceOptions(Options):
@@ -176,7 +176,7 @@ class MembershipOptions(Options):
         alike = (
             name
             for name, attack in self.attacks.items()
-            if attack.model_copy(update={"regularisation": papers.regularisation}) == papers
+            if attack.model_copy(update={"regularization": papers.regularization}) == papers
         )
         return next(alike, None)
 

@@ -92,7 +92,7 @@ def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: Memb
     known, evaluated = known_images(splits), evaluated_images(splits)
     labels = known[["identity", "is_member"]].reset_index(drop=True)
     table = pd.concat([labels, aligned(known, blind_signals)], axis=1)
-    model = logistic.fit(table, columns, options.blind.regularisation)
+    model = logistic.fit(table, columns, options.blind.regularization)
     score = model.score(aligned(evaluated, blind_signals))
     compared = options.blind.reference_signals if options.blind.references else []
     others = evaluated["image_id"].isin(other_images(splits)["image_id"]).to_numpy(bool)

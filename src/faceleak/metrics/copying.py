@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceleak.metrics.roc import FloatArray, MetricError
-from faceleak.metrics.verification import IndexArray, normalise_rows
+from faceleak.metrics.verification import IndexArray, normalize_rows
 
 CELLS_PER_BLOCK = 4_000_000
 COPY_QUANTILE = 0.01
@@ -18,7 +18,7 @@ def nearest_rows(features: FloatArray, reference: FloatArray) -> tuple[IndexArra
 
     Memory grows with n + m, not with their product. Raises MetricError where a row has no direction.
     """
-    unit, candidates = normalise_rows(features), normalise_rows(reference)
+    unit, candidates = normalize_rows(features), normalize_rows(reference)
     rows = max(1, CELLS_PER_BLOCK // max(1, len(candidates)))
     indices, distances = np.empty(len(unit), np.intp), np.empty(len(unit))
     for start in range(0, len(unit), rows):

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError
-from faceleak.metrics.verification import IndexArray, normalise_rows, threshold_at_far
+from faceleak.metrics.verification import IndexArray, normalize_rows, threshold_at_far
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Gallery:
 
     def similarities(self, embeddings: FloatArray) -> FloatArray:
         """Cosines (n, people) in −1…1 of embeddings (n, d), with the most similar of a person's templates each."""
-        cosines: FloatArray = normalise_rows(embeddings) @ self.templates.T
+        cosines: FloatArray = normalize_rows(embeddings) @ self.templates.T
         return cosines if self.starts is None else np.maximum.reduceat(cosines, self.starts, axis=1)
 
     def only(self, kept: IndexArray) -> "Gallery":
@@ -52,21 +52,21 @@ class Gallery:
 
 
 def build_gallery(embeddings: FloatArray, identities: NDArray[Any]) -> Gallery:
-    """Make one template a person, in sorted order: the normalised mean of the person's normalised embeddings (n, d).
+    """Make one template a person, in sorted order: the normalized mean of the person's normalized embeddings (n, d).
 
     Raises MetricError where an embedding, or the mean of a person's embeddings, has no direction.
     """
     people, codes = _people(embeddings, identities)
     sums = np.zeros((len(people), embeddings.shape[1]))
-    np.add.at(sums, codes, normalise_rows(embeddings))
-    return Gallery(normalise_rows(sums), people)
+    np.add.at(sums, codes, normalize_rows(embeddings))
+    return Gallery(normalize_rows(sums), people)
 
 
 def build_image_gallery(embeddings: FloatArray, identities: NDArray[Any]) -> Gallery:
     """Make every image a template of its person, people in sorted order. Raises MetricError."""
     people, codes = _people(embeddings, identities)
     order = np.argsort(codes, kind="stable")
-    return Gallery(normalise_rows(embeddings)[order], people, np.searchsorted(codes[order], np.arange(len(people))))
+    return Gallery(normalize_rows(embeddings)[order], people, np.searchsorted(codes[order], np.arange(len(people))))
 
 
 def _people(embeddings: FloatArray, identities: NDArray[Any]) -> tuple[NDArray[Any], IndexArray]:
@@ -84,7 +84,7 @@ def match_threshold(stranger_embeddings: FloatArray, galleries: Collection[Galle
     numbers. Raises MetricError below 1/far comparisons.
     """
     templates = np.concatenate([gallery.templates for gallery in galleries])
-    return threshold_at_far((normalise_rows(stranger_embeddings) @ templates.T).ravel(), far)
+    return threshold_at_far((normalize_rows(stranger_embeddings) @ templates.T).ravel(), far)
 
 
 @dataclass(frozen=True, eq=False)

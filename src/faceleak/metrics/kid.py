@@ -5,7 +5,7 @@ unbiased: 0 on average where both sets come from one distribution, and then as o
 
 How far faces are from photographs of members, of control people and of strangers, taken as sets, is measured by
 embeddings of an evaluator, scaled to length √d, so that the kernel is (cosine + 1)³ whatever the evaluator. It tells
-whether faces are like those of the people, all together; not who is recognised.
+whether faces are like those of the people, all together; not who is recognized.
 """
 
 import math
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from faceleak.metrics.intervals import Interval, percentile_interval
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import FloatArray, MetricError
-from faceleak.metrics.verification import normalise_rows
+from faceleak.metrics.verification import normalize_rows
 
 DEGREE = 3
 CELLS_PER_BLOCK = 4_000_000  # of the kernel matrix, about 100 MB with all that is derived
@@ -36,7 +36,7 @@ def kid(
 ) -> Interval:
     """Measure the distance of `samples` (n, d) from `reference` (m, d), with its interval.
 
-    The features decide what is compared: normalise them or not, but both alike. Where several rows show one person,
+    The features decide what is compared: normalize them or not, but both alike. Where several rows show one person,
     `sample_people` (n,) and `reference_people` (m,) say who it is: pairs of one person resemble each other more than
     draws of a distribution do and are left out, as the pairs of an image with itself are.
 
@@ -71,7 +71,7 @@ class Reference:
 
 def on_sphere(embeddings: FloatArray) -> NDArray[np.float64]:
     """Scale embeddings (n, d) to length √d, so that x·y/d is their cosine. Raises MetricError if one is zero."""
-    return normalise_rows(embeddings) * math.sqrt(embeddings.shape[1])
+    return normalize_rows(embeddings) * math.sqrt(embeddings.shape[1])
 
 
 def polynomial_kernel(first: FloatArray, second: FloatArray) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ RATES = (0.01, 0.05, 0.1)
 def risk_table(table: pd.DataFrame, unit: Unit = "image") -> pd.DataFrame:
     """Rank images, or people, by the evidence that targets remember them, over the targets that they were members of.
 
-    table: one row a target and image with target, image_id, identity, is_member; z, the score standardised under the
+    table: one row a target and image with target, image_id, identity, is_member; z, the score standardized under the
     image's own non-member distribution; and p_value in 0…1, above 0, the image's own false-positive rate at its
     score. Targets must have been trained independently of each other.
 

@@ -1,4 +1,4 @@
-"""ROC metrics of a membership score, vectorised over bootstrap weights.
+"""ROC metrics of a membership score, vectorized over bootstrap weights.
 
 Conventions: a higher score says member; an image is called a member where score >= threshold, so images with equal
 scores change sides together. With weights, an image of weight k counts as k images; whole numbers stay exact.

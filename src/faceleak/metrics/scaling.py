@@ -51,10 +51,10 @@ class PowerLaw:
         if not (people > 0 and images_per_person > 0):
             raise MetricError(f"{people} people with {images_per_person} images are no training set: give numbers > 0.")
         point = np.array([1.0, np.log10(people), np.log10(images_per_person)])
-        centre = float(point @ [self.intercept.value, self.people.value, self.images_per_person.value])
+        center = float(point @ [self.intercept.value, self.people.value, self.images_per_person.value])
         error = self.residual_error * np.sqrt(1 + point @ self.inverse @ point)
         margin = stats.t.ppf((1 + self.level) / 2, self.degrees_of_freedom) * error
-        value, low, high = (float(min(1.0, 10.0**exponent)) for exponent in (centre, centre - margin, centre + margin))
+        value, low, high = (float(min(1.0, 10.0**exponent)) for exponent in (center, center - margin, center + margin))
         inside = (
             self.measured_people[0] <= people <= self.measured_people[1]
             and self.measured_images[0] <= images_per_person <= self.measured_images[1]

@@ -21,7 +21,7 @@ from faceleak.metrics.intervals import (
 from faceleak.metrics.membership import Numbers, named
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray, FloatArray, WeightArray, auc
-from faceleak.metrics.verification import IndexArray, normalise_rows, threshold_at_far
+from faceleak.metrics.verification import IndexArray, normalize_rows, threshold_at_far
 
 
 def pair_threshold(strangers: FloatArray, people: FloatArray, far: float) -> float:
@@ -29,7 +29,7 @@ def pair_threshold(strangers: FloatArray, people: FloatArray, far: float) -> flo
 
     The strangers are none of the people. Raises MetricError below 1/far pairs.
     """
-    return threshold_at_far((normalise_rows(strangers) @ normalise_rows(people).T).ravel(), far)
+    return threshold_at_far((normalize_rows(strangers) @ normalize_rows(people).T).ravel(), far)
 
 
 def accepted(
@@ -37,7 +37,7 @@ def accepted(
 ) -> BoolArray:
     """Whether every evaluator accepts face i (n, d) beside image i (n, d) at its threshold; evaluator → embeddings."""
     verdicts = [
-        (normalise_rows(faces[name]) * normalise_rows(images[name])).sum(axis=1) >= threshold
+        (normalize_rows(faces[name]) * normalize_rows(images[name])).sum(axis=1) >= threshold
         for name, threshold in thresholds.items()
     ]
     together: BoolArray = np.logical_and.reduce(verdicts)
@@ -83,7 +83,7 @@ def likeness_to_photos(
     least. Cosines are means over the evaluators; a photo matches where every evaluator reaches its threshold.
     """
     cosines = {
-        name: (normalise_rows(faces[name])[owner] * normalise_rows(photos[name])).sum(axis=1) for name in thresholds
+        name: (normalize_rows(faces[name])[owner] * normalize_rows(photos[name])).sum(axis=1) for name in thresholds
     }
     matches = np.logical_and.reduce([cosines[name] >= threshold for name, threshold in thresholds.items()])
     by_photo = pd.DataFrame({"likeness": np.mean(list(cosines.values()), axis=0), MATCH_RATE: matches.astype(float)})

@@ -132,7 +132,7 @@ class _PairResampling:
         return lambda weights: auc(similarity, self.same_person, weights)
 
 
-def normalise_rows(embeddings: FloatArray) -> NDArray[np.float64]:
+def normalize_rows(embeddings: FloatArray) -> NDArray[np.float64]:
     """Scale embeddings (n, d) to length 1, in double precision.
 
     Raises MetricError where an embedding is not finite or zero and so has no direction.
@@ -182,7 +182,7 @@ def sample_pairs(identities: NDArray[Any], maximum_pairs: int, seed: int) -> tup
 
 def cosine_similarities(embeddings: FloatArray, first: IndexArray, second: IndexArray) -> FloatArray:
     """Cosine in −1…1 of the chosen pairs (pairs,) of embeddings (n, d); memory grows with n and the pairs only."""
-    unit = normalise_rows(embeddings)
+    unit = normalize_rows(embeddings)
     similarity = np.empty(len(first))
     for start in range(0, len(first), _PAIRS_PER_BLOCK):
         block = slice(start, start + _PAIRS_PER_BLOCK)

@@ -40,7 +40,7 @@ class Network:
                 architecture=training.architecture,
                 embedding_size=training.embedding_size,
                 preprocessing=Preprocessing(image_size=training.image_size),
-                normalisation=training.normalisation,
+                normalization=training.normalization,
             )
         )
 

@@ -48,7 +48,7 @@ def training_on(network: Network) -> Quantity:
     card = network.card
     if not card.architecture or card.architecture == ONNX:
         return reading(network)
-    own = card.model_dump(include={"architecture", "embedding_size", "normalisation"})
+    own = card.model_dump(include={"architecture", "embedding_size", "normalization"})
     return training(TrainingOptions.model_validate({**own, "image_size": card.preprocessing.image_size, "epochs": 1}))
 
 
@@ -123,7 +123,7 @@ def _search(
 
     search, compute, references = options.search, sample.compute, [network.make() for network in compared]
     labels = sample.images.assign(is_member=pd.factorize(sample.images["identity"])[0] % 2 == 0)
-    guide = fit_guide(target.make(), references, sample.store, labels, attack, compute, search.optimiser)
+    guide = fit_guide(target.make(), references, sample.store, labels, attack, compute, search.optimizer)
     device = pick_device(compute)
     prior, dtype = load_prior(options.prior, device), training_dtype(compute, device)
     objective, selected = Objective(guide.to(device), search.objective), min(search.batch_size, search.selected)

@@ -36,7 +36,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Blots:
-    """Smooth colours in place of faces, `PEOPLE` people with as many images each."""
+    """Smooth colors in place of faces, `PEOPLE` people with as many images each."""
 
     shape: tuple[int, int]
 

@@ -1,1 +1,1 @@
-"""Drawing faces out of a backbone: priors, search, optimisation."""
+"""Drawing faces out of a backbone: priors, search, optimization."""

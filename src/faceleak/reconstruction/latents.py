@@ -17,7 +17,7 @@ class LatentSpace(Protocol):
         ...
 
     def project(self, latents: Tensor) -> Tensor:
-        """Bring latents (n, size) back to where random ones lie; called after each step of the optimisation."""
+        """Bring latents (n, size) back to where random ones lie; called after each step of the optimization."""
         ...
 
     def vary(self, latents: Tensor, noise: Tensor, variation: float) -> Tensor:

@@ -11,34 +11,34 @@ from faceleak.common.options import Name, Options
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import ThreatModel
 from faceleak.reconstruction.objectives import TermName
-from faceleak.reconstruction.optimisers import OptimiserName
+from faceleak.reconstruction.optimizers import OptimizerName
 from faceleak.reconstruction.priors.options import PriorOptions
 
-FILMED = 8  # of the optimised faces are shown on their way
+FILMED = 8  # of the optimized faces are shown on their way
 SHOWN = 3  # sets of `selected` faces are drawn at the end of a search
 Weight = Annotated[float, Field(ge=0)]
 
 
 class SearchOptions(Options):
-    """Stage 2: `candidates` latents are ranked by the attack of stage 1, the best are optimised, `selected` returned.
+    """Stage 2: `candidates` latents are ranked by the attack of stage 1, the best are optimized, `selected` returned.
 
-    Optimisation runs in `rounds` of `steps` steps of the `optimiser`. Each round but the last keeps the better half, so
+    Optimization runs in `rounds` of `steps` steps of the `optimizer`. Each round but the last keeps the better half, so
     the first one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is climbed is
     the mean score of a person's images, which differ from each other by `variation` (share of the latent's standard
     deviation, 0 for a single image); `images_per_person` of them decide who is kept, by their `rating`: the membership
     score, or all that is climbed. `objective`: the weight of each term that is climbed (`reconstruction/objectives`).
-    `optimiser`: `adam` follows gradients, `cma_es` takes any score and looks at `population` images a person and step.
+    `optimizer`: `adam` follows gradients, `cma_es` takes any score and looks at `population` images a person and step.
 
     `attack`, `threat_model`: the attack of stage 1 that guides the search, and what its attacker has. `learning_rate`:
     the size of a step, the first one's for `cma_es`, in standard deviations of the latents. `batch_size`: latents that
-    are optimised side by side. `seed`: of the draws.
+    are optimized side by side. `seed`: of the draws.
     """
 
     attack: str
     threat_model: ThreatModel = "partial_knowledge"
     objective: dict[TermName, Weight] = Field({"membership": 1.0}, min_length=1)
     rating: Literal["membership", "objective"] = "membership"
-    optimiser: OptimiserName = "adam"
+    optimizer: OptimizerName = "adam"
     population: int = Field(16, ge=2)
     candidates: int = Field(ge=2)
     selected: int = Field(ge=1)
@@ -118,7 +118,7 @@ class TargetedOptions(Options):
     """The `targeted` pipeline: templates of `people` members and of as many strangers, one each, are turned into faces.
 
     `candidates` random faces are embedded: to start from, and to learn the linear map from embeddings to latents, whose
-    squared weights cost `ridge`. The best start is optimised by `steps` steps of Adam. `learning_rate`: of Adam.
+    squared weights cost `ridge`. The best start is optimized by `steps` steps of Adam. `learning_rate`: of Adam.
     `batch_size`: templates that are inverted side by side. `seed`: of the draws.
     """
 
@@ -148,7 +148,7 @@ class PersonImageOptions(TargetedOptions):
 
 
 class ReconstructionOptions(Options):
-    """The whole `reconstruction` block. `attackers`: who draws faces where no defence is judged.
+    """The whole `reconstruction` block. `attackers`: who draws faces where no defense is judged.
 
     `prior`: a block, or `demo`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
     `evaluators`: the judges by name; all independent ones have to agree. `far`: of each one's threshold.

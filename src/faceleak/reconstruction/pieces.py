@@ -8,7 +8,7 @@ from typing import Any
 
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import registry as objectives
-from faceleak.reconstruction.optimisers import registry as optimisers
+from faceleak.reconstruction.optimizers import registry as optimizers
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors.opening import identity_of
 from faceleak.reconstruction.priors.options import PriorOptions
@@ -16,7 +16,7 @@ from faceleak.work.compute import ComputeOptions, pick_device, run_pieces, train
 from faceleak.work.pieces import code_version, fingerprint, remembered_arrays
 
 GUIDES = "faceleak.reconstruction.score_guide"  # given, not imported
-STEPS = ("random", "best_random", "untrained_guided", "optimised")
+STEPS = ("random", "best_random", "untrained_guided", "optimized")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class ReconstructionPiece:
         """Where the result lies once it is there: named by everything that it depends on."""
         guide, search = self.guide, self.search
         terms = (objectives.module(name) for name in search.objective)
-        looked_up = (optimisers.module(search.optimiser), *terms, GUIDES, *guide.code)
+        looked_up = (optimizers.module(search.optimizer), *terms, GUIDES, *guide.code)
         code = code_version(__name__, *looked_up)
         backbones = [backbone.network_hash() for backbone in (guide.backbone, *guide.references)]
         parts = (backbones, guide.signals, guide.model.to_dict(), identity_of(self.prior), search)
@@ -47,21 +47,21 @@ def reconstruct_all(
 ) -> dict[str, Any]:
     """Reconstruct each piece that is not in the cache yet: arrays `<piece>/<step>/<latents|pixels|scores|climb>`.
 
-    What the piece `untrained` optimises, guided by nothing of the target, is the step `untrained_guided` of each.
+    What the piece `untrained` optimizes, guided by nothing of the target, is the step `untrained_guided` of each.
     """
     if not pieces:
         return {}
     distinct = {piece.path: piece for piece in [*pieces, untrained]}
     run_pieces(reconstruct_piece, [piece for path, piece in distinct.items() if not path.exists()], compute)
     arrays = {f"{piece.name}/{key}": array for piece in pieces for key, array in reconstruct_piece(piece).items()}
-    of_untrained = _optimised(untrained)
+    of_untrained = _optimized(untrained)
     return arrays | {
         f"{piece.name}/untrained_guided/{part}": array for piece in pieces for part, array in of_untrained.items()
     }
 
 
-def _optimised(piece: ReconstructionPiece) -> dict[str, Any]:
-    step = "optimised/"
+def _optimized(piece: ReconstructionPiece) -> dict[str, Any]:
+    step = "optimized/"
     return {key.removeprefix(step): array for key, array in reconstruct_piece(piece).items() if key.startswith(step)}
 
 

@@ -45,7 +45,7 @@ class ScoreGuide(Guide):
 
 
 def make_guide(backbone: Backbone, attack: "Attack", references: tuple[Backbone, ...], takes_gradients: bool) -> Guide:
-    """Guide an optimiser by an attack that was fitted on what this backbone, or one like it, shows."""
+    """Guide an optimizer by an attack that was fitted on what this backbone, or one like it, shows."""
     if takes_gradients:
         return Guide(backbone, tuple(attack.options.signals), attack.model, references)
     return ScoreGuide(backbone, tuple(sorted(attack.options.signals_read())), attack, references)

@@ -1,6 +1,6 @@
-"""Stage 2 of arXiv 2401.13719: sample latents, rank them by the attack of stage 1, optimise the best.
+"""Stage 2 of arXiv 2401.13719: sample latents, rank them by the attack of stage 1, optimize the best.
 
-Ours: the optimisation climbs the mean score of a person's images instead of that of one image, starts from more latents
+Ours: the optimization climbs the mean score of a person's images instead of that of one image, starts from more latents
 than it returns, and drops the worse ones on the way (successive halving, arXiv 1502.07943).
 """
 
@@ -17,11 +17,11 @@ from torch import Tensor
 from faceleak.reconstruction.drawing import Score, draw_faces, pixels_of, rate_people, score_latents
 from faceleak.reconstruction.keeping import best
 from faceleak.reconstruction.objectives.objective import Objective
-from faceleak.reconstruction.optimisers import registry as optimisers
+from faceleak.reconstruction.optimizers import registry as optimizers
 from faceleak.reconstruction.options import FILMED, SearchOptions
 from faceleak.reconstruction.priors import Prior
 
-SEARCH_STEPS = ("random", "best_random", "optimised")
+SEARCH_STEPS = ("random", "best_random", "optimized")
 FILM = "film"
 
 Arrays = dict[str, NDArray[Any]]
@@ -50,13 +50,13 @@ def reconstruct(
     dtype: torch.dtype = torch.float32,
     remember: Remember = lambda _, make: make(),
 ) -> dict[str, Reconstructions]:
-    """Reconstruct faces: `random` latents, the `best_random` of all candidates, best first, and those `optimised`.
+    """Reconstruct faces: `random` latents, the `best_random` of all candidates, best first, and those `optimized`.
 
-    Each holds `options.selected` faces. `film` shows how those at the places `filmed` of `optimised` came about: at the
+    Each holds `options.selected` faces. `film` shows how those at the places `filmed` of `optimized` came about: at the
     start and after each round. Same options and backbone → same faces: all that is random is drawn from
     `options.seed` on the CPU, and `options.batch_size` changes no more than rounding, but for the term `diversity`,
     which is about the faces of one batch. `best_random` are the best by the membership score alone. The prior computes
-    in `dtype` while latents are optimised, and in float32 when they are ranked and drawn. `remember` gives what a round
+    in `dtype` while latents are optimized, and in float32 when they are ranked and drawn. `remember` gives what a round
     of this name has made before, or lets it be made.
     """
     score = objective.guide.score
@@ -65,19 +65,19 @@ def reconstruct(
     scores = score_latents(prior, score, latents, options.batch_size)
     chosen = {"random": latents[: options.selected], "best_random": latents[best(scores, options.selected)]}
     starts = latents[objective.keep(scores, partial(draw_faces, prior, latents, options.batch_size), options.starts)]
-    course, means = optimise(prior, objective, starts, options, generator, dtype, remember)
-    chosen["optimised"] = course[:, -1].contiguous()
+    course, means = optimize(prior, objective, starts, options, generator, dtype, remember)
+    chosen["optimized"] = course[:, -1].contiguous()
     found = {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
-    found["optimised"] = replace(found["optimised"], climb=np.array(means, np.float32))
+    found["optimized"] = replace(found["optimized"], climb=np.array(means, np.float32))
     return found | {FILM: _film(prior, score, course[filmed(len(course))], options.batch_size)}
 
 
 def filmed(count: int) -> NDArray[np.intp]:
-    """Which of `count` optimised faces are filmed: places spread evenly over their ranking, so no selection."""
+    """Which of `count` optimized faces are filmed: places spread evenly over their ranking, so no selection."""
     return np.linspace(0, count - 1, min(count, FILMED)).round().astype(np.intp)
 
 
-def optimise(
+def optimize(
     prior: Prior,
     objective: Objective,
     latents: Tensor,
@@ -111,8 +111,8 @@ def _round(
     kept: int,
 ) -> Arrays:
     """Climb and keep the better ones: their `course`, `means` at each step, and the state of the `generator` then."""
-    optimiser = optimisers.get(options.optimiser)
-    latents, means = optimiser.climb(prior, objective, course[:, -1], options, generator, dtype)
+    optimizer = optimizers.get(options.optimizer)
+    latents, means = optimizer.climb(prior, objective, course[:, -1], options, generator, dtype)
     ratings = rate_people(prior, objective, latents, options, generator)
     places = objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)
     course = torch.cat([course, latents[:, None]], dim=1)[places]

@@ -18,7 +18,7 @@ from faceleak.reconstruction.options import TargetedOptions
 from faceleak.reconstruction.priors import Prior
 from faceleak.work.progress import track
 
-METHODS = ("best_random", "linear", "optimised")
+METHODS = ("best_random", "linear", "optimized")
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ def fit_linear(embeddings: Tensor, latents: Tensor, ridge: float) -> LinearMap:
     `ridge` is what a squared weight costs, in mean squared errors; the intercept costs nothing.
     """
     unit = functional.normalize(embeddings.double(), dim=1)
-    centre, usual = unit.mean(0), latents.double().mean(0)
-    rows = unit - centre
+    center, usual = unit.mean(0), latents.double().mean(0)
+    rows = unit - center
     penalty = ridge * len(rows) * torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
     weight = torch.linalg.solve(rows.T @ rows + penalty, rows.T @ (latents.double() - usual))
-    return LinearMap(weight.to(latents.dtype), (usual - centre @ weight).to(latents.dtype))
+    return LinearMap(weight.to(latents.dtype), (usual - center @ weight).to(latents.dtype))
 
 
 def invert(
@@ -52,11 +52,11 @@ def invert(
     """Reconstruct a face from each template (n, d), an embedding by `target`: method → latents and faces, in order.
 
     `best_random`: of all candidates the face whose embedding has the highest cosine. `linear`: what `LinearMap` says.
-    `optimised`: from the better one of these, Adam climbs the cosine. Same options → same faces.
+    `optimized`: from the better one of these, Adam climbs the cosine. Same options → same faces.
     """
     unit = functional.normalize(templates, dim=1)
     best, linear, start = starts(prior, target, unit, options)
-    found = {"best_random": best, "linear": linear, "optimised": _climb(prior, target, start, unit, options)}
+    found = {"best_random": best, "linear": linear, "optimized": _climb(prior, target, start, unit, options)}
     return {method: (latents, draw_faces(prior, latents, options.batch_size)) for method, latents in found.items()}
 
 

@@ -14,7 +14,7 @@ from faceleak.membership.attacks import fit_attack
 from faceleak.membership.evidence import Evidence, aligned
 from faceleak.membership.options import AttackOptions
 from faceleak.reconstruction.guide import Guide
-from faceleak.reconstruction.optimisers import registry as optimisers
+from faceleak.reconstruction.optimizers import registry as optimizers
 from faceleak.reconstruction.score_guide import make_guide
 from faceleak.signals.reading import read_signals
 from faceleak.work.compute import ComputeOptions, seeded
@@ -54,11 +54,11 @@ def fit_guide(
     images: pd.DataFrame,
     options: AttackOptions,
     compute: ComputeOptions,
-    optimiser: str,
+    optimizer: str,
 ) -> Guide:
     """Fit the attack on what `backbone` shows of these images: image_id, identity and is_member (of the target).
 
-    references: those that the attack is calibrated by, none of which saw these people. optimiser: whom it will guide.
+    references: those that the attack is calibrated by, none of which saw these people. optimizer: whom it will guide.
     Raises AttackFitError where the images do not suffice.
     """
     labels = images[["image_id", "identity", "is_member"]].reset_index(drop=True)
@@ -68,4 +68,4 @@ def fit_guide(
     )
     evidence = Evidence(labels, own, others, np.ones((len(labels), len(others)), bool))
     attack = fit_attack([evidence], options, with_threshold=False)
-    return make_guide(backbone, attack, tuple(references), optimisers.get(optimiser).TAKES_GRADIENTS)
+    return make_guide(backbone, attack, tuple(references), optimizers.get(optimizer).TAKES_GRADIENTS)

@@ -17,9 +17,9 @@ from faceleak.reporting.formats import ENDS, TPR, interval_text, narrow
 from faceleak.reporting.results import Membership
 from faceleak.reporting.style import (
     BLACK,
-    GREY,
+    GRAY,
     LABEL,
-    LIGHT_GREY,
+    LIGHT_GRAY,
     MARKERS,
     PALETTE,
     SMALL,
@@ -200,14 +200,14 @@ def _draw_panel(
     upper_bounds: Collection[str],
 ) -> None:
     for row in range(1, len(attacks), 2):
-        axes.axhspan(row - 0.5, row + 0.5, color=LIGHT_GREY, alpha=0.25, linewidth=0, zorder=0)
-    axes.axvline(0.5, color=GREY, linewidth=0.9, linestyle=":", zorder=1)
+        axes.axhspan(row - 0.5, row + 0.5, color=LIGHT_GRAY, alpha=0.25, linewidth=0, zorder=0)
+    axes.axvline(0.5, color=GRAY, linewidth=0.9, linestyle=":", zorder=1)
     steps = 0.44 / max(1, len(looks) - 1)
     for name in _ranked(tree, population, upper_bounds):
         metrics = tree[name][population]
         value, low, high = (metrics.get(f"auc{end}", float("nan")) for end in ENDS)
         if is_blind(name):
-            axes.axvspan(low, high, color=GREY, alpha=0.25, linewidth=0, zorder=0.5)
+            axes.axvspan(low, high, color=GRAY, alpha=0.25, linewidth=0, zorder=0.5)
             continue
         attack, threat_model = _attack_and_threat_model(name)
         y = attacks.index(attack) + (list(looks).index(threat_model) - (len(looks) - 1) / 2) * steps
@@ -227,6 +227,6 @@ def _draw_panel(
 def _legend(looks: Mapping[str, Mapping[str, Any]]) -> list[Line2D | Patch]:
     return [
         *(Line2D([], [], linewidth=1.4, label=words(name), **look) for name, look in looks.items()),
-        Patch(facecolor=GREY, alpha=0.25, label="interval of the blind baseline"),
-        Line2D([], [], color=GREY, linewidth=0.9, linestyle=":", label="chance"),
+        Patch(facecolor=GRAY, alpha=0.25, label="interval of the blind baseline"),
+        Line2D([], [], color=GRAY, linewidth=0.9, linestyle=":", label="chance"),
     ]

@@ -10,22 +10,22 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from faceleak.metrics.judge import Gallery
-from faceleak.metrics.verification import normalise_rows
+from faceleak.metrics.verification import normalize_rows
 from faceleak.reporting.checks import ReportingError, check_columns
 from faceleak.reporting.labels import label_points
-from faceleak.reporting.style import BLUE, GREY, LIGHT_GREY, ORANGE, SMALL, VERMILION, entitle, new_figure, shortened
+from faceleak.reporting.style import BLUE, GRAY, LIGHT_GRAY, ORANGE, SMALL, VERMILION, entitle, new_figure, shortened
 
 MAP_COLUMNS = ("member_identity", "control_identity", "matches_member", "matches_control", "known")
 MOST_PEOPLE = 500  # of each gallery
 NAMED = 15
-NOTE = "t-SNE of cosines: neighbours are alike; distances between groups, and directions, mean nothing"
+NOTE = "t-SNE of cosines: neighbors are alike; distances between groups, and directions, mean nothing"
 PERPLEXITY = 15
 SEED = 0
 
 KINDS: dict[str, dict[str, Any]] = {
     "member": {"marker": "o", "edgecolors": VERMILION, "facecolors": "none", "s": 22, "linewidths": 0.8},
     "control person": {"marker": "s", "edgecolors": BLUE, "facecolors": "none", "s": 20, "linewidths": 0.8},
-    "reconstruction that matches nobody": {"marker": "x", "color": GREY, "s": 26, "linewidths": 1},
+    "reconstruction that matches nobody": {"marker": "x", "color": GRAY, "s": 26, "linewidths": 1},
     "reconstruction that matches a control person": {"marker": "*", "color": BLUE, "s": 110},
     "reconstruction that matches a member whom the attacker knew": {"marker": "*", "color": ORANGE, "s": 110},
     "reconstruction that matches a member of whom the attacker had no image": {
@@ -58,18 +58,18 @@ def embedding_map(
     figure = new_figure(9, 9)
     axes = figure.subplots()
     axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
-    axes.set_xlabel(NOTE, fontsize=SMALL, color=GREY, loc="left")
+    axes.set_xlabel(NOTE, fontsize=SMALL, color=GRAY, loc="left")
     entitle(figure, f"Where reconstructions lie among people, by the evaluator {evaluator}")
     by_kind = _by_kind(of_members, of_controls, of_faces, table)
     for kind, points in by_kind.items():
         axes.scatter(points[:, 0], points[:, 1], label=f"{kind} ({len(points)})", **KINDS[kind])
-    centres = {
+    centers = {
         who: dict(zip(gallery.identities.tolist(), at, strict=True))
         for (who, gallery), at in zip(people.items(), (of_members, of_controls), strict=True)
     }
-    _join(axes, of_faces, centres, table)
+    _join(axes, of_faces, centers, table)
     figure.legend(loc="outside lower left", ncols=2, fontsize=SMALL, frameon=False)
-    _name_hits(axes, centres["member"], table, places)
+    _name_hits(axes, centers["member"], table, places)
     return figure
 
 
@@ -86,7 +86,7 @@ def _plane(embeddings: NDArray[Any]) -> NDArray[np.float64]:
 
     perplexity = min(PERPLEXITY, (len(embeddings) - 1) / 3)
     reducer = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=SEED)
-    plane: NDArray[np.float64] = reducer.fit_transform(normalise_rows(embeddings)).astype(np.float64)
+    plane: NDArray[np.float64] = reducer.fit_transform(normalize_rows(embeddings)).astype(np.float64)
     return plane
 
 
@@ -100,16 +100,16 @@ def _by_kind(
     return dict(zip(KINDS, points, strict=True))
 
 
-def _join(axes: Axes, faces: NDArray[Any], centres: Mapping[str, Mapping[Any, Any]], table: pd.DataFrame) -> None:
-    for who, of_person in centres.items():
+def _join(axes: Axes, faces: NDArray[Any], centers: Mapping[str, Mapping[Any, Any]], table: pd.DataFrame) -> None:
+    for who, of_person in centers.items():
         matched = table[f"matches_{who}"].to_numpy(bool)
         for face, identity in zip(faces[matched], table.loc[matched, f"{who}_identity"], strict=True):
-            axes.plot(*zip(face, of_person[identity], strict=True), color=LIGHT_GREY, linewidth=0.8, zorder=0)
+            axes.plot(*zip(face, of_person[identity], strict=True), color=LIGHT_GRAY, linewidth=0.8, zorder=0)
 
 
-def _name_hits(axes: Axes, centres: Mapping[Any, Any], table: pd.DataFrame, obstacles: NDArray[np.float64]) -> None:
+def _name_hits(axes: Axes, centers: Mapping[Any, Any], table: pd.DataFrame, obstacles: NDArray[np.float64]) -> None:
     """Write the names of the members who are found most often."""
     hits = table.loc[table["matches_member"].astype(bool), "member_identity"].value_counts().head(NAMED)
     if len(hits):
         names = [f"{shortened(str(name), 20)} ({count})" for name, count in hits.items()]
-        label_points(axes, names, np.stack([centres[name] for name in hits.index]), obstacles)
+        label_points(axes, names, np.stack([centers[name] for name in hits.index]), obstacles)

@@ -21,10 +21,10 @@ from faceleak.reporting.style import (
     BLACK,
     BLUE,
     DPI,
-    GREY,
+    GRAY,
     LABEL,
     ORANGE,
-    ROLE_COLOURS,
+    ROLE_COLORS,
     ROLE_MEANINGS,
     SMALL,
     TITLE,
@@ -36,7 +36,7 @@ from faceleak.reporting.style import (
 Pixels = NDArray[np.uint8]
 
 FACE_INCHES = 0.9
-STEP = 1.06  # from one face to its neighbour
+STEP = 1.06  # from one face to its neighbor
 MARGIN = 0.15
 SHEET_ROLES = ("member", "unseen_identity", "auxiliary", "public")  # same_identity stands beside member
 GALLERY_COLUMNS = (
@@ -72,7 +72,7 @@ SHEET_COLUMNS = 10
 PAIRS_ACROSS = 6
 PAIR_WIDTH, PAIR_HEIGHT = 2 * STEP + 0.3, 1.3
 PAIRS_SHOWN = {"samples": 24, "copies": 6, "held_out": 6}
-COLOURS = {"members": VERMILION, "strangers": BLUE}
+COLORS = {"members": VERMILION, "strangers": BLUE}
 ROW, HEADINGS, FOOT = 1.24, 0.95, 0.62  # of the picture of single people
 
 
@@ -182,8 +182,8 @@ def _draw_role(
         parts = {"member": columns[:half], "same_identity": columns[half:] + SAME_PERSON_GAP}
     for part, places in parts.items():
         if len(places):
-            write(axes, part, places[0], y + 0.17, color=ROLE_COLOURS[part], fontweight="bold")
-            write(axes, ROLE_MEANINGS[part], places[0], y + 0.39, color=GREY)
+            write(axes, part, places[0], y + 0.17, color=ROLE_COLORS[part], fontweight="bold")
+            write(axes, ROLE_MEANINGS[part], places[0], y + 0.39, color=GRAY)
     for row, (_, of_person) in enumerate(images.sort_values("image_id").groupby("identity")):
         for part, places in parts.items():
             positions = store.positions(of_person.loc[of_person["role"] == part, "image_id"].head(len(places)))
@@ -194,7 +194,7 @@ def _draw_role(
 def _write_person(axes: Axes, identity: str, known: bool, x: float, y: float) -> None:
     write(axes, shortened(identity, 20), x, y + 0.4)
     if known:
-        write(axes, "known to the attacker", x, y + 0.6, color=GREY)
+        write(axes, "known to the attacker", x, y + 0.6, color=GRAY)
 
 
 def reconstruction_gallery(
@@ -257,7 +257,7 @@ def _draw_group(axes: Axes, images: Sequence[Pixels], row: pd.Series, x: float, 
         left = x + column * TRIPLE_STEP
         draw_face(axes, pixels, left, y, frame)
         write(axes, number, left, y + 1.12)
-        write(axes, shortened(str(identity), 14), left, y + 1.28, color=GREY, fontsize=SMALL - 1.5)
+        write(axes, shortened(str(identity), 14), left, y + 1.28, color=GRAY, fontsize=SMALL - 1.5)
 
 
 def _explain_frames(axes: Axes) -> None:
@@ -313,7 +313,7 @@ def film_strips(frames: Pixels, scores: NDArray[np.float32], members: Pixels, ta
     height = STRIPS_TOP + STRIP_HEIGHT * len(frames) + 0.2
     figure, axes = face_canvas(max(columns[-1] + STEP + MARGIN, 7), height, "How reconstructions come about")
     for line, y in zip(STRIPS_EXPLAINED, (0.58, 0.78), strict=True):
-        write(axes, line, MARGIN, y, color=GREY)
+        write(axes, line, MARGIN, y, color=GRAY)
     for heading, x in zip(headings, columns, strict=True):
         write(axes, heading, x, STRIPS_TOP - 0.13)
     for row, (film, of_film, member, (_, found)) in enumerate(
@@ -325,7 +325,7 @@ def film_strips(frames: Pixels, scores: NDArray[np.float32], members: Pixels, ta
             write(axes, f"{score:z.1f}", x, y + 1.12)
         frame = KNOWN_MEMBER if found["known"] else UNKNOWN_MEMBER
         draw_face(axes, member, columns[-1], y, frame if found["matches_member"] else None)
-        write(axes, shortened(str(found["member_identity"]), 14), columns[-1], y + 1.12, color=GREY)
+        write(axes, shortened(str(found["member_identity"]), 14), columns[-1], y + 1.12, color=GRAY)
     return figure
 
 
@@ -393,7 +393,7 @@ def _draw_pairs(axes: Axes, pairs: FaceBesideNearest, y: float) -> float:
         x, top = MARGIN + column * PAIR_WIDTH, y + row * PAIR_HEIGHT
         draw_face(axes, pairs.faces[place], x, top)
         draw_face(axes, pairs.nearest[place], x + 1.02, top)
-        write(axes, f"{distance:.2f}", x, top + 1.13, color=GREY)
+        write(axes, f"{distance:.2f}", x, top + 1.13, color=GRAY)
     return y + -(-len(pairs.distances) // PAIRS_ACROSS) * PAIR_HEIGHT
 
 
@@ -432,17 +432,17 @@ def targeted_faces(parts: Sequence[Faces]) -> Figure:
     figure, axes = face_canvas(width, height, "What one embedding, or one image, gives away")
     top = 0.65
     for part in parts:
-        write(axes, part.title, MARGIN, top + 0.2, color=GREY)
+        write(axes, part.title, MARGIN, top + 0.2, color=GRAY)
         top += HEADINGS
         bottom = top + ROW * len(part.kinds)
         for row, kind in enumerate(part.kinds):
-            write(axes, kind.removesuffix("s"), MARGIN, top + ROW * row + 0.5, color=COLOURS[kind])
+            write(axes, kind.removesuffix("s"), MARGIN, top + ROW * row + 0.5, color=COLORS[kind])
         for place, (heading, faces) in enumerate(part.columns.items()):
             x = MARGIN + 0.95 + STEP * place
             write(axes, heading, x, top - 0.24)
             for row, face in enumerate(np.asarray(faces)):
                 draw_face(axes, face, x, top + ROW * row)
             for line, (kind, share) in enumerate(part.shares.get(heading, {}).items()):
-                write(axes, f"{kind} {100 * share:.0f} %", x, bottom + 0.02 + 0.2 * line, color=COLOURS[kind])
+                write(axes, f"{kind} {100 * share:.0f} %", x, bottom + 0.02 + 0.2 * line, color=COLORS[kind])
         top = bottom + FOOT
     return figure

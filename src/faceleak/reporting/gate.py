@@ -1,4 +1,4 @@
-"""The gate: which policies the numbers of an audit fulfil, and an error where they do not fulfil all."""
+"""The gate: which policies the numbers of an audit fulfil, and an error where they do not fulfill all."""
 
 import math
 from collections.abc import Mapping, Sequence

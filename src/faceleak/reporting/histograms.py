@@ -12,9 +12,9 @@ from faceleak.metrics.membership import MEMBER, POPULATIONS
 from faceleak.metrics.roc import auc
 from faceleak.reporting.checks import ReportingError, check_columns, only_value
 from faceleak.reporting.style import (
-    GREY,
+    GRAY,
     LABEL,
-    ROLE_COLOURS,
+    ROLE_COLORS,
     ROLE_MEANINGS,
     SMALL,
     entitle,
@@ -111,13 +111,13 @@ def _draw_layer(axes: Axes, of_role: dict[str, NDArray[np.float64]]) -> None:
     for role, values in of_role.items():
         drawn = np.maximum(values, smallest)
         density, _ = np.histogram(np.log10(drawn), edges, density=True)
-        colour = ROLE_COLOURS[role]
+        color = ROLE_COLORS[role]
         if role == MEMBER:
-            axes.stairs(density, 10**edges, color=colour, alpha=0.15, fill=True)
+            axes.stairs(density, 10**edges, color=color, alpha=0.15, fill=True)
         name = f"{role}: {ROLE_MEANINGS[role]}"
-        axes.stairs(density, 10**edges, color=colour, linestyle=ROLE_DASHES[role], linewidth=1.4, label=name)
-        axes.plot(np.median(drawn), 0, "^", color=colour, markersize=7, clip_on=False, zorder=3)
-    axes.plot([], [], "^", color=GREY, markersize=7, label="median")
+        axes.stairs(density, 10**edges, color=color, linestyle=ROLE_DASHES[role], linewidth=1.4, label=name)
+        axes.plot(np.median(drawn), 0, "^", color=color, markersize=7, clip_on=False, zorder=3)
+    axes.plot([], [], "^", color=GRAY, markersize=7, label="median")
     axes.set(xscale="log", ylim=(0, None))
     tidy(axes)
     axes.spines["left"].set_visible(False)

@@ -8,7 +8,7 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from faceleak.reporting.style import GREY, SMALL
+from faceleak.reporting.style import GRAY, SMALL
 
 Points = NDArray[np.float64]  # (n, 2)
 
@@ -52,7 +52,7 @@ def label_points(axes: Axes, names: Sequence[str], points: Points, obstacles: Po
 
 
 def _write(axes: Axes, name: str, point: Points) -> Annotation:
-    line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
+    line = {"arrowstyle": "-", "color": GRAY, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
     text = axes.annotate(
         name,
         tuple(point),

@@ -1,4 +1,4 @@
-"""The comparison of defences as points: what a variant still recognises, and what an attacker still learns from it."""
+"""The comparison of defenses as points: what a variant still recognizes, and what an attacker still learns from it."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ COLUMNS = (
 )
 ATTACKERS = ("static", "refitted", "adaptive")
 COMPARED = ("variant", "utility", *ATTACKERS, "undone by", "false sense of security", "TPR@1 %")
-STRENGTH = re.compile(r"(?P<defence>.*?)(?P<strength>\d+(\.\d+)?(e[+-]?\d+)?)")
+STRENGTH = re.compile(r"(?P<defense>.*?)(?P<strength>\d+(\.\d+)?(e[+-]?\d+)?)")
 
 
 def collect(
@@ -221,9 +221,9 @@ def on_pareto_front(points: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def sweeps(variants: Sequence[str]) -> list[list[str]]:
-    """Variants of one defence at several strengths, by strength: names that differ only in the number at their end."""
-    of_defence: dict[str, dict[str, float]] = {}
+    """Variants of one defense at several strengths, by strength: names that differ only in the number at their end."""
+    of_defense: dict[str, dict[str, float]] = {}
     for variant in variants:
         if match := STRENGTH.fullmatch(variant):
-            of_defence.setdefault(match["defence"], {})[variant] = float(match["strength"])
-    return [sorted(strengths, key=strengths.__getitem__) for strengths in of_defence.values() if len(strengths) > 1]
+            of_defense.setdefault(match["defense"], {})[variant] = float(match["strength"])
+    return [sorted(strengths, key=strengths.__getitem__) for strengths in of_defense.values() if len(strengths) > 1]

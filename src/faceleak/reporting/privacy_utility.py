@@ -28,7 +28,7 @@ from faceleak.reporting.privacy_points import (
 )
 from faceleak.reporting.style import (
     BLACK,
-    GREY,
+    GRAY,
     LABEL,
     MARKERS,
     PALETTE,
@@ -44,7 +44,7 @@ from faceleak.reporting.templating import render
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
 
-TITLE = "What defences cost in recognition, and what each attacker still learns"
+TITLE = "What defenses cost in recognition, and what each attacker still learns"
 FRONT = "Pareto front against the strongest attacker"
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x")
 PLOT = "privacy-utility"
@@ -67,8 +67,8 @@ def privacy_utility_figure(points: pd.DataFrame) -> Figure:
     """Draw attack AUC over utility, a panel an access, a mark an attacker and variant, and each panel's Pareto front.
 
     points: as `privacy_points.collect` gives them. Variants are numbered in the order of the table and listed below. A
-    variant's number, and its place on the Pareto front, is where its strongest attacker has it: a defence is as good as
-    it is against the attacker who sees through it. Lines join strengths of one defence (`privacy_points.sweeps`).
+    variant's number, and its place on the Pareto front, is where its strongest attacker has it: a defense is as good as
+    it is against the attacker who sees through it. Lines join strengths of one defense (`privacy_points.sweeps`).
 
     Raises ReportingError as `privacy_points.checked` does.
     """
@@ -106,26 +106,26 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, attackers: Sequence[str]) -> dic
     """Draw one access and return what the legend explains, by label."""
     marks = {}
     for place, attacker in enumerate(attackers):
-        of_attacker, colour = rows[rows["attacker"] == attacker], in_turn(PALETTE, place)
+        of_attacker, color = rows[rows["attacker"] == attacker], in_turn(PALETTE, place)
         x, y = of_attacker["utility"], of_attacker["attack_auc"]
-        bars: dict[str, Any] = {"color": colour, "linewidth": 0.9, "alpha": 0.45}
+        bars: dict[str, Any] = {"color": color, "linewidth": 0.9, "alpha": 0.45}
         axes.vlines(x, of_attacker["attack_auc_ci_low"], of_attacker["attack_auc_ci_high"], **bars)
         axes.hlines(y, of_attacker["utility_ci_low"], of_attacker["utility_ci_high"], **bars)
         for line in _sweep_lines(of_attacker):
-            axes.plot(*line.T, color=colour, linewidth=1.2, alpha=0.7)
+            axes.plot(*line.T, color=color, linewidth=1.2, alpha=0.7)
         label = f"{attacker} attacker"
         mark: dict[str, Any] = {"marker": in_turn(MARKERS, place), "markersize": 5.5, "linestyle": "none"}
-        (marks[label],) = axes.plot(x, y, color=colour, label=label, **mark)
+        (marks[label],) = axes.plot(x, y, color=color, label=label, **mark)
     ring: dict[str, Any] = {"color": BLACK, "linewidth": 0.8, "linestyle": ":", "marker": "o", "markersize": 12}
     on_front = front(rows).sort_values("utility")[PLACE].to_numpy(float)
     (marks[FRONT],) = axes.plot(*on_front.T, markerfacecolor="none", label=FRONT, **ring)
-    marks["chance"] = axes.axhline(0.5, color=GREY, linewidth=0.9, linestyle=(0, (5, 3)), label="chance")
+    marks["chance"] = axes.axhline(0.5, color=GRAY, linewidth=0.9, linestyle=(0, (5, 3)), label="chance")
     tidy(axes)
     return marks
 
 
 def _sweep_lines(rows: pd.DataFrame) -> list[Points]:
-    """Places (n, 2) of the strengths of each defence, by strength. `rows` are of one access and attacker."""
+    """Places (n, 2) of the strengths of each defense, by strength. `rows` are of one access and attacker."""
     of_variant = rows.set_index("variant")[PLACE]
     return [of_variant.loc[variants].to_numpy(float) for variants in sweeps([str(name) for name in of_variant.index])]
 
@@ -194,19 +194,19 @@ def _plot(panels: dict[str, pd.DataFrame], attackers: list[str]) -> "PlotlyFigur
             y=on_front["attack_auc"],
             mode="lines+markers",
             name=FRONT,
-            line={"color": GREY, "width": 1, "dash": "dot"},
-            marker={"symbol": "circle-open", "size": 19, "color": GREY},
+            line={"color": GRAY, "width": 1, "dash": "dot"},
+            marker={"symbol": "circle-open", "size": 19, "color": GRAY},
             hoverinfo="skip",
             **shown,
         )
-    chance = {"color": GREY, "width": 1, "dash": "dash"}
+    chance = {"color": GRAY, "width": 1, "dash": "dash"}
     figure.add_hline(0.5, line=chance, name="chance", showlegend=True)
     axis = {"showgrid": True, "gridcolor": "rgba(128,128,128,0.25)", "zeroline": False}
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": GREY},
+        font={"color": GRAY},
         height=620,
         margin={"l": 60, "r": 20, "t": 20, "b": 60},
         legend={"orientation": "h", "y": -0.14},
@@ -218,17 +218,17 @@ def _plot(panels: dict[str, pd.DataFrame], attackers: list[str]) -> "PlotlyFigur
 
 
 def _add_attacker(figure: "PlotlyFigure", rows: pd.DataFrame, attacker: str, place: int, shown: dict[str, Any]) -> None:
-    """Add the marks of one access and attacker, and lines that join strengths of one defence."""
+    """Add the marks of one access and attacker, and lines that join strengths of one defense."""
     if rows.empty:
         return
-    colour = in_turn(PALETTE, place)
+    color = in_turn(PALETTE, place)
     of_variant = rows.set_index("variant")
     for variants in sweeps([str(variant) for variant in of_variant.index]):
         figure.add_scatter(
             x=of_variant.loc[variants, "utility"],
             y=of_variant.loc[variants, "attack_auc"],
             mode="lines",
-            line={"color": colour, "width": 1.5},
+            line={"color": color, "width": 1.5},
             opacity=0.6,
             hoverinfo="skip",
             showlegend=False,
@@ -238,10 +238,10 @@ def _add_attacker(figure: "PlotlyFigure", rows: pd.DataFrame, attacker: str, pla
     figure.add_scatter(
         x=rows["utility"],
         y=rows["attack_auc"],
-        error_x=_bars(rows, "utility", colour),
-        error_y=_bars(rows, "attack_auc", colour),
+        error_x=_bars(rows, "utility", color),
+        error_y=_bars(rows, "attack_auc", color),
         mode="markers",
-        marker={"color": colour, "symbol": in_turn(SYMBOLS, place), "size": 10},
+        marker={"color": color, "symbol": in_turn(SYMBOLS, place), "size": 10},
         name=f"{attacker} attacker",
         legendgroup=attacker,
         text=[_explained(row) for row in records(rows)],
@@ -250,14 +250,14 @@ def _add_attacker(figure: "PlotlyFigure", rows: pd.DataFrame, attacker: str, pla
     )
 
 
-def _bars(rows: pd.DataFrame, measure: str, colour: str) -> dict[str, Any]:
+def _bars(rows: pd.DataFrame, measure: str, color: str) -> dict[str, Any]:
     value, low, high = (rows[f"{measure}{end}"] for end in ENDS)
     return {
         "type": "data",
         "symmetric": False,
         "array": (high - value).fillna(0),
         "arrayminus": (value - low).fillna(0),
-        "color": colour,
+        "color": color,
         "thickness": 0.8,
         "width": 0,
     }

@@ -1,4 +1,4 @@
-"""The comparison of defences in words: which one reaches a goal at the least cost, and whether perturbation helps."""
+"""The comparison of defenses in words: which one reaches a goal at the least cost, and whether perturbation helps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ Code = Literal[
 VERDICTS: dict[Code, str] = {
     "target useless": "Nothing can be recommended for the undefended target",
     "not measurable": "Cannot be told",
-    "no defense needed": "No defence is needed",
+    "no defense needed": "No defense is needed",
     "goal reached": "{variant} reaches the goal at the least cost",
     "goal too costly": "No variant reaches the goal. The cheapest one that brings the {metric} down to it, {variant}, "
     "costs more utility than allowed",
@@ -127,7 +127,7 @@ def _with_loss(rows: pd.DataFrame) -> pd.DataFrame:
     undefended = rows.loc[rows["variant"] == UNDEFENDED, "utility"]
     if undefended.empty:
         raise ReportingError(
-            f"The points lack the variant `{UNDEFENDED}`, so no loss of utility can be told. Compare defences together "
+            f"The points lack the variant `{UNDEFENDED}`, so no loss of utility can be told. Compare defenses together "
             "with the target itself."
         )
     adaptive = rows.loc[rows["attacker"] == "adaptive", "variant"]

@@ -15,7 +15,7 @@ Metrics = Mapping[str, Any]
 Tree = Mapping[str, Any]
 
 UTILITY, RECONSTRUCTION = "utility", "reconstruction"  # stages of metrics
-OPTIMISED = "optimised"  # the step that ends a search
+OPTIMizED = "optimized"  # the step that ends a search
 
 
 class AttackName(NamedTuple):
@@ -110,9 +110,9 @@ class Variant:
         return self.membership.strongest(self.population)
 
     @property
-    def optimised(self) -> dict[str, Metrics]:
+    def optimized(self) -> dict[str, Metrics]:
         """What each search ended with: attack → metrics."""
-        return {attack: steps[OPTIMISED] for attack, steps in self.reconstruction.items() if OPTIMISED in steps}
+        return {attack: steps[OPTIMizED] for attack, steps in self.reconstruction.items() if OPTIMizED in steps}
 
 
 def read_variants(results: Mapping[str, Tree]) -> list[Variant]:

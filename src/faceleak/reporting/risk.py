@@ -15,7 +15,7 @@ from faceleak.reporting.galleries import MARGIN, Pixels, draw_face, face_canvas,
 from faceleak.reporting.style import (
     BLACK,
     BLUE,
-    GREY,
+    GRAY,
     LABEL,
     SMALL,
     VERMILION,
@@ -64,7 +64,7 @@ def risk_figure(table: pd.DataFrame, pixels: Pixels) -> Figure:
         f"q: p, corrected for {len(table):,} {units}.",
     )
     for place, text in enumerate(explained):
-        write(axes, text, MARGIN, 0.65 + 0.22 * place, color=GREY)
+        write(axes, text, MARGIN, 0.65 + 0.22 * place, color=GRAY)
     for place, (row, image) in enumerate(zip(shown.to_dict("records"), pixels, strict=False)):
         x, y = MARGIN + (place % ACROSS) * GROUP_WIDTH, TOP + (place // ACROSS) * GROUP_HEIGHT
         frame = {"edgecolor": VERMILION} if row["q_value"] <= SIGNIFICANT else None
@@ -72,7 +72,7 @@ def risk_figure(table: pd.DataFrame, pixels: Pixels) -> Figure:
         write(axes, f"#{row['rank']:.0f}", x, y + 1.17, fontweight="bold")
         write(axes, f"p {_probability(row['p_value'])}", x, y + 1.33)
         write(axes, f"q {_probability(row['q_value'])}", x, y + 1.48)
-        write(axes, shortened(str(row["identity"]), 16), x, y + 1.63, color=GREY, fontsize=SMALL - 1.5)
+        write(axes, shortened(str(row["identity"]), 16), x, y + 1.63, color=GRAY, fontsize=SMALL - 1.5)
     return figure
 
 

@@ -19,9 +19,9 @@ from faceleak.metrics.membership import MEMBER, POPULATIONS
 from faceleak.metrics.roc import auc, non_members_needed, roc_curve
 from faceleak.reporting.checks import ReportingError, check_columns, only_value
 from faceleak.reporting.style import (
-    GREY,
+    GRAY,
     LABEL,
-    LIGHT_GREY,
+    LIGHT_GRAY,
     PALETTE,
     ROLE_MEANINGS,
     SMALL,
@@ -100,16 +100,16 @@ def _draw_panel(axes: Axes, scores: pd.DataFrame, blind: pd.DataFrame, upper_bou
     axes.set_ylabel("True-positive rate: members found", fontsize=LABEL)
     for rate in MARKED_RATES:
         if non_members >= non_members_needed(rate):
-            axes.axvline(rate, color=LIGHT_GREY, linewidth=1, zorder=0)
+            axes.axvline(rate, color=LIGHT_GRAY, linewidth=1, zorder=0)
 
     attacks, threat_models = list(scores["attack"].unique()), list(scores["threat_model"].unique())
     for (attack, threat_model), rows in scores.groupby(["attack", "threat_model"], sort=False):
-        colour = in_turn(PALETTE, attacks.index(attack))
+        color = in_turn(PALETTE, attacks.index(attack))
         dashes = in_turn(THREAT_MODEL_DASHES, threat_models.index(threat_model))
         name = f"{attack}, {words(str(threat_model))}" + (" (upper bound)" if attack in upper_bounds else "")
-        _draw_curve(axes, rows, name, corner, color=colour, linestyle=dashes)
-    _draw_curve(axes, blind, "blind baseline, without the target", corner, color=GREY, linestyle=BLIND_DASHES)
-    axes.plot([min(corner), 1], [min(corner), 1], color=GREY, linewidth=0.8, linestyle=":", label="0.50  chance")
+        _draw_curve(axes, rows, name, corner, color=color, linestyle=dashes)
+    _draw_curve(axes, blind, "blind baseline, without the target", corner, color=GRAY, linestyle=BLIND_DASHES)
+    axes.plot([min(corner), 1], [min(corner), 1], color=GRAY, linewidth=0.8, linestyle=":", label="0.50  chance")
     axes.legend(
         loc="upper left", bbox_to_anchor=(0, -0.13), fontsize=SMALL, frameon=False, title="AUC", alignment="left"
     )

@@ -76,8 +76,8 @@ def summary_numbers(variant: Variant) -> dict[str, float]:
     if strongest := variant.strongest:
         found |= {f"attack_{name}": strongest.metrics.get(name) for name in ("auc", "auc_ci_low", TPR)}
         found["attack_over_blind"] = strongest.metrics.get("advantage_over_blind")
-    if variant.optimised:
-        found["match_advantage"] = max(numbers["match_advantage"] for numbers in variant.optimised.values())
+    if variant.optimized:
+        found["match_advantage"] = max(numbers["match_advantage"] for numbers in variant.optimized.values())
     return {name: float(value) for name, value in found.items() if value is not None}
 
 

@@ -13,9 +13,9 @@ from faceleak.metrics.scaling import COLUMNS, PowerLaw, Prediction
 from faceleak.reporting.checks import check_columns
 from faceleak.reporting.style import (
     BLACK,
-    GREY,
+    GRAY,
     LABEL,
-    LIGHT_GREY,
+    LIGHT_GRAY,
     MARKERS,
     PALETTE,
     SMALL,
@@ -45,14 +45,14 @@ def scaling_figure(table: pd.DataFrame, law: PowerLaw, people: float, images_per
     axes.set(xscale="log", yscale="log", ylim=_limits(table, prediction))
     if prediction.extrapolated:
         axes.axvspan(
-            *law.measured_people, color=LIGHT_GREY, alpha=0.3, linewidth=0, zorder=0, label="range of people measured"
+            *law.measured_people, color=LIGHT_GRAY, alpha=0.3, linewidth=0, zorder=0, label="range of people measured"
         )
     for place, images in enumerate(np.unique(table["images_per_person"].to_numpy(float))):
         rows = table[table["images_per_person"] == images]
         look = {"color": in_turn(PALETTE[:-1], place), "marker": in_turn(MARKERS, place)}
         _draw_measured(axes, rows, f"{images:g} images a person, measured", look)
         _draw_law(axes, law, law.measured_people, images, look["color"])
-    axes.plot([], [], color=GREY, linestyle=DASHES, linewidth=1.3, label="fitted power law")
+    axes.plot([], [], color=GRAY, linestyle=DASHES, linewidth=1.3, label="fitted power law")
     if prediction.extrapolated:
         _draw_law(axes, law, _up_to(people, law.measured_people), images_per_person, BLACK)
     _draw_prediction(axes, prediction, people, images_per_person, falling=law.people.value < 0)
@@ -90,10 +90,10 @@ def _draw_measured(axes: Axes, rows: pd.DataFrame, name: str, look: dict[str, An
         axes.vlines(rows["people"], low, rows["ci_high"], color=look["color"], linewidth=1, alpha=0.6)
 
 
-def _draw_law(axes: Axes, law: PowerLaw, between: tuple[float, float], images: float, colour: str) -> None:
+def _draw_law(axes: Axes, law: PowerLaw, between: tuple[float, float], images: float, color: str) -> None:
     people = np.geomspace(*between, 50)
     fitted = [law.predict(float(number), images).value for number in people]
-    axes.plot(people, fitted, color=colour, linestyle=DASHES, linewidth=1.3)
+    axes.plot(people, fitted, color=color, linestyle=DASHES, linewidth=1.3)
 
 
 def _up_to(people: float, measured: tuple[float, float]) -> tuple[float, float]:

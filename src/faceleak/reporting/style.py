@@ -1,7 +1,7 @@
 """How figures look: one palette, one set of sizes, axes without ornament. Nothing here touches matplotlib's globals.
 
-The colours are Okabe and Ito's (Color Universal Design, 2008), which colour-blind people can tell apart, without their
-yellow, which is too light on white. No figure tells things apart by colour alone.
+The colors are Okabe and Ito's (Color Universal Design, 2008), which color-blind people can tell apart, without their
+yellow, which is too light on white. No figure tells things apart by color alone.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -22,15 +22,15 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = PALETTE = (
     "#56B4E9",
     "#000000",
 )
-GREY, LIGHT_GREY = "#6E6E6E", "#D0D0D0"
+GRAY, LIGHT_GRAY = "#6E6E6E", "#D0D0D0"
 MARKERS = "osD^vPX"
 
-ROLE_COLOURS = {
+ROLE_COLORS = {
     "member": VERMILION,
     "same_identity": BLUE,
     "unseen_identity": GREEN,
     "auxiliary": PURPLE,
-    "public": GREY,
+    "public": GRAY,
 }
 ROLE_MEANINGS = {
     "member": "images that the target was trained on",

@@ -178,7 +178,7 @@ def defense_tables(points: pd.DataFrame, variants: Sequence[Variant]) -> list[Ta
 
 def _access_table(access: str, points: pd.DataFrame) -> Table:
     columns = ("utility", "static\nAUC", "refitted\nAUC", "adaptive\nAUC", "undone by", "false\nsense", "TPR\n@1 %")
-    table = empty_table(f"Defences against an attacker with {ACCESSES[access]}", "variant", *columns)
+    table = empty_table(f"Defenses against an attacker with {ACCESSES[access]}", "variant", *columns)
     table.caption = Text("false sense of security: AUC adaptive − static; TPR@1 %: the highest of any attacker")
     table.columns[0].max_width = VARIANT_WIDTH
     undoing = table.columns[COMPARED.index("undone by")]
@@ -197,7 +197,7 @@ def _with_half_width(metrics: Metrics, metric: str) -> str:
 
 def _searches_tables(variants: Sequence[Variant]) -> list[Table]:
     columns = [f"{attacker}\nattacker" for attacker in ATTACKERS]
-    table = empty_table("Reconstruction, optimised: match advantage over controls", "variant", *columns)
+    table = empty_table("Reconstruction, optimized: match advantage over controls", "variant", *columns)
     for variant in variants:
         cells = (number_text(_search_by(attacker, variant), "match_advantage") for attacker in ATTACKERS)
         table.add_row(Text(variant.name), *cells)
@@ -205,7 +205,7 @@ def _searches_tables(variants: Sequence[Variant]) -> list[Table]:
 
 
 def _search_by(attacker: str, variant: Variant) -> Metrics:
-    found = [numbers for name, numbers in variant.optimised.items() if name.endswith(suffix_of(attacker))]
+    found = [numbers for name, numbers in variant.optimized.items() if name.endswith(suffix_of(attacker))]
     return found[-1] if found else {}
 
 

@@ -14,9 +14,9 @@ from faceleak.reporting.formats import interval_text
 from faceleak.reporting.style import (
     BLACK,
     BLUE,
-    GREY,
+    GRAY,
     LABEL,
-    LIGHT_GREY,
+    LIGHT_GRAY,
     SMALL,
     VERMILION,
     entitle,
@@ -95,7 +95,7 @@ def _draw_history(axes: Axes, trials: pd.DataFrame) -> None:
     best = complete["own_auc"].cummax()
     axes.step(complete["trial"], _missed(best), where="post", color=BLACK, linewidth=1.3, label="best so far")
     default = _missed(trials["own_auc"]).iloc[0]
-    axes.axhline(default, color=GREY, linewidth=1, linestyle=(0, (4, 3)), label="default attack")
+    axes.axhline(default, color=GRAY, linewidth=1, linestyle=(0, (4, 3)), label="default attack")
     axes.plot(complete["trial"], _missed(complete["own_auc"]), "o", color=BLUE, markersize=5, label="judged to the end")
     if len(pruned):
         label = "pruned: value where it ended"
@@ -152,16 +152,16 @@ def front_figure(trials: pd.DataFrame, importances: Mapping[str, float]) -> Figu
 def _draw_plane(axes: Axes, trials: pd.DataFrame) -> None:
     steps, advantage = trials["steps_per_face"], trials["own_advantage"]
     axes.errorbar(
-        steps, advantage, trials["own_advantage_error"], fmt="o", color=BLUE, ecolor=LIGHT_GREY, label="trial ± error"
+        steps, advantage, trials["own_advantage_error"], fmt="o", color=BLUE, ecolor=LIGHT_GRAY, label="trial ± error"
     )
     front = trials[trials["on_front"]].sort_values(["steps_per_face", "own_advantage"])
     axes.step(
         front["steps_per_face"], front["own_advantage"], where="post", color=BLACK, linewidth=1.3, label="Pareto front"
     )
     default, chosen = trials.iloc[0], trials[trials["chosen"]].iloc[0]
-    for point, marker, colour, label in ((default, "s", GREY, "default search"), (chosen, "D", VERMILION, "chosen")):
+    for point, marker, color, label in ((default, "s", GRAY, "default search"), (chosen, "D", VERMILION, "chosen")):
         place = point["steps_per_face"], point["own_advantage"]
-        axes.plot(*place, marker, color=colour, fillstyle="none", markersize=11, label=label)
+        axes.plot(*place, marker, color=color, fillstyle="none", markersize=11, label=label)
     axes.set_xscale("symlog", linthresh=1)
     axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: f"{steps:g}"))
@@ -182,7 +182,7 @@ def fresh_figure(measured: Tree) -> Figure:
     names = contenders(measured)
     own, fresh = quantity.own_metric, quantity.fresh_metric
     for row, values in enumerate(measured[name] for name in names):
-        axes.axhspan(row - 0.5, row + 0.5, color=LIGHT_GREY, alpha=0.25 * (row % 2), linewidth=0)
+        axes.axhspan(row - 0.5, row + 0.5, color=LIGHT_GRAY, alpha=0.25 * (row % 2), linewidth=0)
         axes.hlines(row, values[f"{fresh}_ci_low"], values[f"{fresh}_ci_high"], color=BLUE, linewidth=1.6)
         axes.plot(values[fresh], row, "o", color=BLUE, label=None if row else "fresh people, with interval")
         axes.plot(values[own], row, "D", color=VERMILION, fillstyle="none", label=None if row else quantity.own)

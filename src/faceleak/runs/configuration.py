@@ -17,7 +17,7 @@ from faceleak.membership.models import registry as models
 from faceleak.membership.options import CALIBRATED_SHADOWS, ONLINE_TARGETS, MembershipOptions, ThreatModel
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.planning.options import PlanOptions
-from faceleak.reconstruction.optimisers import registry as optimisers
+from faceleak.reconstruction.optimizers import registry as optimizers
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 from faceleak.reporting.options import GateOptions, ReportOptions
@@ -33,7 +33,7 @@ class ConfigurationError(FaceleakError):
 class Parameters(Options):
     """Everything under `conf/<env>/parameters*.yml`.
 
-    `attackers`: who attacks the target when no defence is judged.
+    `attackers`: who attacks the target when no defense is judged.
     """
 
     compute: ComputeOptions = ComputeOptions()
@@ -85,10 +85,10 @@ def _reconstruct_by_a_configured_attack(parameters: Parameters) -> None:
         raise ValueError(
             f"reconstruction.search.attack is {search.attack!r}, but membership.attacks has {', '.join(attacks)}"
         )
-    takes_gradients = optimisers.constant(search.optimiser, "TAKES_GRADIENTS")
+    takes_gradients = optimizers.constant(search.optimizer, "TAKES_GRADIENTS")
     if not takes_gradients and not attacks[search.attack].reads_single_images():
         raise ValueError(
-            f"reconstruction.search.attack is {search.attack!r}, but `{search.optimiser}` climbs an attack on signals "
+            f"reconstruction.search.attack is {search.attack!r}, but `{search.optimizer}` climbs an attack on signals "
             "of single images, and not `online`"
         )
     if takes_gradients and not attacks[search.attack].is_differentiable():
@@ -96,7 +96,7 @@ def _reconstruct_by_a_configured_attack(parameters: Parameters) -> None:
         raise ValueError(
             f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a {climbed} attack "
             "on signals of single images and all layers, without calibration or with `features`; "
-            "reconstruction.search.optimiser `cma_es` takes other models and calibrations"
+            "reconstruction.search.optimizer `cma_es` takes other models and calibrations"
         )
     if attacks[search.attack].calibration is not None and search.threat_model == "shadow":
         raise ValueError(
@@ -133,7 +133,7 @@ def _have_what_defended_shadows_take(parameters: Parameters) -> None:
         )
     if "adaptive" in defense.attackers and "public" not in parameters.faces.splits.roles:
         raise ValueError(
-            "defense.threat_models has `shadow`, whose adaptive attacker undoes the defence of its references on "
+            "defense.threat_models has `shadow`, whose adaptive attacker undoes the defense of its references on "
             "faces of the role `public`, and there is no such role: give it people in faces.splits.roles, or take "
             "`shadow` out of defense.threat_models"
         )

@@ -13,7 +13,7 @@ from faceleak.membership.attackers import parse_encounter, suffix_of
 from faceleak.runs.datasets.metrics import child_run
 
 TOGETHER = ("references", "evaluators", "repeated_targets")
-CLIMBED = {"optimised": "objective", "untrained_guided": "objective_untrained"}
+CLIMBED = {"optimized": "objective", "untrained_guided": "objective_untrained"}
 
 Curve = tuple[str, Sequence[float]]
 

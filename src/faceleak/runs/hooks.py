@@ -167,10 +167,10 @@ class TrackingHooks(MlflowHook):
         from faceleak.runs import tracking
 
         made, found = pipeline.all_outputs(), results_of(pipeline, catalog)
-        tracking.summarise(found)
+        tracking.summarize(found)
         points, recommendation = None, ""
         if "defense.results" in made:
-            tracking.summarise(read_variants(catalog.load("defense.results")))
+            tracking.summarize(read_variants(catalog.load("defense.results")))
             points = catalog.load("defense.privacy_utility_points")
             recommendation = catalog.load("defense.recommendation")
         tracking.describe(found, points, recommendation)

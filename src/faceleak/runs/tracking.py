@@ -166,14 +166,14 @@ def log_file(path: Path, folder: str) -> None:
 
 
 def describe(variants: list[Any], points: Any | None, recommendation: str) -> None:
-    """Write what was found as the active run's description; with `points` it compares defences."""
+    """Write what was found as the active run's description; with `points` it compares defenses."""
     from faceleak.reporting.run_description import run_description
 
     if mlflow.active_run() is not None and (text := run_description(variants, points, recommendation)):
         mlflow.set_tag("mlflow.note.content", text)
 
 
-def summarise(variants: list[Any]) -> None:
+def summarize(variants: list[Any]) -> None:
     """Log few numbers and words of each variant to its child run; those of a single variant to the active run too."""
     if mlflow.active_run() is None:
         return

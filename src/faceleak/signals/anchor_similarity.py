@@ -31,11 +31,11 @@ def compare(gathering: Gathering) -> NDArray[np.float32]:
             "`anchor_similarity` compares faces with those of the role `public`, and there are none: a distribution "
             "over nothing says nothing. Give people to that role in parameters_faces.yml, or leave the signal out."
         )
-    blocks = [_summarise(embeddings[start : start + ROWS] @ anchors.T) for start in range(0, len(embeddings), ROWS)]
+    blocks = [_summarize(embeddings[start : start + ROWS] @ anchors.T) for start in range(0, len(embeddings), ROWS)]
     return np.concatenate(blocks)
 
 
-def _summarise(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+def _summarize(cosines: NDArray[np.float32]) -> NDArray[np.float32]:
     summaries = np.column_stack([cosines.mean(1), cosines.std(1), _quantiles(cosines)])
     return summaries.astype(np.float32)
 

@@ -9,5 +9,5 @@ NEEDS = ("embedding",)
 
 
 def compute(seen: Observation) -> Tensor:
-    """Read (n, embedding size), not normalised."""
+    """Read (n, embedding size), not normalized."""
     return seen.embedding.float()

@@ -94,7 +94,7 @@ def observe(backbone: nn.Module, faces: Tensor, needs: Collection[Need]) -> Obse
     layers = bn_layers(backbone) if set(needs) - {"embedding"} else {}
     mapped = last_with_positions(layers) if "map" in needs else None
 
-    def summarise(layer: _BatchNorm, inputs: Tensor) -> LayerInput:
+    def summarize(layer: _BatchNorm, inputs: Tensor) -> LayerInput:
         mean, square, cells = NOTHING, NOTHING, NOTHING
         if "square" in needs:
             mean, square = spatial_moments(inputs)
@@ -104,7 +104,7 @@ def observe(backbone: nn.Module, faces: Tensor, needs: Collection[Need]) -> Obse
             cells = functional.adaptive_avg_pool2d(inputs.float(), MAP_SIZE)
         return LayerInput(mean, square, cells)
 
-    with reading(backbone), layer_inputs(layers, summarise) as seen:
+    with reading(backbone), layer_inputs(layers, summarize) as seen:
         embedding = backbone(faces)
     return Observation(backbone, faces, embedding, layers, seen)
 
@@ -114,7 +114,7 @@ def with_positions(layers: Mapping[str, _BatchNorm]) -> dict[str, _BatchNorm]:
     found = [name for name, layer in layers.items() if isinstance(layer, nn.BatchNorm2d)]
     if not found:
         raise NoBatchNormError(
-            "No batch-normalisation layer of this backbone sees an image: none is two-dimensional. `activation` and "
+            "No batch-normalization layer of this backbone sees an image: none is two-dimensional. `activation` and "
             "`activation_map` cannot be read: choose other signals in parameters_membership.yml."
         )
     return {name: layers[name] for name in found}

@@ -1,6 +1,6 @@
 """Pixel statistics: what an image itself looks like, without any look at the target. The blind baseline reads them.
 
-Mean and standard deviation of each colour, sharpness (mean absolute gradient), how much finer its details are than
+Mean and standard deviation of each color, sharpness (mean absolute gradient), how much finer its details are than
 coarser ones (which tells blur, noise or compression whatever the contrast), and an 8×8 thumbnail.
 """
 
@@ -16,7 +16,7 @@ ACCESS = "nothing"
 NEEDS = ()
 THUMBNAIL = 8
 SMALLEST = 1e-3
-COLOURS = ("red", "green", "blue")
+COLORS = ("red", "green", "blue")
 
 
 def compute(seen: Observation) -> Tensor:
@@ -38,7 +38,7 @@ def _sharpness(faces: Tensor) -> Tensor:
 
 
 def column_names(backbone: nn.Module) -> list[str]:  # noqa: ARG001
-    """Statistic and colour."""
-    statistics = [f"{statistic}.{colour}" for statistic in ("mean", "std") for colour in COLOURS]
-    cells = [f"thumbnail.{colour}.{i}" for colour in COLOURS for i in range(THUMBNAIL**2)]
+    """Statistic and color."""
+    statistics = [f"{statistic}.{color}" for statistic in ("mean", "std") for color in COLORS]
+    cells = [f"thumbnail.{color}.{i}" for color in COLORS for i in range(THUMBNAIL**2)]
     return [*statistics, "sharpness", "details.fine", "details.coarse", *cells]

@@ -1,4 +1,4 @@
-"""What is maximised: an attack's AUC on the attacker's own data, cross-validated."""
+"""What is maximized: an attack's AUC on the attacker's own data, cross-validated."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

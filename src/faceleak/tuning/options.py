@@ -47,21 +47,21 @@ class SignalSpace(Options):
 class SearchSpace(Options):
     """The attacks to choose from.
 
-    `layers`, `model`, `calibration`: the values that a trial draws from. `regularisation`: bounds of C, searched on a
+    `layers`, `model`, `calibration`: the values that a trial draws from. `regularization`: bounds of C, searched on a
     log scale; a model that does not read it is tried without.
     """
 
     signals: SignalSpace
     layers: list[Layers] = Field(["all"], min_length=1)
     model: list[SearchedModel] = Field(min_length=1)
-    regularisation: tuple[float, float]
+    regularization: tuple[float, float]
     calibration: list[CalibrationName | None] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _have_a_range(self) -> "SearchSpace":
-        low, high = self.regularisation
+        low, high = self.regularization
         if not 0 < low < high:
-            raise ValueError(f"regularisation is {low} to {high}; it takes two numbers above 0, the smaller one first")
+            raise ValueError(f"regularization is {low} to {high}; it takes two numbers above 0, the smaller one first")
         return self
 
     def attacks(self) -> list[AttackOptions]:
@@ -79,14 +79,14 @@ class SearchSpace(Options):
 
     def outside(self, attack: AttackOptions) -> list[str]:
         """Why the space does not hold this attack; nothing where it does."""
-        low, high = self.regularisation
+        low, high = self.regularization
         reasons = {
             "`signals.always` has what it does not read": not set(self.signals.always) <= set(attack.signals),
             "`signals` lacks what it reads": not set(attack.signals) <= set(self.signals.names()),
             f"`layers` lacks {attack.layers!r}": attack.layers not in self.layers,
             f"`model` lacks {attack.model!r}": attack.model not in self.model,
             f"`calibration` lacks {attack.calibration!r}": attack.calibration not in self.calibration,
-            f"`regularisation` does not hold {attack.regularisation}": not low <= attack.regularisation <= high,
+            f"`regularization` does not hold {attack.regularization}": not low <= attack.regularization <= high,
             "it is `online`": attack.online,
         }
         return [reason for reason, holds in reasons.items() if holds]

@@ -1,6 +1,6 @@
 """Undoings, one file each: what an adaptive attacker does to a defended backbone before the attack.
 
-The name of the file stands in a defence's UNDOINGS.
+The name of the file stands in a defense's UNDOINGS.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class UndoingModule(Protocol):
     IS_A_BACKBONE: bool
 
     def undo(self, released: "Backbone", own: OwnFaces) -> "Backbone":
-        """Return a backbone from which the defence is gone as far as can be; the released one stays as it is."""
+        """Return a backbone from which the defense is gone as far as can be; the released one stays as it is."""
         ...
 
 

@@ -1,6 +1,6 @@
 """BN insertion: where no statistics are stored, they are measured at the places where BN was or could be.
 
-Observers in the shape of BN layers stand in front of each normalisation, of each place that folding left empty, and
+Observers in the shape of BN layers stand in front of each normalization, of each place that folding left empty, and
 behind each other convolution or linear layer. They pass on what they see, so that embeddings stay equal to the bit, and
 hold its statistics over the attacker's own faces, so that all signals that start with `bn_` can be read. BN layers that
 are there are re-estimated. The attacker needs the weights and some faces.
@@ -15,13 +15,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading, reestimate
 from faceleak.backbones.faces_input import face_batches
-from faceleak.backbones.normalisation import ScaleAndShift
+from faceleak.backbones.normalization import ScaleAndShift
 from faceleak.undoing import OwnFaces
 from faceleak.work.compute import pick_device
 
 ACCESS = "weights"
 IS_A_BACKBONE = False
-NORMALISATIONS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, ScaleAndShift, nn.Identity)
+NORMALizATIONS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, ScaleAndShift, nn.Identity)
 LINEAR = (nn.Conv2d, nn.Linear)
 
 
@@ -70,7 +70,7 @@ def insert_observers(backbone: Backbone, faces: Tensor) -> None:
     handles = [
         module.register_forward_hook(note)
         for module in backbone.net.modules()
-        if isinstance(module, (*NORMALISATIONS, *LINEAR))
+        if isinstance(module, (*NORMALizATIONS, *LINEAR))
     ]
     try:
         with torch.no_grad(), reading(backbone):
@@ -78,14 +78,14 @@ def insert_observers(backbone: Backbone, faces: Tensor) -> None:
     finally:
         for handle in handles:
             handle.remove()
-    normalised = [taken for layer, (taken, _) in passed.items() if isinstance(layer, NORMALISATIONS)]
+    normalized = [taken for layer, (taken, _) in passed.items() if isinstance(layer, NORMALizATIONS)]
     for name, layer in list(backbone.net.named_modules()):
         if layer not in passed or isinstance(layer, _BatchNorm):
             continue
         taken, given = passed[layer]
-        if isinstance(layer, NORMALISATIONS) and taken.dim() in OBSERVERS:
+        if isinstance(layer, NORMALizATIONS) and taken.dim() in OBSERVERS:
             _replace(backbone.net, name, OBSERVERS[taken.dim()](taken.shape[1], layer))
-        elif isinstance(layer, LINEAR) and given.dim() in OBSERVERS and not any(given is taken for taken in normalised):
+        elif isinstance(layer, LINEAR) and given.dim() in OBSERVERS and not any(given is taken for taken in normalized):
             observer = OBSERVERS[given.dim()](given.shape[1], nn.Identity())
             _replace(backbone.net, name, nn.Sequential(layer, observer))
 

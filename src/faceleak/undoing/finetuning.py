@@ -1,6 +1,6 @@
-"""Fine-tuning: a short ArcFace training on labelled faces of the attacker's own brings the utility back.
+"""Fine-tuning: a short ArcFace training on labeled faces of the attacker's own brings the utility back.
 
-What noise, pruning or a change of normalisation has damaged is mended, and signals that take a working backbone work
+What noise, pruning or a change of normalization has damaged is mended, and signals that take a working backbone work
 again. BN statistics are re-estimated afterwards.
 """
 
@@ -32,7 +32,7 @@ def undo(released: Backbone, own: OwnFaces) -> Backbone:
     options = TrainingOptions.model_validate(
         {
             "architecture": card.architecture,
-            "normalisation": card.normalisation,
+            "normalization": card.normalization,
             "image_size": card.preprocessing.image_size,
             "embedding_size": card.embedding_size,
             "epochs": EPOCHS,

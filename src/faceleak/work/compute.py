@@ -29,7 +29,7 @@ class ComputeOptions(Options):
     """Where work runs.
 
     `engine`: `local`, processes on this machine, or `ray`, a Ray cluster. `device`: `auto` takes a GPU where there is
-    one. `precision`: of training and optimisation; `auto` is bfloat16 where the hardware computes in it. `workers`:
+    one. `precision`: of training and optimization; `auto` is bfloat16 where the hardware computes in it. `workers`:
     pieces at a time; `auto` is one a GPU or one a core, and with `ray` as many as there is room for. `threads`: of a
     piece; `auto` shares the cores out, and with `ray` is 1; the same number gives the same bits on whichever engine.
     `batch_size`: images in a forward pass without gradients. `shard_images`: so many images of one backbone are read as
@@ -104,7 +104,7 @@ def pick_device(options: ComputeOptions) -> "torch.device":
 
 
 def training_dtype(options: ComputeOptions, device: "torch.device") -> "torch.dtype":
-    """Pick the type that training and optimisation autocast to. Signals are always read in float32."""
+    """Pick the type that training and optimization autocast to. Signals are always read in float32."""
     import torch
 
     if options.precision == "auto":

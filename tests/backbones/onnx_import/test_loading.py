@@ -177,12 +177,12 @@ def test_all_unknown_operations_are_listed_with_their_number(graph):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8), (1, 3, 8), (1, 192)])
-def test_what_takes_no_colour_image_is_refused(graph, shape):
+def test_what_takes_no_color_image_is_refused(graph, shape):
     with pytest.raises(OnnxError, match=r"faces are .n, 3, height, width."):
         load_onnx(graph([("Relu", ["images"], ["answer"], {})], shape=shape))
 
 
-def test_an_input_with_colours_last_takes_faces_all_the_same(graph):
+def test_an_input_with_colors_last_takes_faces_all_the_same(graph):
     path = graph([("ReduceMean", ["images"], ["answer"], {"axes": [1, 2]})], shape=("n", 8, 8, 3))
     images = torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(load_onnx(path)(images), images.mean((2, 3)))

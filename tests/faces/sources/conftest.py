@@ -1,4 +1,4 @@
-"""Face sets of plain colours in every format, for tests that need no person on them."""
+"""Face sets of plain colors in every format, for tests that need no person on them."""
 
 import pickle
 import struct
@@ -14,7 +14,7 @@ from faceleak.faces.sources.recordio import FIRST, HEADER, KIND_BITS, LAST, MAGI
 MAGIC_BYTES = struct.pack("<I", MAGIC)
 
 
-def grey_jpeg(level: int, size: int = 16) -> bytes:
+def gray_jpeg(level: int, size: int = 16) -> bytes:
     return encode_jpeg(np.full((size, size, 3), level, np.uint8))
 
 
@@ -51,7 +51,7 @@ def write_bin(path: Path, images: list[bytes], same: list[bool], protocol: int =
 @pytest.fixture
 def images() -> list[tuple[float, bytes]]:
     """Labels and JPEGs: three people with two images each."""
-    return [(float(number // 2), grey_jpeg(30 * number)) for number in range(6)]
+    return [(float(number // 2), gray_jpeg(30 * number)) for number in range(6)]
 
 
 @pytest.fixture

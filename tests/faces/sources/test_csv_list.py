@@ -3,14 +3,14 @@ import pytest
 from faceleak.faces.sources.csv_list import ListedFaces
 from faceleak.faces.sources.source import SourceError
 
-from .conftest import grey_jpeg
+from .conftest import gray_jpeg
 
 
 @pytest.fixture
 def pictures(tmp_path):
     (tmp_path / "pictures").mkdir()
     for number in range(4):
-        (tmp_path / "pictures" / f"{number}.jpg").write_bytes(grey_jpeg(50 * number))
+        (tmp_path / "pictures" / f"{number}.jpg").write_bytes(gray_jpeg(50 * number))
     return tmp_path
 
 
@@ -19,7 +19,7 @@ def test_paths_are_relative_to_the_list(pictures):
     (pictures / "faces.csv").write_text("\n".join(["path,identity", *lines]))
     source = ListedFaces(pictures / "faces.csv")
     found = list(source.read(0))
-    assert [image.content for image in found] == [grey_jpeg(50 * number) for number in range(4)]
+    assert [image.content for image in found] == [gray_jpeg(50 * number) for number in range(4)]
     assert [image.identity for image in found] == ["person 0", "person 0", "person 1", "person 1"]
     assert not source.states_roles
     assert (len(source), list(source.read(3))) == (4, found[3:])
@@ -85,11 +85,11 @@ def test_what_spreadsheets_write_is_read(content, encoding, pictures):
     first, second = ListedFaces(pictures / "faces.csv").read(0)
     assert [first.identity, second.identity] == ["José NA", "007"]
     assert [first.image_id, second.image_id] == ["pictures/0.jpg", "pictures/1.jpg"]
-    assert [first.content, second.content] == [grey_jpeg(0), grey_jpeg(50)]
+    assert [first.content, second.content] == [gray_jpeg(0), gray_jpeg(50)]
 
 
 def test_a_file_with_a_backslash_in_its_name_is_itself(pictures):
-    (pictures / "a\\b.jpg").write_bytes(grey_jpeg(7))
+    (pictures / "a\\b.jpg").write_bytes(gray_jpeg(7))
     (pictures / "faces.csv").write_text("path,identity\na\\b.jpg,anna\n")
     (image,) = ListedFaces(pictures / "faces.csv").read(0)
-    assert (image.image_id, image.content) == ("a\\b.jpg", grey_jpeg(7))
+    assert (image.image_id, image.content) == ("a\\b.jpg", gray_jpeg(7))

@@ -30,12 +30,12 @@ def folder(tmp_path) -> Path:
 def test_every_image_of_every_person_is_packed(folder, tmp_path):
     (folder / "anna" / "notes.txt").write_text("not an image and not named like one")
     (folder / "README.md").write_text("nor this")
-    (folder / "bert" / "grey.PNG").write_bytes(b"")
-    Image.new("L", (30, 20), 200).save(folder / "bert" / "grey.PNG", "PNG")
+    (folder / "bert" / "gray.PNG").write_bytes(b"")
+    Image.new("L", (30, 20), 200).save(folder / "bert" / "gray.PNG", "PNG")
     Packing(FaceFolder(folder)).into(tmp_path / "faces.arrow")
     store = FaceStore(tmp_path / "faces.arrow")
     manifest = store.manifest()
-    assert manifest["image_id"].tolist() == ["anna/0.jpg", "anna/1.jpg", "bert/0.jpg", "bert/1.jpg", "bert/grey.PNG"]
+    assert manifest["image_id"].tolist() == ["anna/0.jpg", "anna/1.jpg", "bert/0.jpg", "bert/1.jpg", "bert/gray.PNG"]
     assert manifest["identity"].tolist() == ["anna", "anna", "bert", "bert", "bert"]
     assert manifest["width"].tolist() == [48, 48, 48, 48, 30]
     assert manifest["height"].tolist() == [40, 40, 40, 40, 20]
@@ -208,7 +208,7 @@ def test_a_path_one_folder_too_high_is_refused_and_told_so(folder):
 
 
 @pytest.mark.shared_data
-def test_real_grey_faces_are_packed(shared, tmp_path):
+def test_real_gray_faces_are_packed(shared, tmp_path):
     Packing(FaceFolder(shared / "faces" / "orl_att")).into(tmp_path / "orl.arrow")
     store = FaceStore(tmp_path / "orl.arrow")
     manifest = store.manifest()

@@ -10,9 +10,9 @@ from faceleak.faces.sources import parquet as parquet_source
 from faceleak.faces.sources.parquet import ParquetFaces
 from faceleak.faces.sources.source import SourceError
 
-from .conftest import grey_jpeg
+from .conftest import gray_jpeg
 
-JPEGS = [grey_jpeg(20 * number) for number in range(10)]
+JPEGS = [gray_jpeg(20 * number) for number in range(10)]
 
 
 def test_bytes_and_structs_are_read_from_any_row_on(tmp_path, monkeypatch):

@@ -255,10 +255,10 @@ changes = st.lists(st.tuples(st.integers(0, 5000), st.binary(min_size=1, max_siz
 
 @given(changes, changes, st.integers(0, 5000), st.booleans())
 def test_any_bytes_end_in_images_or_a_clear_error_and_little_memory(tmp_path_factory, written, of_index, cut, indexed):
-    from .conftest import grey_jpeg, write_recordio
+    from .conftest import gray_jpeg, write_recordio
 
     path = tmp_path_factory.mktemp("fuzz") / "train.rec"
-    write_recordio(path, [(float(number), grey_jpeg(40 * number)) for number in range(4)])
+    write_recordio(path, [(float(number), gray_jpeg(40 * number)) for number in range(4)])
     for file, edits in ((path, written), (path.with_suffix(".idx"), of_index)):
         content = bytearray(file.read_bytes())
         for place, value in edits:

@@ -27,7 +27,7 @@ def xor_table(seed: int = 0, people: int = 120, images: int = 6) -> pd.DataFrame
 
 
 def map_table(seed: int = 0, people: int = 120, images: int = 6) -> pd.DataFrame:
-    """A pair of like neighbours somewhere in the first channels, of any sign: no single position tells anything."""
+    """A pair of like neighbors somewhere in the first channels, of any sign: no single position tells anything."""
     table, random = people_of(people, images), np.random.default_rng(seed)
     maps = random.normal(size=(len(table), CHANNELS, 4, 4))
     for image in np.flatnonzero(table["is_member"]):

@@ -28,19 +28,19 @@ def table_of(people: int = 40, images: int = 6, shift: float = 1.0, seed: int = 
     return table.assign(identity=[f"p{person}" for person in identity], is_member=is_member)
 
 
-def plain_attack(table: pd.DataFrame, regularisation: float):
+def plain_attack(table: pd.DataFrame, regularization: float):
     """The same attack in scikit-learn's own terms."""
     model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=regularisation, class_weight="balanced", max_iter=5000)
+        StandardScaler(), LogisticRegression(C=regularization, class_weight="balanced", max_iter=5000)
     )
     return model.fit(table[COLUMNS].to_numpy(), table["is_member"])
 
 
-@pytest.mark.parametrize("regularisation", [0.01, 1.0])
-def test_the_score_is_the_decision_function_of_scikit_learn(regularisation):
+@pytest.mark.parametrize("regularization", [0.01, 1.0])
+def test_the_score_is_the_decision_function_of_scikit_learn(regularization):
     table = table_of()
-    attack, fresh = fit(table, COLUMNS, regularisation), table_of(seed=1)
-    expected = plain_attack(table, regularisation).decision_function(fresh[COLUMNS].to_numpy())
+    attack, fresh = fit(table, COLUMNS, regularization), table_of(seed=1)
+    expected = plain_attack(table, regularization).decision_function(fresh[COLUMNS].to_numpy())
     np.testing.assert_allclose(attack.score(fresh), expected, rtol=1e-9, atol=1e-9)
 
 
@@ -153,7 +153,7 @@ def test_a_backbone_with_other_layers_is_an_error_that_says_what_to_do():
         attack.score(table_of().drop(columns=["signal.1", "signal.4"]))
 
 
-def labelled(*people: tuple[int, int]) -> pd.DataFrame:
+def labeled(*people: tuple[int, int]) -> pd.DataFrame:
     """Each person has so many member and so many non-member images."""
     rows = [
         (f"p{person}", is_member)
@@ -169,12 +169,12 @@ def labelled(*people: tuple[int, int]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (labelled(*[(4, 0)] * 6), "24 member and 0 non-member images of 6 people"),
-        (labelled(*[(0, 4)] * 6), "0 member and 24 non-member images of 6 people"),
-        (labelled(*[(4, 4)] * 4), "16 member and 16 non-member images of 4 people"),
-        (labelled(*[(2, 0)] * 2, *[(0, 4)] * 6), "4 member and 24 non-member images of 8 people"),
-        (labelled((20, 0), *[(0, 4)] * 6), "20 member and 24 non-member images of 7 people"),  # one single member
-        (labelled((0, 20), *[(4, 0)] * 6), "24 member and 20 non-member images of 7 people"),
+        (labeled(*[(4, 0)] * 6), "24 member and 0 non-member images of 6 people"),
+        (labeled(*[(0, 4)] * 6), "0 member and 24 non-member images of 6 people"),
+        (labeled(*[(4, 4)] * 4), "16 member and 16 non-member images of 4 people"),
+        (labeled(*[(2, 0)] * 2, *[(0, 4)] * 6), "4 member and 24 non-member images of 8 people"),
+        (labeled((20, 0), *[(0, 4)] * 6), "20 member and 24 non-member images of 7 people"),  # one single member
+        (labeled((0, 20), *[(4, 0)] * 6), "24 member and 20 non-member images of 7 people"),
     ],
 )
 def test_an_attacker_who_knows_too_little_cannot_fit(table, message):
@@ -185,7 +185,7 @@ def test_an_attacker_who_knows_too_little_cannot_fit(table, message):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=12))
 def test_little_knowledge_ends_in_an_attack_or_in_that_error(people):
-    table = labelled(*people)
+    table = labeled(*people)
     folds = _folds(table["is_member"].to_numpy(bool), table["identity"])
     if folds:
         assert np.isfinite(fit(table, COLUMNS[:2], 1.0).threshold)
@@ -197,4 +197,4 @@ def test_little_knowledge_ends_in_an_attack_or_in_that_error(people):
 
 @pytest.mark.parametrize("people", [[(4, 4)] * 5, [(5, 0)] * 3 + [(0, 5)] * 3, [(3, 3)] * 4 + [(0, 6)] * 4])
 def test_a_little_more_suffices(people):
-    assert len(fit(labelled(*people), COLUMNS, 1.0).weights) == len(COLUMNS)
+    assert len(fit(labeled(*people), COLUMNS, 1.0).weights) == len(COLUMNS)

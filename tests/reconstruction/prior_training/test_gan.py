@@ -48,7 +48,7 @@ def test_quarters_are_counted_row_by_row():
     assert [int(_quarter(image, number).sum()) for number in range(4)] == [10, 18, 42, 50]
 
 
-def test_spectral_normalisation_lets_the_logits_grow_no_faster_than_the_features():
+def test_spectral_normalization_lets_the_logits_grow_no_faster_than_the_features():
     with seeded(0):
         discriminator = Discriminator(64, 2).train()
         for _ in range(30):  # of the power iteration

@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 def prior() -> TrainedPrior:
     with seeded(0):
         generator = FaceGenerator(64, 8, 2)
-    generator.first[0].weight.data *= 1000  # untrained, it draws but grey
+    generator.first[0].weight.data *= 1000  # untrained, it draws but gray
     generator.to_rgb.weight.data *= 1000
     return TrainedPrior(generator, PriorCard(image_size=64, latent_size=8, width=2))
 

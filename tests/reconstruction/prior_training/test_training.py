@@ -158,7 +158,7 @@ def test_a_lost_round_is_trained_again(piece, expected, rounds_trained):
 
 
 @pytest.mark.slow
-def test_a_generator_learns_the_colours_of_what_it_is_shown(piece):
+def test_a_generator_learns_the_colors_of_what_it_is_shown(piece):
     part = piece(images=480, images_per_round=480, batch_size=8, generator_width=4, discriminator_width=4)
     truth = part.store.images(part.store.positions(part.images["image_id"]), 64)
     (prior,) = rounds(part)

@@ -32,7 +32,7 @@ def test_the_report_follows_its_schema_and_can_be_read_back(report):
 
 def test_every_section_has_results_where_all_are_there(report):
     assert [section.id for section in report.sections] == [
-        *("target", "data", "threat-models", "membership", "reconstruction", "tuning", "several-targets", "defences"),
+        *("target", "data", "threat-models", "membership", "reconstruction", "tuning", "several-targets", "defenses"),
         *("gate", "further", "limits", "reproduce"),
     ]
     missing = [block.what for section in report.sections for block in section.blocks if block.kind == "missing"]
@@ -50,7 +50,7 @@ def test_each_section_says_which_command_makes_what_is_missing(attacked, evidenc
         "data": "faces",
         "reconstruction": "reconstruction",
         "several-targets": "repeats",
-        "defences": "defense",
+        "defenses": "defense",
         "gate": "gate",
     }.items():
         assert commands[section] == {f"kedro run --pipelines={pipeline} --env=lfw"}, section
@@ -101,7 +101,7 @@ def test_metrics_that_no_section_knows_appear_all_the_same(report):
 def test_evaluators_below_a_step_are_rows_of_its_table(report):
     (reconstruction,) = [section for section in report.sections if section.id == "reconstruction"]
     table = next(block for block in reconstruction.blocks if block.kind == "table")
-    assert [row[0] for row in table.rows] == ["random", "best_random", "optimised", "optimised, evaluators, second"]
+    assert [row[0] for row in table.rows] == ["random", "best_random", "optimized", "optimized, evaluators, second"]
 
 
 def test_every_picture_of_a_reconstruction_has_words_of_its_own(report):

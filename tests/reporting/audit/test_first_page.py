@@ -2,14 +2,13 @@
 
 import pytest
 
-from faceleak.defenses import registry as defenses
 from faceleak.defenses.options import DefenseOptions
 from faceleak.membership.options import MembershipOptions
 from faceleak.reporting.audit.document import make_audit
-from faceleak.reporting.audit.first_page import summarise, untested
+from faceleak.reporting.audit.first_page import summarize, untested
 from faceleak.reporting.audit.page import model_card
 from faceleak.reporting.audit.parts import Missing
-from faceleak.reporting.audit.questions import recognised
+from faceleak.reporting.audit.questions import recognized
 from faceleak.reporting.verdict import UPPER_BOUND_NOTE
 from faceleak.signals import registry as signals
 from tests.reporting.audit.conftest import (
@@ -28,7 +27,7 @@ def summary(evidence_of, folder, found, drawn=None, **changes):
     write_json(folder / "08_reporting", "membership_metrics.json", found)
     if drawn:
         write_json(folder / "08_reporting", "reconstruction_metrics.json", drawn)
-    return summarise(evidence_of(folder, **changes))
+    return summarize(evidence_of(folder, **changes))
 
 
 def verdicts(page):
@@ -86,7 +85,7 @@ def test_a_target_that_recognizes_nobody_allows_no_conclusion_in_either_stage(ev
 def test_judges_who_do_not_know_members_in_photographs_allow_no_conclusion(evidence_of, tmp_path, found, verdict):
     drawn = reconstruction(0.06, 0.05)
     steps = drawn["undefended"]["reconstruction"]["bn_moments_partial_knowledge"]
-    steps["optimised"] |= with_bounds("photograph_match_rate", found)
+    steps["optimized"] |= with_bounds("photograph_match_rate", found)
     page = summary(evidence_of, tmp_path, NOTHING_FOUND, drawn)
     assert verdicts(page) == [verdict, "no evidence"]
     told = "the judges find members in 0.020 [0.000, 0.040] of real photographs of them"
@@ -98,7 +97,7 @@ def test_a_run_without_stage_2_is_reported_whatever_attack_stage_2_would_take(ev
     kept = {name: attack for name, attack in base.attacks.items() if name not in ("bn_moments", "bavaria")}
     write_everything(tmp_path)
     evidence = evidence_of(tmp_path, membership=base.model_copy(update={"attacks": kept}))
-    assert summarise(evidence).verdict == "leaks"
+    assert summarize(evidence).verdict == "leaks"
     assert make_audit(evidence)
 
 
@@ -138,7 +137,7 @@ def test_of_equal_attacks_the_one_with_the_higher_auc_is_named(evidence_of, tmp_
 
 
 def test_without_repeats_and_hits_the_worst_person_is_not_told_but_the_command_is(evidence_of, attacked):
-    weights, _ = summarise(evidence_of(attacked)).answers
+    weights, _ = summarize(evidence_of(attacked)).answers
     sure, by_record = weights.worst
     assert sure.answer.replace("\u00a0", " ") == (
         "10 % [8–12 %] of people, with none of 40 others accused "
@@ -150,12 +149,12 @@ def test_without_repeats_and_hits_the_worst_person_is_not_told_but_the_command_i
 
 
 def test_the_worst_person_is_told_by_records_and_hits(evidence_of, complete):
-    weights, queries = summarise(evidence_of(complete)).answers
+    weights, queries = summarize(evidence_of(complete)).answers
     told = [finding.answer for finding in weights.worst]
     assert told[1] == (
         "1 of 2 people stand out significantly (q ≤ 0.05); the most exposed by p = 1.0·10⁻⁹, over up to 3 targets"
     )
-    assert told[2] == "1 training person was recognised, in 5 faces; the attacker had no image of them"
+    assert told[2] == "1 training person was recognized, in 5 faces; the attacker had no image of them"
     unmeasured = "Not measured: membership.risk names bavaria, which takes the weights of the backbone."
     assert queries.worst[1].answer == unmeasured
 
@@ -163,38 +162,38 @@ def test_the_worst_person_is_told_by_records_and_hits(evidence_of, complete):
 @pytest.mark.parametrize(
     ("counts", "sentence"),
     [
-        ((0, 0, 0), "No training person was recognised"),
-        ((1, 0, 1), "1 training person was recognised, in 1 face; the attacker had an image of them"),
-        ((1, 1, 2), "1 training person was recognised, in 2 faces; the attacker had no image of them"),
-        ((3, 0, 1), "3 training people were recognised, one of them in 1 face; the attacker had images of all of them"),
+        ((0, 0, 0), "No training person was recognized"),
+        ((1, 0, 1), "1 training person was recognized, in 1 face; the attacker had an image of them"),
+        ((1, 1, 2), "1 training person was recognized, in 2 faces; the attacker had no image of them"),
+        ((3, 0, 1), "3 training people were recognized, one of them in 1 face; the attacker had images of all of them"),
         (
             (3, 1, 2),
-            "3 training people were recognised, one of them in 2 faces; the attacker had no image of 1 of them",
+            "3 training people were recognized, one of them in 2 faces; the attacker had no image of 1 of them",
         ),
         (
             (2, 2, 9),
-            "2 training people were recognised, one of them in 9 faces; the attacker had no image of any of them",
+            "2 training people were recognized, one of them in 9 faces; the attacker had no image of any of them",
         ),
     ],
 )
-def test_who_was_recognised_reads_well_at_every_count(counts, sentence):
-    assert recognised(*counts) == sentence
+def test_who_was_recognized_reads_well_at_every_count(counts, sentence):
+    assert recognized(*counts) == sentence
 
 
 def test_risks_by_an_attack_on_embeddings_count_for_queries(evidence_of, complete, parameters):
     block = parameters.membership.model_dump()
     block["attacks"]["by_queries"] = {"signals": ["reference_similarity"], "calibration": "bavaria"}
     block["risk"] = {"attack": "by_queries", "threat_model": "shadow"}
-    _, queries = summarise(evidence_of(complete, membership=MembershipOptions(**block))).answers
+    _, queries = summarize(evidence_of(complete, membership=MembershipOptions(**block))).answers
     assert queries.worst[1].answer.startswith("1 of 2 people stand out")
 
 
 def test_actions_follow_from_policies_recommendation_and_what_is_missing(evidence_of, complete, attacked):
-    told = [action.text for action in summarise(evidence_of(complete)).actions]
+    told = [action.text for action in summarize(evidence_of(complete)).actions]
     assert told[0] == "Do not release it as it is: 1 of 2 release policies is violated."
     assert "Where the weights are handed out: noise_1 reaches the goal at the least cost" in told[2]
-    assert "Where only a service is offered: No defence is needed" in told[3]
-    commands = {action.command for action in summarise(evidence_of(attacked)).actions}
+    assert "Where only a service is offered: No defense is needed" in told[3]
+    commands = {action.command for action in summarize(evidence_of(attacked)).actions}
     assert {f"kedro run --pipelines={name} --env=lfw" for name in ("defense", "repeats", "gate")} <= commands
 
 
@@ -211,7 +210,7 @@ def test_where_one_per_cent_cannot_be_told_the_share_with_nobody_accused_is(evid
 
 PARTS = {
     "reconstruction_metrics.json": "Whether faces of training people can be drawn out of the model.",
-    "defense_membership_metrics.json": "Whether a defence would help.",
+    "defense_membership_metrics.json": "Whether a defense would help.",
     "comparison_metrics.json": "Other training runs of the same recipe: every number is of this one target.",
     "identity_risks.csv": "The risk of each single person.",
 }
@@ -243,12 +242,12 @@ def test_attacks_without_results_and_populations_are_named(evidence_of, attacked
     assert "Members against identity other images." in told
 
 
-def test_defences_and_attackers_that_were_left_out_are_named(evidence_of, complete, parameters):
+def test_defenses_and_attackers_that_were_left_out_are_named(evidence_of, complete, parameters):
     some = {"variants": [{"defense": "bn_folding"}], "attackers": ["static"], "threat_models": ["shadow"]}
     told = untested(evidence_of(complete, defense=DefenseOptions(**{**parameters.defense.model_dump(), **some})))
-    (defences,) = [sentence for sentence in told if sentence.startswith("The defences")]
-    assert all(name.replace("_", " ") in defences for name in defenses.names() if name != "bn_folding")
-    assert "bn folding" not in defences
+    (defenses,) = [sentence for sentence in told if sentence.startswith("The defenses")]
+    assert all(name.replace("_", " ") in defenses for name in defenses.names() if name != "bn_folding")
+    assert "bn folding" not in defenses
     assert "Defended variants against the attacker refitted and adaptive." in told
     assert "Defended variants against attackers of the threat model partial knowledge." in told
 

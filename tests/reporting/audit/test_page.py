@@ -134,9 +134,9 @@ def test_markup_in_a_document_is_shown_as_text(report, complete):
     assert "Little. &lt;/td&gt;&lt;script&gt;" in page
 
 
-def luminance(colour: str) -> float:
+def luminance(color: str) -> float:
     """Relative luminance by WCAG 2.2."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -155,8 +155,8 @@ def test_contrast_is_computed_as_by_wcag():
 def test_text_stands_out_in_every_mode(mode):
     blocks = re.findall(r":root \{(.*?)\}", render("audit.css"), flags=re.DOTALL)
     assert len(blocks) == 3
-    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[mode]))
+    colors = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[mode]))
     pairs = [(ink, ground) for ink in ("ink", "soft", "link") for ground in ("paper", "panel")]
     pairs += [(kind, ground) for kind in ("bad", "open", "good") for ground in (f"{kind}-panel", "paper")]
     for ink, ground in pairs:
-        assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+        assert contrast(colors[ink], colors[ground]) >= 4.5, (ink, ground)

@@ -14,7 +14,7 @@ from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction import search as searching
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives.objective import Objective
-from faceleak.reconstruction.optimisers import adam
+from faceleak.reconstruction.optimizers import adam
 from faceleak.reconstruction.priors import load_prior
 from faceleak.tuning.reconstruction.objective import OwnTarget, SearchObjective, standard_error, steps_per_face
 from faceleak.tuning.reconstruction.space import parameters_of
@@ -34,14 +34,14 @@ def own_target(tiny_backbone, tiny_attack, demo_store, demo_splits, compute) -> 
     return OwnTarget(guide, {"only": tiny_backbone}, judges, BootstrapOptions(resamples=100), compute)
 
 
-def test_a_trial_is_worth_what_judges_say_of_the_optimised_faces(own_target: OwnTarget, space, compute) -> None:
+def test_a_trial_is_worth_what_judges_say_of_the_optimized_faces(own_target: OwnTarget, space, compute) -> None:
     trial = FixedTrial(parameters_of(SMALL, DEMO, space))
     advantage, steps = SearchObjective(own_target, space, SMALL, DEMO)(trial)
     objective = Objective(own_target.guide, {"membership": 1.0})
     import torch
 
     device = torch.device("cpu")
-    found = searching.reconstruct(load_prior(DEMO, device), objective, SMALL, device)["optimised"]
+    found = searching.reconstruct(load_prior(DEMO, device), objective, SMALL, device)["optimized"]
     embeddings = embed_pixels(own_target.evaluators["only"], found.pixels, compute)
     measured = measure_match([embeddings], [own_target.judges["only"]], own_target.bootstrap)
     assert advantage == measured["match_advantage"]

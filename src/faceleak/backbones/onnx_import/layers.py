@@ -23,7 +23,7 @@ def batch_norm(node: Node, x: Tensor, weights: Weights) -> nn.Module:
     """BN with its running statistics. ONNX's momentum is the share of the old statistics, torch's that of the new."""
     scale, shift, mean, variance = _given(node, weights, 4)
     if x.dim() not in WITH_RANK:
-        raise ValueError(f"batch normalisation of tensors with {x.dim()} axes is not imported")
+        raise ValueError(f"batch normalization of tensors with {x.dim()} axes is not imported")
     eps, kept = _decimal(node.attributes.get("epsilon", 1e-5)), _decimal(node.attributes.get("momentum", 0.9))
     layer = WITH_RANK[x.dim()](len(mean), eps, round(1 - kept, 8))
     assert layer.running_mean is not None

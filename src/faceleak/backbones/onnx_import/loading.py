@@ -14,7 +14,7 @@ from faceleak.backbones.onnx_import.network import OnnxNetwork
 from faceleak.backbones.onnx_import.reading import read_graph
 from faceleak.work.compute import seeded
 
-COLOURS = 3
+COLORS = 3
 PROBES = 2  # images of the pass that tells the shapes: another number than the 1 that many exports fix
 TOLERANCE = 1e-3  # of one image alone against the same image in a batch, relative to the largest number
 
@@ -44,21 +44,21 @@ def _refuse_unknown(graph: Graph, path: Path) -> None:
         listed = ", ".join(f"{op} ({count})" for op, count in sorted(unknown.items()))
         raise OnnxError(
             f"{path} has operations that are not imported: {listed}. Export the embedding network alone, without "
-            "control flow, quantisation or an optimiser of a runtime, in an opset of 11 to 20."
+            "control flow, quantization or an optimizer of a runtime, in an opset of 11 to 20."
         )
 
 
 def _probe(graph: Graph, image_size: int, path: Path) -> tuple[Tensor, bool]:
-    """Images (2, 3, height, width) of noise, and whether the file wants colours as the last axis."""
+    """Images (2, 3, height, width) of noise, and whether the file wants colors as the last axis."""
     shape = graph.input_shape
-    if len(shape) != 4 or COLOURS not in (shape[1] or COLOURS, shape[3]):
+    if len(shape) != 4 or COLORS not in (shape[1] or COLORS, shape[3]):
         raise OnnxError(
             f"{path} takes an input of shape {tuple(size or 'free' for size in shape)}, but faces are "
             "(n, 3, height, width). Export the network with images as its input."
         )
-    channels_last = shape[3] == COLOURS and shape[1] != COLOURS
+    channels_last = shape[3] == COLORS and shape[1] != COLORS
     height, width = (shape[1], shape[2]) if channels_last else (shape[2], shape[3])
-    size = (PROBES, COLOURS, height or image_size, width or image_size)
+    size = (PROBES, COLORS, height or image_size, width or image_size)
     return torch.rand(size, generator=torch.Generator().manual_seed(0)) * 2 - 1, channels_last
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from faceleak.backbones.arcface import arcface_logits
-from faceleak.backbones.normalisation import ScaleAndShift
+from faceleak.backbones.normalization import ScaleAndShift
 from faceleak.defenses.private.errors import PrivateTrainingError
 from faceleak.defenses.private.settings import Trainable
 
@@ -109,7 +109,7 @@ def _cosine_gradients(layer: CosineHead, activations: list[Tensor], backprops: T
     return {layer.weight: (along - radial) / lengths}
 
 
-NORMALISATION = (ScaleAndShift, nn.GroupNorm, nn.LayerNorm)
+NORMALizATION = (ScaleAndShift, nn.GroupNorm, nn.LayerNorm)
 
 
 def choose_trainable(net: nn.Module, trainable: Trainable) -> None:
@@ -130,7 +130,7 @@ def choose_trainable(net: nn.Module, trainable: Trainable) -> None:
 
 
 def _layers(net: nn.Module, trainable: Trainable) -> list[nn.Module]:
-    norms: list[nn.Module] = [layer for layer in net.modules() if isinstance(layer, NORMALISATION)]
+    norms: list[nn.Module] = [layer for layer in net.modules() if isinstance(layer, NORMALizATION)]
     linear: list[nn.Module] = [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
     match trainable:
         case "scale_and_bias":

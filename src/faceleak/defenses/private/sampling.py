@@ -1,6 +1,6 @@
 """What a step is made of: units of privacy, drawn by Poisson sampling, and views of their images.
 
-A unit is what is added or removed as a whole between neighbouring data sets, an image or a person. What was drawn is
+A unit is what is added or removed as a whole between neighboring data sets, an image or a person. What was drawn is
 recorded, to be checked afterwards. Several views of an image are averaged within its unit: augmentation multiplicity
 (De et al., arXiv 2204.13650).
 """

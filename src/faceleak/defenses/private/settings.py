@@ -16,7 +16,7 @@ class PrivateSettings(Options):
     epsilon, delta: (ε, δ) for adding or removing one unit. Without epsilon the same training runs with neither clipping
     nor noise, and claims nothing. Without delta it is 1/(10·units). unit: what is protected as a whole, an `image`, or
     an `identity` with all images of a person (user-level sampling, arXiv 2407.07737).
-    trainable: `scale_and_bias` of the normalisation layers, the `last_layer`, both, or `all` (slower). steps, momentum:
+    trainable: `scale_and_bias` of the normalization layers, the `last_layer`, both, or `all` (slower). steps, momentum:
     those of SGD. units_per_step:
     expected number; each unit is drawn by itself (Poisson). images_per_unit: of a person, drawn anew at each step.
     views: augmentations of an image averaged within its unit (arXiv 2204.13650). clipping_norm: of a unit's gradient.

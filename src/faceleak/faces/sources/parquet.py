@@ -143,7 +143,7 @@ def _groups_from(file: "ParquetFile", start: int) -> tuple[list[int], int]:
 
 
 def _exact_below(kind: "DataType") -> float:
-    """From where on a floating-point column cannot tell neighbouring whole numbers apart."""
+    """From where on a floating-point column cannot tell neighboring whole numbers apart."""
     import pyarrow as pa
 
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -44,11 +44,11 @@ class ModelModule(Protocol):
     MODEL: type[Any]
 
     def fit(
-        self, table: "pd.DataFrame", columns: Sequence[str], *, regularisation: float, with_threshold: bool
+        self, table: "pd.DataFrame", columns: Sequence[str], *, regularization: float, with_threshold: bool
     ) -> AttackModel:
         """Fit on the attacker's own data: `table` has `identity`, `is_member` and the columns.
 
-        regularisation, with_threshold: given to a function that takes them.
+        regularization, with_threshold: given to a function that takes them.
         """
         ...
 
@@ -60,9 +60,9 @@ class Models(Registry[ModelModule]):
         """Whether the model takes the name of a score."""
         return "REGRESSES_A_SCORE" in self.defined_by(name)
 
-    def is_regularised(self, name: str) -> bool:
-        """Whether the model reads `regularisation`."""
-        return bool(taken(self.get(name).fit, ["regularisation"]))
+    def is_regularized(self, name: str) -> bool:
+        """Whether the model reads `regularization`."""
+        return bool(taken(self.get(name).fit, ["regularization"]))
 
     def is_differentiable(self, name: str) -> bool:
         """Whether gradients of the score reach the numbers."""

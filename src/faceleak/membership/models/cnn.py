@@ -77,7 +77,7 @@ def fit(table: pd.DataFrame, columns: Sequence[str], seed: int = 0) -> CnnAttack
 
 
 def _network(channels: int) -> "nn.Module":
-    """Mix the channels at each position, look at neighbourhoods, keep the positions to the last layer."""
+    """Mix the channels at each position, look at neighborhoods, keep the positions to the last layer."""
     from torch import nn
 
     return nn.Sequential(

@@ -47,7 +47,7 @@ MODEL = LogisticModel
 
 
 def fit(
-    table: pd.DataFrame, columns: Sequence[str], regularisation: float, with_threshold: bool = True
+    table: pd.DataFrame, columns: Sequence[str], regularization: float, with_threshold: bool = True
 ) -> LogisticModel:
     """Fit on the attacker's own data: `table` has `identity`, `is_member` and the columns.
 
@@ -63,7 +63,7 @@ def fit(
 
     is_member, threshold = table["is_member"].to_numpy(bool), float("nan")
     values = numbers(table, columns)
-    classifier = LogisticRegression(C=regularisation, class_weight="balanced", max_iter=5000)
+    classifier = LogisticRegression(C=regularization, class_weight="balanced", max_iter=5000)
     model = make_pipeline(StandardScaler(), classifier)
     with threadpool_limits(1, "blas"):  # the matrices are so small that threads make it thirty times slower
         if with_threshold:

@@ -90,16 +90,16 @@ def _train(
     )
     with seeded(schedule.seed):
         network = build()
-        optimiser = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
         )
         best, best_loss, best_state = 0, np.inf, copy.deepcopy(network.state_dict())
         for epoch in range(1, schedule.epochs + 1):
             network.train()
             for batch in torch.split(learned[torch.randperm(len(learned))], schedule.batch_size):
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 torch.autograd.backward((loss(network(rows[batch]), targets[batch]) * weights[batch]).mean())
-                optimiser.step()
+                optimizer.step()
             if held_out is None:
                 continue
             network.eval()

@@ -1,4 +1,4 @@
-"""Defence: the target → variants → views of every attacker; what follows are the nodes of the other pipelines."""
+"""Defense: the target → variants → views of every attacker; what follows are the nodes of the other pipelines."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def owner_of(
 
 
 def list_variants(options: DefenseOptions) -> dict[str, dict[str, Any]]:
-    """What each variant is: its defence, with all settings, and its seed."""
+    """What each variant is: its defense, with all settings, and its seed."""
     listed = {
         variant.name: {
             "defense": variant.defense,
@@ -63,7 +63,7 @@ def list_variants(options: DefenseOptions) -> dict[str, dict[str, Any]]:
 def make_views(
     variants: dict[str, Any], store: FaceStore, splits: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions
 ) -> dict[str, Any]:
-    """Every variant as it is released and, where an adaptive attacker takes part, with its defence undone."""
+    """Every variant as it is released and, where an adaptive attacker takes part, with its defense undone."""
     from faceleak.defenses import pieces
 
     own = own_faces(store, with_role(splits, "auxiliary"), options, compute)
@@ -82,7 +82,7 @@ def fit_shadows(
 ) -> dict[str, dict[str, Any]]:
     """Defend and undo the references as the target, and fit attacks on what they show: view → attack → fitted.
 
-    Nothing is defended, and nothing fitted, without the threat model `shadow` or an attacker who knows of the defence.
+    Nothing is defended, and nothing fitted, without the threat model `shadow` or an attacker who knows of the defense.
     """
     from faceleak.defenses.shadows import shadow_views
     from faceleak.membership.references import images_to_read

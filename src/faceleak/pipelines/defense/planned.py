@@ -1,4 +1,4 @@
-"""What the nodes of `defense` would do, for a plan: what a defence takes is what its module says."""
+"""What the nodes of `defense` would do, for a plan: what a defense takes is what its module says."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -73,7 +73,7 @@ def defended(plan: Pieces, made: Mapping[str, VariantPiece], who: str) -> tuple[
 
 
 def _said(piece: VariantPiece, what: str, *more: Any) -> Any:
-    """What the module of a defence says of a piece; None where it does not, or where making the variant would fail."""
+    """What the module of a defense says of a piece; None where it does not, or where making the variant would fail."""
     say = getattr(registry.get(piece.options.defense), what, None)
     try:
         return None if say is None else say(piece.owner, piece.options.checked_settings(), *more)
@@ -92,7 +92,7 @@ def plan_views(plan: Pieces, variants: dict[str, Backbone]) -> Planned:
 def undone(
     plan: Pieces, variants: Mapping[str, Backbone], tried: Mapping[str, Sequence[str]], own: OwnFaces
 ) -> tuple[list[Work], dict[str, Backbone]]:
-    """Views whose defence is undone: a pass over the attacker's own faces each, and what their `quantity` says."""
+    """Views whose defense is undone: a pass over the attacker's own faces each, and what their `quantity` says."""
     works, views = list[Work](), dict[str, Backbone]()
     for name, released in variants.items():
         network = network_of(released)

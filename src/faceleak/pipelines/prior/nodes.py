@@ -87,11 +87,11 @@ def train_prior(
     from faceleak.work.pieces import remembered_json
 
     piece = PriorPiece(store, public[public["part"] == "training"], options.training, compute)
-    judgement = f"judged_{_judge_name(features, store.as_stored(public), options, bootstrap)}.json"
+    judgment = f"judged_{_judge_name(features, store.as_stored(public), options, bootstrap)}.json"
     history: list[dict[str, float]] = []
     for number, prior in enumerate(rounds(piece)):
         judge = partial(judge_samples, prior, features, public, options, bootstrap, compute)
-        history.append(prior.card.state | remembered_json(piece.after(number) / judgement, judge))
+        history.append(prior.card.state | remembered_json(piece.after(number) / judgment, judge))
         shown = int(prior.card.state["images_shown"])
         log.info(_summary(shown, history[-1], options.features_name))
         tracking.log_step({f"prior/{name}": value for name, value in history[-1].items()}, shown)
@@ -111,7 +111,7 @@ def _summary(images_shown: int, measured: dict[str, float], features_name: str) 
 
 
 def _judge_name(features: Any, public: pd.DataFrame, options: PriorTrainingOptions, bootstrap: BootstrapOptions) -> str:
-    """What a judgement depends on besides the prior."""
+    """What a judgment depends on besides the prior."""
     from faceleak.work.pieces import code_version, fingerprint
 
     people = public[["sha256", "identity", "part"]]

@@ -37,7 +37,7 @@ def fit_untrained(
     backbone = untrained(views[UNDEFENDED], store, public, search.seed, compute)
     attack = membership.attacks[search.attack]
     compared = calibrating(references, attack)
-    return fit_guide(backbone, compared, store, images, attack, compute, search.optimiser)
+    return fit_guide(backbone, compared, store, images, attack, compute, search.optimizer)
 
 
 def calibrating(references: dict[str, Any], attack: AttackOptions) -> list[Any]:
@@ -83,14 +83,14 @@ def reconstruction_pieces(
     from faceleak.membership.attackers import encounters
     from faceleak.membership.scoring import model_name
     from faceleak.membership.strongest import strongest
-    from faceleak.reconstruction.optimisers import registry as optimisers
+    from faceleak.reconstruction.optimizers import registry as optimizers
     from faceleak.reconstruction.pieces import ReconstructionPiece
     from faceleak.reconstruction.score_guide import make_guide
 
     attack = model_name(options.search.attack, options.search.threat_model)
     compared = tuple(calibrating(references, membership.attacks[options.search.attack]))
     search = options.search.model_copy(update={"rounds": rounds})
-    by_gradients = optimisers.get(search.optimiser).TAKES_GRADIENTS
+    by_gradients = optimizers.get(search.optimizer).TAKES_GRADIENTS
     guides = {
         meeting.name: make_guide(views[meeting.view], models[meeting.fitted_on][attack], compared, by_gradients)
         for tries in encounters(views, attackers)

@@ -23,7 +23,7 @@ def draw_gallery(
     without the target."""
     return tuple(
         _gallery(step, reconstructions, embeddings, findings, people, store, options)
-        for step in ("optimised", "untrained_guided")
+        for step in ("optimized", "untrained_guided")
     )
 
 
@@ -49,7 +49,7 @@ def _gallery(
     size = _undistorted(pixels)
     members = nearest_images(store, shown, "member", table["member_identity"], own, size)
     controls = nearest_images(store, shown, "unseen_identity", table["control_identity"], own, size)
-    subject = "reconstructions" if step == "optimised" else "faces found without the target"
+    subject = "reconstructions" if step == "optimized" else "faces found without the target"
     return reconstruction_gallery(pixels, members, controls, table, subject)
 
 
@@ -65,7 +65,7 @@ def _undistorted(pixels: Any) -> Canvas:
 
 
 def draw_steps(reconstructions: dict[str, Any]) -> Any:
-    """What ranking and optimising change, with and without the target: not the same seed in a column."""
+    """What ranking and optimizing change, with and without the target: not the same seed in a column."""
     from faceleak.reconstruction.pieces import STEPS
     from faceleak.reporting.galleries import reconstruction_stages
 
@@ -84,9 +84,9 @@ def draw_film_strips(
     from faceleak.reconstruction.search import FILM, filmed
     from faceleak.reporting.galleries import film_strips, nearest_images
 
-    name, evaluator = f"{UNDEFENDED}/optimised", options.independent[0]
+    name, evaluator = f"{UNDEFENDED}/optimized", options.independent[0]
     frames, scores = (reconstructions[f"{UNDEFENDED}/{FILM}/{part}"] for part in ("pixels", "scores"))
-    table = _found(findings, "optimised")
+    table = _found(findings, "optimized")
     places = filmed(len(table))
     of_films, own = table.iloc[places], embeddings[f"{evaluator}/{name}"][places]
     shown = parts(people, "evaluator")[evaluator]
@@ -104,5 +104,5 @@ def draw_embedding_map(
 
     evaluator = options.independent[0]
     judge = make_judge(parts(people, "evaluator")[evaluator], options.far)
-    own = embeddings[f"{evaluator}/{UNDEFENDED}/optimised"]
-    return embedding_map(own, judge.members, judge.controls, _found(findings, "optimised"), evaluator)
+    own = embeddings[f"{evaluator}/{UNDEFENDED}/optimized"]
+    return embedding_map(own, judge.members, judge.controls, _found(findings, "optimized"), evaluator)

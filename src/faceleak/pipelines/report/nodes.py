@@ -14,7 +14,7 @@ from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reporting.options import ReportOptions
 
 
-def summarise(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+def summarize(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
     """Few numbers a variant, the same for every run: variant → `summary` → name → value."""
     from faceleak.reporting.results import read_variants
     from faceleak.reporting.run_description import summary_numbers

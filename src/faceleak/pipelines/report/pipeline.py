@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from faceleak.common.trees import merge_metrics
-from faceleak.pipelines.report.nodes import compose, summarise, tabulate, write
+from faceleak.pipelines.report.nodes import compose, summarize, tabulate, write
 
 OPTIONS = ("faces", "target", "membership", "attackers", "reconstruction", "defense", "bootstrap", "report")
 
@@ -14,7 +14,7 @@ def report_views() -> Pipeline:
     return Pipeline(
         [
             Node(merge_metrics, metrics, "results", name="merge_results"),
-            Node(summarise, "results", "summary", name="summarise_results"),
+            Node(summarize, "results", "summary", name="summarize_results"),
             Node(tabulate, "results", "results_table", name="tabulate_results"),
         ]
     )

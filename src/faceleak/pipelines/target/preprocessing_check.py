@@ -1,6 +1,6 @@
 """Is a backbone fed as it was trained? Verification by the declared preprocessing against that by the usual mistakes.
 
-A wrong colour order or scale rarely fails: it costs accuracy, and moves the inputs of the BN layers that signals read.
+A wrong color order or scale rarely fails: it costs accuracy, and moves the inputs of the BN layers that signals read.
 So does a wrong eps of these layers, which no weights file holds: where it is assumed, the usual ones are tried as well.
 """
 
@@ -30,7 +30,7 @@ from faceleak.metrics.verification import (
 from faceleak.work.compute import ComputeOptions
 
 DECLARED = "as declared"
-CROPPED, CROPPED_SHARE = "centre crop of 80 %", 0.8
+CROPPED, CROPPED_SHARE = "center crop of 80 %", 0.8
 SCALES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {  # mean and std of 0…1
     "0…1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "mean 0.5, std 0.5": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -109,8 +109,8 @@ class _Way:
 
 def _ways(backbone: Backbone) -> dict[str, _Way]:
     declared = backbone.card.preprocessing
-    swapped = "RGB" if declared.colour_order == "BGR" else "BGR"
-    alternatives = {f"colours as {swapped}": declared.model_copy(update={"colour_order": swapped})}
+    swapped = "RGB" if declared.color_order == "BGR" else "BGR"
+    alternatives = {f"colors as {swapped}": declared.model_copy(update={"color_order": swapped})}
     for name, (mean, std) in SCALES.items():
         alternatives[name] = declared.model_copy(update={"mean": mean, "std": std})
     different = {name: _Way(alternative) for name, alternative in alternatives.items() if alternative != declared}
@@ -131,11 +131,11 @@ def _embed(
     fed = Backbone(backbone.net, backbone.card.model_copy(update={"preprocessing": way.preprocessing}))
     with with_eps(backbone.net, lambda eps: way.eps or eps):
         return read_faces(
-            lambda net, faces: net(_centre(faces) if way.cropped else faces), fed, store, images, compute, "Embedding"
+            lambda net, faces: net(_center(faces) if way.cropped else faces), fed, store, images, compute, "Embedding"
         )
 
 
-def _centre(faces: Tensor) -> Tensor:
+def _center(faces: Tensor) -> Tensor:
     height, width = faces.shape[-2:]
     top, left = (round(size * (1 - CROPPED_SHARE) / 2) for size in (height, width))
     return faces[..., top : height - top, left : width - left]

@@ -70,8 +70,8 @@ def run_study(
     others = {name: reference for name, reference in references.items() if name != own}
     attack = membership.attacks[reconstruction.search.attack]
     known = known_images(own_splits)
-    compared, optimiser = calibrating(others, attack), reconstruction.search.optimiser
-    guide = fit_guide(references[own], compared, store, known, attack, compute, optimiser)
+    compared, optimizer = calibrating(others, attack), reconstruction.search.optimizer
+    guide = fit_guide(references[own], compared, store, known, attack, compute, optimizer)
     people = parts(own_people_embeddings, "evaluator")
     judges = {name: make_judge(table, reconstruction.far) for name, table in people.items()}
     target = OwnTarget(guide, own_evaluators, judges, bootstrap, compute)
@@ -94,7 +94,7 @@ def reconstruct_by_both(
 ) -> dict[str, Any]:
     """Reconstruct faces from the audited target by the default and by the tuned search: `<search>/<step>/<part>`."""
     from faceleak.membership.scoring import model_name
-    from faceleak.reconstruction.optimisers import registry as optimisers
+    from faceleak.reconstruction.optimizers import registry as optimizers
     from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_piece
     from faceleak.reconstruction.score_guide import make_guide
     from faceleak.tuning.reconstruction.space import with_block
@@ -103,7 +103,7 @@ def reconstruct_by_both(
     search, prior = reconstruction.search, reconstruction.prior
     compared = tuple(calibrating(references, membership.attacks[search.attack]))
     attack = attack_models[UNDEFENDED][model_name(search.attack, search.threat_model)]
-    guide = make_guide(views[UNDEFENDED], attack, compared, optimisers.get(search.optimiser).TAKES_GRADIENTS)
+    guide = make_guide(views[UNDEFENDED], attack, compared, optimizers.get(search.optimizer).TAKES_GRADIENTS)
     tuned, its_prior = with_block(tuned_search["run"]["params"]["reconstruction"], search, prior)
     pieces = [
         ReconstructionPiece(DEFAULT, guide, prior, search, compute),
@@ -133,7 +133,7 @@ def compare_with_default(
     tables = parts(people, "evaluator")
 
     def contender(name: str, trial: pd.Series) -> Contender:
-        pixels = reconstructions[f"{name}/optimised/pixels"]
+        pixels = reconstructions[f"{name}/optimized/pixels"]
         embeddings = [embed_pixels(evaluators[judge], pixels, compute) for judge in names]
         return Contender(float(trial["own_advantage"]), float(trial["steps_per_face"]), embeddings)
 

@@ -1,7 +1,7 @@
 """Faces whose BN inputs have the means of the training images: minus the BN distance, averaged over the layers.
 
-The feature regularisation of DeepInversion (arXiv 1912.08795), face by face instead of over a batch, and what the paper
-of stage 1 optimises (arXiv 2401.13719). It needs no attack that was fitted.
+The feature regularization of DeepInversion (arXiv 1912.08795), face by face instead of over a batch, and what the paper
+of stage 1 optimizes (arXiv 2401.13719). It needs no attack that was fitted.
 """
 
 from torch import Tensor

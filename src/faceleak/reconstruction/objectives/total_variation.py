@@ -1,4 +1,4 @@
-"""Smooth faces: neighbouring pixels should not differ much, as they do in noise that only fools a network."""
+"""Smooth faces: neighboring pixels should not differ much, as they do in noise that only fools a network."""
 
 from torch import Tensor
 
@@ -13,6 +13,6 @@ def needs(guide: Guide) -> frozenset[Need]:  # noqa: ARG001  the same for every 
 
 
 def value(sample: Sample, guide: Guide) -> Tensor:  # noqa: ARG001  all is in the sample
-    """Minus the mean absolute difference of neighbours, down and across (Rudin, Osher and Fatemi 1992), in −2…0."""
+    """Minus the mean absolute difference of neighbors, down and across (Rudin, Osher and Fatemi 1992), in −2…0."""
     faces = sample.faces
     return -(faces.diff(dim=2).abs().mean((1, 2, 3)) + faces.diff(dim=3).abs().mean((1, 2, 3)))

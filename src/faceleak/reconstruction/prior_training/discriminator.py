@@ -13,8 +13,8 @@ from faceleak.reconstruction.prior_training.layers import (
     SLOPE,
     Excitation,
     channels,
-    initialise,
-    normalised,
+    initialize,
+    normalized,
     upsampling,
 )
 
@@ -32,13 +32,13 @@ class Discriminator(nn.Module):
         self.middle, self.coarse = Halving(fine, middle), Halving(middle, coarse)
         self.excitation = Excitation(fine, coarse)
         self.logits = nn.Sequential(
-            normalised(nn.Conv2d(coarse, coarse, 1, bias=False)),
+            normalized(nn.Conv2d(coarse, coarse, 1, bias=False)),
             nn.BatchNorm2d(coarse),
             nn.LeakyReLU(SLOPE),
-            normalised(nn.Conv2d(coarse, 1, 4)),
+            normalized(nn.Conv2d(coarse, 1, 4)),
         )
         self.whole, self.part = _decoder(coarse, width), _decoder(middle, width)
-        initialise(self)
+        initialize(self)
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (n, c, 16, 16) and (n, c, 8, 8)."""
@@ -69,16 +69,16 @@ class Halving(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.convolved = nn.Sequential(
-            normalised(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False)),
+            normalized(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False)),
             nn.BatchNorm2d(outputs),
             nn.LeakyReLU(SLOPE),
-            normalised(nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)),
+            normalized(nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)),
             nn.BatchNorm2d(outputs),
             nn.LeakyReLU(SLOPE),
         )
         self.pooled = nn.Sequential(
             nn.AvgPool2d(2),
-            normalised(nn.Conv2d(inputs, outputs, 1, bias=False)),
+            normalized(nn.Conv2d(inputs, outputs, 1, bias=False)),
             nn.BatchNorm2d(outputs),
             nn.LeakyReLU(SLOPE),
         )
@@ -95,7 +95,7 @@ def _stem(size: int, width: int) -> list[nn.Module]:
     inputs = 3
     for resolution in resolutions:
         outputs = channels(resolution, width)
-        layers.append(normalised(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False)))
+        layers.append(normalized(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False)))
         if inputs != 3:
             layers.append(nn.BatchNorm2d(outputs))
         layers.append(nn.LeakyReLU(SLOPE))

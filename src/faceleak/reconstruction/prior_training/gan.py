@@ -21,7 +21,7 @@ SETTLING_BATCHES, SETTLING_BATCH = 16, 64  # latents from which the averaged gen
 
 
 class Gan:
-    """Both networks, their optimisers, the generator's average and the adaptation of the discriminator's view."""
+    """Both networks, their optimizers, the generator's average and the adaptation of the discriminator's view."""
 
     def __init__(self, options: GanOptions, device: torch.device, dtype: torch.dtype) -> None:
         self.options, self.device, self.dtype = options, device, dtype

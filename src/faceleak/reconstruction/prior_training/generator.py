@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from faceleak.reconstruction.prior_training.layers import SMALLEST, Excitation, channels, initialise, upsampling
+from faceleak.reconstruction.prior_training.layers import SMALLEST, Excitation, channels, initialize, upsampling
 
 EXCITED_FROM = 64  # pixels; features of this resolution and above are excited by those of a sixteenth of it
 
@@ -35,7 +35,7 @@ class FaceGenerator(nn.Module):
             }
         )
         self.to_rgb = nn.Conv2d(channels(size, width), 3, 3, padding=1)
-        initialise(self)
+        initialize(self)
 
     def forward(self, latents: Tensor) -> Tensor:
         features = self.first(latents[:, :, None, None])  # (n, c, 4, 4)

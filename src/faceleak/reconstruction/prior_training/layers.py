@@ -13,8 +13,8 @@ def channels(resolution: int, width: int) -> int:
     return max(8, width * 64 // resolution)
 
 
-def normalised(layer: nn.Module) -> nn.Module:
-    """The layer under spectral normalisation (arXiv 1802.05957): it stretches no direction by more than 1."""
+def normalized(layer: nn.Module) -> nn.Module:
+    """The layer under spectral normalization (arXiv 1802.05957): it stretches no direction by more than 1."""
     spectral: nn.Module = spectral_norm(layer)
     return spectral
 
@@ -50,7 +50,7 @@ def upsampling(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def initialise(network: nn.Module) -> None:
+def initialize(network: nn.Module) -> None:
     """Draw weights as DCGAN does (arXiv 1511.06434): convolutions from N(0, 0.02²), scales of BN from N(1, 0.02²)."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
@@ -61,6 +61,6 @@ def initialise(network: nn.Module) -> None:
 
 
 def _raw_weight(module: nn.Module) -> Tensor:
-    """The weight itself, also where spectral normalisation stands before it."""
+    """The weight itself, also where spectral normalization stands before it."""
     raw = dict(module.named_parameters())
     return raw.get("parametrizations.weight.original", raw.get("weight"))  # type: ignore[return-value]

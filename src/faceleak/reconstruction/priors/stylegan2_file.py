@@ -1,6 +1,6 @@
 """Converted StyleGAN2 generators: one safetensors file, whose metadata says what network it is and where it comes from.
 
-The weights are as they act: equalised learning rates and other runtime gains are multiplied in. Metadata: `format`,
+The weights are as they act: equalized learning rates and other runtime gains are multiplied in. Metadata: `format`,
 `version`, `shape` (JSON of `stylegan2_network.Shape`), `source_format`, `source_sha256`.
 """
 

@@ -1,6 +1,6 @@
 """The generator of StyleGAN2 (arXiv 1912.04958, configuration F) and StyleGAN2-ADA (arXiv 2006.06676), for inference.
 
-Written from the papers, for weights whose runtime gains (equalised learning rate) are already multiplied in; see
+Written from the papers, for weights whose runtime gains (equalized learning rate) are already multiplied in; see
 `stylegan2_file`. Skip architecture: each resolution adds its own RGB image to the enlarged one of the resolution below.
 """
 

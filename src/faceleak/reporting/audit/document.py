@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from faceleak.reporting.audit.evidence import Evidence, Origin
 from faceleak.reporting.audit.files import UsedFile
-from faceleak.reporting.audit.first_page import summarise
+from faceleak.reporting.audit.first_page import summarize
 from faceleak.reporting.audit.parts import Part, Section, Summary
 from faceleak.reporting.audit.sections import about, defenses, limits, membership, reconstruction
 from faceleak.reporting.checks import ReportingError
@@ -48,7 +48,7 @@ def make_audit(evidence: Evidence) -> Audit:
     Raises ReportingError where there are none at all, or where a file cannot be read.
     """
     metrics: dict[str, Any] = dict(evidence.files.metrics())
-    summary = summarise(evidence)
+    summary = summarize(evidence)
     made = tuple(section(evidence) for section in SECTIONS)
     if not evidence.files.used:
         raise ReportingError(

@@ -38,7 +38,7 @@ HEADLINES: dict[Code, str] = {
 }
 
 
-def summarise(evidence: Evidence) -> Summary:
+def summarize(evidence: Evidence) -> Summary:
     """Make the first page."""
     both = answers(evidence)
     verdict = weightiest([answer.verdict for answer in both])
@@ -57,7 +57,7 @@ def summarise(evidence: Evidence) -> Summary:
 def _reading(evidence: Evidence) -> str:
     level = f"{100 * evidence.configuration.bootstrap.level:g}"
     return (
-        "Found: the share of training images, or people, that an attack recognises where it wrongly accuses 1 % of the "
+        "Found: the share of training images, or people, that an attack recognizes where it wrongly accuses 1 % of the "
         "others (guessing finds 1 %), or none of the others if they are too few to tell what 1 % is. Brackets: "
         f"{level} % intervals over people. In parentheses: the attack."
     )
@@ -150,13 +150,13 @@ def _after(verdict: Code, evidence: Evidence) -> Iterator[Action]:
 def _recommended(evidence: Evidence) -> Iterator[Action]:
     """What the comparison of defenses recommends, without its numbers, or what to do where nobody has asked for it."""
     if not evidence.files.has(POINTS):
-        yield Action(text="Compare defences before a release:", command=evidence.command("defense"))
+        yield Action(text="Compare defenses before a release:", command=evidence.command("defense"))
     elif evidence.recommendation is None:
-        yield Action(text="Have a defence recommended:", command=evidence.command("defense"))
+        yield Action(text="Have a defense recommended:", command=evidence.command("defense"))
     else:
         for choice in evidence.recommendation.choices:
             verdict = f"{SITUATIONS[choice.access]}: {choice.verdict()}"
-            yield Action(text=f"{verdict} (numbers and goal: see Defences).")
+            yield Action(text=f"{verdict} (numbers and goal: see Defenses).")
 
 
 def untested(evidence: Evidence) -> list[str]:
@@ -175,7 +175,7 @@ def _missing_parts(evidence: Evidence) -> Iterator[str]:
     whole = {
         "membership_metrics.json": "Whether anybody can tell who was trained on (membership inference).",
         "reconstruction_metrics.json": "Whether faces of training people can be drawn out of the model.",
-        "defense_membership_metrics.json": "Whether a defence would help.",
+        "defense_membership_metrics.json": "Whether a defense would help.",
         "comparison_metrics.json": "Other training runs of the same recipe: every number is of this one target.",
         "identity_risks.csv": "The risk of each single person.",
     }
@@ -235,7 +235,7 @@ def _untested_defenses(evidence: Evidence) -> Iterator[str]:
         return
     options = evidence.configuration.defense
     if absent := _without(defenses.names(), [variant.defense for variant in options.variants]):
-        yield f"The {'defence' if len(absent) == 1 else 'defences'} {_names(absent)}."
+        yield f"The {'defense' if len(absent) == 1 else 'defenses'} {_names(absent)}."
     if absent := _without([name for name in get_args(AttackerName) if name != "plain"], options.attackers):
         yield f"Defended variants against the attacker {_names(absent)}."
     if absent := _without(get_args(ThreatModel), options.threat_models):

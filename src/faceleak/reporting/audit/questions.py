@@ -9,7 +9,7 @@ from faceleak.reporting.audit.evidence import Evidence, taken_by
 from faceleak.reporting.audit.parts import Answer, Code, Finding, Missing, weightiest
 from faceleak.reporting.audit.sections.about import HOLDS
 from faceleak.reporting.formats import TPR, interval_text, listed, measured, none_accused, number, percent
-from faceleak.reporting.results import OPTIMISED, Membership, Metrics
+from faceleak.reporting.results import Membership, Metrics, OPTIMizED
 from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import read_utility
@@ -79,8 +79,8 @@ def _reconstructs(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> boo
     return evidence.reconstructed_by in accesses
 
 
-def _optimised(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> dict[str, Metrics]:
-    return evidence.target.optimised if _reconstructs(evidence, accesses) else {}
+def _optimized(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> dict[str, Metrics]:
+    return evidence.target.optimized if _reconstructs(evidence, accesses) else {}
 
 
 def _without_target(evidence: Evidence, attack: str) -> float | None:
@@ -99,7 +99,7 @@ def _judges_are_blind(numbers: Metrics) -> str | None:
 def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> list[tuple[Code, str]]:
     found: list[tuple[Code, str]] = []
     useless = read_utility(evidence.target.utility)
-    for attack, numbers in _optimised(evidence, accesses).items():
+    for attack, numbers in _optimized(evidence, accesses).items():
         told = interval_text(numbers, "match_advantage")
         low, without = measured(numbers, "match_advantage").low, _without_target(evidence, attack)
         if useless:
@@ -119,7 +119,7 @@ def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, .
 
 def _reconstruction_findings(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> list[Finding]:
     findings = []
-    for attack, numbers in _optimised(evidence, accesses).items():
+    for attack, numbers in _optimized(evidence, accesses).items():
         member, control = (measured(numbers, f"{who}_match_rate") for who in ("member", "control"))
         answer = f"{percent(member)} match a training person; {percent(control)} match others by chance"
         asked = "Do faces drawn with the model’s help show training people?"
@@ -137,18 +137,18 @@ def _worst_person(
     evidence: Evidence, attacks: Membership, accesses: tuple[AttackAccess, ...]
 ) -> Iterator[Finding | Missing]:
     """What is known of single people, for attackers with these accesses."""
-    yield from _recognised_for_sure(attacks)
+    yield from _recognized_for_sure(attacks)
     yield _by_record(evidence, accesses)
     if evidence.target.reconstruction and _reconstructs(evidence, accesses):
         yield from _found_in_reconstructions(evidence)
 
 
-def _recognised_for_sure(attacks: Membership) -> Iterator[Finding]:
+def _recognized_for_sure(attacks: Membership) -> Iterator[Finding]:
     if best := attacks.strongest("identity", LOWEST_TPR):
         name, numbers = best
         share = measured(numbers, LOWEST_TPR)
         yield Finding(
-            asked="Is anybody recognised where none of the others is accused?",
+            asked="Is anybody recognized where none of the others is accused?",
             answer=f"{percent(share)} of people, {none_accused(numbers)}",
             found=share,
             attack=name,
@@ -180,29 +180,29 @@ def _found_in_reconstructions(evidence: Evidence) -> Iterator[Finding | Missing]
     if hits is None:
         yield from _counted_only(evidence, asked)
         return
-    optimised = hits[hits["step"] == OPTIMISED]
-    unknown = optimised[~optimised["known"].astype(bool)]
-    most = 0 if optimised.empty else int(optimised["reconstructions"].max())
-    yield Finding(asked=asked, answer=recognised(len(optimised), len(unknown), most))
+    optimized = hits[hits["step"] == OPTIMizED]
+    unknown = optimized[~optimized["known"].astype(bool)]
+    most = 0 if optimized.empty else int(optimized["reconstructions"].max())
+    yield Finding(asked=asked, answer=recognized(len(optimized), len(unknown), most))
 
 
-def recognised(people: int, unknown: int, most: int) -> str:
+def recognized(people: int, unknown: int, most: int) -> str:
     """Say how many training people were, of how many the attacker had no image, and in how many faces one of them."""
     if not people:
-        return "No training person was recognised"
+        return "No training person was recognized"
     faces = counted(most, "face")
     if people == 1:
         return (
-            f"1 training person was recognised, in {faces}; the attacker had {'no' if unknown else 'an'} image of them"
+            f"1 training person was recognized, in {faces}; the attacker had {'no' if unknown else 'an'} image of them"
         )
     had = f"no image of {unknown:,} of them" if unknown else "images of all of them"
     had = "no image of any of them" if unknown == people else had
-    return f"{people:,} training people were recognised, one of them in {faces}; the attacker had {had}"
+    return f"{people:,} training people were recognized, one of them in {faces}; the attacker had {had}"
 
 
 def _counted_only(evidence: Evidence, asked: str) -> Iterator[Finding]:
     for attack, steps in evidence.target.reconstruction.items():
-        distinct = steps.get(OPTIMISED, {}).get("distinct_members")
+        distinct = steps.get(OPTIMizED, {}).get("distinct_members")
         if distinct is not None:
             people = counted(int(distinct), "training person was", "training people were")
             yield Finding(asked=asked, answer=f"{people} matched by a drawn face; nobody listed whom", attack=attack)

@@ -45,7 +45,7 @@ class OwnTarget:
         device = pick_device(self.compute)
         objective = Objective(self.guide.to(device), search.objective)
         found = reconstruct(load_prior(prior, device), objective, search, device, training_dtype(self.compute, device))[
-            "optimised"
+            "optimized"
         ]
         embeddings = [embed_pixels(backbone, found.pixels, self.compute) for backbone in self.evaluators.values()]
         return measure_match(embeddings, [self.judges[name] for name in self.evaluators], self.bootstrap)

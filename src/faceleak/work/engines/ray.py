@@ -161,7 +161,7 @@ def _progress() -> Iterator[Any]:
 def _ending(running: dict[Any, int]) -> Iterator[None]:
     """End all that runs where the block ends by an error or an interrupt.
 
-    What is about to end by itself may: Ray's own process breaks down where a piece ends while it is being cancelled
+    What is about to end by itself may: Ray's own process breaks down where a piece ends while it is being canceled
     (its pull request 54798 mends some of these cases).
     """
     import ray

@@ -38,9 +38,9 @@ HOLDS = {
 }
 DOES = {
     "plain": "attacks the target as it is",
-    "static": "does not know of a defence: fitted on the undefended target",
+    "static": "does not know of a defense: fitted on the undefended target",
     "refitted": "fits the attack on the defended variant",
-    "adaptive": "knows the defence, tries to undo it, and takes the view that is best on people of its own",
+    "adaptive": "knows the defense, tries to undo it, and takes the view that is best on people of its own",
 }
 
 
@@ -82,7 +82,7 @@ def _inventory(evidence: Evidence) -> list[Block]:
     return [
         *(Paragraph(text=warning, warning=True) for warning in inventory["warnings"]),
         frame_table(summary, "What the network consists of"),
-        frame_table(layers, f"Its {counted(len(layers), 'batch-normalisation layer')}", folded=True),
+        frame_table(layers, f"Its {counted(len(layers), 'batch-normalization layer')}", folded=True),
     ]
 
 
@@ -246,7 +246,7 @@ def _attackers(evidence: Evidence) -> Block:
     configuration = evidence.configuration
     named = dict.fromkeys([*configuration.attackers, *configuration.defense.attackers])
     rows = tuple((name, DOES.get(name, "")) for name in named)
-    return Table(caption="What the attacker does about a defence", columns=("attacker", "what it does"), rows=rows)
+    return Table(caption="What the attacker does about a defense", columns=("attacker", "what it does"), rows=rows)
 
 
 def _search(evidence: Evidence) -> Block:

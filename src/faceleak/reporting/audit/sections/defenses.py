@@ -19,7 +19,7 @@ NAMES = ("variant", "attacker", "attack", "undoing")
 
 def section(evidence: Evidence) -> Section:
     """Recommendation, plot, Pareto front, every attacker against every variant, reconstruction and proven ε."""
-    return Section(id="defences", title="Defences", blocks=tuple(_blocks(evidence)))
+    return Section(id="defenses", title="Defenses", blocks=tuple(_blocks(evidence)))
 
 
 def _blocks(evidence: Evidence) -> list[Block]:
@@ -66,9 +66,9 @@ def _reconstruction(evidence: Evidence) -> list[Block]:
     steps = {
         f"{variant.name}, {attack}": numbers
         for variant in read_variants(variants)
-        for attack, numbers in variant.optimised.items()
+        for attack, numbers in variant.optimized.items()
     }
-    return [metric_table(steps, "variant and attack", "Reconstruction from every variant, optimised", folded=True)]
+    return [metric_table(steps, "variant and attack", "Reconstruction from every variant, optimized", folded=True)]
 
 
 def _claims(evidence: Evidence) -> Table | Missing:

@@ -87,7 +87,7 @@ def _distance_words(evidence: Evidence) -> str:
     paper = evidence.configuration.membership.papers_attack()
     numbers = evidence.target.membership.tree.get(f"{paper}_partial_knowledge", {}).get("unseen_identity")
     told = f" An attack on them alone has AUC {interval_text(numbers, 'auc')}." if numbers else ""
-    return f"How far images lie from the statistics of the batch-normalisation layers, by role.{told}"
+    return f"How far images lie from the statistics of the batch-normalization layers, by role.{told}"
 
 
 def _subgroups(evidence: Evidence) -> list[Block]:

@@ -64,7 +64,7 @@ def _figures(evidence: Evidence) -> list[Block]:
             "The same search without the target",
             f"Gallery of faces that the search finds when a network that learnt nothing guides it, {beside}.",
         ),
-        "reconstruction_steps.png": ("From random to optimised", f"Faces step by step, a row a step. {shown}"),
+        "reconstruction_steps.png": ("From random to optimized", f"Faces step by step, a row a step. {shown}"),
         "film_strips.png": (
             "How single reconstructions came about",
             "A row a reconstruction: the face at the start and after each round of the search, its membership score "
@@ -73,7 +73,7 @@ def _figures(evidence: Evidence) -> list[Block]:
         "embedding_map.png": (
             "Where reconstructions lie among people",
             f"A plane with members, control people and reconstructions as the evaluator {judge} tells them apart, "
-            "neighbours alike; reconstructions are coloured by whom they match.",
+            "neighbors alike; reconstructions are colored by whom they match.",
         ),
     }
     return [figure(evidence, file, title, alt) for file, (title, alt) in figures.items()]
@@ -104,7 +104,7 @@ def _hits(evidence: Evidence) -> list[Block]:
         return []
     if not evidence.configuration.report.show_people:
         hits = hits.drop(columns="identity")
-    caption = "Training people who were recognised in reconstructions; known: the attacker had images of them"
+    caption = "Training people who were recognized in reconstructions; known: the attacker had images of them"
     return [frame_table(hits, caption, map(words, hits.columns), folded=True)]
 
 

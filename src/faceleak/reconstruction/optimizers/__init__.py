@@ -1,4 +1,4 @@
-"""Optimisers, one file each: how latents climb, by the name that `search.optimiser` says."""
+"""Optimizers, one file each: how latents climb, by the name that `search.optimizer` says."""
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from faceleak.reconstruction.priors import Prior
 
 
-class Optimiser(Protocol):
-    """What defines an optimiser. TAKES_GRADIENTS: whether the score has to be differentiable."""
+class Optimizer(Protocol):
+    """What defines an optimizer. TAKES_GRADIENTS: whether the score has to be differentiable."""
 
     TAKES_GRADIENTS: bool
 
@@ -31,5 +31,5 @@ class Optimiser(Protocol):
         ...
 
 
-registry: Registry[Optimiser] = Registry("faceleak.reconstruction.optimisers", "optimiser", Optimiser)
-OptimiserName = Annotated[str, registry]
+registry: Registry[Optimizer] = Registry("faceleak.reconstruction.optimizers", "optimizer", Optimizer)
+OptimizerName = Annotated[str, registry]

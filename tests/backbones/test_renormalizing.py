@@ -10,7 +10,7 @@ from faceleak.backbones.batch_norm import NoBatchNormError, bn_layers
 from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.folding import FoldingError, fold
 from faceleak.backbones.loading import load_backbone, save_backbone
-from faceleak.backbones.normalisation import ScaleAndShift
+from faceleak.backbones.normalization import ScaleAndShift
 
 from .noticeable import noticeable
 
@@ -53,9 +53,9 @@ def test_every_kind_of_network_can_be_folded_saved_and_loaded(architecture, tmp_
 
 
 @pytest.mark.parametrize("architecture", ONE_OF_EACH_KIND)
-def test_every_kind_of_network_takes_group_normalisation_under_the_same_names(architecture):
+def test_every_kind_of_network_takes_group_normalization_under_the_same_names(architecture):
     backbone = backbone_of(architecture)
-    group = backbone_of(architecture, normalisation="group")
+    group = backbone_of(architecture, normalization="group")
     with pytest.raises(NoBatchNormError):
         bn_layers(group)
     names = set(group.net.state_dict())

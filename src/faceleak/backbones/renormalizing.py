@@ -1,4 +1,4 @@
-"""Another normalisation in place of BN, in any network: the names of the layers stay.
+"""Another normalization in place of BN, in any network: the names of the layers stay.
 
 Folding looks at one forward pass: where what enters a BN layer is what a convolution or a linear layer gave, BN goes
 into that layer; elsewhere what BN does stays as a scale and a shift.
@@ -12,13 +12,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from faceleak.backbones.batch_norm import batch_norms, reading, statistics
-from faceleak.backbones.card import Normalisation
-from faceleak.backbones.normalisation import ScaleAndShift, group_size
+from faceleak.backbones.card import Normalization
+from faceleak.backbones.normalization import ScaleAndShift, group_size
 
 
-def renormalised(net: nn.Module, normalisation: Normalisation, image_size: tuple[int, int]) -> nn.Module:
-    """Put `normalisation` in place of BN, in the network itself, and return it; image_size: (height, width)."""
-    match normalisation:
+def renormalized(net: nn.Module, normalization: Normalization, image_size: tuple[int, int]) -> nn.Module:
+    """Put `normalization` in place of BN, in the network itself, and return it; image_size: (height, width)."""
+    match normalization:
         case "group":
             _group(net)
         case "folded":

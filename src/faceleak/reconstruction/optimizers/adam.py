@@ -29,7 +29,7 @@ def climb(
     """
     latents, means = latents.clone(), list[Tensor]()
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
-    for _ in track(range(options.steps), f"Optimising {len(latents)} latents", options.steps, "steps"):
+    for _ in track(range(options.steps), f"Optimizing {len(latents)} latents", options.steps, "steps"):
         noise = draw_noise(latents.expand(objective.images, *latents.shape), generator)
         batches = zip(
             torch.split(latents, options.batch_size),

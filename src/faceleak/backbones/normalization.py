@@ -1,9 +1,9 @@
-"""What stands between the layers of a network: BN, normalisation over groups of channels, or what folding leaves."""
+"""What stands between the layers of a network: BN, normalization over groups of channels, or what folding leaves."""
 
 import torch
 from torch import Tensor, nn
 
-from faceleak.backbones.card import Normalisation
+from faceleak.backbones.card import Normalization
 
 GROUP_SIZE = 8  # channels, or the divisor nearest to it
 
@@ -21,9 +21,9 @@ class ScaleAndShift(nn.Module):
         return x * self.weight.view(shape) + self.bias.view(shape)
 
 
-def of_maps(normalisation: Normalisation, channels: int) -> nn.Module:
+def of_maps(normalization: Normalization, channels: int) -> nn.Module:
     """For activations (n, channels, h, w) beside a layer that takes in what folding leaves: nothing is left here."""
-    match normalisation:
+    match normalization:
         case "batch":
             return nn.BatchNorm2d(channels)
         case "group":
@@ -32,15 +32,15 @@ def of_maps(normalisation: Normalisation, channels: int) -> nn.Module:
             return nn.Identity()
 
 
-def before_padding(normalisation: Normalisation, channels: int) -> nn.Module:
+def before_padding(normalization: Normalization, channels: int) -> nn.Module:
     """As `of_maps`, before a convolution that pads with zeros: a shift cannot be folded into it."""
-    return ScaleAndShift(channels) if normalisation == "folded" else of_maps(normalisation, channels)
+    return ScaleAndShift(channels) if normalization == "folded" else of_maps(normalization, channels)
 
 
-def of_embeddings(normalisation: Normalisation, size: int) -> nn.Module:
+def of_embeddings(normalization: Normalization, size: int) -> nn.Module:
     """For embeddings (n, size); their scale, `weight`, stays 1 and is not trained."""
     layer: nn.Module
-    match normalisation:
+    match normalization:
         case "batch":
             layer = nn.BatchNorm1d(size)
         case "group":

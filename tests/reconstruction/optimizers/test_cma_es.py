@@ -32,16 +32,16 @@ class InSteps:
 
 @pytest.fixture
 def options(search_options: SearchOptions) -> SearchOptions:
-    changes = {"optimiser": "cma_es", "population": 6, "steps": 12, "learning_rate": 0.3}
+    changes = {"optimizer": "cma_es", "population": 6, "steps": 12, "learning_rate": 0.3}
     return search_options.model_copy(update=changes)
 
 
 def test_a_score_without_gradient_is_climbed(small_prior, options) -> None:
     found = reconstruct(small_prior, InSteps(), options, CPU)
-    assert found["optimised"].scores.mean() > found["best_random"].scores.mean() + 2
-    assert np.allclose(np.square(found["optimised"].latents).mean(1), 1, atol=1e-5)
+    assert found["optimized"].scores.mean() > found["best_random"].scores.mean() + 2
+    assert np.allclose(np.square(found["optimized"].latents).mean(1), 1, atol=1e-5)
     unmoved = reconstruct(small_prior, InSteps(), options.model_copy(update={"steps": 0}), CPU)
-    assert found["optimised"].scores.mean() > unmoved["optimised"].scores.mean() + 2
+    assert found["optimized"].scores.mean() > unmoved["optimized"].scores.mean() + 2
 
 
 def test_the_same_seed_gives_the_same_faces_whatever_the_batch_size(small_prior, options) -> None:
@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_faces_whatever_the_batch_size(small_prior,
     for step in SEARCH_STEPS:
         assert found[step].latents.tobytes() == again[step].latents.tobytes()
         assert np.allclose(found[step].latents, in_other_batches[step].latents, atol=1e-5)
-    assert not np.allclose(found["optimised"].latents, other["optimised"].latents, atol=0.1)
+    assert not np.allclose(found["optimized"].latents, other["optimized"].latents, atol=0.1)
 
 
 def test_all_terms_are_climbed_by_scores_alone(tiny_guide, small_prior, options) -> None:
@@ -73,5 +73,5 @@ def test_all_terms_are_climbed_by_scores_alone(tiny_guide, small_prior, options)
     guide = ScoreGuide(tiny_guide.backbone, tiny_guide.signals, Attack(), ())
     for weights in ({"membership": 1.0}, dict.fromkeys(registry.names(), 1.0)):
         found = reconstruct(InSingle(), Objective(guide, weights), options, CPU)
-        assert np.isfinite(found["optimised"].scores).all()
-        assert found["optimised"].scores.mean() > found["random"].scores.mean()
+        assert np.isfinite(found["optimized"].scores).all()
+        assert found["optimized"].scores.mean() > found["random"].scores.mean()

@@ -1,4 +1,4 @@
-"""Catalogue of artifacts: every file that the pipelines leave, from Kedro's catalog and pipelines."""
+"""Catalog of artifacts: every file that the pipelines leave, from Kedro's catalog and pipelines."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from kedro.pipeline import Node, Pipeline
 
 from faceleak.settings import CONFIG_LOADER_ARGS
 
-LOG = logging.getLogger("mkdocs.hooks.catalogue")
+LOG = logging.getLogger("mkdocs.hooks.catalog")
 FOLDERS = {
     "02_intermediate": "faces, packed",
     "03_primary": "who plays which part",
@@ -23,7 +23,7 @@ FOLDERS = {
     "08_reporting": "numbers, figures and tables",
 }
 EVERYTHING = ("__default__", "audit")  # they run what the other pipelines are about
-INTRODUCTION = """# Catalogue of artifacts
+INTRODUCTION = """# Catalog of artifacts
 
 Every file that a run leaves under `data/` (`data/<env>/` where an environment says so), with its name in the catalog.
 `kedro catalog describe-datasets` lists the names by pipeline, `catalog.load("scores")` in a notebook opens one, and
@@ -96,7 +96,7 @@ def _complain(artifacts: dict[str, Artifact]) -> None:
     """Warn of what the page cannot say."""
     for path, artifact in artifacts.items():
         if Path(path).parent.name not in FOLDERS:
-            LOG.warning("%s: the catalogue has no section %s", artifact.name, Path(path).parent.name)
+            LOG.warning("%s: the catalog has no section %s", artifact.name, Path(path).parent.name)
         if not artifact.content:
             LOG.warning("%s has no description: give its entry in conf/base `metadata: {content: …}`", artifact.name)
         if not artifact.written_by:

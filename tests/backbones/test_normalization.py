@@ -6,7 +6,7 @@ from torch import nn
 
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.normalisation import ScaleAndShift, group_size, of_embeddings, of_maps
+from faceleak.backbones.normalization import ScaleAndShift, group_size, of_embeddings, of_maps
 
 
 def test_scale_and_shift_by_hand():
@@ -39,7 +39,7 @@ def test_a_group_size_divides_and_no_other_divisor_is_nearer_to_8(channels):
     assert all(abs(other - 8) >= abs(size - 8) for other in range(1, channels + 1) if channels % other == 0)
 
 
-def test_groups_of_channels_are_normalised_each_by_itself():
+def test_groups_of_channels_are_normalized_each_by_itself():
     maps = torch.randn(2, 16, 3, 3) * torch.rand(1, 16, 1, 1) + torch.arange(16.0).view(1, 16, 1, 1)
     normal = of_maps("group", 16)(maps)
     for image, found in zip(maps, normal, strict=True):
@@ -48,15 +48,15 @@ def test_groups_of_channels_are_normalised_each_by_itself():
             torch.testing.assert_close(found[group], expected)
 
 
-def test_embeddings_are_normalised_over_their_own_coordinates():
+def test_embeddings_are_normalized_over_their_own_coordinates():
     normal = of_embeddings("group", 6)(torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])).detach()
     assert float(normal.mean()) == pytest.approx(0, abs=1e-6)
     assert float(normal.var(correction=0)) == pytest.approx(1, abs=1e-4)
 
 
-def test_with_group_normalisation_no_image_depends_on_the_others_even_in_training(tiny_backbone):
+def test_with_group_normalization_no_image_depends_on_the_others_even_in_training(tiny_backbone):
     faces = torch.rand(4, 3, 32, 32)
-    card = tiny_backbone.card.model_copy(update={"normalisation": "group"})
+    card = tiny_backbone.card.model_copy(update={"normalization": "group"})
     alone, together = [], []
     for net, rows in ((build(card), alone), (tiny_backbone.net, together)):
         backbone = Backbone(net, card).train()
@@ -65,9 +65,9 @@ def test_with_group_normalisation_no_image_depends_on_the_others_even_in_trainin
     assert not torch.allclose(*together, rtol=1e-2)  # batch norm
 
 
-@pytest.mark.parametrize(("normalisation", "layer"), [("batch", nn.BatchNorm1d), ("group", nn.LayerNorm)])
-def test_the_scale_of_embeddings_is_one_and_stays_so(normalisation, layer):
-    normal = of_embeddings(normalisation, 5)
+@pytest.mark.parametrize(("normalization", "layer"), [("batch", nn.BatchNorm1d), ("group", nn.LayerNorm)])
+def test_the_scale_of_embeddings_is_one_and_stays_so(normalization, layer):
+    normal = of_embeddings(normalization, 5)
     assert isinstance(normal, layer)
     assert (normal.weight == 1).all()
     assert (normal.weight.requires_grad, normal.bias.requires_grad) == (False, True)

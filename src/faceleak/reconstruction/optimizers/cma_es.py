@@ -51,8 +51,8 @@ def climb(
             search.tell(
                 [(one, -value) for one, value in zip(asked[:, number], values[:, number].tolist(), strict=True)]
             )
-    centres = torch.from_numpy(np.array([search.mean for search in searches]))
-    return prior.space.project(centres.to(latents)), means
+    centers = torch.from_numpy(np.array([search.mean for search in searches]))
+    return prior.space.project(centers.to(latents)), means
 
 
 def _values(
