@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from faceleak import defenses, signals
+from faceleak import defenses, signals, undoing
 from faceleak.backbones.factories import make
 from faceleak.common.errors import FaceleakError
 from faceleak.common.named import BrokenFileError, Registry, UnknownNameError
-from faceleak.defenses import undoing
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import Owner
 from faceleak.defenses.pieces import VariantPiece, ViewPiece
@@ -32,10 +31,10 @@ from faceleak.undoing import OwnFaces
 from faceleak.work import closure
 from faceleak.work.compute import ComputeOptions
 from faceleak.work.pieces import code_version
+from tests.runs.test_configuration import parameters
 
 from .own_parts import CONFIGURATION, FILES, PEAKS, write
 from .pipelines.conftest import copy_project, kedro
-from .test_configuration import parameters
 
 KINDS: list[tuple[Registry[Any], str]] = [
     (signals.registry, "own_parts.peaks"),

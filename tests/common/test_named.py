@@ -9,11 +9,10 @@ from typing import Annotated, Any, get_args
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from faceleak import defenses, signals
+from faceleak import defenses, signals, undoing
 from faceleak.common.errors import FaceleakError
 from faceleak.common.named import Registry, UnknownNameError, check_name, files_of
 from faceleak.common.options import Options
-from faceleak.defenses import undoing
 from faceleak.faces.options import sources
 from faceleak.membership import calibration, models
 from faceleak.membership.access import AttackAccess

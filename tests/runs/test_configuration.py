@@ -46,8 +46,8 @@ def test_a_key_that_is_gone_is_refused_with_what_there_is_in_its_place() -> None
         check_parameters(wrong)
 
 
-def test_a_key_in_its_former_spelling_is_refused_with_the_present_one():
-    given = parameters()
+def test_a_key_in_its_former_spelling_is_refused_with_the_present_one() -> None:
+    given = deepcopy(parameters("base"))
     given["reconstruction"]["search"]["optimiser"] = given["reconstruction"]["search"].pop("optimizer")
     with pytest.raises(ConfigurationError, match="`optimiser` is spelled `optimizer` now"):
         check_parameters(given)
