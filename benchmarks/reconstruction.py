@@ -55,7 +55,7 @@ OBJECTIVES: dict[str, dict[str, float]] = {
     "all useful": {"membership": 1, "diversity": 1, "consistency": 10, "total_variation": 10},
 }
 STEPS_OF_ADAM, POPULATION = 160, 16
-OPTIMizERS: dict[str, dict[str, Any]] = {
+OPTIMIZERS: dict[str, dict[str, Any]] = {
     "adam": {"optimizer": "adam", "steps": STEPS_OF_ADAM},
     "cma_es": {"optimizer": "cma_es", "steps": STEPS_OF_ADAM // POPULATION, "population": POPULATION},
     "cma_es × 10": {"optimizer": "cma_es", "steps": 10 * STEPS_OF_ADAM // POPULATION, "population": POPULATION},
@@ -156,7 +156,7 @@ def settings_of(mode: str, objective: dict[str, float]) -> dict[str, dict[str, A
     if mode == "terms":
         return {name: {"objective": weights} for name, weights in OBJECTIVES.items()}
     if mode == "optimizers":
-        return {name: {"rounds": 1} | changes for name, changes in OPTIMizERS.items()}
+        return {name: {"rounds": 1} | changes for name, changes in OPTIMIZERS.items()}
     return {"as configured": {"objective": objective}}
 
 

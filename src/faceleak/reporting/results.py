@@ -15,7 +15,7 @@ Metrics = Mapping[str, Any]
 Tree = Mapping[str, Any]
 
 UTILITY, RECONSTRUCTION = "utility", "reconstruction"  # stages of metrics
-OPTIMizED = "optimized"  # the step that ends a search
+OPTIMIZED = "optimized"  # the step that ends a search
 
 
 class AttackName(NamedTuple):
@@ -112,7 +112,7 @@ class Variant:
     @property
     def optimized(self) -> dict[str, Metrics]:
         """What each search ended with: attack → metrics."""
-        return {attack: steps[OPTIMizED] for attack, steps in self.reconstruction.items() if OPTIMizED in steps}
+        return {attack: steps[OPTIMIZED] for attack, steps in self.reconstruction.items() if OPTIMIZED in steps}
 
 
 def read_variants(results: Mapping[str, Tree]) -> list[Variant]:

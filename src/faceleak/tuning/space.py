@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 SIGNAL, LAYERS, MODEL = "signals.{}", "layers", "model"
-REGULARizATION, CALIBRATION = "regularization", "calibration"
+REGULARIZATION, CALIBRATION = "regularization", "calibration"
 
 
 def suggest_attack(trial: "BaseTrial", space: SearchSpace) -> AttackOptions:
@@ -20,11 +20,11 @@ def suggest_attack(trial: "BaseTrial", space: SearchSpace) -> AttackOptions:
     choice = {
         LAYERS: trial.suggest_categorical(LAYERS, space.layers),
         MODEL: trial.suggest_categorical(MODEL, space.model),
-        REGULARizATION: trial.suggest_float(REGULARizATION, *space.regularization, log=True),
+        REGULARIZATION: trial.suggest_float(REGULARIZATION, *space.regularization, log=True),
         CALIBRATION: trial.suggest_categorical(CALIBRATION, space.calibration),
     }
     if not models.is_regularized(str(choice[MODEL])):
-        del choice[REGULARizATION]
+        del choice[REGULARIZATION]
     return AttackOptions(signals=[*space.signals.always, *taken], **choice)
 
 
@@ -40,6 +40,6 @@ def parameters_of(attack: AttackOptions, space: SearchSpace) -> dict[str, Any]:
     return {SIGNAL.format(name): name in attack.signals for name in space.signals.optional} | {
         LAYERS: attack.layers,
         MODEL: attack.model,
-        REGULARizATION: attack.regularization,
+        REGULARIZATION: attack.regularization,
         CALIBRATION: attack.calibration,
     }

@@ -21,7 +21,7 @@ from faceleak.work.compute import pick_device
 
 ACCESS = "weights"
 IS_A_BACKBONE = False
-NORMALizATIONS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, ScaleAndShift, nn.Identity)
+NORMALIZATIONS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, ScaleAndShift, nn.Identity)
 LINEAR = (nn.Conv2d, nn.Linear)
 
 
@@ -70,7 +70,7 @@ def insert_observers(backbone: Backbone, faces: Tensor) -> None:
     handles = [
         module.register_forward_hook(note)
         for module in backbone.net.modules()
-        if isinstance(module, (*NORMALizATIONS, *LINEAR))
+        if isinstance(module, (*NORMALIZATIONS, *LINEAR))
     ]
     try:
         with torch.no_grad(), reading(backbone):
@@ -78,12 +78,12 @@ def insert_observers(backbone: Backbone, faces: Tensor) -> None:
     finally:
         for handle in handles:
             handle.remove()
-    normalized = [taken for layer, (taken, _) in passed.items() if isinstance(layer, NORMALizATIONS)]
+    normalized = [taken for layer, (taken, _) in passed.items() if isinstance(layer, NORMALIZATIONS)]
     for name, layer in list(backbone.net.named_modules()):
         if layer not in passed or isinstance(layer, _BatchNorm):
             continue
         taken, given = passed[layer]
-        if isinstance(layer, NORMALizATIONS) and taken.dim() in OBSERVERS:
+        if isinstance(layer, NORMALIZATIONS) and taken.dim() in OBSERVERS:
             _replace(backbone.net, name, OBSERVERS[taken.dim()](taken.shape[1], layer))
         elif isinstance(layer, LINEAR) and given.dim() in OBSERVERS and not any(given is taken for taken in normalized):
             observer = OBSERVERS[given.dim()](given.shape[1], nn.Identity())

@@ -109,7 +109,7 @@ def _cosine_gradients(layer: CosineHead, activations: list[Tensor], backprops: T
     return {layer.weight: (along - radial) / lengths}
 
 
-NORMALizATION = (ScaleAndShift, nn.GroupNorm, nn.LayerNorm)
+NORMALIZATION = (ScaleAndShift, nn.GroupNorm, nn.LayerNorm)
 
 
 def choose_trainable(net: nn.Module, trainable: Trainable) -> None:
@@ -130,7 +130,7 @@ def choose_trainable(net: nn.Module, trainable: Trainable) -> None:
 
 
 def _layers(net: nn.Module, trainable: Trainable) -> list[nn.Module]:
-    norms: list[nn.Module] = [layer for layer in net.modules() if isinstance(layer, NORMALizATION)]
+    norms: list[nn.Module] = [layer for layer in net.modules() if isinstance(layer, NORMALIZATION)]
     linear: list[nn.Module] = [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
     match trainable:
         case "scale_and_bias":

@@ -9,7 +9,7 @@ from faceleak.reporting.audit.evidence import Evidence, taken_by
 from faceleak.reporting.audit.parts import Answer, Code, Finding, Missing, weightiest
 from faceleak.reporting.audit.sections.about import HOLDS
 from faceleak.reporting.formats import TPR, interval_text, listed, measured, none_accused, number, percent
-from faceleak.reporting.results import Membership, Metrics, OPTIMizED
+from faceleak.reporting.results import Membership, Metrics, OPTIMIZED
 from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import read_utility
@@ -180,7 +180,7 @@ def _found_in_reconstructions(evidence: Evidence) -> Iterator[Finding | Missing]
     if hits is None:
         yield from _counted_only(evidence, asked)
         return
-    optimized = hits[hits["step"] == OPTIMizED]
+    optimized = hits[hits["step"] == OPTIMIZED]
     unknown = optimized[~optimized["known"].astype(bool)]
     most = 0 if optimized.empty else int(optimized["reconstructions"].max())
     yield Finding(asked=asked, answer=recognized(len(optimized), len(unknown), most))
@@ -202,7 +202,7 @@ def recognized(people: int, unknown: int, most: int) -> str:
 
 def _counted_only(evidence: Evidence, asked: str) -> Iterator[Finding]:
     for attack, steps in evidence.target.reconstruction.items():
-        distinct = steps.get(OPTIMizED, {}).get("distinct_members")
+        distinct = steps.get(OPTIMIZED, {}).get("distinct_members")
         if distinct is not None:
             people = counted(int(distinct), "training person was", "training people were")
             yield Finding(asked=asked, answer=f"{people} matched by a drawn face; nobody listed whom", attack=attack)
