@@ -9,7 +9,7 @@ from faceleak.reporting.audit.evidence import Evidence, taken_by
 from faceleak.reporting.audit.parts import Answer, Code, Finding, Missing, weightiest
 from faceleak.reporting.audit.sections.about import HOLDS
 from faceleak.reporting.formats import TPR, interval_text, listed, measured, none_accused, number, percent
-from faceleak.reporting.results import Membership, Metrics, OPTIMIZED
+from faceleak.reporting.results import OPTIMIZED, Membership, Metrics
 from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
 from faceleak.reporting.verdict import read_utility
