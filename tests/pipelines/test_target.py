@@ -68,6 +68,10 @@ def test_a_target_from_outside_is_loaded_and_its_accuracy_measured(
     plain = options.model_copy(update={"utility": options.utility.model_copy(update={"pairs": None})})
     without = measure_utility({"undefended": target}, demo_store, splits, plain, BOOTSTRAP, compute)
     assert without["undefended"]["utility"] == {k: v for k, v in utility.items() if not k.startswith("lfw")}
+    members = splits.index[splits["role"] == "same_identity"][:4]  # drawn, but for one
+    splits.loc[members, "role"], splits.loc[members[:1], "decided_by"] = "member", "user"
+    told = measure_utility({"undefended": target}, demo_store, splits, plain, BOOTSTRAP, compute)
+    assert told["undefended"]["utility"]["drawn_members"] == 0.75
 
 
 def test_pairs_of_people_who_were_trained_on_are_refused(demo_store, demo_splits, tmp_path):

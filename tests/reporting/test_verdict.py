@@ -126,6 +126,15 @@ def test_nothing_found_in_a_backbone_that_does_not_work_is_no_verdict(changes, r
     assert read_membership(confounded, POPULATION, utility=WORKS | changes).startswith("cannot conclude: the blind")
 
 
+def test_nothing_found_in_a_loaded_backbone_whose_members_were_drawn_is_no_verdict():
+    nothing = {"bn_distance_shadow": around(0.5, 0.02), "blind_shadow": around(0.5, 0.02)}
+    assert read_membership(nothing, POPULATION, utility=WORKS | {"drawn_members": 0.0}).startswith("no evidence: ")
+    told = read_membership(nothing, POPULATION, utility=WORKS | {"drawn_members": 0.25})
+    assert told.startswith("cannot conclude: 25% of the images called members were drawn, and nobody knows")
+    leaking = {"bn_distance_shadow": measured(0.6, 0.1), "blind_shadow": measured(0.4)}
+    assert read_membership(leaking, POPULATION, utility=WORKS | {"drawn_members": 1.0}).startswith("leaks: ")
+
+
 def test_all_that_is_wrong_with_a_backbone_is_told_at_once():
     useless = WORKS | {"verification_auc_ci_low": 0.4, "embedding_spread": 0.0, "constant_dimensions": 1.0}
     assert read_utility(useless | {"silent_channels": 0.6}) == (

@@ -65,6 +65,7 @@ def read_membership(
     - cannot conclude, where the variant itself does not work (`read_utility`): it has nothing to give away, and what an
       attack finds all the same is named;
     - leaks, where an attack's interval lies above 0.5 and that of its advantage over the blind baseline above 0;
+    - cannot conclude, where the target was loaded and a draw said who its members are;
     - cannot conclude, where an attack's interval lies above 0.5 and nobody measured the blind baseline beside it;
     - cannot conclude, where an AUC must be above `LARGEST_UNNOTICED_AUC` for this sample to show it with 80 % power,
       by the 95 % interval of the attack with the highest AUC: too few people;
@@ -89,10 +90,8 @@ def read_membership(
         return Reading("cannot conclude", f"{useless}. {nothing if leak is None else something}")
     if leak is not None:
         return Reading("leaks", leak)
-    if any("advantage_over_blind" not in metrics for metrics in above_chance.values()):
-        return Reading(
-            "cannot conclude", "no blind baseline was measured beside the attack, so the data may be what it reads"
-        )
+    if in_the_way := _in_the_way(above_chance, utility or {}):
+        return Reading("cannot conclude", in_the_way)
     smallest = _smallest_detectable(attacks)
     if smallest is not None and smallest > LARGEST_UNNOTICED_AUC:
         return Reading(
@@ -104,6 +103,18 @@ def read_membership(
     if smallest is not None:
         nothing += f". With 80 % power, this sample would have shown an AUC of {smallest:.3f} or more"
     return Reading("no evidence", nothing)
+
+
+def _in_the_way(above_chance: Mapping[str, Metrics], utility: Metrics) -> str | None:
+    """Why nothing can be concluded from attacks of which none is known to find a leak; None where nothing is."""
+    if drawn := utility.get("drawn_members"):
+        return (
+            f"{drawn:.0%} of the images called members were drawn, and nobody knows whether a backbone that was handed "
+            "in was trained on them. State by the roles of sources who was (docs/faces.md)"
+        )
+    if any("advantage_over_blind" not in metrics for metrics in above_chance.values()):
+        return "no blind baseline was measured beside the attack, so the data may be what it reads"
+    return None
 
 
 def _leak(above_chance: Mapping[str, Metrics]) -> str | None:

@@ -199,7 +199,8 @@ def measure_utility(
 ) -> dict[str, dict[str, Any]]:
     """Verification on people that no view was trained on: variant → utility; an undone view counts to its variant.
 
-    With `target.utility.pairs`, the accuracy by LFW's protocol besides.
+    With `target.utility.pairs`, the accuracy by LFW's protocol besides. For a loaded target `drawn_members`, the share
+    of images that are called members by a draw: nobody knows whether it was trained on them.
     """
     from faceleak.reporting.verdict import read_utility
 
@@ -221,6 +222,10 @@ def measure_utility(
         utilities.setdefault(variant, {})[name] = measured
         if useless := read_utility(measured):
             log.warning("%s: %s. Nothing can be concluded from attacks on it that find nothing.", view, useless)
+    members = with_role(splits, "member")
+    if options.source != "train" and len(members):
+        drawn = float((members["decided_by"] == "draw").mean())
+        utilities = {name: of | {"utility": of["utility"] | {"drawn_members": drawn}} for name, of in utilities.items()}
     return utilities
 
 
