@@ -107,7 +107,7 @@ def test_stores_of_every_version_that_landed_can_be_read(version):
     store = FaceStore(STORES / f"version_{version}.arrow")
     assert store.manifest()["image_id"].tolist() == ["anna/0", "bert/0"]
     assert [int(store.pixels(i).mean()) for i in range(2)] == [50, 200]
-    assert store.fingerprint == "two gray squares"
+    assert store.fingerprint == "two grey squares"
 
 
 def test_a_store_of_a_newer_version_says_so(faces, listed, tmp_path, monkeypatch):

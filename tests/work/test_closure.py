@@ -27,6 +27,7 @@ FILES = {
 }
 LOOKED_UP = {  # modules that import by a name which is put together → where that name enters a key
     "backbones/architectures.py": "Backbone.network_hash and TrainingPiece.folder (source_module)",
+    "pipelines/plan/walk.py": "none: what plans a node only counts",
     "common/named.py": "whoever asks a registry: signal_paths, VariantPiece, ViewPiece, attacks.code_of, "
     "ReconstructionPiece; source_module and priors.opening.identity_of for networks, sources.opening for faces",
 }

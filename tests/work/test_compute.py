@@ -191,10 +191,10 @@ def test_pieces_have_the_threads_that_are_asked_for():
 
 
 def test_pieces_of_a_piece_run_where_it_runs():
-    nested = """__import__('faceleak.work.compute').compute.run_pieces(
-        eval, ['__import__("os").getpid()'] * 2, __import__('faceleak.work.compute').compute.ComputeOptions(workers=2)
-    ) == [__import__('os').getpid()] * 2"""
-    assert run_pieces(eval, [nested.replace("\n", " ")] * 2, TWO) == [True, True]
+    compute = "__import__('faceleak.work.compute').work.compute"
+    mine = "__import__('os').getpid()"
+    nested = f'{compute}.run_pieces(eval, ["{mine}"] * 2, {compute}.ComputeOptions(workers=2)) == [{mine}] * 2'
+    assert run_pieces(eval, [nested] * 2, TWO) == [True, True]
 
 
 def test_workers_are_as_many_as_asked_for_but_no_more_than_pieces(monkeypatch):

@@ -55,7 +55,7 @@ class ViewPiece:
     def folder(self) -> Path:
         """Where the view lies once it is there."""
         own = self.own.store.as_stored(self.own.images)[HASHED]
-        code = code_version(undoings.module(self.undoing))
+        code = code_version(undoings.module(self.undoing), "faceleak.backbones.loading")
         return self.own.compute.cache / "views" / fingerprint(*_which(self.released), self.undoing, code, own)
 
     @property

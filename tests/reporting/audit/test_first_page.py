@@ -2,6 +2,7 @@
 
 import pytest
 
+from faceleak.defenses import registry as defenses
 from faceleak.defenses.options import DefenseOptions
 from faceleak.membership.options import MembershipOptions
 from faceleak.reporting.audit.document import make_audit
@@ -245,9 +246,9 @@ def test_attacks_without_results_and_populations_are_named(evidence_of, attacked
 def test_defenses_and_attackers_that_were_left_out_are_named(evidence_of, complete, parameters):
     some = {"variants": [{"defense": "bn_folding"}], "attackers": ["static"], "threat_models": ["shadow"]}
     told = untested(evidence_of(complete, defense=DefenseOptions(**{**parameters.defense.model_dump(), **some})))
-    (defenses,) = [sentence for sentence in told if sentence.startswith("The defenses")]
-    assert all(name.replace("_", " ") in defenses for name in defenses.names() if name != "bn_folding")
-    assert "bn folding" not in defenses
+    (left_out,) = [sentence for sentence in told if sentence.startswith("The defenses")]
+    assert all(name.replace("_", " ") in left_out for name in defenses.names() if name != "bn_folding")
+    assert "bn folding" not in left_out
     assert "Defended variants against the attacker refitted and adaptive." in told
     assert "Defended variants against attackers of the threat model partial knowledge." in told
 
