@@ -219,9 +219,12 @@ def test_what_matters_is_found_and_where_nothing_differs_nothing_is_said(people,
 
 @pytest.mark.parametrize("module", ["tuning.sampling", "membership.models.mlp", "membership.calibration.rmia"])
 def test_a_study_is_another_once_its_code_has_changed(module, people, edited):
-    before = name_of(people, DEFAULT, options_of())
+    space = options_of().space.model_dump() | {"model": ["logistic", "mlp"], "calibration": [None, "rmia"]}
+    options, plain = options_of(space=space), options_of()
+    before, before_plain = name_of(people, DEFAULT, options), name_of(people, DEFAULT, plain)
     edited(f"faceleak.{module}")
-    assert name_of(people, DEFAULT, options_of()) != before
+    assert name_of(people, DEFAULT, options) != before
+    assert (name_of(people, DEFAULT, plain) != before_plain) == (module == "tuning.sampling")
 
 
 def test_no_code_runs_in_a_study_that_is_not_in_its_name(people, tmp_path, not_in_keys):
