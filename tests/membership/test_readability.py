@@ -19,7 +19,9 @@ def check(attacks=("distance", "similarity"), has_head=False, reference=None, ta
     chosen = {name: ATTACKS[name] for name in attacks}
     blocks = {"threat_models": ["partial_knowledge"], "attacks": chosen, "references": references, **changes}
     options = MembershipOptions(**blocks)
-    backbones = [Network.trained(options.references.training.model_copy(update=of or {})).make() for of in (target, {})]
+    backbones = [
+        Network.of(options.references.training.model_copy(update=of or {}), None).make() for of in (target, {})
+    ]
     check_attacks(options, backbones[0], has_head, backbones[1])
 
 

@@ -66,7 +66,12 @@ def test_before_an_audit_its_pieces_are_missing_and_after_it_nothing_is_left(
         if work.kept and f"{work.pipeline}: {work.kind}" in kept:
             assert work.there == 0
             missing[f"{work.pipeline}: {work.kind}"] += work.pieces
-    assert {name: line["pieces"] for name, line in kept.items()} == missing
+    told = {name: line["pieces"] for name, line in kept.items()}
+    views = (
+        "defense: signals of views"  # an undoing may give back a network that has been read, which nobody knows before
+    )
+    assert 0 < told.pop(views) <= missing.pop(views)
+    assert told == missing
 
 
 def test_before_an_audit_all_is_missing_and_each_node_counts(before: Pieces) -> None:
