@@ -67,9 +67,7 @@ def test_before_an_audit_its_pieces_are_missing_and_after_it_nothing_is_left(
             assert work.there == 0
             missing[f"{work.pipeline}: {work.kind}"] += work.pieces
     told = {name: line["pieces"] for name, line in kept.items()}
-    views = (
-        "defense: signals of views"  # an undoing may give back a network that has been read, which nobody knows before
-    )
+    views = "defense: signals of views"  # an undoing may give back a network that has been read
     assert 0 < told.pop(views) <= missing.pop(views)
     assert told == missing
 
