@@ -11,8 +11,8 @@ from torch import nn
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers, statistics
-from faceleak.backbones.onnx_import.graph import OnnxError
 from faceleak.backbones.onnx_import.loading import load_onnx
+from faceleak.backbones.onnx_import.reading import OnnxError
 
 from .conftest import KEPT, runtime_answer
 

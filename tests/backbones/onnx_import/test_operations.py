@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from faceleak.backbones.onnx_import.functions import slice_, unsqueeze
+from faceleak.backbones.onnx_import.functions import borders, slice_, unsqueeze
 from faceleak.backbones.onnx_import.loading import load_onnx
-from faceleak.backbones.onnx_import.padding import borders
 
 from .conftest import runtime_answer
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from faceleak.backbones.onnx_import.graph import Node
-from faceleak.backbones.onnx_import.padding import borders, torch_order
+from faceleak.backbones.onnx_import.functions import borders, torch_order
+from faceleak.backbones.onnx_import.reading import Node
 
 Weights = Sequence[Tensor | None]
 Layer = Callable[[Node, Tensor, Weights], nn.Module | None]

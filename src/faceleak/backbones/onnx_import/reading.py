@@ -1,16 +1,53 @@
-"""Reading an ONNX file: protobuf only, no code, nothing outside its folder.
+"""What an ONNX file holds, as plain Python: its graph, and how much of BN exporters left in it.
 
+Protobuf only: no code runs, nothing outside the file's folder is opened.
 Format: https://github.com/onnx/onnx/blob/main/docs/IR.md and docs/ExternalData.md.
 """
 
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faceleak.backbones.onnx_import.graph import Graph, Node, OnnxError
+from faceleak.common.errors import FaceleakError
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
     from torch import Tensor
+
+
+class OnnxError(FaceleakError):
+    """An ONNX file is missing, damaged, unsafe, or holds what cannot be imported."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation. `inputs` are names, "" for one left out; `attributes` keep ONNX's names."""
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    attributes: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.name!r}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in the order of execution, and the one input and output that are of interest.
+
+    `input_shape`: the declared dimensions, None where one is free. `opset`: version of ONNX's own operators.
+    """
+
+    nodes: tuple[Node, ...]
+    constants: "dict[str, Tensor]"
+    input: str
+    input_shape: tuple[int | None, ...]
+    output: str
+    opset: int
+
 
 MAXIMUM_BYTES = 4 << 30  # of the file and of all tensors beside it
 OWN_DOMAINS = ("", "ai.onnx")
@@ -176,3 +213,55 @@ def _checked_length(tensor: "TensorProto", path: Path) -> int:
     if min(offset, wanted) < 0 or stated != wanted or offset + wanted > file.stat().st_size:
         raise OnnxError(f"{path}: {location} does not hold the {wanted} bytes of {tensor.name!r} at {offset}.")
     return wanted
+
+
+ACTIVATIONS = {"Relu", "PRelu", "LeakyRelu", "Clip", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "Elu", "Selu"}
+AFTER_BN = ACTIVATIONS | {"Add"}  # a residual block adds after its last BN
+FUSED = ("com.microsoft::FusedConv", "com.microsoft.nchwc::Conv")
+ADVICE = (
+    "Export again with BN kept: torch.onnx.export(…, training=torch.onnx.TrainingMode.PRESERVE, "
+    "do_constant_folding=False, dynamo=False), the network in eval mode."
+)
+
+
+@dataclass(frozen=True)
+class SurvivingBatchNorms:
+    """Counts of nodes. `probably_folded`: convolutions with a bias, with an activation or a sum right after them."""
+
+    batch_norms: int
+    convolutions: int
+    probably_folded: int
+
+    @property
+    def meaning(self) -> str:
+        """What the audit can read, in words."""
+        kept, lost = self.batch_norms, self.probably_folded
+        if kept and not lost:
+            return f"All signs are that the {kept} BN layers are complete: BN and embedding signals both work."
+        if kept:
+            return (
+                f"{kept} BN layers are there, and about {lost} were probably folded into convolutions: BN signals read "
+                f"a part of what the network knows, embedding signals still work. {ADVICE}"
+            )
+        if lost:
+            return (
+                f"No BN layer is there, and {lost} of {self.convolutions} convolutions look as if BN was folded into "
+                f"them: BN signals are impossible, embedding signals still work. {ADVICE}"
+            )
+        return (
+            "The network has no BN layer and shows no sign of one: BN signals are impossible, embedding signals work."
+        )
+
+
+def surviving_batch_norms(path: Path) -> SurvivingBatchNorms:
+    """Count BN nodes and convolutions of an ONNX file without reading its weights. Raises OnnxError."""
+    nodes = read_model(path).graph.node
+    followers = defaultdict(set)
+    for node in nodes:
+        for name in node.input:
+            followers[name].add(operator(node))
+    kinds = [operator(node) for node in nodes]
+    with_bias = [node for node, kind in zip(nodes, kinds, strict=True) if kind == "Conv" and any(node.input[2:])]
+    folded = [node for node in with_bias if any(followers[name] & AFTER_BN for name in node.output)]
+    fused = sum(kind in FUSED for kind in kinds)
+    return SurvivingBatchNorms(kinds.count("BatchNormalization"), kinds.count("Conv") + fused, len(folded) + fused)

@@ -71,7 +71,7 @@ def inspect_target(target: Any) -> dict[str, Any]:
 
     inventory = take_inventory(target)
     if target.card.architecture == ONNX:
-        from faceleak.backbones.onnx_import.surviving import surviving_batch_norms
+        from faceleak.backbones.onnx_import.reading import surviving_batch_norms
 
         found = surviving_batch_norms(Path(target.card.arguments["path"]))
         inventory["onnx"] = asdict(found) | {"meaning": found.meaning}
