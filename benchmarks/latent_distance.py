@@ -14,7 +14,7 @@ from benchmarks.reconstruction import World, load_world
 from faceleak.backbones.embedding import embed_pixels
 from faceleak.faces.demo import latent_of
 from faceleak.faces.splits import with_role
-from faceleak.membership.knowledge import known_images
+from faceleak.membership.evidence import known_images
 from faceleak.metrics.identity_match import measure_panel
 from faceleak.metrics.judge import Panel
 from faceleak.pipelines.reconstruction.nodes import calibrating

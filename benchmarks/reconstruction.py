@@ -25,7 +25,7 @@ from faceleak.backbones.embedding import embed_pixels
 from faceleak.backbones.loading import load_backbone
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
-from faceleak.membership.knowledge import known_images
+from faceleak.membership.evidence import known_images
 from faceleak.membership.stacking import parts
 from faceleak.metrics.identity_match import measure_panel
 from faceleak.metrics.judge import Panel, make_panel

@@ -33,8 +33,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faceleak.membership.models.attackers_table import best_threshold, numbers
-from faceleak.membership.models.plain import PlainData
+from faceleak.membership.models.base import best_threshold, numbers
+from faceleak.membership.models.base import PlainData
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from faceleak.common.named import Registry, UnknownNameError, check_name, files_
 from faceleak.common.options import Options
 from faceleak.faces.options import sources
 from faceleak.membership import calibration, models
-from faceleak.membership.access import AttackAccess
+from faceleak.membership.views import AttackAccess
 from faceleak.reconstruction import objectives, optimizers
 from faceleak.signals import Access, Comparison, Signal
 

@@ -10,10 +10,9 @@ from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership.attacks import Attack, features, fit_attack
 from faceleak.membership.calibration import bavaria, registry, rmia
 from faceleak.membership.calibration.reference_scores import MissingReferencesError
-from faceleak.membership.evidence import Evidence, of_target
+from faceleak.membership.evidence import Evidence, evaluated_images, known_images, of_target
 from faceleak.membership.evidence import of_references as shadows_of
-from faceleak.membership.knowledge import evaluated_images, known_images
-from faceleak.membership.models.attackers_table import AttackColumnsError, AttackFitError
+from faceleak.membership.models.base import AttackColumnsError, AttackFitError
 from faceleak.membership.options import AttackOptions
 from tests.membership.conftest import difficult_signals, of_references, of_strangers
 

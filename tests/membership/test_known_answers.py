@@ -31,8 +31,7 @@ from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
 from faceleak.faces.store import Face, FaceStore, pack, sha256_of
 from faceleak.membership.attackers import UNDEFENDED, AttackerName, variant_and_undoing
-from faceleak.membership.blind import beside_images
-from faceleak.membership.fitting import fit_attacks
+from faceleak.membership.fitting import fit_attacks, fit_on_shadows
 from faceleak.membership.options import (
     AttackOptions,
     MembershipOptions,
@@ -42,8 +41,8 @@ from faceleak.membership.options import (
 from faceleak.membership.references import split_references
 from faceleak.membership.repeats import draw_targets, training_images
 from faceleak.membership.scoring import Attacks, score_blind, score_images
-from faceleak.membership.shadows import fit_on_shadows
 from faceleak.membership.stacking import parts, stack
+from faceleak.membership.view_signals import beside_images
 from faceleak.metrics.membership import measure_membership
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.verification import cosine_similarities, sample_pairs, verification_metrics

@@ -6,8 +6,8 @@ from sklearn.metrics import roc_auc_score
 
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
+from faceleak.membership.evidence import IdentityOverlapError, evaluated_images
 from faceleak.membership.fitting import fit_attacks
-from faceleak.membership.knowledge import IdentityOverlapError, evaluated_images
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.membership.repeats import (
     draw_targets,

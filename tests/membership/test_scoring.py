@@ -4,12 +4,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
-from faceleak.membership.evidence import MissingSignalsError
+from faceleak.membership.evidence import IdentityOverlapError, MissingSignalsError, evaluated_images, known_images
 from faceleak.membership.fitting import fit_attacks
-from faceleak.membership.knowledge import IdentityOverlapError, evaluated_images, known_images
-from faceleak.membership.models.attackers_table import AttackColumnsError
+from faceleak.membership.models.base import AttackColumnsError
 from faceleak.membership.options import AttackOptions, BlindOptions, MembershipOptions
-from faceleak.membership.other_images import other_images
 from faceleak.membership.scoring import (
     SCORE_COLUMNS,
     model_name,
@@ -17,6 +15,7 @@ from faceleak.membership.scoring import (
     score_blind,
     score_images,
 )
+from faceleak.membership.view_signals import other_images
 from faceleak.work.compute import ComputeOptions
 from tests.membership.conftest import of_references, of_strangers
 

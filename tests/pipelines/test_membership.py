@@ -12,8 +12,8 @@ from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership import fitting
 from faceleak.membership.options import MembershipOptions
-from faceleak.membership.other_images import other_images
 from faceleak.membership.stacking import parts, stack
+from faceleak.membership.view_signals import other_images
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.membership import nodes as membership
 from faceleak.pipelines.repeats import nodes as repeats

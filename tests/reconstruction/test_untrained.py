@@ -4,7 +4,7 @@ import torch
 
 from faceleak.backbones.embedding import embed
 from faceleak.faces.splits import with_role
-from faceleak.membership.knowledge import known_images
+from faceleak.membership.evidence import known_images
 from faceleak.membership.options import AttackOptions
 from faceleak.reconstruction.untrained import fit_guide, untrained
 

@@ -7,10 +7,10 @@ import pytest
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
 from faceleak.membership import evidence
-from faceleak.membership.knowledge import known_images
+from faceleak.membership.evidence import known_images
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.references import split_references
-from faceleak.membership.strongest import own_auc, own_auc_of_shadows
+from faceleak.membership.views import own_auc, own_auc_of_shadows
 from faceleak.tuning.objective import own_data, own_shares
 from tests.membership.conftest import COLUMNS, REFERENCES, manifest_of
 

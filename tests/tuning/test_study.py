@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faceleak.membership.models.attackers_table import AttackFitError
+from faceleak.membership.models.base import AttackFitError
 from faceleak.membership.options import AttackOptions
-from faceleak.membership.strongest import own_auc
+from faceleak.membership.views import own_auc
 from faceleak.tuning import storage
 from faceleak.tuning.attack_study import name_of, try_attacks
 from faceleak.tuning.objective import OwnData

@@ -15,7 +15,7 @@ from faceleak.membership.calibration.reference_scores import MissingReferencesEr
 from faceleak.membership.evidence import Evidence
 from faceleak.membership.models import AttackModel
 from faceleak.membership.models import registry as models
-from faceleak.membership.models.attackers_table import (
+from faceleak.membership.models.base import (
     AttackColumnsError,
     AttackFitError,
     best_threshold,

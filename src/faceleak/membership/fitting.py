@@ -1,20 +1,26 @@
-"""From signals to attacks: fit each on what its threat model allows, for every view."""
+"""From signals to attacks: fit each on what its threat model allows, for every view.
+
+Shadows that teach an attack are defended, and undone, as the view is that the attack meets.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from faceleak.membership import evidence
 from faceleak.membership.attackers import UNDEFENDED, variant_and_undoing
-from faceleak.membership.attacks import Attack, fit_attack
-from faceleak.membership.evidence import Evidence
-from faceleak.membership.knowledge import known_images
+from faceleak.membership.attacks import Attack, code_of, fit_attack
+from faceleak.membership.evidence import Evidence, known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.membership.scoring import Attacks, model_name
-from faceleak.membership.strongest import can_be_made, own_auc, readable_columns
+from faceleak.membership.views import can_be_made, own_auc, own_auc_of_shadows, readable_columns
+from faceleak.signals.columns import signal_of
 from faceleak.work.compute import ComputeOptions, run_pieces
+from faceleak.work.pieces import code_version, fingerprint, remembered_json
 
 ONE_PROCESS = ComputeOptions(workers=1)
 
@@ -47,7 +53,7 @@ def fit_attacks(
     `signals` has view, image_id and the signals' columns; `reference_signals` has reference, image_id, identity, role,
     is_member and the same columns, read off the attacker's own backbones for its own images; `calibration_signals` has
     reference, image_id and the columns that calibrated attacks need, for the target's images. `shadow_models`: view →
-    attack → what shadows taught that were defended as the view was (`shadows.fit_on_shadows`); without them, the
+    attack → what shadows taught that were defended as the view was (`fit_on_shadows`); without them, the
     references as they are teach the attacks on all views.
     """
     known = known_images(splits)[["image_id", "identity", "is_member"]]
@@ -93,3 +99,53 @@ def _fit_piece(piece: FitPiece) -> dict[str, Attack]:
 def _fit_on_view(known: Evidence, options: AttackOptions, one_of_several: bool) -> Attack:
     attack = fit_attack([known], options)
     return replace(attack, own_auc=own_auc(known, options)) if one_of_several else attack
+
+
+IMAGE = ("reference", "image_id", "identity", "role", "is_member")
+
+
+def fit_on_shadows(
+    view: str,
+    shadow_signals: pd.DataFrame,
+    reference_signals: pd.DataFrame,
+    attacks: Mapping[str, AttackOptions],
+    several: bool,
+    cache: Path,
+) -> dict[str, Attack]:
+    """Fit all attacks that can be made on the view, or find them in the cache; by the names in `attacks`.
+
+    shadow_signals: reference, image_id and columns, read off each reference as it is in this view; reference_signals:
+    the same of the references as they were trained, with identity, role and is_member, which calibrate as they do for
+    the target. several: whether the attacker has to choose among views of the variant.
+    """
+    return {
+        name: _fit_on_shadows(
+            _columns_read(shadow_signals, options), _columns_read(reference_signals, options), options, several, cache
+        )
+        for name, options in attacks.items()
+        if can_be_made(options, view, shadow_signals)
+    }
+
+
+def _columns_read(table: pd.DataFrame, options: AttackOptions) -> pd.DataFrame:
+    """The columns that the attack reads, and what the images are."""
+    read = options.signals_read()
+    return table[[column for column in table.columns if column in IMAGE or signal_of(column) in read]]
+
+
+def _fit_on_shadows(
+    shadow_signals: pd.DataFrame, reference_signals: pd.DataFrame, options: AttackOptions, several: bool, cache: Path
+) -> Attack:
+    piece = fingerprint(
+        shadow_signals, reference_signals, options, several, code_version(__name__, *code_of([options]))
+    )
+    path = cache / "shadow_attacks" / f"{piece}.json"
+
+    def make() -> dict[str, Any]:
+        shadows = evidence.of_references(reference_signals, shadow_signals=shadow_signals)
+        attack = fit_attack(shadows, options)
+        if several:
+            attack = replace(attack, own_auc=own_auc_of_shadows(shadows, options))
+        return attack.to_dict()
+
+    return Attack.from_dict(remembered_json(path, make))

@@ -9,12 +9,12 @@ from faceleak.membership import evidence
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.attacks import Attack
 from faceleak.membership.calibration import bavaria
+from faceleak.membership.evidence import check_disjoint, evaluated_images
 from faceleak.membership.fitting import fit_attacks
-from faceleak.membership.knowledge import check_disjoint, evaluated_images
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.scoring import Attacks, score_images
 from faceleak.membership.stacking import parts, stack
-from faceleak.membership.strongest import readable_columns
+from faceleak.membership.views import readable_columns
 
 TARGET = "target"
 DRAWN_ROLES: tuple[PersonRole, ...] = ("member", "unseen_identity")

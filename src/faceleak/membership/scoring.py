@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from faceleak.membership import evidence
 from faceleak.membership.attackers import AttackerName, Encounter, encounters
 from faceleak.membership.attacks import Attack
-from faceleak.membership.evidence import Evidence, aligned
-from faceleak.membership.knowledge import evaluated_images, known_images
+from faceleak.membership.evidence import Evidence, aligned, evaluated_images, known_images
 from faceleak.membership.models import logistic
 from faceleak.membership.options import BLIND, MembershipOptions, ThreatModel
-from faceleak.membership.other_images import (
+from faceleak.membership.view_signals import (
     as_other_images,
     has_other_images,
     other_images,
     without_other_images,
 )
-from faceleak.membership.strongest import readable_columns, strongest
+from faceleak.membership.views import readable_columns, strongest
 from faceleak.signals import is_read_off_images
 
 Attacks = dict[str, dict[str, Attack]]  # view → attack and threat model → fitted attack

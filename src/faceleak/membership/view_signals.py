@@ -1,17 +1,97 @@
-"""Signals of several views as independent pieces of work: read side by side, and none read twice."""
+"""Tables of signals as attacks take them: of several views, of a person's other images, of references beside images.
 
-from collections.abc import Mapping
+Other images are what an attacker sees who holds images of a person, but none that the target can have been trained on
+(2203.02077). A signal that compares images of a person would otherwise show what training on the companions did. So it
+is read a second time, among these images alone, and kept beside the first reading, in columns of the same name after
+`PREFIX`. Views are independent pieces of work: read side by side, and none read twice. The blind baseline's table holds
+what can be told of the images without a look at the target.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
+from faceleak.membership.evidence import aligned
+from faceleak.membership.options import BlindOptions
+from faceleak.signals import is_read_off_images
+from faceleak.signals.columns import column_name, columns_of
 from faceleak.work.compute import ComputeOptions, run_pieces, worker_count
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
+
+PREFIX = "other_images."
+
+
+def other_images(splits: pd.DataFrame) -> pd.DataFrame:
+    """The images that such an attacker is judged on: rows of `splits`, none of a role that is trained on.
+
+    Of members' people, whom the attacker does not know, all that were not trained on; of unseen people as many as
+    members' people have, so that their number tells nothing: the person with the most images of their kind is matched
+    with the person with the most, and so on.
+    """
+    strangers_to_the_attacker = splits[~splits["known"]].sort_values("image_id")
+    of_members = with_role(strangers_to_the_attacker, "same_identity")
+    of_unseen = with_role(strangers_to_the_attacker, "unseen_identity").sample(frac=1, random_state=0)
+    if of_members.empty or of_unseen.empty:
+        return of_members.head(0)
+    rank = of_unseen.groupby("identity").size().rank(method="first", pct=True)
+    size = np.quantile(of_members.groupby("identity").size(), rank, method="inverted_cdf")
+    place = of_unseen.groupby("identity").cumcount()
+    chosen = of_unseen[place < of_unseen["identity"].map(pd.Series(size, rank.index))]
+    return pd.concat([of_members, chosen]).sort_index()
+
+
+def read_with_other_images(
+    names: Sequence[str],
+    backbone: "Backbone",
+    store: FaceStore,
+    images: pd.DataFrame,
+    compute: ComputeOptions,
+    anchors: pd.DataFrame,
+    within: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Read signals as `read_signals` does, and what compares images again among `other_images` alone.
+
+    images: rows of the splits. The second reading's columns, named after `PREFIX`, are empty for all other images.
+    """
+    from faceleak.signals.reading import read_signals
+
+    read = read_signals(names, backbone, store, images, compute, anchors, within)
+    comparisons = [name for name in names if not is_read_off_images(name)]
+    others = other_images(images)
+    if not comparisons or others.empty:
+        return read
+    together = images if within is None else within
+    again = read_signals(comparisons, backbone, store, others, compute, anchors, together).set_index("image_id")
+    return read.join(again.add_prefix(PREFIX), on="image_id")
+
+
+def columns_again(signal: str, table: pd.DataFrame) -> list[str]:
+    """The columns of `table` that hold the second reading of this signal."""
+    return [column for column in table.columns if column.startswith(PREFIX + column_name(signal, ""))]
+
+
+def has_other_images(signals: Iterable[str], table: pd.DataFrame) -> bool:
+    """Whether all of these signals that compare images were read a second time."""
+    return all(columns_again(name, table) for name in signals if not is_read_off_images(name))
+
+
+def as_other_images(table: pd.DataFrame) -> pd.DataFrame:
+    """The second reading in the place of the first."""
+    second = {column: column.removeprefix(PREFIX) for column in table.columns if column.startswith(PREFIX)}
+    return table.drop(columns=list(second.values()), errors="ignore").rename(columns=second)
+
+
+def without_other_images(table: pd.DataFrame) -> pd.DataFrame:
+    """The first reading alone."""
+    return table.drop(columns=[column for column in table.columns if column.startswith(PREFIX)])
 
 
 @dataclass(frozen=True)
@@ -40,6 +120,22 @@ def _fill_cache(piece: SignalsPiece, compute: ComputeOptions) -> None:
 
 
 def _read(piece: SignalsPiece, compute: ComputeOptions) -> pd.DataFrame:
-    from faceleak.membership.other_images import read_with_other_images
 
     return read_with_other_images(piece.names, piece.backbone, piece.store, piece.images, compute, piece.anchors)
+
+
+def beside_images(of_images: pd.DataFrame, calibration_signals: pd.DataFrame, options: BlindOptions) -> pd.DataFrame:
+    """Put the first references' signals beside those of the images: image_id, columns, `<reference>.<column>`.
+
+    of_images: image_id and columns; calibration_signals: reference, image_id and columns, from `other_images` too
+    where they have such. Raises MissingSignalsError.
+    """
+    parts = [of_images.reset_index(drop=True)]
+    for name in calibration_signals["reference"].unique()[: options.references]:
+        rows = aligned(of_images, calibration_signals[calibration_signals["reference"] == name])
+        columns = [column for signal in options.reference_signals for column in columns_of(signal, rows)]
+        parts.append(rows[columns].add_prefix(f"{name}."))
+        second = [column for signal in options.reference_signals for column in columns_again(signal, rows)]
+        renamed = {column: f"{PREFIX}{name}.{column.removeprefix(PREFIX)}" for column in second}
+        parts.append(rows[second].rename(columns=renamed))
+    return pd.concat(parts, axis=1)

@@ -16,7 +16,7 @@ from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership.attackers import AttackerName, variant_and_undoing
-from faceleak.membership.knowledge import known_images
+from faceleak.membership.evidence import known_images
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.planning.networks import BYTES, Network, StandIn, columns, network_of, weight_bytes

@@ -3,8 +3,8 @@
 from pydantic import Field, field_validator, model_validator
 
 from faceleak.common.options import Options
-from faceleak.membership.access import UPPER_BOUND
 from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.views import UPPER_BOUND
 
 
 class ReportOptions(Options):

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, get_args
 
-from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND
 from faceleak.membership.attackers import AttackerName, suffix_of
 from faceleak.membership.options import ThreatModel
 from faceleak.membership.scoring import model_name
+from faceleak.membership.views import MEMBERSHIP, UPPER_BOUND
 from faceleak.metrics.membership import POPULATIONS
 from faceleak.reporting.verdict import Reading, is_blind, read_membership, strongest
 

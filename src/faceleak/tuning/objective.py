@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from faceleak.membership import evidence
-from faceleak.membership.evidence import Evidence
-from faceleak.membership.knowledge import known_images
+from faceleak.membership.evidence import Evidence, known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
-from faceleak.membership.strongest import own_aucs, own_aucs_of_shadows
+from faceleak.membership.views import own_aucs, own_aucs_of_shadows
 from faceleak.tuning.options import SearchSpace
 from faceleak.tuning.space import suggest_attack
 

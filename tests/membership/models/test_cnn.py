@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from faceleak.membership.models import cnn
-from faceleak.membership.models.attackers_table import AttackFitError
+from faceleak.membership.models.base import AttackFitError
 
 
 def test_columns_that_are_no_map_are_refused(cases):
@@ -21,7 +21,7 @@ def test_the_columns_are_channels_rows_and_columns_in_c_order(cases):
     mixing.weight.data[0, 1] = 1.0
     looking.weight.data[0, 0, 1, 1] = 1.0
     last.weight.data[0, :2] = 1.0  # the two upper quarters of the first channel
-    from faceleak.membership.models.scaling import Scaling
+    from faceleak.membership.models.base import Scaling
     from faceleak.membership.models.training import flat
 
     model = cnn.CnnAttackModel(tuple(columns), Scaling((0.0,) * 96, (1.0,) * 96), 6, flat(network), 0.0)

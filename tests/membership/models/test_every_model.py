@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from faceleak.membership.models import logistic
-from faceleak.membership.models.attackers_table import AttackColumnsError, AttackFitError
+from faceleak.membership.models.base import AttackColumnsError, AttackFitError
 
 MODELS = {"mlp": "MlpAttackModel", "cnn": "CnnAttackModel", "quantile": "QuantileAttackModel"}
 

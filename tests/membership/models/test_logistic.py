@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from faceleak.membership.models.attackers_table import FOLDS, AttackColumnsError, AttackFitError, _folds
+from faceleak.membership.models.base import FOLDS, AttackColumnsError, AttackFitError, _folds
 from faceleak.membership.models.logistic import LogisticModel, fit
 
 COLUMNS = [f"signal.{i}" for i in range(6)]

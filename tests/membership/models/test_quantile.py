@@ -4,7 +4,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from faceleak.membership.models import quantile
-from faceleak.membership.models.attackers_table import AttackFitError
+from faceleak.membership.models.base import AttackFitError
 
 
 def test_non_members_are_standard_normal_whatever_their_numbers(cases):

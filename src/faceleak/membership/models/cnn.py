@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.membership.models.attackers_table import (
+from faceleak.membership.models.base import (
     AttackFitError,
+    PlainData,
+    Scaling,
     balanced_weights,
     best_threshold,
     folds_over_people,
     numbers,
+    scaling_of,
 )
-from faceleak.membership.models.plain import PlainData
-from faceleak.membership.models.scaling import Scaling, scaling_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,8 +58,7 @@ def fit(table: pd.DataFrame, columns: Sequence[str], seed: int = 0) -> CnnAttack
     AttackFitError where the columns are no such map, or where there are so few people that cross-validation lacks a
     class.
     """
-    from faceleak.membership.models.losses import cross_entropy
-    from faceleak.membership.models.training import Examples, Schedule, cross_fit, flat
+    from faceleak.membership.models.training import Examples, Schedule, cross_entropy, cross_fit, flat
 
     channels, rest = divmod(len(columns), SIZE * SIZE)
     if rest or not channels:

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.membership.models.attackers_table import best_threshold, folds_over_people, numbers
-from faceleak.membership.models.plain import PlainData
+from faceleak.membership.models.base import PlainData, best_threshold, folds_over_people, numbers
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,9 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.membership.models.attackers_table import balanced_weights, best_threshold, folds_over_people, numbers
-from faceleak.membership.models.plain import PlainData
-from faceleak.membership.models.scaling import Scaling, scaling_of
+from faceleak.membership.models.base import (
+    PlainData,
+    Scaling,
+    balanced_weights,
+    best_threshold,
+    folds_over_people,
+    numbers,
+    scaling_of,
+)
 from faceleak.work.compute import seeded
 
 if TYPE_CHECKING:
@@ -62,8 +68,7 @@ def fit(table: pd.DataFrame, columns: Sequence[str], hidden: int = 32, seed: int
     Members and non-members weigh the same in total; training ends where people held out stop gaining. Raises
     AttackFitError where there are so few of them that cross-validation lacks a class.
     """
-    from faceleak.membership.models.losses import cross_entropy
-    from faceleak.membership.models.training import Examples, Schedule, cross_fit, flat
+    from faceleak.membership.models.training import Examples, Schedule, cross_entropy, cross_fit, flat
 
     folds, is_member = folds_over_people(table), table["is_member"].to_numpy(bool)
     values = numbers(table, columns)

@@ -13,9 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.membership.models.attackers_table import AttackFitError, best_threshold, folds_over_people, numbers
-from faceleak.membership.models.plain import PlainData
-from faceleak.membership.models.scaling import Scaling, scaling_of
+from faceleak.membership.models.base import (
+    AttackFitError,
+    PlainData,
+    Scaling,
+    best_threshold,
+    folds_over_people,
+    numbers,
+    scaling_of,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,8 +61,7 @@ def fit(table: pd.DataFrame, columns: Sequence[str], hidden: int = 32, seed: int
     Members only set the threshold. Training ends where non-members held out stop gaining. Raises AttackFitError without
     a second column, or where there are so few people that cross-validation lacks a class.
     """
-    from faceleak.membership.models.losses import gaussian
-    from faceleak.membership.models.training import Examples, Schedule, cross_fit, flat
+    from faceleak.membership.models.training import Examples, Schedule, cross_fit, flat, gaussian
 
     if len(columns) < 2:
         raise AttackFitError(
@@ -80,7 +85,7 @@ def fit(table: pd.DataFrame, columns: Sequence[str], hidden: int = 32, seed: int
 
 
 def _above(scores: NDArray[np.float32], predicted: NDArray[np.float32]) -> NDArray[np.float64]:
-    from faceleak.membership.models.losses import LOG_SCALES
+    from faceleak.membership.models.training import LOG_SCALES
 
     mean, log_scale = predicted.astype(np.float64).T
     above: NDArray[np.float64] = (scores - mean) / np.exp(np.clip(log_scale, *LOG_SCALES))

@@ -1,4 +1,4 @@
-"""Training small networks on a signal's numbers, stopped early on people that are held out."""
+"""Training small networks on a signal's numbers, stopped early on people that are held out, and their losses."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -8,10 +8,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from faceleak.membership.models.attackers_table import Fold
+from faceleak.membership.models.base import Fold
 from faceleak.work.compute import seeded, single_threaded
+
+LOG_SCALES = (-5.0, 5.0)
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Of the logits outputs[:, 0] with targets 0 or 1; (n,)."""
+    return functional.binary_cross_entropy_with_logits(outputs[:, 0], targets, reduction="none")
+
+
+def gaussian(outputs: Tensor, targets: Tensor) -> Tensor:
+    """−log N(target; outputs[:, 0], exp(outputs[:, 1])) less its constant; (n,)."""
+    log_scale = outputs[:, 1].clamp(*LOG_SCALES)
+    return 0.5 * ((targets - outputs[:, 0]) * (-log_scale).exp()) ** 2 + log_scale
+
 
 Build = Callable[[], nn.Module]
 Loss = Callable[[Tensor, Tensor], Tensor]  # outputs (n, k) and targets (n,) → (n,)

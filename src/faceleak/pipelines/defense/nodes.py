@@ -85,8 +85,8 @@ def fit_shadows(
     Nothing is defended, and nothing fitted, without the threat model `shadow` or an attacker who knows of the defense.
     """
     from faceleak.defenses.shadows import shadow_views
+    from faceleak.membership.fitting import fit_on_shadows
     from faceleak.membership.references import images_to_read
-    from faceleak.membership.shadows import fit_on_shadows
     from faceleak.signals.readable import readable
     from faceleak.signals.reading import read_signals
 
@@ -146,7 +146,7 @@ def check_claims(variants: dict[str, Any], scores: pd.DataFrame, options: Member
 
     The proof is about the backbone, so attacks that take the classification head say nothing of it.
     """
-    from faceleak.membership.access import upper_bounds
+    from faceleak.membership.views import upper_bounds
     from faceleak.metrics.epsilon import measure_claims
 
     proofs = {name: backbone.card.training.get("privacy", {}) for name, backbone in variants.items()}
@@ -171,7 +171,7 @@ def collect_points(
 
     The same as a tree, variant → strongest → access → attacker → metric.
     """
-    from faceleak.membership.access import access_of
+    from faceleak.membership.views import access_of
     from faceleak.reporting.privacy_points import as_tree, collect
 
     access = {name: access_of(attack) for name, attack in attacks.attacks.items()}

@@ -105,7 +105,7 @@ def read_calibration_signals(
     compute: ComputeOptions,
 ) -> pd.DataFrame:
     """Read the target's images off every reference, none of which knows these people: reference, image_id, columns."""
-    from faceleak.membership.other_images import read_with_other_images
+    from faceleak.membership.view_signals import read_with_other_images
 
     names = options.signals_of_references()
     images = with_role(splits, *EVALUATED_ROLES)
@@ -125,7 +125,7 @@ def read_blind_signals(
     compute: ComputeOptions,
 ) -> pd.DataFrame:
     """Read what the blind baseline may see: the images, and reference backbones that know none of these people."""
-    from faceleak.membership.blind import beside_images
+    from faceleak.membership.view_signals import beside_images
     from faceleak.signals.reading import read_signals
 
     images = with_role(splits, *EVALUATED_ROLES)
@@ -211,10 +211,10 @@ def measure_membership(
 
     The stage is `membership`, or `upper_bound` for attacks that take the classification head.
     """
-    from faceleak.membership.access import MEMBERSHIP, stage_of
     from faceleak.membership.attackers import suffix_of
     from faceleak.membership.options import BLIND
     from faceleak.membership.scoring import model_name
+    from faceleak.membership.views import MEMBERSHIP, stage_of
     from faceleak.metrics.attackers import is_much, measure_attacker
 
     keys = ["variant", "attacker", "threat_model", "attack"]
@@ -251,7 +251,7 @@ def measure_subgroups(scores: pd.DataFrame, options: MembershipOptions, bootstra
 
 def draw_roc(scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions) -> Any:
     """ROC curves on log-log axes."""
-    from faceleak.membership.access import upper_bounds
+    from faceleak.membership.views import upper_bounds
     from faceleak.reporting.roc import roc_figure
 
     return roc_figure(scores, blind_scores, upper_bounds(options.attacks))

@@ -11,7 +11,7 @@ import pandas as pd
 from faceleak.backbones.backbone import Backbone
 from faceleak.membership import references
 from faceleak.membership.attackers import UNDEFENDED, AttackerName, encounters, variant_and_undoing
-from faceleak.membership.knowledge import known_images
+from faceleak.membership.evidence import known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.metrics.attackers import is_much
 from faceleak.pipelines.membership import nodes

@@ -26,7 +26,7 @@ def fit_untrained(
     compute: ComputeOptions,
 ) -> Any:
     """The attack as it is fitted on a backbone that learnt nothing: what a search finds without the target."""
-    from faceleak.membership.knowledge import known_images
+    from faceleak.membership.evidence import known_images
     from faceleak.reconstruction.untrained import fit_guide, untrained
 
     search = options.search
@@ -82,7 +82,7 @@ def reconstruction_pieces(
     """What has to be searched: a piece for each encounter in which the attack can be made."""
     from faceleak.membership.attackers import encounters
     from faceleak.membership.scoring import model_name
-    from faceleak.membership.strongest import strongest
+    from faceleak.membership.views import strongest
     from faceleak.reconstruction.optimizers import registry as optimizers
     from faceleak.reconstruction.pieces import ReconstructionPiece
     from faceleak.reconstruction.score_guide import make_guide

@@ -70,7 +70,7 @@ def read_target_signals(
     compute: ComputeOptions,
 ) -> pd.DataFrame:
     """Read what the attacks need off every target: target, image_id, one column a number."""
-    from faceleak.membership.other_images import read_with_other_images
+    from faceleak.membership.view_signals import read_with_other_images
 
     tables = {
         name: read_with_other_images(options.signals(), targets[name], store, images, compute, anchors(splits))
@@ -92,7 +92,7 @@ def read_target_calibration(
 
     Where attacks are online, each of the other targets is a reference too.
     """
-    from faceleak.membership.other_images import read_with_other_images
+    from faceleak.membership.view_signals import read_with_other_images
 
     of_references, online = options.signals_of_references(), options.online_signals()
     everything = target_splits.drop_duplicates("image_id")
@@ -117,7 +117,7 @@ def score_blind_targets(
 ) -> pd.DataFrame:
     """Fit and score the blind baseline for every target."""
     from faceleak.membership import scoring
-    from faceleak.membership.blind import beside_images
+    from faceleak.membership.view_signals import beside_images
     from faceleak.signals.reading import read_signals
 
     everything = target_splits.drop_duplicates("image_id")
@@ -161,9 +161,9 @@ def measure_targets(
 
     The stage is `membership`, or `upper_bound` for attacks that take the classification head.
     """
-    from faceleak.membership.access import MEMBERSHIP, stage_of
     from faceleak.membership.options import BLIND
     from faceleak.membership.scoring import model_name
+    from faceleak.membership.views import MEMBERSHIP, stage_of
     from faceleak.metrics.comparison import compare
 
     tables = {
@@ -195,7 +195,7 @@ def rank_risks(record_scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame,
 
 def write_comparison(metrics: dict[str, dict[str, Any]]) -> tuple[str, pd.DataFrame, Any]:
     """The comparison as Markdown, as a table and as a figure."""
-    from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND
+    from faceleak.membership.views import MEMBERSHIP, UPPER_BOUND
     from faceleak.reporting.comparison import comparison_figure, comparison_markdown, comparison_table
 
     of_stage = metrics[REPEATED]

@@ -5,7 +5,7 @@ import pandas as pd
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership import repeats
-from faceleak.membership.knowledge import known_images
+from faceleak.membership.evidence import known_images
 from faceleak.membership.stacking import parts
 from faceleak.pipelines.membership.planned import blind_baseline, measured
 from faceleak.pipelines.repeats import nodes

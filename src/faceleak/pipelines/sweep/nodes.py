@@ -10,7 +10,7 @@ from faceleak.common.errors import FaceleakError
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
-from faceleak.membership.knowledge import evaluated_images
+from faceleak.membership.evidence import evaluated_images
 from faceleak.membership.options import MembershipOptions, SweepOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import non_members_needed

@@ -57,7 +57,7 @@ def run_study(
     compute: ComputeOptions,
 ) -> tuple[pd.DataFrame, dict[str, float], dict[str, Any], Any]:
     """Try searches on the attacker's own target: the trials, what mattered, the chosen one as `--config` takes it."""
-    from faceleak.membership.knowledge import known_images
+    from faceleak.membership.evidence import known_images
     from faceleak.metrics.judge import make_judge
     from faceleak.reconstruction.untrained import fit_guide
     from faceleak.reporting.tuning import front_figure

@@ -13,9 +13,9 @@ from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.trees import flatten
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
-from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND, AttackAccess, access_of
 from faceleak.membership.attackers import UNDEFENDED, AttackerName
 from faceleak.membership.options import MembershipOptions
+from faceleak.membership.views import MEMBERSHIP, UPPER_BOUND, AttackAccess, access_of
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reporting.audit.files import SPLITS, TARGET_CARD, ResultFiles, Tree, made_by

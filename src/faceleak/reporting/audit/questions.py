@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from faceleak.common.words import counted
-from faceleak.membership.access import AttackAccess
+from faceleak.membership.views import AttackAccess
 from faceleak.metrics.membership import LOWEST_TPR
 from faceleak.reporting.audit.evidence import Evidence, taken_by
 from faceleak.reporting.audit.parts import Answer, Code, Finding, Missing, weightiest

@@ -7,8 +7,8 @@ import pandas as pd
 
 from faceleak.common.trees import flatten
 from faceleak.common.words import counted
-from faceleak.membership.access import access_of
 from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.views import access_of
 from faceleak.reporting.audit.blocks import figure, frame_table, metric_table
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.files import SPLITS, TARGET_CARD, TARGET_WEIGHTS

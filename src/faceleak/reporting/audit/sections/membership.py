@@ -1,7 +1,7 @@
 """Membership inference, on the target and on several targets, and the risk of each person."""
 
 from faceleak.common.words import counted
-from faceleak.membership.access import MEMBERSHIP, UPPER_BOUND
+from faceleak.membership.views import MEMBERSHIP, UPPER_BOUND
 from faceleak.metrics.membership import LOWEST_TPR, POPULATIONS
 from faceleak.reporting.audit.blocks import figure, frame_table, tables_by
 from faceleak.reporting.audit.evidence import Evidence

@@ -1,6 +1,11 @@
-"""The attacker's table: its numbers, and its people split for cross-validation."""
+"""What attack models share: the attacker's table and its people split for cross-validation, scaling, and plain data.
+
+Columns are brought to mean 0 and scale 1 before they go into a network; fitted models are plain data for JSON and back.
+"""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -69,3 +74,49 @@ def best_threshold(scores: NDArray[np.float64], is_member: NDArray[np.bool_]) ->
 
     false_positive_rate, true_positive_rate, thresholds = roc_curve(is_member, scores)
     return float(thresholds[1:][np.argmax((true_positive_rate - false_positive_rate)[1:])])
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Mean and scale > 0 of each column."""
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def apply(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Scale (n, columns); in double precision, as a column's mean may be far larger than its scale."""
+        scaled: NDArray[np.float64] = (values - np.array(self.mean)) / np.array(self.scale)
+        return scaled.astype(np.float32)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Scaling":
+        """The inverse of `dataclasses.asdict`."""
+        return cls(tuple(content["mean"]), tuple(content["scale"]))
+
+
+def scaling_of(values: NDArray[np.float64]) -> Scaling:
+    """Mean and standard deviation of each column of (n, columns); scale 1 where a column is constant."""
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler().fit(values)
+    return Scaling(tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
+
+
+@dataclass(frozen=True)
+class PlainData:
+    """What fitted models are: dataclasses of numbers, tuples and a `Scaling`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(**{name: _restored(value) for name, value in content.items()})
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Scaling.from_dict(value)
+    return tuple(value) if isinstance(value, list) else value

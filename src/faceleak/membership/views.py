@@ -1,20 +1,58 @@
-"""Which of several views of a variant an adaptive attacker takes: the best one on people of the attacker's own."""
+"""Which views of a variant an attack may look at, and which of them an adaptive attacker takes.
+
+Access is what an attacker has to hold: the head, the backbone's weights, or only what it answers to images. A headless
+release keeps the classification head back, so what an attack finds with it is an upper bound: it stands apart from the
+attacks, under a stage of metrics of its own, and decides nothing. Of several views the adaptive attacker takes the best
+one on people of its own.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from faceleak.membership.access import may_look_at
-from faceleak.membership.attackers import Encounter
+from faceleak.membership.attackers import Encounter, variant_and_undoing
 from faceleak.membership.evidence import Evidence
-from faceleak.membership.models.attackers_table import folds_over_people
+from faceleak.membership.models.base import folds_over_people
 from faceleak.membership.options import AttackOptions
+from faceleak.signals import registry as signals
 from faceleak.signals.columns import columns_of
+from faceleak.undoing import registry as undoings
 
 if TYPE_CHECKING:
     from faceleak.membership.attacks import Attack
+
+AttackAccess = Literal["head", "weights", "embeddings"]
+MEMBERSHIP = "membership"
+UPPER_BOUND = "upper_bound"
+
+
+def access_of(attack: AttackOptions) -> AttackAccess:
+    """The access that the most demanding signal of the attack takes: the head, then weights, then embeddings."""
+    accesses = {signals.get(name).access for name in attack.signals_read()}
+    if "head" in accesses:
+        return "head"
+    return "weights" if "weights" in accesses else "embeddings"
+
+
+def stage_of(attack: AttackOptions) -> str:
+    """The stage of metrics where the attack's results stand: `upper_bound` if it takes the head, else `membership`."""
+    return UPPER_BOUND if access_of(attack) == "head" else MEMBERSHIP
+
+
+def upper_bounds(attacks: Mapping[str, AttackOptions]) -> list[str]:
+    """The names of the attacks that take the head."""
+    return [name for name, attack in attacks.items() if stage_of(attack) == UPPER_BOUND]
+
+
+def may_look_at(attack: AttackOptions, view: str) -> bool:
+    """Whether the access that the attack takes is enough for the undoing that makes the view.
+
+    Whoever holds the head is taken to hold the weights as well.
+    """
+    _, undoing = variant_and_undoing(view)
+    return not undoing or undoings.get(undoing).ACCESS == "embeddings" or access_of(attack) != "embeddings"
 
 
 def own_auc(known: Evidence, options: AttackOptions) -> float:

@@ -5,13 +5,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
-from faceleak.membership import shadows
+from faceleak.membership import fitting
 from faceleak.membership.evidence import MissingSignalsError
 from faceleak.membership.evidence import of_references as evidence_of
 from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.scoring import score_images
-from faceleak.membership.strongest import own_auc_of_shadows
+from faceleak.membership.views import own_auc_of_shadows
 from tests.membership.conftest import of_references, of_strangers
 
 ATTACKS = {
@@ -39,7 +39,7 @@ def shown(splits, signals_of) -> dict[str, pd.DataFrame]:
 @pytest.fixture
 def fitted(shown, reference_signals, tmp_path) -> dict:
     return {
-        view: shadows.fit_on_shadows(view, shown[view], reference_signals, ATTACKS, "noisy" in view, tmp_path)
+        view: fitting.fit_on_shadows(view, shown[view], reference_signals, ATTACKS, "noisy" in view, tmp_path)
         for view in SHIFTS
     }
 
@@ -74,7 +74,7 @@ def test_shadows_that_show_what_references_show_teach_the_same_to_the_bit(
     signals, calibration = tables(splits, signals_of)
     attacks = {name: options for name, options in ATTACKS.items() if name != "embedding"}
     same = {
-        view: shadows.fit_on_shadows(view, reference_signals[READ], reference_signals, attacks, False, tmp_path)
+        view: fitting.fit_on_shadows(view, reference_signals[READ], reference_signals, attacks, False, tmp_path)
         for view in SHIFTS
     }
     known = reference_signals, calibration, splits, attacks, ["shadow"]
@@ -89,8 +89,8 @@ def test_nothing_is_fitted_twice_and_another_signal_or_option_is(
     def refuse(*_, **__):
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr(shadows, "fit_attack", refuse)
-    again = shadows.fit_on_shadows("noisy", shown["noisy"], reference_signals, ATTACKS, True, tmp_path)
+    monkeypatch.setattr(fitting, "fit_attack", refuse)
+    again = fitting.fit_on_shadows("noisy", shown["noisy"], reference_signals, ATTACKS, True, tmp_path)
     assert {name: attack.to_dict() for name, attack in again.items()} == {
         name: attack.to_dict() for name, attack in fitted["noisy"].items()
     }
@@ -98,7 +98,7 @@ def test_nothing_is_fitted_twice_and_another_signal_or_option_is(
     louder = shown["noisy"].assign(**{"bn_distance.bn1": shown["noisy"]["bn_distance.bn1"] * 2})
     for signals, attacks in ((shown["noisy"], other), (louder, {"plain": ATTACKS["plain"]})):
         with pytest.raises(AssertionError, match="fitted again"):
-            shadows.fit_on_shadows("noisy", signals, reference_signals, attacks, True, tmp_path)
+            fitting.fit_on_shadows("noisy", signals, reference_signals, attacks, True, tmp_path)
 
 
 def test_the_adaptive_attacker_chooses_a_view_by_shadows_held_out(fitted):
@@ -120,7 +120,7 @@ def test_own_auc_of_shadows_is_that_of_the_shift_and_takes_two_pairs(many_splits
 
 def test_a_shadow_without_some_image_is_an_error(shown, reference_signals, tmp_path):
     with pytest.raises(MissingSignalsError, match="1 of"):
-        shadows.fit_on_shadows("noisy", shown["noisy"].iloc[1:], reference_signals, ATTACKS, False, tmp_path)
+        fitting.fit_on_shadows("noisy", shown["noisy"].iloc[1:], reference_signals, ATTACKS, False, tmp_path)
 
 
 def test_no_code_runs_in_fitting_that_is_not_in_the_key(shown, reference_signals, tmp_path, not_in_keys):
@@ -129,6 +129,6 @@ def test_no_code_runs_in_fitting_that_is_not_in_the_key(shown, reference_signals
         "online": AttackOptions(signals=["bn_distance"], calibration="bavaria"),
     }
     ran = not_in_keys(
-        lambda: shadows.fit_on_shadows("noisy", shown["noisy"], reference_signals, several, True, tmp_path)
+        lambda: fitting.fit_on_shadows("noisy", shown["noisy"], reference_signals, several, True, tmp_path)
     )
     assert ran == set()
