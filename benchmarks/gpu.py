@@ -31,7 +31,7 @@ from faceleak.common.errors import FaceleakError
 from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.store import FaceStore
-from faceleak.reconstruction.objective import gradient
+from faceleak.reconstruction.drawing import gradient
 from faceleak.signals import registry
 from faceleak.signals.observation import Need, observe
 from faceleak.work.compute import ComputeOptions, pick_device, training_dtype

@@ -19,10 +19,9 @@ from faceleak.metrics.identity_match import measure_panel
 from faceleak.metrics.judge import Panel
 from faceleak.pipelines.reconstruction.nodes import calibrating
 from faceleak.reconstruction.drawing import draw_faces, score_people
-from faceleak.reconstruction.guide import Guide
+from faceleak.reconstruction.guide import Guide, fit_guide
 from faceleak.reconstruction.priors.opening import load_prior
 from faceleak.reconstruction.priors.prior import Prior
-from faceleak.reconstruction.untrained import fit_guide
 from faceleak.work.compute import keep_freed_memory, pick_device
 
 COSINES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4)

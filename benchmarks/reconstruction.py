@@ -31,10 +31,10 @@ from faceleak.metrics.identity_match import measure_panel
 from faceleak.metrics.judge import Panel, make_panel
 from faceleak.pipelines.reconstruction.judges import embed_people
 from faceleak.pipelines.reconstruction.nodes import calibrating
+from faceleak.reconstruction.guide import fit_guide, untrained
 from faceleak.reconstruction.options import EvaluatorOptions, SearchOptions
 from faceleak.reconstruction.pieces import STEPS, ReconstructionPiece, reconstruct_all, reconstruct_piece
 from faceleak.reconstruction.search import SEARCH_STEPS
-from faceleak.reconstruction.untrained import fit_guide, untrained
 from faceleak.runs.configuration import Parameters, check_parameters
 from faceleak.runs.datasets.rooms import BackbonesDataset
 from faceleak.settings import CONFIG_LOADER_ARGS

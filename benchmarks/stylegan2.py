@@ -16,9 +16,9 @@ from benchmarks import grouped_stylegan2
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
+from faceleak.reconstruction.drawing import Climbed, gradient
 from faceleak.reconstruction.latents import Sphere
-from faceleak.reconstruction.objective import Climbed, gradient
-from faceleak.reconstruction.priors.official import from_official
+from faceleak.reconstruction.priors.published import from_official
 from faceleak.reconstruction.priors.stylegan2_network import Shape, StyleGAN2
 from faceleak.signals import registry
 from faceleak.work.compute import keep_freed_memory

@@ -12,7 +12,7 @@ from faceleak.membership.models.logistic import LogisticModel
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.options import SearchOptions
-from faceleak.reconstruction.priors.official import from_official
+from faceleak.reconstruction.priors.published import from_official
 from faceleak.reconstruction.priors.stylegan2_file import save_stylegan2
 from faceleak.reconstruction.priors.stylegan2_network import StyleGAN2
 from faceleak.signals import bn_distance

@@ -2,12 +2,19 @@ from copy import deepcopy
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
+from faceleak.backbones.embedding import embed
+from faceleak.faces.splits import with_role
+from faceleak.membership.attacks import fit_attack
+from faceleak.membership.evidence import Evidence, known_images
 from faceleak.membership.models import mlp
 from faceleak.membership.models.logistic import LogisticModel
-from faceleak.reconstruction.guide import Guide
+from faceleak.membership.options import AttackOptions
+from faceleak.reconstruction.guide import Guide, ScoreGuide, fit_guide, make_guide, untrained
 from faceleak.signals import registry
+from faceleak.signals.reading import signal_table
 
 FACES = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -41,3 +48,95 @@ def test_an_mlp_is_climbed_by_the_score_it_gives() -> None:
     assert np.allclose(logits.detach().numpy(), model.score(table), atol=1e-4)
     (gradient,) = torch.autograd.grad(logits.sum(), rows)
     assert gradient[:, 0].mean() > 0
+
+
+SCORED_FACES = torch.rand(40, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def table(backbone, names: list[str]) -> pd.DataFrame:
+    readers = [registry.get_reader(name) for name in names]
+    return pd.concat(
+        [signal_table(one, backbone, one.read(backbone, SCORED_FACES).detach().numpy()) for one in readers], axis=1
+    )
+
+
+@pytest.fixture
+def shifted(tiny_backbone):
+    """Another backbone: a reference."""
+    other = deepcopy(tiny_backbone)
+    other.net.bn1.running_mean.add_(0.5)
+    return other
+
+
+def evidence(backbone, references, names: list[str]) -> Evidence:
+    labels = pd.DataFrame({"identity": np.arange(40) % 20, "is_member": np.arange(40) % 20 < 10})
+    return Evidence(
+        labels,
+        table(backbone, names),
+        [table(one, names) for one in references],
+        np.ones((40, len(references)), bool),
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"signals": ["embedding_norm", "bn_distance"]},
+        {"signals": ["bn_distance"], "layers": "late"},
+        {"signals": ["bn_distance"], "calibration": "difference"},
+        {"signals": ["bn_distance"], "model": "quantile", "score": "embedding_norm.norm"},
+    ],
+)
+def test_faces_get_the_score_that_stage_1_would_give_them(tiny_backbone, shifted, options) -> None:
+    asked = AttackOptions(**options)
+    references = (shifted,) if asked.calibration else ()
+    known = evidence(tiny_backbone, references, sorted(asked.signals_read()))
+    attack = fit_attack([known], asked)
+    guide = make_guide(tiny_backbone, attack, references, takes_gradients=False)
+    assert np.allclose(guide.score(SCORED_FACES).numpy(), attack.score(known), atol=1e-4)
+    assert np.ptp(attack.score(known)) > 0.01
+
+
+def test_a_guide_without_gradients_says_what_one_with_them_says(tiny_backbone) -> None:
+    attack = fit_attack([evidence(tiny_backbone, (), ["bn_distance"])], AttackOptions(signals=["bn_distance"]))
+    with_gradients, without = (make_guide(tiny_backbone, attack, (), takes) for takes in (True, False))
+    assert type(with_gradients) is Guide
+    assert isinstance(without, ScoreGuide)
+    assert torch.allclose(with_gradients.score(SCORED_FACES), without.score(SCORED_FACES), atol=1e-4)
+    assert not without.score(SCORED_FACES.clone().requires_grad_(True)).requires_grad
+
+
+@pytest.fixture
+def public(demo_splits) -> list[str]:
+    return with_role(demo_splits, "auxiliary")["image_id"].tolist()
+
+
+def test_nothing_of_the_target_is_left(tiny_backbone, demo_store, public, compute) -> None:
+    before = tiny_backbone.weights_hash()
+    fresh = untrained(tiny_backbone, demo_store, public, 3, compute)
+    assert tiny_backbone.weights_hash() == before
+    with torch.no_grad():
+        for tensor in tiny_backbone.net.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(1)  # another target of the same architecture
+    again = untrained(tiny_backbone, demo_store, public, 3, compute)
+    assert again.weights_hash() == fresh.weights_hash() != before
+    assert untrained(tiny_backbone, demo_store, public, 4, compute).weights_hash() != fresh.weights_hash()
+
+
+def test_it_tells_faces_apart_as_a_fresh_network_does(tiny_backbone, demo_store, public, compute) -> None:
+    fresh = untrained(tiny_backbone, demo_store, public, 0, compute)
+    embeddings = embed(fresh, demo_store, public, compute)
+    assert np.isfinite(embeddings).all()
+    assert embeddings.std(axis=0).min() > 0
+
+
+def test_the_attack_is_fitted_on_the_known_images(tiny_backbone, demo_store, demo_splits, public, compute) -> None:
+    fresh = untrained(tiny_backbone, demo_store, public, 0, compute)
+    images = known_images(demo_splits)
+    guide = fit_guide(fresh, [], demo_store, images, AttackOptions(signals=["bn_distance"]), compute, "adam")
+    assert guide.backbone is fresh
+    assert guide.signals == ("bn_distance",)
+    swapped = images.assign(is_member=~images["is_member"])
+    other = fit_guide(fresh, [], demo_store, swapped, AttackOptions(signals=["bn_distance"]), compute, "adam")
+    assert np.allclose(other.model.weights, -np.array(guide.model.weights), atol=1e-3)

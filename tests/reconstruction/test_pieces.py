@@ -6,7 +6,7 @@ import pytest
 from faceleak.reconstruction.optimizers import adam
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all, reconstruct_piece
-from faceleak.reconstruction.prior_training.generator import FaceGenerator
+from faceleak.reconstruction.prior_training.networks import FaceGenerator
 from faceleak.reconstruction.prior_training.trained import PriorCard, TrainedPrior, save_trained_prior
 from faceleak.reconstruction.priors.options import PriorOptions
 from faceleak.work.compute import ComputeOptions

@@ -238,7 +238,7 @@ def test_faces_of_a_search_are_counted_round_by_round() -> None:
 
 
 def test_what_is_counted_is_what_a_search_does() -> None:
-    from faceleak.reconstruction.priors.demo import DemoPrior
+    from faceleak.reconstruction.priors.generators import DemoPrior
 
     search = SearchOptions(attack="a", candidates=12, selected=2, rounds=2, steps=3, images_per_person=2, batch_size=8)
     ranked: list[int] = []

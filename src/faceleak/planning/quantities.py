@@ -115,10 +115,10 @@ def _search(
     sample: Sample,
 ) -> Rate:
     """By a search without steps, and by what so many take besides; an untrained network guides it."""
+    from faceleak.reconstruction.guide import fit_guide
     from faceleak.reconstruction.objectives.objective import Objective
     from faceleak.reconstruction.priors import load_prior
     from faceleak.reconstruction.search import reconstruct
-    from faceleak.reconstruction.untrained import fit_guide
     from faceleak.work.compute import pick_device, training_dtype
 
     search, compute, references = options.search, sample.compute, [network.make() for network in compared]

@@ -1,4 +1,4 @@
-"""What a search draws: faces of latents, their scores, and chance."""
+"""What a search draws: faces of latents, their scores, how what is climbed changes with the latents, and chance."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +12,32 @@ from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
 from faceleak.work.progress import track
+
+Climbed = Callable[[Tensor, Tensor], Tensor]  # faces (n, 3, h, w) and the latents that made them (n, size) → (n,)
+
+
+def gradient(
+    prior: Prior,
+    climbed: Climbed,
+    latents: Tensor,
+    noise: Tensor,
+    variation: float,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """How the value of one more image of each person changes with its latent: (n, size) → (n, size).
+
+    noise: (n, size), or (k·n, size) for k images of each person, all first ones before all second ones. With a fresh
+    one at every step this is an unbiased estimate of the gradient of the person's mean value. That is smoother than the
+    value of a single image, whose maxima are often accidents of that image. The prior computes in `dtype`, the backbone
+    as it is; no gradient reaches the backbone's parameters.
+    """
+    latents = latents.detach().requires_grad_(True)
+    with torch.autocast(latents.device.type, dtype, enabled=dtype != torch.float32):
+        varied = prior.space.vary(latents.repeat(len(noise) // len(latents), 1), noise, variation)
+        faces = prior.faces(varied)
+    (result,) = torch.autograd.grad(climbed(faces.to(latents.dtype), varied).sum(), latents)
+    return result
+
 
 Score = Callable[[Tensor], Tensor]  # faces (n, 3, h, w) → (n,)
 

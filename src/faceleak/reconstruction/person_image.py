@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from faceleak.common.errors import FaceleakError
-from faceleak.reconstruction.drawing import draw_faces, draw_noise, draw_seed, score_latents
+from faceleak.reconstruction.drawing import Climbed, draw_faces, draw_noise, draw_seed, gradient, score_latents
 from faceleak.reconstruction.guide import Guide
-from faceleak.reconstruction.objective import Climbed, gradient
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import PersonImageOptions
 from faceleak.reconstruction.priors import Prior

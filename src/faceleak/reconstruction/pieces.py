@@ -15,7 +15,6 @@ from faceleak.reconstruction.priors.options import PriorOptions
 from faceleak.work.compute import ComputeOptions, pick_device, run_pieces, training_dtype
 from faceleak.work.pieces import code_version, fingerprint, remembered_arrays
 
-GUIDES = "faceleak.reconstruction.score_guide"  # given, not imported
 STEPS = ("random", "best_random", "untrained_guided", "optimized")
 
 
@@ -34,7 +33,7 @@ class ReconstructionPiece:
         """Where the result lies once it is there: named by everything that it depends on."""
         guide, search = self.guide, self.search
         terms = (objectives.module(name) for name in search.objective)
-        looked_up = (optimizers.module(search.optimizer), *terms, GUIDES, *guide.code)
+        looked_up = (optimizers.module(search.optimizer), *terms, *guide.code)
         code = code_version(__name__, *looked_up)
         backbones = [backbone.network_hash() for backbone in (guide.backbone, *guide.references)]
         parts = (backbones, guide.signals, guide.model.to_dict(), identity_of(self.prior), search)

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from faceleak.reconstruction.drawing import Score, draw_faces, pixels_of, rate_people, score_latents
-from faceleak.reconstruction.keeping import best
-from faceleak.reconstruction.objectives.objective import Objective
+from faceleak.reconstruction.objectives.objective import Objective, best
 from faceleak.reconstruction.optimizers import registry as optimizers
 from faceleak.reconstruction.options import FILMED, SearchOptions
 from faceleak.reconstruction.priors import Prior

@@ -12,8 +12,7 @@ from torch.nn import functional
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading
-from faceleak.reconstruction.drawing import draw_faces
-from faceleak.reconstruction.objective import Climbed, gradient
+from faceleak.reconstruction.drawing import Climbed, draw_faces, gradient
 from faceleak.reconstruction.options import TargetedOptions
 from faceleak.reconstruction.priors import Prior
 from faceleak.work.progress import track

@@ -9,6 +9,7 @@ from torch import Tensor
 from faceleak.common.named import UnknownNameError
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import (
+    Sample,
     augmented,
     consistency,
     diversity,
@@ -17,7 +18,6 @@ from faceleak.reconstruction.objectives import (
     total_variation,
 )
 from faceleak.reconstruction.objectives.objective import Objective
-from faceleak.reconstruction.objectives.sample import Sample
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.signals import bn_distance
 from faceleak.signals.observation import NOTHING, Observation, observe

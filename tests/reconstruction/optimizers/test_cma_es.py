@@ -3,10 +3,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from faceleak.reconstruction.guide import ScoreGuide
 from faceleak.reconstruction.objectives import registry
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
-from faceleak.reconstruction.score_guide import ScoreGuide
 from faceleak.reconstruction.search import SEARCH_STEPS, reconstruct
 
 CPU = torch.device("cpu")

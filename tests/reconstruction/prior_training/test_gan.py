@@ -1,10 +1,8 @@
 import pytest
 import torch
 
-from faceleak.reconstruction.prior_training.augmentation import Adaptation, changed
-from faceleak.reconstruction.prior_training.discriminator import Discriminator, _quarter
-from faceleak.reconstruction.prior_training.gan import Gan
-from faceleak.reconstruction.prior_training.generator import FaceGenerator
+from faceleak.reconstruction.prior_training.gan import Adaptation, Gan, changed
+from faceleak.reconstruction.prior_training.networks import Discriminator, FaceGenerator, _quarter
 from faceleak.reconstruction.prior_training.options import GanOptions
 from faceleak.work.compute import seeded
 

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from faceleak.reconstruction.prior_training.generator import FaceGenerator
+from faceleak.reconstruction.prior_training.networks import FaceGenerator
 from faceleak.reconstruction.prior_training.trained import (
     CARD,
     WEIGHTS,

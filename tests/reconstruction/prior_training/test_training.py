@@ -204,7 +204,7 @@ def test_no_code_runs_in_training_a_prior_that_is_not_in_the_key(piece, not_in_k
     assert not_in_keys(lambda: list(training.rounds(piece()))) == set()
 
 
-@pytest.mark.parametrize("module", ["reconstruction.prior_training.layers", "faces.images", "backbones.augmentation"])
+@pytest.mark.parametrize("module", ["reconstruction.prior_training.networks", "faces.images", "backbones.augmentation"])
 def test_a_prior_is_trained_anew_once_its_code_has_changed(module, piece, edited):
     before = piece().folder
     edited(f"faceleak.{module}")

@@ -6,7 +6,7 @@ import torch
 from safetensors import safe_open
 
 from faceleak.reconstruction.priors.convert import convert, main
-from faceleak.reconstruction.priors.errors import PriorError
+from faceleak.reconstruction.priors.prior import PriorError
 from faceleak.reconstruction.priors.stylegan2_file import load_stylegan2
 
 from .conftest import rosinality_state

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from faceleak.reconstruction.priors import load_prior, opening
-from faceleak.reconstruction.priors.errors import PriorError
 from faceleak.reconstruction.priors.opening import identity_of
 from faceleak.reconstruction.priors.options import PriorOptions
+from faceleak.reconstruction.priors.prior import PriorError
 from faceleak.work.closure import _read, closure
 from faceleak.work.pieces import code_version
 

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from faceleak.backbones.checkpoint import sha256_of_file
-from faceleak.reconstruction.priors.errors import PriorError
+from faceleak.reconstruction.priors.prior import PriorError
 from faceleak.reconstruction.priors.stylegan2_file import load_stylegan2
 
 

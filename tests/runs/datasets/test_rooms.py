@@ -12,7 +12,7 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership.attacks import Attack
 from faceleak.membership.models.logistic import LogisticModel
 from faceleak.membership.options import AttackOptions
-from faceleak.reconstruction.prior_training.generator import FaceGenerator
+from faceleak.reconstruction.prior_training.networks import FaceGenerator
 from faceleak.reconstruction.prior_training.trained import PriorCard, TrainedPrior
 from faceleak.runs.datasets.rooms import (
     ArraysDataset,

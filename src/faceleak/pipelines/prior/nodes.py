@@ -21,7 +21,7 @@ SAMPLE_SEED = 1  # of the latents that are judged and shown, the same ones after
 
 def hold_out_people(splits: pd.DataFrame, options: PriorTrainingOptions) -> pd.DataFrame:
     """Divide the public images into `training` and `held_out` (column part), by people."""
-    from faceleak.reconstruction.prior_training.holding_out import hold_out
+    from faceleak.reconstruction.prior_training.piece import hold_out
 
     return hold_out(with_role(splits, "public"), options.held_out_share, options.training.seed)
 

@@ -27,7 +27,7 @@ def fit_untrained(
 ) -> Any:
     """The attack as it is fitted on a backbone that learnt nothing: what a search finds without the target."""
     from faceleak.membership.evidence import known_images
-    from faceleak.reconstruction.untrained import fit_guide, untrained
+    from faceleak.reconstruction.guide import fit_guide, untrained
 
     search = options.search
     images = known_images(splits)
@@ -83,9 +83,9 @@ def reconstruction_pieces(
     from faceleak.membership.attackers import encounters
     from faceleak.membership.scoring import model_name
     from faceleak.membership.views import strongest
+    from faceleak.reconstruction.guide import make_guide
     from faceleak.reconstruction.optimizers import registry as optimizers
     from faceleak.reconstruction.pieces import ReconstructionPiece
-    from faceleak.reconstruction.score_guide import make_guide
 
     attack = model_name(options.search.attack, options.search.threat_model)
     compared = tuple(calibrating(references, membership.attacks[options.search.attack]))

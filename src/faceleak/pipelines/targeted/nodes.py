@@ -132,8 +132,8 @@ def search_person_images(
     """
     from faceleak.membership.scoring import model_name
     from faceleak.pipelines.reconstruction.nodes import calibrating
+    from faceleak.reconstruction.guide import make_guide
     from faceleak.reconstruction.person_image import NoGradientError
-    from faceleak.reconstruction.score_guide import make_guide
 
     search = options.search
     if not membership.attacks[search.attack].is_differentiable():

@@ -59,7 +59,7 @@ def run_study(
     """Try searches on the attacker's own target: the trials, what mattered, the chosen one as `--config` takes it."""
     from faceleak.membership.evidence import known_images
     from faceleak.metrics.judge import make_judge
-    from faceleak.reconstruction.untrained import fit_guide
+    from faceleak.reconstruction.guide import fit_guide
     from faceleak.reporting.tuning import front_figure
     from faceleak.tuning.reconstruction.front import CHOSEN, importances, trials_table
     from faceleak.tuning.reconstruction.objective import OwnTarget
@@ -94,9 +94,9 @@ def reconstruct_by_both(
 ) -> dict[str, Any]:
     """Reconstruct faces from the audited target by the default and by the tuned search: `<search>/<step>/<part>`."""
     from faceleak.membership.scoring import model_name
+    from faceleak.reconstruction.guide import make_guide
     from faceleak.reconstruction.optimizers import registry as optimizers
     from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_piece
-    from faceleak.reconstruction.score_guide import make_guide
     from faceleak.tuning.reconstruction.space import with_block
     from faceleak.work.compute import run_pieces
 

@@ -1,6 +1,7 @@
 """Terms of the objective, one file each: what the search climbs, weighted in `search.objective` by their names."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 from faceleak.common.named import Registry
@@ -9,8 +10,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from faceleak.reconstruction.guide import Guide
-    from faceleak.reconstruction.objectives.sample import Sample
     from faceleak.signals import Need
+    from faceleak.signals.observation import Observation
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One batch of generated faces as the terms of an objective see it.
+
+    latents: (n, size) that made `faces` (n, 3, h, w) in 0…1; seen: what the guide's backbone shows of them.
+    seed: for terms that draw something; another one at every step of the search. images: how many each person has; the
+    first images of all people come first, then the second ones in the same order.
+    """
+
+    latents: "Tensor"
+    faces: "Tensor"
+    seen: "Observation"
+    seed: int
+    images: int = 1
 
 
 class TermModule(Protocol):
@@ -24,7 +41,7 @@ class TermModule(Protocol):
         """What it reads of the forward pass that all terms share."""
         ...
 
-    def value(self, sample: "Sample", guide: "Guide") -> "Tensor":
+    def value(self, sample: Sample, guide: "Guide") -> "Tensor":
         """One number a face (n,), differentiable; higher is better."""
         ...
 

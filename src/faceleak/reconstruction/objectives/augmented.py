@@ -8,7 +8,7 @@ from functools import cache
 from torch import Tensor, nn
 
 from faceleak.reconstruction.guide import Guide
-from faceleak.reconstruction.objectives.sample import Sample
+from faceleak.reconstruction.objectives import Sample
 from faceleak.signals import Need
 from faceleak.work.compute import seeded
 

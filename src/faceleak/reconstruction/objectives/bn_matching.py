@@ -7,7 +7,7 @@ of stage 1 optimizes (arXiv 2401.13719). It needs no attack that was fitted.
 from torch import Tensor
 
 from faceleak.reconstruction.guide import Guide
-from faceleak.reconstruction.objectives.sample import Sample
+from faceleak.reconstruction.objectives import Sample
 from faceleak.signals import Need, bn_distance
 
 

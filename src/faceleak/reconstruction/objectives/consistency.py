@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from faceleak.reconstruction.guide import Guide
-from faceleak.reconstruction.objectives.sample import Sample
+from faceleak.reconstruction.objectives import Sample
 from faceleak.signals import Need
 
 IMAGES = 2  # of each person in a sample

@@ -6,7 +6,7 @@ Constant for latents that are kept on a sphere; it counts in spaces in which the
 from torch import Tensor
 
 from faceleak.reconstruction.guide import Guide
-from faceleak.reconstruction.objectives.sample import Sample
+from faceleak.reconstruction.objectives import Sample
 from faceleak.signals import Need
 
 

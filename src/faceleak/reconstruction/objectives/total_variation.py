@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from faceleak.reconstruction.guide import Guide
-from faceleak.reconstruction.objectives.sample import Sample
+from faceleak.reconstruction.objectives import Sample
 from faceleak.signals import Need
 
 

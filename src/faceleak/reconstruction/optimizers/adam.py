@@ -5,8 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from faceleak.reconstruction.drawing import draw_noise, draw_seed
-from faceleak.reconstruction.objective import Climbed, gradient
+from faceleak.reconstruction.drawing import Climbed, draw_noise, draw_seed, gradient
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior

@@ -1,9 +1,13 @@
-"""One prior to train as a piece of work: all that its weights depend on, and where it lies once it is there."""
+"""One prior to train as a piece of work: all that its weights depend on, and where it lies once it is there.
+
+Its people are some of the public ones; the others it never sees.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from faceleak.common.errors import FaceleakError
@@ -57,3 +61,24 @@ class PriorPiece:
                 f"{self.options.batch_size}. Give the role `public` more people (faces.splits.roles.public), or lower "
                 "prior.training.batch_size; below a few hundred images a prior mostly repeats them."
             )
+
+
+TRAINING, HELD_OUT = "training", "held_out"
+FEWEST_PEOPLE = 4  # held out: with fewer there is no interval over people
+
+
+def hold_out(images: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
+    """Give each image (image_id, identity, …) a `part`: `held_out` for `share` of the people, at least four of them.
+
+    Raises PriorTrainingError where fewer people than that would be left for training.
+    """
+    people = np.sort(images["identity"].unique())
+    count = max(FEWEST_PEOPLE, round(share * len(people)))
+    if len(people) < count + FEWEST_PEOPLE:
+        raise PriorTrainingError(
+            f"The role `public` has {len(people)} people, and {count} of them would be held out: too few are left. "
+            "Give it more people in faces.splits.roles.public, or lower prior.held_out_share."
+        )
+    chosen = np.random.default_rng(seed).permutation(people)[:count]
+    part = np.where(images["identity"].isin(chosen), HELD_OUT, TRAINING)
+    return images.assign(part=part)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from faceleak.common.options import Options
 from faceleak.reconstruction.latents import Sphere
-from faceleak.reconstruction.prior_training.generator import FaceGenerator
-from faceleak.reconstruction.priors.errors import PriorError
+from faceleak.reconstruction.prior_training.networks import FaceGenerator
+from faceleak.reconstruction.priors.prior import PriorError
 from faceleak.work.compute import seeded
 from faceleak.work.pieces import fingerprint, writing
 from faceleak.work.sealed import SealError, check_version, load_arrays, save_arrays

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from faceleak.backbones.checkpoint import sha256_of_file
 from faceleak.common.errors import FaceleakError
-from faceleak.reconstruction.priors.errors import PriorError
-from faceleak.reconstruction.priors.official import read_official
-from faceleak.reconstruction.priors.rosinality import read_rosinality
+from faceleak.reconstruction.priors.prior import PriorError
+from faceleak.reconstruction.priors.published import read_official, read_rosinality
 from faceleak.reconstruction.priors.stylegan2_file import save_stylegan2
 from faceleak.reconstruction.priors.stylegan2_network import Shape
 

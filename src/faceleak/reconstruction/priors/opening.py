@@ -19,7 +19,7 @@ def load_prior(options: PriorOptions, device: "torch.device") -> "Prior":
     prior = _generator(options, device)
     if options.crop is None and options.image_size is None:
         return prior
-    from faceleak.reconstruction.priors.framing import FramedPrior
+    from faceleak.reconstruction.priors.generators import FramedPrior
 
     return FramedPrior(prior, options.crop, options.image_size)
 
@@ -30,14 +30,14 @@ def _generator(options: PriorOptions, device: "torch.device") -> "Prior":
 
         return StyleGAN2Prior(options.stylegan2, device)
     if options.factory is not None:
-        from faceleak.reconstruction.priors.factory import GeneratorPrior
+        from faceleak.reconstruction.priors.generators import GeneratorPrior
 
         return GeneratorPrior(options, device)
     if options.trained is not None:
         from faceleak.reconstruction.prior_training.trained import load_trained_prior
 
         return load_trained_prior(options.trained, device)
-    from faceleak.reconstruction.priors.demo import DemoPrior
+    from faceleak.reconstruction.priors.generators import DemoPrior
 
     return DemoPrior(device)
 
@@ -76,7 +76,7 @@ def _file_hash(path: Path, size: int, modified: int) -> str:  # noqa: ARG001
 @lru_cache(maxsize=8)
 def _factory_hash(options: str) -> str:
     """A factory may bring weights of its own, so the network is built to see them."""
-    from faceleak.reconstruction.priors.factory import build, state_hash
+    from faceleak.reconstruction.priors.generators import build, state_hash
     from faceleak.work.pieces import code_version, fingerprint
 
     described = PriorOptions.model_validate_json(options)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from faceleak.faces.pickles import BYTES, Global, Grammar, NotAllowedError, Place, read_mapped, walk
-from faceleak.reconstruction.priors.errors import PriorError
+from faceleak.reconstruction.priors.prior import PriorError
 
 LARGEST_FILE = 8 << 30
 TENSORFLOW = "dnnlib.tflib"

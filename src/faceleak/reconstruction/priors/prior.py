@@ -1,11 +1,17 @@
-"""What stage 2 asks of a generator."""
+"""What stage 2 asks of a generator, and what can be wrong with one that the user can mend."""
 
 from typing import TYPE_CHECKING, Protocol
+
+from faceleak.common.errors import FaceleakError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from faceleak.reconstruction.latents import LatentSpace
+
+
+class PriorError(FaceleakError):
+    """A prior's files are missing, damaged, unsafe or of an architecture that is not known, or its network misfits."""
 
 
 class Prior(Protocol):

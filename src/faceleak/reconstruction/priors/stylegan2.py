@@ -1,15 +1,89 @@
-"""StyleGAN2 and StyleGAN2-ADA as priors, searched in z, w or w+."""
+"""StyleGAN2 and StyleGAN2-ADA as priors, searched in z, w or w+.
+
+In w and w+ coordinates are whitened, so that a step of the search is as long as in z. A latent u stands for
+w = w_mean + A·u, where A·Aᵀ is the second moment of w − w_mean over random faces: u = 0 is the mean face, and the
+coordinates of random faces have a standard deviation of 1.
+"""
 
 import copy
+import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from faceleak.reconstruction.latents import LatentSpace, Sphere
+from faceleak.reconstruction.latents import LatentSpace, Sphere, vary
 from faceleak.reconstruction.priors.options import StyleGAN2Options
 from faceleak.reconstruction.priors.stylegan2_file import load_stylegan2
 from faceleak.reconstruction.priors.stylegan2_network import StyleGAN2
-from faceleak.reconstruction.priors.w_spaces import StyleSpace, measure_whitening
+from faceleak.work.compute import single_threaded
+
+SAMPLES, SEED = 10_000, 0
+SMALLEST_VARIANCE = 1e-6  # of an axis, in relation to the largest
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """axes (w_size, w_size): the matrix A. inverse: its inverse."""
+
+    mean: Tensor
+    axes: Tensor
+    inverse: Tensor
+
+    def to_w(self, latents: Tensor) -> Tensor:
+        """Latents u (…, w_size) → w (…, w_size)."""
+        return self.mean + latents @ self.axes.T
+
+    def from_w(self, w: Tensor) -> Tensor:
+        """w (…, w_size) → latents u (…, w_size)."""
+        return (w - self.mean) @ self.inverse.T
+
+    def on(self, device: torch.device) -> "Whitening":
+        """The same on another device."""
+        return Whitening(self.mean.to(device), self.axes.to(device), self.inverse.to(device))
+
+
+def measure_whitening(network: StyleGAN2) -> Whitening:
+    """Measure how w spreads around the network's w_mean; on the CPU, the same for the same weights."""
+    z = torch.randn(SAMPLES, network.shape.z_size, generator=torch.Generator().manual_seed(SEED))
+    with torch.no_grad(), single_threaded():
+        deviations = (network.to_w(z) - network.w_mean).double()
+        variances, directions = torch.linalg.eigh(deviations.T @ deviations / SAMPLES)
+        spread = variances.clamp(min=SMALLEST_VARIANCE * float(variances[-1])).sqrt()
+        axes, inverse = directions * spread, (directions / spread).T
+    return Whitening(network.w_mean.clone(), axes.float().contiguous(), inverse.float().contiguous())
+
+
+@dataclass(frozen=True)
+class StyleSpace:
+    """Latents (n, copies·w_size): a whitened w for each of `copies` layers; one copy is the space w, shared by all.
+
+    network: on the CPU, for drawing.
+    """
+
+    network: StyleGAN2
+    whitening: Whitening
+    copies: int
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """The w of random z, the same for all layers."""
+        z = torch.randn(count, self.network.shape.z_size, generator=generator)
+        with torch.no_grad():
+            latents = self.whitening.from_w(self.network.to_w(z))
+        return self.project(latents.repeat(1, self.copies))
+
+    def project(self, latents: Tensor) -> Tensor:
+        """Pull each layer's u that is farther from the mean face than ‖u‖² = w_size, the average, back to there."""
+        layers = latents.view(len(latents), self.copies, -1)
+        radius = math.sqrt(layers.shape[-1])
+        shortened: Tensor = layers * (radius / layers.norm(dim=-1, keepdim=True).clamp(min=radius))
+        return shortened.flatten(1)
+
+    def vary(self, latents: Tensor, noise: Tensor, variation: float) -> Tensor:
+        """As in z, by a noise that is the same for all layers: other images of a w+ differ as those of a w do."""
+        shared = noise.view(len(noise), self.copies, -1).sum(1) / math.sqrt(self.copies)
+        return vary(latents, shared.repeat(1, self.copies), variation)
+
 
 NOISE_SEED = 0
 

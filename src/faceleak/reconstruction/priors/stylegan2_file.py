@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from faceleak.backbones.checkpoint import listed, sha256_of_file
-from faceleak.reconstruction.priors.errors import PriorError
+from faceleak.reconstruction.priors.prior import PriorError
 from faceleak.reconstruction.priors.stylegan2_network import Shape, StyleGAN2
 from faceleak.work.compute import seeded
 from faceleak.work.pieces import writing

@@ -2,9 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from faceleak.reconstruction.drawing import Score
+from faceleak.reconstruction.drawing import Score, gradient
 from faceleak.reconstruction.latents import vary
-from faceleak.reconstruction.objective import gradient
 from faceleak.reconstruction.priors import load_prior
 from faceleak.reconstruction.priors.options import PriorOptions
 

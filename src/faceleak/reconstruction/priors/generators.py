@@ -1,4 +1,4 @@
-"""A generator of the user's own, named as `package.module:Class`."""
+"""The demo's prior, a generator of the user's own (`package.module:Class`), and the frame that any prior may get."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -9,13 +9,31 @@ from torch import Tensor
 from faceleak.backbones.checkpoint import check_sha256, read_checkpoint
 from faceleak.backbones.factories import make
 from faceleak.backbones.loading import check_keys
+from faceleak.backbones.placing import place_faces
+from faceleak.faces.canvas import Canvas
 from faceleak.reconstruction.latents import Sphere
-from faceleak.reconstruction.priors.errors import PriorError
-from faceleak.reconstruction.priors.options import PriorOptions
+from faceleak.reconstruction.priors.options import Crop, PriorOptions
+from faceleak.reconstruction.priors.prior import Prior, PriorError
 from faceleak.work.compute import seeded
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+class DemoPrior:
+    """The generator that also drew the demo people: the prior knows the distribution, not who was trained on."""
+
+    def __init__(self, device: torch.device) -> None:
+        from faceleak.faces.demo_generator import LATENT_SIZE, load_demo_generator
+
+        self.latent_size = LATENT_SIZE
+        self.space = Sphere(LATENT_SIZE)
+        self._generator = load_demo_generator().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def faces(self, latents: Tensor) -> Tensor:
+        """Latents (n, 100) → faces (n, 3, 64, 64)."""
+        images: Tensor = self._generator(latents)
+        return (images + 1) / 2
 
 
 class GeneratorPrior:
@@ -75,3 +93,30 @@ def _check_faces(network: "nn.Module", options: PriorOptions, device: torch.devi
             f"{options.factory} gives {shape} for two latents, not (2, 3, height, width). A prior gives one RGB image "
             "a latent and nothing else: wrap the network in a class that does so."
         )
+
+
+class FramedPrior:
+    """A prior of whose faces `crop` is kept, scaled to `image_size` pixels a side; None leaves either as it is."""
+
+    def __init__(self, prior: Prior, crop: Crop | None, image_size: int | None) -> None:
+        self.latent_size, self.space = prior.latent_size, prior.space
+        self._prior, self._crop, self._image_size = prior, crop, image_size
+
+    def faces(self, latents: Tensor) -> Tensor:
+        """Latents (n, latent_size) → faces (n, 3, height, width)."""
+        faces = self._prior.faces(latents)
+        if self._crop is not None:
+            faces = cut_out(faces, self._crop)
+        return faces if self._image_size is None else place_faces(faces, Canvas.of(self._image_size))
+
+
+def cut_out(faces: Tensor, crop: Crop) -> Tensor:
+    """Keep a part of faces (n, 3, h, w), to the nearest whole pixel and at least one."""
+    height, width = faces.shape[-2:]
+    rows, columns = _span(crop.top, crop.bottom, height), _span(crop.left, crop.right, width)
+    return faces[:, :, rows, columns]
+
+
+def _span(start: float, end: float, length: int) -> slice:
+    first = min(round(start * length), length - 1)
+    return slice(first, max(round(end * length), first + 1))

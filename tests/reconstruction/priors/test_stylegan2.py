@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from faceleak.reconstruction.priors.options import StyleGAN2Options
-from faceleak.reconstruction.priors.stylegan2 import StyleGAN2Prior
-from faceleak.reconstruction.priors.w_spaces import StyleSpace, measure_whitening
+from faceleak.reconstruction.priors.stylegan2 import StyleGAN2Prior, StyleSpace, measure_whitening
 
 CPU = torch.device("cpu")
 

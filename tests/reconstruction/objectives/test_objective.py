@@ -1,6 +1,6 @@
 import torch
 
-from faceleak.reconstruction.keeping import best, best_of_different
+from faceleak.reconstruction.objectives.objective import best, best_of_different
 
 
 def test_the_best_come_first_and_ties_keep_their_order() -> None:
