@@ -359,7 +359,7 @@ def search_path(backbone: Any, compute: ComputeOptions) -> Path:
         steps=1,
     )
     guide = Guide(backbone, ("bn_distance",), model)
-    return ReconstructionPiece("", guide, PriorOptions(demo=True), search, compute).path
+    return ReconstructionPiece(guide, PriorOptions(demo=True), search, compute).path
 
 
 def backbone_hash() -> str:

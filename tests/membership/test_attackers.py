@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from faceleak.membership.attackers import (
     Encounter,
+    encounter_name,
     encounters,
-    parse_encounter,
-    suffix_of,
+    name_of_variant,
     undone_view,
     variant_and_undoing,
 )
@@ -23,7 +23,7 @@ def test_what_each_attacker_fits_on_and_looks_at():
         [Encounter(NOISY, "refitted", NOISY, NOISY)],
         [Encounter(NOISY, "adaptive", NOISY, NOISY), Encounter(NOISY, "adaptive", UNDONE, UNDONE)],
     ]
-    assert [meeting.name for meeting, *_ in tries[4:]] == [
+    assert [encounter_name(meeting.variant, meeting.attacker) for meeting, *_ in tries[4:]] == [
         NOISY,
         f"{NOISY}_static",
         f"{NOISY}_refitted",
@@ -41,18 +41,19 @@ variants = st.text(st.characters(codec="ascii", categories=["L", "N"], include_c
 
 
 @given(variants, st.sampled_from(["static", "refitted", "adaptive"]))
-def test_a_name_is_enough_to_find_variant_and_attacker(variant, attacker):
-    assert parse_encounter(f"{variant}{suffix_of(attacker)}") == (variant, attacker)
+def test_the_name_of_an_encounter_is_no_name_of_a_variant(variant, attacker):
+    with pytest.raises(ValueError, match="says who attacks it"):
+        name_of_variant(encounter_name(variant, attacker))
 
 
 @given(variants.filter(lambda name: not name.endswith(("_static", "_refitted", "_adaptive"))))
-def test_a_name_without_an_attacker_is_the_plain_one(variant):
-    assert parse_encounter(variant) == (variant, "plain")
+def test_any_other_name_is_one(variant):
+    assert name_of_variant(encounter_name(variant, "plain")) == variant
 
 
-@pytest.mark.parametrize("variant", ["undefended", "made_plain", "static", "adaptive_noise", "_static"])
+@pytest.mark.parametrize("variant", ["made_plain", "static", "adaptive_noise", "_static"])
 def test_variants_that_sound_like_attackers_are_not_taken_for_one(variant):
-    assert parse_encounter(variant) == (variant, "plain")
+    assert name_of_variant(variant) == variant
 
 
 @given(variants, st.sampled_from(["", "bn_reestimation", "averaging"]))

@@ -12,6 +12,7 @@ from faceleak.pipelines.targeted.nodes import (
     measure_person_images,
     search_person_images,
 )
+from faceleak.reconstruction.arrays import MethodArray
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.person_image import METHODS, NoGradientError
 
@@ -51,9 +52,9 @@ def test_faces_are_compared_with_the_photos_of_their_own_person(
     people = embed_people({"one": tiny_backbone}, demo_store, splits, compute)
     photos = splits[splits["role"] == "member"].groupby("identity")["image_id"].first()
     trained_on = given["identity"].map(photos).fillna(given["given_image"])
-    found = {f"{method}/pixels": _pixels(demo_store, given["given_image"]) for method in METHODS}
-    found |= {"person_image/pixels": _pixels(demo_store, trained_on)}
-    found |= {"image/scores": np.arange(len(given))[::-1]}
+    found = {MethodArray(method, "pixels"): _pixels(demo_store, given["given_image"]) for method in METHODS}
+    found |= {MethodArray("person_image", "pixels"): _pixels(demo_store, trained_on)}
+    found |= {MethodArray("image", "scores"): np.arange(len(given))[::-1]}
     measured = measure_person_images(
         found, given, people, {"one": tiny_backbone}, options, BootstrapOptions(resamples=100), compute
     )["undefended"]["person_image"]

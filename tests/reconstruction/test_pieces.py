@@ -5,7 +5,7 @@ import pytest
 
 from faceleak.reconstruction.optimizers import adam
 from faceleak.reconstruction.options import SearchOptions
-from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all, reconstruct_piece
+from faceleak.reconstruction.pieces import ByStep, ReconstructionPiece, reconstruct_all, reconstruct_piece
 from faceleak.reconstruction.prior_training.networks import FaceGenerator
 from faceleak.reconstruction.prior_training.trained import PriorCard, TrainedPrior, save_trained_prior
 from faceleak.reconstruction.priors.options import PriorOptions
@@ -18,7 +18,7 @@ def make_piece(tiny_guide, search_options: SearchOptions, compute: ComputeOption
         options = search_options.model_copy(update={"steps": 1})
         own = compute.model_copy(update={"cache": tmp_path})
         given = PriorOptions.model_validate(prior)
-        return ReconstructionPiece("plain", tiny_guide, given, options, own)
+        return ReconstructionPiece(tiny_guide, given, options, own)
 
     return make
 
@@ -48,15 +48,22 @@ def test_a_piece_is_named_by_its_prior(make_piece, converted: Path, tmp_path: Pa
 
 def test_a_stylegan2_is_searched_and_remembered(make_piece, converted: Path) -> None:
     piece = make_piece({"stylegan2": {"weights": str(converted), "latent_space": "w"}, "image_size": 32})
-    found = reconstruct_all([piece], piece, piece.compute)
-    assert found["plain/optimized/pixels"].shape == (3, 32, 32, 3)
-    assert found["plain/optimized/latents"].shape == (3, 9)
-    without = found["plain/untrained_guided/pixels"]  # the same piece plays the one that learnt nothing
-    assert (without == found["plain/optimized/pixels"]).all()
-    assert reconstruct_all([], piece, piece.compute) == {}
+    found = reconstruct_all({"plain": piece}, piece, piece.compute)["plain"]
+    assert found["optimized"]["pixels"].shape == (3, 32, 32, 3)
+    assert found["optimized"]["latents"].shape == (3, 9)
+    without = found["untrained_guided"]["pixels"]  # the same piece plays the one that learnt nothing
+    assert (without == found["optimized"]["pixels"]).all()
+    assert reconstruct_all({}, piece, piece.compute) == {}
     written = piece.path.stat().st_mtime_ns
-    assert reconstruct_all([piece], piece, piece.compute).keys() == found.keys()
+    again = reconstruct_all({"plain": piece}, piece, piece.compute)["plain"]
+    assert {step: set(arrays) for step, arrays in again.items()} == {
+        step: set(arrays) for step, arrays in found.items()
+    }
     assert piece.path.stat().st_mtime_ns == written
+
+
+def _bytes(found: ByStep) -> dict[tuple[str, str], bytes]:
+    return {(step, part): array.tobytes() for step, arrays in found.items() for part, array in arrays.items()}
 
 
 class KilledError(Exception):
@@ -84,7 +91,7 @@ def test_a_killed_search_goes_on_after_its_last_round_and_ends_as_if_nothing_had
     assert [path.name for path in piece.path.with_suffix(".rounds").iterdir()] == ["round_0.safetensors"]
     again = reconstruct_piece(piece)
     assert len(climbed) == 3  # the first round was not climbed again
-    assert {key: array.tobytes() for key, array in again.items()} == {key: a.tobytes() for key, a in whole.items()}
+    assert _bytes(again) == _bytes(whole)
     assert not piece.path.with_suffix(".rounds").exists()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 
+from faceleak.reconstruction.arrays import ReconstructionArray
 from faceleak.runs.curves import log_curves
 
 
@@ -32,7 +33,10 @@ def trained(tiny_backbone):
 
 
 def test_losses_and_climbs_of_a_run_have_a_step_an_epoch_or_a_step_of_the_search(client, trained) -> None:
-    climb = {"undefended/optimized/climb": np.array([0.5, 1.5]), "undefended/optimized/scores": np.array([9.0])}
+    climb = {
+        ReconstructionArray("undefended", "plain", "optimized", "climb"): np.array([0.5, 1.5]),
+        ReconstructionArray("undefended", "plain", "optimized", "scores"): np.array([9.0]),
+    }
     with mlflow.start_run() as run:
         log_curves(
             {"target": trained, "references": {"reference_0": trained}, "reconstructions": climb, "splits": None}
@@ -43,7 +47,7 @@ def test_losses_and_climbs_of_a_run_have_a_step_an_epoch_or_a_step_of_the_search
 
 
 def test_curves_of_defended_variants_are_in_their_child_runs(client, trained, tiny_backbone) -> None:
-    climb = {"noise_adaptive/untrained_guided/climb": np.array([0.5])}
+    climb = {ReconstructionArray("noise", "adaptive", "untrained_guided", "climb"): np.array([0.5])}
     with mlflow.start_run() as run:
         log_curves({"defense.variants": {"noise": trained}, "defense.reconstructions": climb})
     query = f"tags.mlflow.parentRunId = '{run.info.run_id}'"

@@ -23,15 +23,18 @@ class Encounter:
     fitted_on: str
     view: str
 
-    @property
-    def name(self) -> str:
-        """Variant and attacker."""
-        return f"{self.variant}{suffix_of(self.attacker)}"
-
 
 def suffix_of(attacker: str) -> str:
     """What an attacker adds to the attack's name in metrics; nothing where no defense is judged."""
     return "" if attacker == "plain" else f"_{attacker}"
+
+
+SUFFIXES = tuple(suffix for attacker in get_args(AttackerName) if (suffix := suffix_of(attacker)))
+
+
+def encounter_name(variant: str, attacker: AttackerName) -> str:
+    """Variant and attacker as files and tables name them."""
+    return f"{variant}{suffix_of(attacker)}"
 
 
 def undone_view(variant: str, undoing: str) -> str:
@@ -45,18 +48,9 @@ def variant_and_undoing(view: str) -> tuple[str, str]:
     return variant, undoing
 
 
-def parse_encounter(name: str) -> tuple[str, AttackerName]:
-    """Variant and attacker of an encounter's name."""
-    for attacker in get_args(AttackerName):
-        suffix = suffix_of(attacker)
-        if suffix and name.endswith(suffix) and name != suffix:
-            return name.removesuffix(suffix), attacker
-    return name, "plain"
-
-
 def name_of_variant(name: str) -> str:
     """The name, if a variant can have it. Raises ValueError otherwise."""
-    if name == UNDEFENDED or parse_encounter(name)[1] != "plain":
+    if name == UNDEFENDED or any(name.endswith(suffix) and name != suffix for suffix in SUFFIXES):
         raise ValueError(
             f"{name!r} cannot be the name of a variant: `{UNDEFENDED}` is the target's own, and an end like `_static` "
             "says who attacks it"

@@ -1,10 +1,10 @@
 """Reconstruction as independent pieces of work, one an encounter: in parallel, and none computed twice."""
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import registry as objectives
@@ -16,13 +16,14 @@ from faceleak.work.compute import ComputeOptions, pick_device, run_pieces, train
 from faceleak.work.pieces import code_version, fingerprint, remembered_arrays
 
 STEPS = ("random", "best_random", "untrained_guided", "optimized")
+Key = TypeVar("Key", bound=Hashable)
+ByStep = dict[str, dict[str, Any]]  # step → `latents`, `pixels`, `scores` or `climb` → array
 
 
 @dataclass(frozen=True)
 class ReconstructionPiece:
     """One attacker against one view: the guide is what the attacker reads off it."""
 
-    name: str
     guide: Guide
     prior: PriorOptions
     search: SearchOptions
@@ -42,33 +43,28 @@ class ReconstructionPiece:
 
 
 def reconstruct_all(
-    pieces: list[ReconstructionPiece], untrained: ReconstructionPiece, compute: ComputeOptions
-) -> dict[str, Any]:
-    """Reconstruct each piece that is not in the cache yet: arrays `<piece>/<step>/<latents|pixels|scores|climb>`.
+    pieces: Mapping[Key, ReconstructionPiece], untrained: ReconstructionPiece, compute: ComputeOptions
+) -> dict[Key, ByStep]:
+    """Reconstruct each piece that is not in the cache yet: key → step → part → array.
 
     What the piece `untrained` optimizes, guided by nothing of the target, is the step `untrained_guided` of each.
     """
     if not pieces:
         return {}
-    distinct = {piece.path: piece for piece in [*pieces, untrained]}
+    distinct = {piece.path: piece for piece in [*pieces.values(), untrained]}
     run_pieces(reconstruct_piece, [piece for path, piece in distinct.items() if not path.exists()], compute)
-    arrays = {f"{piece.name}/{key}": array for piece in pieces for key, array in reconstruct_piece(piece).items()}
-    of_untrained = _optimized(untrained)
-    return arrays | {
-        f"{piece.name}/untrained_guided/{part}": array for piece in pieces for part, array in of_untrained.items()
-    }
+    without_target = {"untrained_guided": reconstruct_piece(untrained)["optimized"]}
+    return {key: reconstruct_piece(piece) | without_target for key, piece in pieces.items()}
 
 
-def _optimized(piece: ReconstructionPiece) -> dict[str, Any]:
-    step = "optimized/"
-    return {key.removeprefix(step): array for key, array in reconstruct_piece(piece).items() if key.startswith(step)}
+def reconstruct_piece(piece: ReconstructionPiece) -> ByStep:
+    """Load the piece's arrays from the cache, or make them: step → part → array.
 
-
-def reconstruct_piece(piece: ReconstructionPiece) -> dict[str, Any]:
-    """Load the piece's arrays from the cache, or make them; a search that was killed goes on after its last round."""
+    A search that was killed goes on after its last round.
+    """
     from faceleak.reconstruction.objectives.objective import Objective
     from faceleak.reconstruction.priors import load_prior
-    from faceleak.reconstruction.search import reconstruct
+    from faceleak.reconstruction.search import FILM, SEARCH_STEPS, Reconstructions, reconstruct
 
     def make() -> dict[str, Any]:
         device = pick_device(piece.compute)
@@ -85,4 +81,8 @@ def reconstruct_piece(piece: ReconstructionPiece) -> dict[str, Any]:
 
     arrays = remembered_arrays(piece.path, make)
     shutil.rmtree(rounds, ignore_errors=True)
-    return arrays
+    parts = [field.name for field in fields(Reconstructions)]
+    return {
+        step: {part: arrays[name] for part in parts if (name := f"{step}/{part}") in arrays}
+        for step in (*SEARCH_STEPS, FILM)
+    }

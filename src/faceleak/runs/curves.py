@@ -9,7 +9,8 @@ from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 
-from faceleak.membership.attackers import parse_encounter, suffix_of
+from faceleak.membership.attackers import suffix_of
+from faceleak.reconstruction.arrays import ReconstructionArray
 from faceleak.runs.datasets.metrics import child_run
 
 TOGETHER = ("references", "evaluators", "repeated_targets")
@@ -40,12 +41,10 @@ def loss_curve(name: str, backbone: Any) -> Curve:
     return f"training/loss/{name}", backbone.card.training.get("losses", [])
 
 
-def climbs(reconstructions: Mapping[str, Any]) -> Iterator[tuple[str, Curve]]:
-    """Yield variant and curve of each array `<encounter>/<step>/climb`: the mean of what was climbed at each step."""
-    for name, means in reconstructions.items():
-        encounter, step, part = name.rsplit("/", 2)
+def climbs(reconstructions: Mapping[ReconstructionArray, Any]) -> Iterator[tuple[str, Curve]]:
+    """Yield variant and curve of each climb: the mean of what was climbed at each step."""
+    for (variant, attacker, step, part), means in reconstructions.items():
         if part == "climb":
-            variant, attacker = parse_encounter(encounter)
             yield variant, (f"search/{CLIMBED[step]}{suffix_of(attacker)}", means)
 
 

@@ -1,17 +1,25 @@
 """What the rooms read and write comes back as it was."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from kedro.io.core import DatasetError
+from safetensors.numpy import load_file
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attacks import Attack
 from faceleak.membership.models.logistic import LogisticModel
 from faceleak.membership.options import AttackOptions
+from faceleak.reconstruction.arrays import (
+    ComparedArray,
+    MethodArray,
+    ReconstructionArray,
+    ReconstructionEmbeddings,
+)
 from faceleak.reconstruction.prior_training.networks import FaceGenerator
 from faceleak.reconstruction.prior_training.trained import PriorCard, TrainedPrior
 from faceleak.runs.datasets.rooms import (
@@ -23,6 +31,7 @@ from faceleak.runs.datasets.rooms import (
     FileDataset,
     PriorDataset,
 )
+from faceleak.work.sealed import save_arrays
 
 
 def test_backbone_round_trip(tmp_path: Path, tiny_backbone: Backbone) -> None:
@@ -66,11 +75,34 @@ def test_prior_round_trip(tmp_path: Path) -> None:
     torch.testing.assert_close(loaded.generator.state_dict(), prior.generator.state_dict(), rtol=0, atol=0)
 
 
-def test_arrays_round_trip(tmp_path: Path) -> None:
-    arrays = {"pixels": np.arange(12, dtype=np.uint8).reshape(3, 4)}
-    dataset = ArraysDataset(str(tmp_path / "arrays.safetensors"))
-    dataset.save(arrays)
-    np.testing.assert_array_equal(dataset.load()["pixels"], arrays["pixels"])
+ARRAY = np.arange(12, dtype=np.uint8).reshape(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        (ReconstructionArray("undefended", "plain", "optimized", "pixels"), "undefended/optimized/pixels"),
+        (ReconstructionArray("a/b_static", "adaptive", "own/step", "climb"), "a/b_static_adaptive/own/step/climb"),
+        (ReconstructionEmbeddings("first", "noise", "adaptive", "random"), "first/noise_adaptive/random"),
+        (MethodArray("linear", "latents"), "linear/latents"),
+        (ComparedArray("tuned", "optimized", "scores"), "tuned/optimized/scores"),
+    ],
+)
+def test_arrays_come_back_by_their_records_and_have_a_name_in_the_file(tmp_path: Path, record: Any, name: str) -> None:
+    path = tmp_path / "arrays.safetensors"
+    dataset = ArraysDataset(str(path), f"{type(record).__module__}.{type(record).__name__}")
+    dataset.save({record: ARRAY})
+    ((found, array),) = dataset.load().items()
+    assert (found, type(found)) == (record, type(record))
+    np.testing.assert_array_equal(array, ARRAY)
+    np.testing.assert_array_equal(load_file(path)[name], ARRAY)
+
+
+def test_a_file_from_before_there_were_records_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "arrays.safetensors"
+    save_arrays(path, {"linear/latents": ARRAY})
+    with pytest.raises(DatasetError, match=r"an earlier faceleak wrote it\. Delete"):
+        ArraysDataset(str(path), "faceleak.reconstruction.arrays.MethodArray").load()
 
 
 def test_store_opens_what_was_packed(demo_store: FaceStore) -> None:

@@ -7,10 +7,18 @@ import pandas as pd
 
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
-from faceleak.membership.attackers import UNDEFENDED, AttackerName
+from faceleak.membership.attackers import (
+    UNDEFENDED,
+    AttackerName,
+    Encounter,
+    encounter_name,
+    encounters,
+    suffix_of,
+)
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.reconstruction.arrays import ReconstructionArray, ReconstructionEmbeddings, SearchStep
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
 
@@ -55,8 +63,8 @@ def reconstruct_faces(
     attackers: list[AttackerName],
     rounds: int,
     compute: ComputeOptions,
-) -> dict[str, Any]:
-    """Reconstruct faces in every encounter: arrays `<encounter>/<step>/<latents|pixels|scores|climb>`.
+) -> dict[ReconstructionArray, Any]:
+    """Reconstruct faces in every encounter: `ReconstructionArray` → array.
 
     rounds: of the search, in the place of `options.search.rounds`.
 
@@ -66,7 +74,13 @@ def reconstruct_faces(
 
     pieces = reconstruction_pieces(views, references, models, options, membership, attackers, rounds, compute)
     search = options.search.model_copy(update={"rounds": rounds})
-    return reconstruct_all(pieces, ReconstructionPiece("", untrained, options.prior, search, compute), compute)
+    found = reconstruct_all(pieces, ReconstructionPiece(untrained, options.prior, search, compute), compute)
+    return {
+        ReconstructionArray(meeting.variant, meeting.attacker, step, part): array
+        for meeting, of_step in found.items()
+        for step, arrays in of_step.items()
+        for part, array in arrays.items()
+    }
 
 
 def reconstruction_pieces(
@@ -78,9 +92,8 @@ def reconstruction_pieces(
     attackers: list[AttackerName],
     rounds: int,
     compute: ComputeOptions,
-) -> list[Any]:
+) -> dict[Encounter, Any]:
     """What has to be searched: a piece for each encounter in which the attack can be made."""
-    from faceleak.membership.attackers import encounters
     from faceleak.membership.scoring import model_name
     from faceleak.membership.views import strongest
     from faceleak.reconstruction.guide import make_guide
@@ -92,31 +105,30 @@ def reconstruction_pieces(
     search = options.search.model_copy(update={"rounds": rounds})
     by_gradients = optimizers.get(search.optimizer).TAKES_GRADIENTS
     guides = {
-        meeting.name: make_guide(views[meeting.view], models[meeting.fitted_on][attack], compared, by_gradients)
+        meeting: make_guide(views[meeting.view], models[meeting.fitted_on][attack], compared, by_gradients)
         for tries in encounters(views, attackers)
         if (meeting := strongest(tries, models, attack)) is not None
     }
-    return [ReconstructionPiece(name, guide, options.prior, search, compute) for name, guide in guides.items()]
+    return {meeting: ReconstructionPiece(guide, options.prior, search, compute) for meeting, guide in guides.items()}
 
 
 def embed_reconstructions(
-    reconstructions: dict[str, Any], evaluators: dict[str, Any], compute: ComputeOptions
-) -> dict[str, Any]:
-    """Embed the reconstructed faces with every evaluator: `<evaluator>/<encounter>/<step>` → embeddings."""
+    reconstructions: dict[ReconstructionArray, Any], evaluators: dict[str, Any], compute: ComputeOptions
+) -> dict[ReconstructionEmbeddings, Any]:
+    """Embed the reconstructed faces with every evaluator."""
     from faceleak.backbones.embedding import embed_pixels
     from faceleak.reconstruction.search import FILM
 
-    suffix, film = "/pixels", f"/{FILM}/pixels"
     return {
-        f"{evaluator}/{name.removesuffix(suffix)}": embed_pixels(backbone, pixels, compute)
+        ReconstructionEmbeddings(evaluator, *of.found_at): embed_pixels(backbone, pixels, compute)
         for evaluator, backbone in evaluators.items()
-        for name, pixels in reconstructions.items()
-        if name.endswith(suffix) and not name.endswith(film)
+        for of, pixels in reconstructions.items()
+        if of.part == "pixels" and of.step != FILM
     }
 
 
 def measure_reconstruction(
-    embeddings: dict[str, Any],
+    embeddings: dict[ReconstructionEmbeddings, Any],
     people: pd.DataFrame,
     options: ReconstructionOptions,
     bootstrap: BootstrapOptions,
@@ -125,7 +137,6 @@ def measure_reconstruction(
 
     KID is by the first independent evaluator. What the judges make of real photographs stands beside every step.
     """
-    from faceleak.membership.attackers import parse_encounter, suffix_of
     from faceleak.membership.scoring import model_name
     from faceleak.metrics.identity_match import measure_panel, measure_photographs
     from faceleak.metrics.judge import make_panel
@@ -138,29 +149,26 @@ def measure_reconstruction(
     photographs = measure_photographs(of_members, members[first]["identity"].to_numpy(), panel, bootstrap)
     attack = model_name(options.search.attack, options.search.threat_model)
     metrics: dict[str, dict[str, Any]] = {}
-    for name, of_step in _by_step(embeddings).items():
-        meeting_name, _, step = name.rpartition("/")
-        variant, attacker = parse_encounter(meeting_name)
+    for (variant, attacker, step), of_step in _by_step(embeddings).items():
         measured = metrics.setdefault(variant, {"reconstruction": {}})["reconstruction"]
         judged = measure_panel(of_step, panel, bootstrap) | measure_kid(of_step[first], sets) | photographs
         measured.setdefault(f"{attack}{suffix_of(attacker)}", {})[step] = judged
     return metrics
 
 
-def _by_step(embeddings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """`<encounter>/<step>` → evaluator → embeddings, steps in the order of `STEPS`."""
+def _by_step(embeddings: dict[ReconstructionEmbeddings, Any]) -> dict[SearchStep, dict[str, Any]]:
+    """Step of a search → evaluator → embeddings, in the order of `STEPS`."""
     from faceleak.reconstruction.pieces import STEPS
 
-    steps: dict[str, dict[str, Any]] = {}
-    for name, of_evaluator in embeddings.items():
-        evaluator, _, step = name.partition("/")
-        steps.setdefault(step, {})[evaluator] = of_evaluator
-    return dict(sorted(steps.items(), key=lambda item: STEPS.index(item[0].rpartition("/")[2])))
+    steps: dict[SearchStep, dict[str, Any]] = {}
+    for of, of_evaluator in embeddings.items():
+        steps.setdefault(of.found_at, {})[of.evaluator] = of_evaluator
+    return dict(sorted(steps.items(), key=lambda item: STEPS.index(item[0].step)))
 
 
 def list_findings(
-    reconstructions: dict[str, Any],
-    embeddings: dict[str, Any],
+    reconstructions: dict[ReconstructionArray, Any],
+    embeddings: dict[ReconstructionEmbeddings, Any],
     people: pd.DataFrame,
     store: FaceStore,
     options: ReconstructionOptions,
@@ -177,14 +185,13 @@ def list_findings(
     shown = parts(people, "evaluator")
     panel, first = make_panel(shown, options.independent, options.far), options.independent[0]
     tables = []
-    for name, of_step in _by_step(embeddings).items():
-        encounter, _, step = name.rpartition("/")
-        pixels = reconstructions[f"{name}/pixels"]
-        table = findings_table(of_step, panel).assign(score=reconstructions[f"{name}/scores"])
+    for found_at, of_step in _by_step(embeddings).items():
+        pixels, scores = (reconstructions[ReconstructionArray(*found_at, part)] for part in ("pixels", "scores"))
+        table = findings_table(of_step, panel).assign(score=scores)
         nearest = table["member_identity"], of_step[first], pixels.shape[1]
         table["ssim"], table["psnr"] = likeness(pixels, nearest_images(store, shown[first], "member", *nearest))
-        table.insert(0, "encounter", encounter)
-        table.insert(1, "step", step)
+        table.insert(0, "encounter", encounter_name(found_at.variant, found_at.attacker))
+        table.insert(1, "step", found_at.step)
         table.insert(2, "number", range(len(table)))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

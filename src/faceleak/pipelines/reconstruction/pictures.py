@@ -8,12 +8,13 @@ from faceleak.faces.canvas import Canvas
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.stacking import parts
+from faceleak.reconstruction.arrays import ReconstructionArray, ReconstructionEmbeddings
 from faceleak.reconstruction.options import ReconstructionOptions
 
 
 def draw_gallery(
-    reconstructions: dict[str, Any],
-    embeddings: dict[str, Any],
+    reconstructions: dict[ReconstructionArray, Any],
+    embeddings: dict[ReconstructionEmbeddings, Any],
     findings: pd.DataFrame,
     people: pd.DataFrame,
     store: FaceStore,
@@ -29,8 +30,8 @@ def draw_gallery(
 
 def _gallery(
     step: str,
-    reconstructions: dict[str, Any],
-    embeddings: dict[str, Any],
+    reconstructions: dict[ReconstructionArray, Any],
+    embeddings: dict[ReconstructionEmbeddings, Any],
     findings: pd.DataFrame,
     people: pd.DataFrame,
     store: FaceStore,
@@ -38,8 +39,8 @@ def _gallery(
 ) -> Any:
     from faceleak.reporting.galleries import nearest_images, reconstruction_gallery
 
-    name, evaluator = f"{UNDEFENDED}/{step}", options.independent[0]
-    pixels, own = reconstructions[f"{name}/pixels"], embeddings[f"{evaluator}/{name}"]
+    evaluator = options.independent[0]
+    pixels, own = reconstructions[_of_target(step, "pixels")], embeddings[_seen_by(evaluator, step)]
     table = _found(findings, step)
     table = table.assign(
         member_similarity=table[f"member_similarity.{evaluator}"],
@@ -53,6 +54,14 @@ def _gallery(
     return reconstruction_gallery(pixels, members, controls, table, subject)
 
 
+def _of_target(step: str, part: str) -> ReconstructionArray:
+    return ReconstructionArray(UNDEFENDED, "plain", step, part)
+
+
+def _seen_by(evaluator: str, step: str) -> ReconstructionEmbeddings:
+    return ReconstructionEmbeddings(evaluator, UNDEFENDED, "plain", step)
+
+
 def _found(findings: pd.DataFrame, step: str) -> pd.DataFrame:
     """Whom the faces of one step of the undefended target show, a row a face."""
     of_step = (findings["encounter"] == UNDEFENDED) & (findings["step"] == step)
@@ -64,17 +73,17 @@ def _undistorted(pixels: Any) -> Canvas:
     return Canvas(pixels.shape[1], pixels.shape[2], "pad")
 
 
-def draw_steps(reconstructions: dict[str, Any]) -> Any:
+def draw_steps(reconstructions: dict[ReconstructionArray, Any]) -> Any:
     """What ranking and optimizing change, with and without the target: not the same seed in a column."""
     from faceleak.reconstruction.pieces import STEPS
     from faceleak.reporting.galleries import reconstruction_stages
 
-    return reconstruction_stages({step: reconstructions[f"{UNDEFENDED}/{step}/pixels"] for step in STEPS})
+    return reconstruction_stages({step: reconstructions[_of_target(step, "pixels")] for step in STEPS})
 
 
 def draw_film_strips(
-    reconstructions: dict[str, Any],
-    embeddings: dict[str, Any],
+    reconstructions: dict[ReconstructionArray, Any],
+    embeddings: dict[ReconstructionEmbeddings, Any],
     findings: pd.DataFrame,
     people: pd.DataFrame,
     store: FaceStore,
@@ -84,19 +93,22 @@ def draw_film_strips(
     from faceleak.reconstruction.search import FILM, filmed
     from faceleak.reporting.galleries import film_strips, nearest_images
 
-    name, evaluator = f"{UNDEFENDED}/optimized", options.independent[0]
-    frames, scores = (reconstructions[f"{UNDEFENDED}/{FILM}/{part}"] for part in ("pixels", "scores"))
+    evaluator = options.independent[0]
+    frames, scores = (reconstructions[_of_target(FILM, part)] for part in ("pixels", "scores"))
     table = _found(findings, "optimized")
     places = filmed(len(table))
-    of_films, own = table.iloc[places], embeddings[f"{evaluator}/{name}"][places]
+    of_films, own = table.iloc[places], embeddings[_seen_by(evaluator, "optimized")][places]
     shown = parts(people, "evaluator")[evaluator]
-    size = _undistorted(reconstructions[f"{name}/pixels"])
+    size = _undistorted(reconstructions[_of_target("optimized", "pixels")])
     members = nearest_images(store, shown, "member", of_films["member_identity"], own, size)
     return film_strips(frames, scores, members, of_films)
 
 
 def draw_embedding_map(
-    embeddings: dict[str, Any], findings: pd.DataFrame, people: pd.DataFrame, options: ReconstructionOptions
+    embeddings: dict[ReconstructionEmbeddings, Any],
+    findings: pd.DataFrame,
+    people: pd.DataFrame,
+    options: ReconstructionOptions,
 ) -> Any:
     """Where the undefended target's reconstructions lie among people, by the first independent evaluator."""
     from faceleak.metrics.judge import make_judge
@@ -104,5 +116,5 @@ def draw_embedding_map(
 
     evaluator = options.independent[0]
     judge = make_judge(parts(people, "evaluator")[evaluator], options.far)
-    own = embeddings[f"{evaluator}/{UNDEFENDED}/optimized"]
+    own = embeddings[_seen_by(evaluator, "optimized")]
     return embedding_map(own, judge.members, judge.controls, _found(findings, "optimized"), evaluator)

@@ -45,7 +45,7 @@ def plan_searches(
         made = nodes.reconstruction_pieces(
             views, references, fitted, options, membership, attackers, rounds, plan.compute
         )
-        number, there = len(made), sum(piece.path.exists() for piece in made)
+        number, there = len(made), sum(piece.path.exists() for piece in made.values())
     attack, target = membership.attacks[search.attack], network_of(next(iter(views.values())))
     compared = [Network.of(membership.references.training, None)] * (len(references) if attack.calibration else 0)
     costs = (

@@ -14,6 +14,7 @@ from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.reconstruction.arrays import MethodArray
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
 
@@ -33,8 +34,8 @@ def choose_templates(splits: pd.DataFrame, options: ReconstructionOptions) -> pd
 
 def invert_templates(
     target: Any, store: FaceStore, templates: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
-) -> dict[str, Any]:
-    """Faces made of the target's embeddings of the template images: `<method>/pixels`, a row a template."""
+) -> dict[MethodArray, Any]:
+    """Faces made of the target's embeddings of the template images, and their latents: a row a template."""
     import torch
 
     from faceleak.backbones.embedding import embed
@@ -46,14 +47,15 @@ def invert_templates(
     device = pick_device(compute)
     leaked = torch.from_numpy(embed(target, store, templates["template_image"], compute)).to(device)
     found = invert(load_prior(options.prior, device), target.to(device), leaked, options.targeted)
-    arrays: dict[str, Any] = {}
+    arrays: dict[MethodArray, Any] = {}
     for method, (latents, faces) in found.items():
-        arrays |= {f"{method}/latents": latents.cpu().numpy(), f"{method}/pixels": pixels_of(faces)}
+        arrays[MethodArray(method, "latents")] = latents.cpu().numpy()
+        arrays[MethodArray(method, "pixels")] = pixels_of(faces)
     return arrays
 
 
 def measure_inversion(
-    inversions: dict[str, Any],
+    inversions: dict[MethodArray, Any],
     templates: pd.DataFrame,
     people: pd.DataFrame,
     evaluators: dict[str, Any],
@@ -68,8 +70,7 @@ def measure_inversion(
     by_evaluator = {name: parts(people, "evaluator")[name].set_index("image_id") for name in options.independent}
     thresholds = pair_thresholds(by_evaluator, options.far)
     measured: dict[str, Any] = {}
-    for method in dict.fromkeys(name.partition("/")[0] for name in inversions):
-        pixels = inversions[f"{method}/pixels"]
+    for method, pixels in ((of.method, array) for of, array in inversions.items() if of.part == "pixels"):
         faces = {name: embed_pixels(evaluators[name], pixels, compute) for name in options.independent}
         type_1, type_2 = (
             accepted(faces, _embeddings(by_evaluator, templates[column]), thresholds)
@@ -125,8 +126,8 @@ def search_person_images(
     options: ReconstructionOptions,
     membership: MembershipOptions,
     compute: ComputeOptions,
-) -> dict[str, Any]:
-    """Search from each given image: `<method>/<latents|pixels|scores>` and `image/scores`, a row an image.
+) -> dict[MethodArray, Any]:
+    """Search from each given image: latents, pixels and scores of each method, scores of `image`, a row an image.
 
     Raises NoGradientError where the attack cannot be climbed by gradients.
     """
@@ -150,7 +151,7 @@ def search_person_images(
 
 def search_by_guide(
     guide: Any, store: FaceStore, given: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
-) -> dict[str, Any]:
+) -> dict[MethodArray, Any]:
     """The same, by the attack of `guide` on its backbone."""
     import torch
 
@@ -166,18 +167,18 @@ def search_by_guide(
     of_images = read_faces(lambda _, faces: guide.score(faces)[:, None], target, store, ids, compute, "Scoring images")
     templates = torch.from_numpy(embed(target, store, ids, compute)).to(device)
     found = search_people(load_prior(options.prior, device), guide, templates, options.person_image)
-    arrays: dict[str, Any] = {"image/scores": of_images[:, 0].copy()}
+    arrays: dict[MethodArray, Any] = {MethodArray("image", "scores"): of_images[:, 0].copy()}
     for method, of_method in found.items():
         arrays |= {
-            f"{method}/latents": of_method.latents.cpu().numpy(),
-            f"{method}/pixels": pixels_of(of_method.faces),
-            f"{method}/scores": of_method.scores.cpu().numpy(),
+            MethodArray(method, "latents"): of_method.latents.cpu().numpy(),
+            MethodArray(method, "pixels"): pixels_of(of_method.faces),
+            MethodArray(method, "scores"): of_method.scores.cpu().numpy(),
         }
     return arrays
 
 
 def measure_person_images(
-    found: dict[str, Any],
+    found: dict[MethodArray, Any],
     given: pd.DataFrame,
     people: pd.DataFrame,
     evaluators: dict[str, Any],
@@ -200,7 +201,7 @@ def measure_person_images(
     thresholds = pair_thresholds(photos, options.far)
     alike: dict[str, dict[str, pd.DataFrame]] = {}
     for method in METHODS:
-        pixels = found[f"{method}/pixels"]
+        pixels = found[MethodArray(method, "pixels")]
         faces = {name: embed_pixels(evaluators[name], pixels, compute) for name in options.independent}
         alike[method] = _beside_photos(faces, photos, given, thresholds)
     alike["gain"] = {whose: alike["person_image"][whose] - alike["inversion"][whose] for whose in alike["inversion"]}
@@ -214,9 +215,9 @@ def measure_person_images(
         for whose in alike["gain"]
     }
     measured["verdict"] = {
-        name.partition("/")[0]: measure_verdict(scores.astype(float), is_member, bootstrap)
-        for name, scores in found.items()
-        if name.endswith("/scores")
+        of.method: measure_verdict(scores.astype(float), is_member, bootstrap)
+        for of, scores in found.items()
+        if of.part == "scores"
     }
     return {UNDEFENDED: {"person_image": measured}}
 

@@ -9,14 +9,15 @@ from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.pipelines.targeted.nodes import KINDS
+from faceleak.reconstruction.arrays import MethodArray
 
 SHOWN = 3  # people of each kind
 
 
 def draw_targeted(
-    inversions: dict[str, Any],
+    inversions: dict[MethodArray, Any],
     templates: pd.DataFrame,
-    person_faces: dict[str, Any],
+    person_faces: dict[MethodArray, Any],
     person_images: pd.DataFrame,
     targeted_metrics: dict[str, Any],
     person_image_metrics: dict[str, Any],
@@ -33,19 +34,19 @@ def draw_targeted(
     of_templates = _first(templates)
     parts = []
     if len(of_templates):
-        size = _undistorted(inversions[f"{METHODS[0]}/pixels"])
+        size = _undistorted(inversions[MethodArray(METHODS[0], "pixels")])
         rates = targeted_metrics[UNDEFENDED]["targeted"]
         columns = {"its image": _photos(store, of_templates["template_image"], size)}
-        columns |= {words(name): inversions[f"{name}/pixels"][of_templates.index] for name in METHODS}
+        columns |= {words(name): inversions[MethodArray(name, "pixels")][of_templates.index] for name in METHODS}
         columns |= {"another image": _photos(store, of_templates["other_image"], size)}
         shares = {words(name): {kind: rates[name][kind]["type_1_success_rate"] for kind in KINDS} for name in METHODS}
         parts.append(Faces(TEMPLATES, columns, of_templates["kind"].tolist(), shares))
     of_images = _first(person_images)
     if len(of_images):
-        size = _undistorted(person_faces[f"{SEARCHES[0]}/pixels"])
+        size = _undistorted(person_faces[MethodArray(SEARCHES[0], "pixels")])
         rates = person_image_metrics[UNDEFENDED]["person_image"]
         columns = {"given image": _photos(store, of_images["given_image"], size)}
-        columns |= {words(name): person_faces[f"{name}/pixels"][of_images.index] for name in SEARCHES}
+        columns |= {words(name): person_faces[MethodArray(name, "pixels")][of_images.index] for name in SEARCHES}
         columns |= {"a photo": _photos(store, _compared(of_images, splits), size)}
         shares = {words(name): {kind: rates[name][kind]["match_rate"] for kind in KINDS} for name in SEARCHES}
         parts.append(Faces(PERSONS, columns, of_images["kind"].tolist(), shares))

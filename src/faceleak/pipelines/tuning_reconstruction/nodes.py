@@ -11,6 +11,7 @@ from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.reconstruction.judges import train_evaluators
 from faceleak.pipelines.reconstruction.nodes import calibrating
+from faceleak.reconstruction.arrays import ComparedArray
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions
 from faceleak.work.compute import ComputeOptions
@@ -91,8 +92,8 @@ def reconstruct_by_both(
     membership: MembershipOptions,
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
-) -> dict[str, Any]:
-    """Reconstruct faces from the audited target by the default and by the tuned search: `<search>/<step>/<part>`."""
+) -> dict[ComparedArray, Any]:
+    """Reconstruct faces from the audited target by the default and by the tuned search."""
     from faceleak.membership.scoring import model_name
     from faceleak.reconstruction.guide import make_guide
     from faceleak.reconstruction.optimizers import registry as optimizers
@@ -105,16 +106,21 @@ def reconstruct_by_both(
     attack = attack_models[UNDEFENDED][model_name(search.attack, search.threat_model)]
     guide = make_guide(views[UNDEFENDED], attack, compared, optimizers.get(search.optimizer).TAKES_GRADIENTS)
     tuned, its_prior = with_block(tuned_search["run"]["params"]["reconstruction"], search, prior)
-    pieces = [
-        ReconstructionPiece(DEFAULT, guide, prior, search, compute),
-        ReconstructionPiece(TUNED, guide, its_prior, tuned, compute),
-    ]
-    run_pieces(reconstruct_piece, [piece for piece in pieces if not piece.path.exists()], compute)
-    return {f"{piece.name}/{key}": array for piece in pieces for key, array in reconstruct_piece(piece).items()}
+    pieces = {
+        DEFAULT: ReconstructionPiece(guide, prior, search, compute),
+        TUNED: ReconstructionPiece(guide, its_prior, tuned, compute),
+    }
+    run_pieces(reconstruct_piece, [piece for piece in pieces.values() if not piece.path.exists()], compute)
+    return {
+        ComparedArray(name, step, part): array
+        for name, piece in pieces.items()
+        for step, arrays in reconstruct_piece(piece).items()
+        for part, array in arrays.items()
+    }
 
 
 def compare_with_default(
-    reconstructions: dict[str, Any],
+    reconstructions: dict[ComparedArray, Any],
     trials: pd.DataFrame,
     evaluators: dict[str, Any],
     people: pd.DataFrame,
@@ -133,7 +139,7 @@ def compare_with_default(
     tables = parts(people, "evaluator")
 
     def contender(name: str, trial: pd.Series) -> Contender:
-        pixels = reconstructions[f"{name}/optimized/pixels"]
+        pixels = reconstructions[ComparedArray(name, "optimized", "pixels")]
         embeddings = [embed_pixels(evaluators[judge], pixels, compute) for judge in names]
         return Contender(float(trial["own_advantage"]), float(trial["steps_per_face"]), embeddings)
 

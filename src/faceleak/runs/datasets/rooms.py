@@ -4,12 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro.utils import load_obj
 
 from faceleak.faces import remote
 from faceleak.faces.packing import Packing
 from faceleak.faces.store import FaceSource, FaceStore, pack
 from faceleak.work.pieces import write_json, writing
-from faceleak.work.sealed import load_arrays, load_tree, save_arrays, save_tree
+from faceleak.work.sealed import SealError, load_arrays, load_more, load_tree, save_arrays, save_tree
+
+RECORDS = "records"
 
 
 class _PathDataset(AbstractDataset[Any, Any]):
@@ -141,13 +144,28 @@ class AttacksDataset(_PathDataset):
 
 
 class ArraysDataset(_PathDataset):
-    """Named numpy arrays in one safetensors file."""
+    """Numpy arrays by records, in one safetensors file: each by the record's name, and the records beside them.
 
-    def save(self, data: dict[str, Any]) -> None:
+    record: where the `NamedTuple` is, as `package.module.Record`; its `name` is the array's in the file.
+    """
+
+    def __init__(self, filepath: str, record: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath, metadata)
+        self._record = load_obj(record)
+
+    def save(self, data: dict[Any, Any]) -> None:
         """Write all arrays."""
         with writing(self._filepath) as partial:
-            save_arrays(partial, data)
+            arrays = {record.name: array for record, array in data.items()}
+            save_arrays(partial, arrays, {RECORDS: {record.name: list(record) for record in data}})
 
-    def load(self) -> dict[str, Any]:
-        """Load all arrays."""
-        return load_arrays(self._filepath, "numpy")
+    def load(self) -> dict[Any, Any]:
+        """Load all arrays. Refuses a damaged file, and one from before there were records."""
+        arrays = load_arrays(self._filepath, "numpy")
+        records = load_more(self._filepath).get(RECORDS, {})
+        if arrays.keys() != records.keys():
+            raise SealError(
+                f"{self._filepath} does not say what each of its arrays belongs to: an earlier faceleak wrote it. "
+                "Delete it and run the same command again: what is there no more is made anew."
+            )
+        return {self._record(*records[name]): array for name, array in arrays.items()}

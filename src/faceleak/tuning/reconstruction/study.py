@@ -48,7 +48,7 @@ def name_of(
     options: ReconstructionTuningOptions,
 ) -> str:
     """Name the study by the hash of all that decides which trials there are."""
-    guided = ReconstructionPiece("", target.guide, prior, search, target.compute).path.name
+    guided = ReconstructionPiece(target.guide, prior, search, target.compute).path.name
     evaluators = {name: backbone.network_hash() for name, backbone in target.evaluators.items()}
     thresholds = {name: judge.threshold for name, judge in target.judges.items()}
     chosen = options.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"standard_errors"})
