@@ -11,7 +11,7 @@ import pytest
 from faceleak.membership.evidence import Evidence
 from faceleak.membership.options import AttackOptions
 from faceleak.tuning import study
-from faceleak.tuning.objective import OwnData
+from faceleak.tuning.attack_study import OwnData
 from faceleak.tuning.options import TuningOptions
 
 DEFAULT = AttackOptions(signals=["embedding_norm"])

@@ -16,10 +16,9 @@ from faceleak.membership.models.base import AttackFitError
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.views import own_auc
 from faceleak.tuning import storage
-from faceleak.tuning.attack_study import name_of, try_attacks
-from faceleak.tuning.objective import OwnData
+from faceleak.tuning.attack_study import OwnData, name_of, try_attacks
+from faceleak.tuning.results import best_attack, importances, trials_table
 from faceleak.tuning.storage import BusyStudyError, StorageError, study_file, working_alone
-from faceleak.tuning.trials import best_attack, importances, trials_table
 from faceleak.work.compute import ComputeOptions
 from tests.tuning.conftest import DEFAULT, kept_in_memory, options_of, own_people
 
@@ -83,10 +82,10 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.tuning.conftest import DEFAULT, options_of, own_people
 from faceleak.work.compute import ComputeOptions
-from faceleak.tuning import objective
+from faceleak.tuning import attack_study
 from faceleak.tuning.attack_study import try_attacks
 
-judge, begun = objective.own_aucs, []
+judge, begun = attack_study.own_aucs, []
 
 def stays(*arguments):
     begun.append(1)
@@ -95,7 +94,7 @@ def stays(*arguments):
         if len(begun) > int(sys.argv[4]):
             sys.exit(sys.stdin.read())
 
-objective.own_aucs = stays
+attack_study.own_aucs = stays
 options = options_of(trials=16, storage=sys.argv[3] or None)
 try_attacks(own_people(), DEFAULT, options, ComputeOptions(workers=1, cache=Path(sys.argv[1])))
 """

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 
 from faceleak.runs.datasets.figures import FigureDataset
 from faceleak.runs.datasets.tables import TableDataset
-from faceleak.runs.datasets.text import TextDataset
-from faceleak.runs.datasets.trees import TreeDataset
+from faceleak.runs.datasets.text import TextDataset, TreeDataset
 
 CONF = Path(__file__).parents[3] / "conf"
 

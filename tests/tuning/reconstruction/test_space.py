@@ -1,10 +1,20 @@
-"""Parameters of trials, searches and blocks of the configuration are names of one thing."""
+"""Parameters of trials, searches and blocks of the configuration are names of one thing; before a study begins."""
 
 import optuna
 import pytest
 
-from faceleak.tuning.reconstruction.options import SearchSpace
-from faceleak.tuning.reconstruction.space import block_of, parameters_of, search_of, suggest_search, with_block
+from faceleak.reconstruction.options import EvaluatorOptions, ReconstructionOptions
+from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions, SearchSpace
+from faceleak.tuning.reconstruction.space import (
+    ShadowSearchError,
+    block_of,
+    check_search,
+    parameters_of,
+    search_of,
+    suggest_search,
+    with_block,
+)
+from faceleak.tuning.space import OutsideSpaceError
 from tests.tuning.reconstruction.conftest import DEMO, SEARCH, SPACE, stylegan2
 
 WITH_SPACES = SearchSpace(**SPACE, latent_space=["z", "w_plus"])
@@ -42,3 +52,28 @@ def test_parameters_outside_the_space_are_refused(space: SearchSpace) -> None:
     outside = parameters_of(SEARCH, DEMO, space) | {"objective.diversity": 0.5}
     with pytest.raises(ValueError, match=r"0\.5"):
         search_of(outside, space, SEARCH, DEMO)
+
+
+TUNING = ReconstructionTuningOptions(candidates=20, selected=4, space=SPACE)
+JUDGE = EvaluatorOptions(
+    training={"architecture": "iresnet_tiny", "image_size": 32, "embedding_size": 16, "epochs": 1, "batch_size": 16}
+)
+
+
+def reconstruction(**changes: object) -> ReconstructionOptions:
+    search = SEARCH.model_copy(update=changes)
+    return ReconstructionOptions(prior="demo", search=search, evaluators={"only": JUDGE})
+
+
+def test_a_search_that_trials_could_try_passes() -> None:
+    check_search(reconstruction(), TUNING)
+
+
+def test_a_search_outside_the_space_is_refused_with_the_reason() -> None:
+    with pytest.raises(OutsideSpaceError, match=r"reconstruction\.search: `steps` does not hold 30\."):
+        check_search(reconstruction(steps=30), TUNING)
+
+
+def test_a_search_that_shadows_guide_is_refused() -> None:
+    with pytest.raises(ShadowSearchError, match="threat_model=partial_knowledge"):
+        check_search(reconstruction(threat_model="shadow"), TUNING)

@@ -17,7 +17,7 @@ def list_candidates(membership: MembershipOptions, tuning: TuningOptions) -> Mem
 
     Raises OutsideSpaceError where the space does not hold the default, HeadInSpaceError where an attack takes the head.
     """
-    from faceleak.tuning.checks import check_access, check_default
+    from faceleak.tuning.space import check_access, check_default
 
     check_access(tuning)
     check_default(membership.attacks[tuning.default], tuning)
@@ -35,9 +35,8 @@ def run_study(
 ) -> tuple[pd.DataFrame, dict[str, float], dict[str, Any], Any]:
     """Try attacks on the attacker's own data: the trials, what mattered, the best attack as `--config` takes it."""
     from faceleak.reporting.tuning import study_figure
-    from faceleak.tuning.attack_study import try_attacks
-    from faceleak.tuning.objective import own_data
-    from faceleak.tuning.trials import best_attack, importances, trials_table
+    from faceleak.tuning.attack_study import own_data, try_attacks
+    from faceleak.tuning.results import best_attack, importances, trials_table
 
     data = own_data(signals, reference_signals, calibration_signals, splits, tuning.threat_model)
     trials = try_attacks(data, membership.attacks[tuning.default], tuning, compute)
@@ -82,8 +81,8 @@ def compare_with_default(
     from faceleak.membership.attackers import UNDEFENDED
     from faceleak.membership.scoring import model_name
     from faceleak.reporting.tuning import OVER, fresh_figure
-    from faceleak.tuning.comparison import Contender, compare
-    from faceleak.tuning.objective import own_shares
+    from faceleak.tuning.attack_study import own_shares
+    from faceleak.tuning.results import Contender, compare
 
     complete = trials[trials["state"] == "complete"]["own_auc"]
     of_attack: dict[Any, pd.DataFrame] = dict(tuple(scores.groupby("attack")))

@@ -29,8 +29,8 @@ def gather_own_people(
 
     Raises OutsideSpaceError, ShadowSearchError.
     """
-    from faceleak.tuning.reconstruction.checks import check_search
     from faceleak.tuning.reconstruction.own_people import own_people
+    from faceleak.tuning.reconstruction.space import check_search
 
     check_search(reconstruction, tuning)
     return own_people(splits, reference_splits, str(reference_splits["reference"].iloc[0]))
@@ -62,10 +62,9 @@ def run_study(
     from faceleak.metrics.judge import make_judge
     from faceleak.reconstruction.guide import fit_guide
     from faceleak.reporting.tuning import front_figure
-    from faceleak.tuning.reconstruction.front import CHOSEN, importances, trials_table
-    from faceleak.tuning.reconstruction.objective import OwnTarget
+    from faceleak.tuning.reconstruction.results import CHOSEN, importances, trials_table
     from faceleak.tuning.reconstruction.space import block_of, search_of
-    from faceleak.tuning.reconstruction.study import try_searches
+    from faceleak.tuning.reconstruction.study import OwnTarget, try_searches
 
     own = str(reference_splits["reference"].iloc[0])
     others = {name: reference for name, reference in references.items() if name != own}
@@ -132,8 +131,7 @@ def compare_with_default(
     from faceleak.backbones.embedding import embed_pixels
     from faceleak.metrics.judge import make_judge
     from faceleak.reporting.tuning import fresh_figure
-    from faceleak.tuning.reconstruction.comparison import Contender, compare
-    from faceleak.tuning.reconstruction.front import CHOSEN
+    from faceleak.tuning.reconstruction.results import CHOSEN, Contender, compare
 
     names = reconstruction.independent
     tables = parts(people, "evaluator")

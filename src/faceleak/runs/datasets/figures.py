@@ -5,7 +5,7 @@ from typing import Any
 
 from kedro_datasets.matplotlib import MatplotlibDataset
 
-from faceleak.runs.datasets.whole import saving_whole
+from faceleak.runs.datasets.text import saving_whole
 
 
 class FigureDataset(MatplotlibDataset):

@@ -9,7 +9,7 @@ from kedro_datasets.pandas import CSVDataset as KedroCSVDataset
 from kedro_datasets.pandas import ParquetDataset
 
 from faceleak.common.text_tables import read_results
-from faceleak.runs.datasets.whole import saving_whole
+from faceleak.runs.datasets.text import saving_whole
 from faceleak.work.pieces import writing
 from faceleak.work.sealed import load_table, save_table
 

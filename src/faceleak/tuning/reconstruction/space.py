@@ -1,11 +1,13 @@
-"""From parameters of a trial to a search, and back."""
+"""From parameters of a trial to a search, and back; what has to hold of the space before a study begins."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from faceleak.reconstruction.options import SearchOptions
+from faceleak.common.errors import FaceleakError
+from faceleak.reconstruction.options import ReconstructionOptions, SearchOptions
 from faceleak.reconstruction.priors.options import PriorOptions
-from faceleak.tuning.reconstruction.options import RANGES, SearchSpace
+from faceleak.tuning.reconstruction.options import RANGES, ReconstructionTuningOptions, SearchSpace
+from faceleak.tuning.space import OutsideSpaceError
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -68,3 +70,21 @@ def with_block(
     """`search` and `prior` as a block of `block_of` changes them."""
     changed = SearchOptions.model_validate(search.model_dump() | block["search"])
     return changed, _in_space(prior, block["prior"]["stylegan2"][LATENT_SPACE]) if "prior" in block else prior
+
+
+class ShadowSearchError(FaceleakError):
+    """The search is guided by an attack that shadows teach, so that no shadow is left to be the target."""
+
+
+def check_search(reconstruction: ReconstructionOptions, options: ReconstructionTuningOptions) -> None:
+    """Raise OutsideSpaceError where the space does not hold the configured search, ShadowSearchError under `shadow`."""
+    if reconstruction.search.threat_model == "shadow":
+        raise ShadowSearchError(
+            "reconstruction.search.threat_model is `shadow`, and searches are tuned on a reference backbone as target, "
+            "whose people all shadows know. Tune with --params=reconstruction.search.threat_model=partial_knowledge."
+        )
+    if reasons := options.space.outside(reconstruction.search, reconstruction.prior):
+        raise OutsideSpaceError(
+            f"tuning_reconstruction.space does not hold reconstruction.search: {', '.join(reasons)}. It is tried "
+            "first, so that tuning can be compared with it. Widen the space, or change reconstruction.search."
+        )

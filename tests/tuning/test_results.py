@@ -6,7 +6,7 @@ import pytest
 
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
-from faceleak.tuning.comparison import Contender, compare
+from faceleak.tuning.results import Contender, compare
 
 OPTIONS = BootstrapOptions(resamples=200)
 SHARES = {"same_identity": 0.25, "unseen_identity": 0.75}

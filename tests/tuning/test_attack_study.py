@@ -11,7 +11,7 @@ from faceleak.membership.evidence import known_images
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.references import split_references
 from faceleak.membership.views import own_auc, own_auc_of_shadows
-from faceleak.tuning.objective import own_data, own_shares
+from faceleak.tuning.attack_study import own_data, own_shares
 from tests.membership.conftest import COLUMNS, REFERENCES, manifest_of
 
 ATTACK = AttackOptions(signals=["bn_distance"])

@@ -16,8 +16,8 @@ from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.optimizers import adam
 from faceleak.reconstruction.priors import load_prior
-from faceleak.tuning.reconstruction.objective import OwnTarget, SearchObjective, standard_error, steps_per_face
 from faceleak.tuning.reconstruction.space import parameters_of
+from faceleak.tuning.reconstruction.study import OwnTarget, SearchObjective, standard_error, steps_per_face
 from tests.reconstruction.conftest import tiny_attack  # noqa: F401
 from tests.tuning.reconstruction.conftest import DEMO, SEARCH
 
