@@ -8,6 +8,7 @@ from faceleak.defenses import pieces, registry
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import DefenseError, Owner
 from faceleak.faces.splits import with_role
+from faceleak.membership.attackers import View
 from faceleak.undoing import OwnFaces
 from faceleak.undoing import registry as undoings
 from faceleak.work import closure
@@ -69,9 +70,9 @@ def test_views_are_the_variants_and_what_undoing_makes_of_them(loaded, own):
     variants = pieces.make_variants(loaded, [noisy(0.8)], loaded.compute)
     tried = {"bn_perturbation_0.8": ["bn_reestimation"]}
     views = pieces.make_views(variants, tried, own, loaded.compute)
-    assert list(views) == ["bn_perturbation_0.8", "bn_perturbation_0.8+bn_reestimation"]
+    assert list(views) == [View("bn_perturbation_0.8"), View("bn_perturbation_0.8", "bn_reestimation")]
     undone = undoings.get("bn_reestimation").undo(variants["bn_perturbation_0.8"], own)
-    assert views["bn_perturbation_0.8+bn_reestimation"].weights_hash() == undone.weights_hash()
+    assert views[View("bn_perturbation_0.8", "bn_reestimation")].weights_hash() == undone.weights_hash()
 
 
 def test_an_undoing_is_not_repeated(loaded, own, monkeypatch):
@@ -161,4 +162,4 @@ def test_nobody_reestimates_the_statistics_of_a_backbone_that_has_none(owner_of,
     loaded = owner_of(net)
     tried = {"undefended": ("bn_reestimation", "averaging")}
     views = pieces.make_views({"undefended": loaded.backbone}, tried, own, loaded.compute)
-    assert list(views) == ["undefended", "undefended+averaging"]
+    assert list(views) == [View("undefended"), View("undefended", "averaging")]

@@ -52,7 +52,8 @@ def public(owner, tmp_path) -> OwnFaces:
 
 
 def views(references, public, variants: Sequence[VariantOptions], tried=None) -> dict:
-    return dict(shadows.shadow_views(references, variants, tried or {}, public, public.compute))
+    seen = shadows.shadow_views(references, variants, tried or {}, public, public.compute)
+    return {view.name: of_reference for view, of_reference in seen}
 
 
 def test_without_strength_shadows_are_the_references_to_the_bit(references, public):

@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership import fitting
+from faceleak.membership.attackers import TARGET_VIEW, View
 from faceleak.membership.evidence import MissingSignalsError
 from faceleak.membership.evidence import of_references as evidence_of
 from faceleak.membership.fitting import fit_attacks
@@ -20,7 +21,8 @@ ATTACKS = {
     "difference": AttackOptions(signals=["bn_distance"], calibration="difference"),
     "embedding": AttackOptions(signals=["embedding_norm"]),
 }
-SHIFTS = {"undefended": 3.0, "noisy": -3.0, "noisy+bn_reestimation": 2.0}
+NOISY = View("noisy")
+SHIFTS = {TARGET_VIEW: 3.0, NOISY: -3.0, View("noisy", "bn_reestimation"): 2.0}
 READ = ["reference", "image_id", *(f"bn_{column}" for column in ("distance.bn1", "distance.bn2"))]
 READ += ["bn_moments.log_distance.bn1"]
 
@@ -39,20 +41,24 @@ def shown(splits, signals_of) -> dict[str, pd.DataFrame]:
 @pytest.fixture
 def fitted(shown, reference_signals, tmp_path) -> dict:
     return {
-        view: fitting.fit_on_shadows(view, shown[view], reference_signals, ATTACKS, "noisy" in view, tmp_path)
+        view.name: fitting.fit_on_shadows(
+            view, shown[view], reference_signals, ATTACKS, view.variant == "noisy", tmp_path
+        )
         for view in SHIFTS
     }
 
 
 def tables(splits, signals_of) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The target's signals in every view, and those of the references for the same images."""
-    signals = [signals_of(splits, shift, seed).assign(view=view) for seed, (view, shift) in enumerate(SHIFTS.items())]
+    signals = [
+        signals_of(splits, shift, seed).assign(**view._asdict()) for seed, (view, shift) in enumerate(SHIFTS.items())
+    ]
     return pd.concat(signals, ignore_index=True), of_strangers(with_role(splits, *EVALUATED_ROLES), signals_of)
 
 
 def test_attacks_whose_signals_the_view_lacks_are_left_out(fitted):
     assert {view: set(attacks) for view, attacks in fitted.items()} == dict.fromkeys(
-        SHIFTS, set(ATTACKS) - {"embedding"}
+        [view.name for view in SHIFTS], set(ATTACKS) - {"embedding"}
     )
 
 
@@ -74,7 +80,7 @@ def test_shadows_that_show_what_references_show_teach_the_same_to_the_bit(
     signals, calibration = tables(splits, signals_of)
     attacks = {name: options for name, options in ATTACKS.items() if name != "embedding"}
     same = {
-        view: fitting.fit_on_shadows(view, reference_signals[READ], reference_signals, attacks, False, tmp_path)
+        view.name: fitting.fit_on_shadows(view, reference_signals[READ], reference_signals, attacks, False, tmp_path)
         for view in SHIFTS
     }
     known = reference_signals, calibration, splits, attacks, ["shadow"]
@@ -90,15 +96,15 @@ def test_nothing_is_fitted_twice_and_another_signal_or_option_is(
         raise AssertionError("fitted again")
 
     monkeypatch.setattr(fitting, "fit_attack", refuse)
-    again = fitting.fit_on_shadows("noisy", shown["noisy"], reference_signals, ATTACKS, True, tmp_path)
+    again = fitting.fit_on_shadows(NOISY, shown[NOISY], reference_signals, ATTACKS, True, tmp_path)
     assert {name: attack.to_dict() for name, attack in again.items()} == {
         name: attack.to_dict() for name, attack in fitted["noisy"].items()
     }
     other = {"plain": AttackOptions(signals=["bn_distance"], regularization=0.5)}
-    louder = shown["noisy"].assign(**{"bn_distance.bn1": shown["noisy"]["bn_distance.bn1"] * 2})
-    for signals, attacks in ((shown["noisy"], other), (louder, {"plain": ATTACKS["plain"]})):
+    louder = shown[NOISY].assign(**{"bn_distance.bn1": shown[NOISY]["bn_distance.bn1"] * 2})
+    for signals, attacks in ((shown[NOISY], other), (louder, {"plain": ATTACKS["plain"]})):
         with pytest.raises(AssertionError, match="fitted again"):
-            fitting.fit_on_shadows("noisy", signals, reference_signals, attacks, True, tmp_path)
+            fitting.fit_on_shadows(NOISY, signals, reference_signals, attacks, True, tmp_path)
 
 
 def test_the_adaptive_attacker_chooses_a_view_by_shadows_held_out(fitted):
@@ -120,7 +126,7 @@ def test_own_auc_of_shadows_is_that_of_the_shift_and_takes_two_pairs(many_splits
 
 def test_a_shadow_without_some_image_is_an_error(shown, reference_signals, tmp_path):
     with pytest.raises(MissingSignalsError, match="1 of"):
-        fitting.fit_on_shadows("noisy", shown["noisy"].iloc[1:], reference_signals, ATTACKS, False, tmp_path)
+        fitting.fit_on_shadows(NOISY, shown[NOISY].iloc[1:], reference_signals, ATTACKS, False, tmp_path)
 
 
 def test_no_code_runs_in_fitting_that_is_not_in_the_key(shown, reference_signals, tmp_path, not_in_keys):
@@ -128,7 +134,5 @@ def test_no_code_runs_in_fitting_that_is_not_in_the_key(shown, reference_signals
         "fused": ATTACKS["fused"],
         "online": AttackOptions(signals=["bn_distance"], calibration="bavaria"),
     }
-    ran = not_in_keys(
-        lambda: fitting.fit_on_shadows("noisy", shown["noisy"], reference_signals, several, True, tmp_path)
-    )
+    ran = not_in_keys(lambda: fitting.fit_on_shadows(NOISY, shown[NOISY], reference_signals, several, True, tmp_path))
     assert ran == set()

@@ -30,7 +30,7 @@ from faceleak.faces.demo import DemoFaces
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
 from faceleak.faces.store import Face, FaceStore, pack, sha256_of
-from faceleak.membership.attackers import UNDEFENDED, AttackerName, variant_and_undoing
+from faceleak.membership.attackers import TARGET_VIEW, UNDEFENDED, VIEW, AttackerName, View
 from faceleak.membership.fitting import fit_attacks, fit_on_shadows
 from faceleak.membership.options import (
     AttackOptions,
@@ -175,13 +175,15 @@ class World:
         for view, backbones in shadow_views(owners, variants, tried, own, self.compute):
             tables = {name: self.read(backbone, images[name], read_by(attacks)) for name, backbone in backbones.items()}
             shown = stack(tables, "reference")
-            several = bool(tried.get(variant_and_undoing(view)[0]))
-            models[view] = fit_on_shadows(view, shown, self.reference_signals, attacks, several, self.compute.cache)
+            several = bool(tried.get(view.variant))
+            models[view.name] = fit_on_shadows(
+                view, shown, self.reference_signals, attacks, several, self.compute.cache
+            )
         return models
 
     def attack(
         self,
-        views: dict[str, Backbone],
+        views: dict[View, Backbone],
         attacker: AttackerName = "plain",
         splits: pd.DataFrame | None = None,
         threat_models: Sequence[ThreatModel] = THREAT_MODELS,
@@ -193,7 +195,7 @@ class World:
         splits = self.splits if splits is None else splits
         attacks = attacks or (ONLINE if online else ATTACKS)
         tables = {view: self.read(backbone, self.evaluated, read_by(attacks)) for view, backbone in views.items()}
-        signals = stack(tables, "view")
+        signals = stack(tables, *VIEW)
         references, trained_on = (self.online_signals, self.trained_on) if online else (self.calibration_signals, None)
         known = self.reference_signals, references, splits
         models = fit_attacks(signals, *known, attacks, threat_models, trained_on, shadow_models=shadow_models)
@@ -252,13 +254,13 @@ ONLINE_OR_NOT = pytest.mark.parametrize(("online", "number"), [(False, ANSWERS),
 
 @ONLINE_OR_NOT
 def test_an_untrained_target_gives_nobody_away(online, number, world):
-    assert_chance(lambda draw: world.attack({UNDEFENDED: world.untrained(draw)}, online=online), number)
+    assert_chance(lambda draw: world.attack({TARGET_VIEW: world.untrained(draw)}, online=online), number)
 
 
 @ONLINE_OR_NOT
 def test_a_target_trained_on_other_people_gives_nobody_away(online, number, world):
     others = list(world.references.values())  # none learnt from people who are judged
-    assert_chance(lambda draw: world.attack({UNDEFENDED: others[draw]}, online=online), number)
+    assert_chance(lambda draw: world.attack({TARGET_VIEW: others[draw]}, online=online), number)
 
 
 @ONLINE_OR_NOT
@@ -272,7 +274,7 @@ def with_shuffled_labels(world: World, seed: int, online: bool) -> Results:
     people = world.store.manifest()["identity"].isin(with_role(world.splits, *EVALUATED_ROLES)["identity"])
     roles = {role: SPLITS.roles[role] for role in ("member", "unseen_identity")}
     shuffled = split(world.store.manifest()[people], SPLITS.model_copy(update={"roles": roles, "seed": seed}))
-    return world.attack({UNDEFENDED: world.target}, splits=shuffled, online=online)
+    return world.attack({TARGET_VIEW: world.target}, splits=shuffled, online=online)
 
 
 def test_the_blind_baseline_finds_nothing_in_demo_faces(world):
@@ -319,7 +321,7 @@ def blind_scores(world: World, store: FaceStore) -> pd.DataFrame:
 
 
 def test_an_overfitted_target_gives_its_members_away(world):
-    results = world.attack({UNDEFENDED: world.target}) | world.attack({UNDEFENDED: world.target}, online=True)
+    results = world.attack({TARGET_VIEW: world.target}) | world.attack({TARGET_VIEW: world.target}, online=True)
     aucs = {names[1:]: metrics["auc"] for names, metrics in results.items()}
     low = {n: round(m["auc"], 3) for n, m in results.items() if n[1] not in WEAK and m["auc_ci_low"] <= 0.5}
 
@@ -334,10 +336,10 @@ def test_noise_stops_the_static_attacker_and_the_adaptive_one_undoes_it(world):
     owner = Owner(world.target, None, world.store, with_role(world.splits, "public"), world.compute)
     noisy = defend(owner, Settings(strength=2.0), seed=0)
     undone = {
-        f"{name}+bn_reestimation": reestimate(backbone, world.store, own_faces, world.compute)
+        View(name, "bn_reestimation"): reestimate(backbone, world.store, own_faces, world.compute)
         for name, backbone in {UNDEFENDED: world.target, "noisy": noisy}.items()
     }
-    views = {UNDEFENDED: world.target, "noisy": noisy}
+    views = {TARGET_VIEW: world.target, View("noisy"): noisy}
     attacks = {name: ATTACKS[name] for name in ("bn_distance", "bn_moments")}
     static = world.attack(views, "static", threat_models=["partial_knowledge"], attacks=attacks)
     adaptive = world.attack({**views, **undone}, "adaptive", threat_models=["partial_knowledge"], attacks=attacks)
@@ -345,9 +347,9 @@ def test_noise_stops_the_static_attacker_and_the_adaptive_one_undoes_it(world):
         assert static["noisy", *names]["auc"] - 0.5 < 0.4 * (static[UNDEFENDED, *names]["auc"] - 0.5), names
         assert adaptive["noisy", *names]["auc"] == pytest.approx(static[UNDEFENDED, *names]["auc"], abs=0.08), names
     utility = {name: world.utility(backbone) for name, backbone in {**views, **undone}.items()}
-    assert utility[UNDEFENDED] > world.utility(world.untrained()) + 0.05
-    assert utility["noisy"] < world.utility(world.untrained()) + 0.02  # no better than a net that learnt nothing
-    assert utility["noisy+bn_reestimation"] == pytest.approx(utility[UNDEFENDED], abs=0.03)
+    assert utility[TARGET_VIEW] > world.utility(world.untrained()) + 0.05
+    assert utility[View("noisy")] < world.utility(world.untrained()) + 0.02  # no better than a net that learnt nothing
+    assert utility[View("noisy", "bn_reestimation")] == pytest.approx(utility[TARGET_VIEW], abs=0.03)
 
 
 def test_defended_shadows_teach_what_they_show_and_see_through_noise_once_it_is_undone(world):

@@ -137,7 +137,10 @@ def test_every_target_is_attacked_as_if_it_were_alone(fitted, tables, target_spl
     }
     scores = score_all(signals, calibration_signals, fitted, target_splits)
     for name, splits in parts(target_splits, "target").items():
-        mine = parts(signals, "target")[name].assign(view="undefended"), parts(calibration_signals, "target")[name]
+        mine = (
+            parts(signals, "target")[name].assign(variant="undefended", undoing=""),
+            parts(calibration_signals, "target")[name],
+        )
         alone = fit_attacks(mine[0], reference_signals, mine[1], splits, OPTIONS.attacks, OPTIONS.threat_models)
         assert {key: attack.to_dict() for key, attack in alone["undefended"].items()} == {
             key: attack.to_dict() for key, attack in fitted[name].items()

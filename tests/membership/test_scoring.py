@@ -4,6 +4,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
+from faceleak.membership.attackers import TARGET_VIEW, View, views_of
 from faceleak.membership.evidence import IdentityOverlapError, MissingSignalsError, evaluated_images, known_images
 from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.models.base import AttackColumnsError
@@ -29,7 +30,7 @@ OPTIONS = MembershipOptions(
     attacks=ATTACKS,
     references={"count": 4, "training": {"architecture": "iresnet_tiny", "epochs": 1}},
 )
-VIEWS = ["undefended", "noisy", "undefended+bn_reestimation", "noisy+bn_reestimation"]
+VIEWS = [View("undefended"), View("noisy"), View("undefended", "bn_reestimation"), View("noisy", "bn_reestimation")]
 BOTH = ("partial_knowledge", "shadow")
 
 
@@ -38,7 +39,7 @@ def signals(splits, signals_of) -> pd.DataFrame:
     """Signals off four views: the noisy one says the opposite, undoing brings the truth back."""
     shifts = [3.0, -3.0, 3.0, 3.0]
     tables = [
-        signals_of(splits, shift, seed).assign(view=view)
+        signals_of(splits, shift, seed).assign(**view._asdict())
         for seed, (view, shift) in enumerate(zip(VIEWS, shifts, strict=True))
     ]
     return pd.concat(tables, ignore_index=True)
@@ -82,7 +83,9 @@ def test_worker_processes_fit_the_same(signals, reference_signals, calibration_s
 
 def test_every_attack_is_fitted_under_every_threat_model_for_every_view(models):
     names = {f"{attack}_{threat_model}" for attack in ATTACKS for threat_model in BOTH}
-    assert {view: set(of_view) for view, of_view in models.items()} == dict.fromkeys(VIEWS, names)
+    assert {view: set(of_view) for view, of_view in models.items()} == dict.fromkeys(
+        [view.name for view in VIEWS], names
+    )
     for of_view in models.values():
         assert of_view["bn_distance_shadow"].model.columns == ("bn_distance.bn1", "bn_distance.bn2")
         columns = ("bn_moments.log_distance.bn1", "bn_distance.bn1", "bn_distance.bn2")
@@ -100,7 +103,7 @@ def disturbed(table: pd.DataFrame, rows) -> pd.DataFrame:
 def test_an_attack_is_fitted_on_what_its_threat_model_allows_and_nothing_else(
     models, signals, reference_signals, calibration_signals, splits
 ):
-    signals = signals[signals["view"] == "noisy"]
+    signals = views_of(signals)[View("noisy")]
     evaluated = evaluated_images(splits)["image_id"]
     known = known_images(splits)["image_id"]
     assert (signals["image_id"].isin(evaluated) ^ signals["image_id"].isin(known)).all()
@@ -128,7 +131,7 @@ def test_an_attack_is_fitted_on_what_its_threat_model_allows_and_nothing_else(
 
 
 def test_partial_knowledge_needs_no_references(signals, splits):
-    of_view = signals[signals["view"] == "noisy"]
+    of_view = views_of(signals)[View("noisy")]
     plain = {name: attack for name, attack in ATTACKS.items() if attack.calibration is None}
     nothing = pd.DataFrame(columns=["reference", "image_id"])
     models = fit_attacks(of_view, nothing, nothing, splits, plain, ["partial_knowledge"])
@@ -194,7 +197,7 @@ def test_the_order_of_the_signals_changes_nothing(models, signals, calibration_s
 
 
 def test_the_tables_stay_as_they_came(models, signals, reference_signals, calibration_signals, splits):
-    tables = (signals[signals["view"] == "undefended"], reference_signals, calibration_signals, splits)
+    tables = (views_of(signals)[TARGET_VIEW], reference_signals, calibration_signals, splits)
     before = [table.copy() for table in tables]
     fit_attacks(*tables, ATTACKS, BOTH)
     score_images(tables[0], calibration_signals, models, splits, ["plain"])
@@ -236,7 +239,7 @@ def test_references_with_other_layers_than_the_target_are_an_error(
     signals, reference_signals, calibration_signals, splits
 ):
     other = reference_signals.rename(columns={"bn_distance.bn2": "bn_distance.layer9.bn1"})
-    of_view = signals[signals["view"] == "undefended"]
+    of_view = views_of(signals)[TARGET_VIEW]
     models = fit_attacks(of_view, other, calibration_signals, splits, ATTACKS, ["shadow"])
     with pytest.raises(AttackColumnsError, match=r"bn_distance\.layer9\.bn1"):
         score_images(of_view, calibration_signals, models, splits, ["plain"])

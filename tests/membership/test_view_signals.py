@@ -130,7 +130,7 @@ def test_what_only_training_images_show_is_not_found_by_who_has_none(many_splits
     images = with_role(many_splits, *EVALUATED_ROLES)
     nothing = planted(many_splits.assign(role=many_splits["role"].replace("member", "same_identity")), 1)
     references = [nothing.assign(reference=f"r{i}") for i in range(2)]
-    signals = planted(many_splits).assign(view="undefended")
+    signals = planted(many_splits).assign(variant="undefended", undoing="")
     calibration_signals = pd.concat(references, ignore_index=True)
     attacks = {"similarity": AttackOptions(signals=["reference_similarity"], calibration=calibration)}
     none = pd.DataFrame(columns=["reference", "image_id"])
@@ -152,7 +152,7 @@ def test_what_only_training_images_show_is_not_found_by_who_has_none(many_splits
 
 
 def test_signals_that_were_read_once_have_no_scores_in_that_setting(many_splits):
-    signals = without_other_images(planted(many_splits)).assign(view="undefended")
+    signals = without_other_images(planted(many_splits)).assign(variant="undefended", undoing="")
     none = pd.DataFrame(columns=["reference", "image_id"])
     attacks = {"similarity": AttackOptions(signals=["reference_similarity"])}
     models = fit_attacks(signals, none, none, many_splits, attacks, ["partial_knowledge"])

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from faceleak.membership import attacks
-from faceleak.membership.attackers import Encounter
+from faceleak.membership.attackers import Encounter, View
 from faceleak.membership.attacks import fit_attack
 from faceleak.membership.evidence import Evidence
 from faceleak.membership.models.base import AttackFitError
@@ -42,9 +42,9 @@ def test_the_score_of_quantile_counts_too():
 
 def test_who_has_embeddings_only_undoes_nothing_that_takes_weights():
     by_embeddings, by_weights = (AttackOptions(signals=[name]) for name in ("embedding_norm", "bn_distance"))
-    assert may_look_at(by_embeddings, "noisy")
-    assert not may_look_at(by_embeddings, "noisy+bn_reestimation")
-    assert may_look_at(by_weights, "noisy+bn_reestimation")
+    assert may_look_at(by_embeddings, View("noisy"))
+    assert not may_look_at(by_embeddings, View("noisy", "bn_reestimation"))
+    assert may_look_at(by_weights, View("noisy", "bn_reestimation"))
 
 
 def test_attacks_that_take_the_head_are_upper_bounds():
@@ -52,7 +52,7 @@ def test_attacks_that_take_the_head_are_upper_bounds():
     assert upper_bounds(attacks) == ["head_loss"]
     assert stage_of(attacks["head_loss"]) == "upper_bound"
     assert stage_of(attacks["bn_distance"]) == "membership"
-    assert may_look_at(attacks["head_loss"], "noisy+bn_reestimation")
+    assert may_look_at(attacks["head_loss"], View("noisy", "bn_reestimation"))
 
 
 OPTIONS = AttackOptions(signals=["bn_distance"])
@@ -102,7 +102,7 @@ def test_too_few_people_are_told():
 
 
 def test_the_best_view_on_the_attackers_own_people_is_taken():
-    tries = [Encounter("noisy", "adaptive", view, view) for view in ("noisy", "noisy+undone")]
+    tries = [Encounter("adaptive", view, view) for view in (View("noisy"), View("noisy", "undone"))]
     fitted = {"noisy": {"fused": Fitted(0.6)}, "noisy+undone": {"fused": Fitted(0.9), "only_here": Fitted(0.5)}}
     assert strongest(tries, fitted, "fused") == tries[1]
     assert strongest(tries, fitted, "only_here") == tries[1]
@@ -110,12 +110,12 @@ def test_the_best_view_on_the_attackers_own_people_is_taken():
 
 
 def test_a_static_attacker_is_stopped_where_the_view_gives_no_signals():
-    static = [Encounter("folded", "static", "undefended", "folded")]
+    static = [Encounter("static", View("undefended"), View("folded"))]
     assert strongest(static, {"undefended": {"fused": Fitted(0.9)}, "folded": {}}, "fused") is None
 
 
 def test_one_view_needs_no_judgment():
-    only = Encounter("undefended", "plain", "undefended", "undefended")
+    only = Encounter("plain", View("undefended"), View("undefended"))
     assert strongest([only], {"undefended": {"fused": Fitted(None)}}, "fused") == only
 
 
@@ -127,8 +127,8 @@ def test_columns_of_layers_that_a_view_lacks_are_dropped():
 def test_an_attack_takes_signals_that_the_view_gives_and_access_to_the_view():
     signals = pd.DataFrame({"embedding_norm.norm": [1.0]})
     by_embeddings = AttackOptions(signals=["embedding_norm"])
-    assert can_be_made(by_embeddings, "folded", signals)
-    assert can_be_made(by_embeddings, "noisy+averaging", signals)
-    assert not can_be_made(by_embeddings, "folded+bn_insertion", signals)
-    assert not can_be_made(OPTIONS, "folded", signals)
-    assert can_be_made(OPTIONS, "folded+bn_insertion", signals.rename(columns=lambda _: "bn_distance.bn1"))
+    assert can_be_made(by_embeddings, View("folded"), signals)
+    assert can_be_made(by_embeddings, View("noisy", "averaging"), signals)
+    assert not can_be_made(by_embeddings, View("folded", "bn_insertion"), signals)
+    assert not can_be_made(OPTIONS, View("folded"), signals)
+    assert can_be_made(OPTIONS, View("folded", "bn_insertion"), signals.rename(columns=lambda _: "bn_distance.bn1"))

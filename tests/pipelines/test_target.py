@@ -7,6 +7,7 @@ import torch
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.faces.pairs import PairsError
+from faceleak.membership.attackers import View
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.defense.nodes import owner_of
 from faceleak.pipelines.target.nodes import (
@@ -101,7 +102,7 @@ def test_a_target_of_an_earlier_split_is_measured_by_nobody(demo_store, demo_spl
     train = {"architecture": "iresnet_tiny", "image_size": 32, "embedding_size": 16, "epochs": 1, "batch_size": 8}
     options = TargetOptions(source="train", train=train)
     target = get_target(demo_store, demo_splits, options, compute)
-    assert view_target(target, demo_store, demo_splits, options, compute) == {"undefended": target}
+    assert view_target(target, demo_store, demo_splits, options, compute) == {View("undefended"): target}
     others = demo_splits["identity"][demo_splits["role"] == "member"].unique()[:1]
     changed = demo_splits.assign(role=demo_splits["role"].mask(demo_splits["identity"].isin(others), "auxiliary"))
     for measure in (view_target, owner_of):

@@ -10,7 +10,7 @@ from faceleak.reporting.style import ROLE_COLORS
 ROLES = ["member", "same_identity", "unseen_identity", "auxiliary"]
 
 
-def tables(layers: int, images: int = 4, view: str = "undefended"):
+def tables(layers: int, images: int = 4, variant: str = "undefended"):
     """Member i of layer l lies at i + 1, same_identity 0.5 above, unseen_identity 100 times as far."""
     rows = [(f"{role}/{i}", role, i) for role in ROLES for i in range(images)]
     splits = pd.DataFrame(rows, columns=["image_id", "role", "place"])
@@ -18,7 +18,9 @@ def tables(layers: int, images: int = 4, view: str = "undefended"):
     distance[splits["role"] == "same_identity"] += 0.5
     distance[splits["role"] == "unseen_identity"] *= 100
     columns = {f"bn_distance.layer{layer}": distance.astype(np.float32) for layer in range(layers)}
-    signals = pd.DataFrame({"view": view, "image_id": splits["image_id"], "other.0": -1.0, **columns})
+    signals = pd.DataFrame(
+        {"variant": variant, "undoing": "", "image_id": splits["image_id"], "other.0": -1.0, **columns}
+    )
     return signals, splits.drop(columns="place").assign(identity="x", sha256="", known=False)
 
 
@@ -99,7 +101,7 @@ def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(ReportingError, match="no column of `cosine`"):
         distance_histograms(signals, splits, signal="cosine")
     with pytest.raises(ReportingError, match="2 values of `view`"):
-        distance_histograms(pd.concat([signals, signals.assign(view="noise_0.4")]), splits)
+        distance_histograms(pd.concat([signals, signals.assign(variant="noise_0.4")]), splits)
     with pytest.raises(ReportingError, match="12 of 12 values of `other` are negative"):
         distance_histograms(signals, splits[splits["role"] != "auxiliary"], signal="other")
     with pytest.raises(ReportingError, match="1 of 16"):

@@ -34,7 +34,7 @@ def tables_of(splits: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Data
     drawn = split_references(splits, REFERENCES).groupby("reference", sort=False)
     of_references = [rows.merge(read(rows, 10 + i), on="image_id") for i, (_, rows) in enumerate(drawn)]
     of_strangers = [read(images.assign(is_member=False), 20 + i).assign(reference=f"r{i}") for i in range(4)]
-    return read(images, 1).assign(view="undefended"), pd.concat(of_references), pd.concat(of_strangers)
+    return read(images, 1).assign(variant="undefended", undoing=""), pd.concat(of_references), pd.concat(of_strangers)
 
 
 @pytest.mark.parametrize("threat_model", ["partial_knowledge", "shadow"])

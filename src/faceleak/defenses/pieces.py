@@ -13,7 +13,7 @@ from faceleak.backbones.training_piece import HASHED
 from faceleak.defenses import registry
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import Owner
-from faceleak.membership.attackers import undone_view
+from faceleak.membership.attackers import View
 from faceleak.undoing import OwnFaces
 from faceleak.undoing import registry as undoings
 from faceleak.work.compute import ComputeOptions, run_pieces
@@ -108,14 +108,14 @@ def make_variant(piece: VariantPiece) -> None:
 
 def make_views(
     variants: Mapping[str, Backbone], undoings_of: Mapping[str, Sequence[str]], own: OwnFaces, compute: ComputeOptions
-) -> dict[str, Backbone]:
-    """Every variant as it was released, and once for each undoing that its attacker can try; by the views' names."""
+) -> dict[View, Backbone]:
+    """Every variant as it was released, and once for each undoing that its attacker can try."""
     pieces = {
-        undone_view(name, undoing): ViewPiece(variants[name], undoing, own)
+        View(name, undoing): ViewPiece(variants[name], undoing, own)
         for name, tried in undoings_of.items()
         for undoing in undoings.possible(tried, variants[name])
     }
-    return {**variants, **undo_all(pieces, compute)}
+    return {**{View(name): released for name, released in variants.items()}, **undo_all(pieces, compute)}
 
 
 def undo_all(pieces: Mapping[Key, ViewPiece], compute: ComputeOptions) -> dict[Key, Backbone]:

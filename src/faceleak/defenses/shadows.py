@@ -15,7 +15,7 @@ from faceleak.common.errors import FaceleakError
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import DefenseError, Owner
 from faceleak.defenses.pieces import VariantPiece, ViewPiece, make_variant, missing, trainings, undo_all
-from faceleak.membership.attackers import UNDEFENDED, undone_view
+from faceleak.membership.attackers import UNDEFENDED, View
 from faceleak.undoing import OwnFaces, registry
 from faceleak.work.compute import ComputeOptions, run_pieces
 
@@ -32,8 +32,8 @@ def shadow_views(
     undoings_of: Mapping[str, Sequence[str]],
     own: OwnFaces,
     compute: ComputeOptions,
-) -> Iterator[tuple[str, ByReference]]:
-    """Every view of the target by name, `undefended` first, and each reference as the target is in that view.
+) -> Iterator[tuple[View, ByReference]]:
+    """Every view of the target, `undefended` first, and each reference as the target is in that view.
 
     references: each reference as the backbone of its owner. undoings_of: variant → undoings that the attacker tries.
     All are made before the first is given, those that are not in the cache yet, and only one view's are held at a time.
@@ -68,14 +68,14 @@ def make_shadow(piece: VariantPiece) -> None:
 
 def _views_of(
     variant: str, released: ByReference, undoings: Sequence[str], own: OwnFaces, compute: ComputeOptions
-) -> Iterator[tuple[str, ByReference]]:
+) -> Iterator[tuple[View, ByReference]]:
     undoings = registry.possible(undoings, next(iter(released.values())))
     pieces = {(undoing, name): ViewPiece(released[name], undoing, own) for undoing in undoings for name in released}
     with _telling(f"The defense of the references as {variant} cannot be undone on public faces"):
         undone = undo_all(pieces, compute)
-    yield variant, released
+    yield View(variant), released
     for undoing in undoings:
-        yield undone_view(variant, undoing), {name: undone[undoing, name] for name in released}
+        yield View(variant, undoing), {name: undone[undoing, name] for name in released}
 
 
 @contextmanager

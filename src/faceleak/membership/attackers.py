@@ -1,27 +1,55 @@
 """Who attacks which variant, and what they know of the defense.
 
-A *view* is a backbone as an attacker looks at it: a variant as it was released, or `<variant>+<undoing>`, one whose
-defense the attacker has undone. The *static* attacker fits on the undefended target and does not know of a defense; the
+A *view* is a backbone as an attacker looks at it: a variant as it was released, or one whose defense the attacker has
+undone. The *static* attacker fits on the undefended target and does not know of a defense; the
 *refitted* one fits on the variant; the *adaptive* one tries all views of a variant and takes, for each attack, the one
 that is best on its own people. *plain* is the attacker where no defense is judged.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
+
+import pandas as pd
+
+from faceleak.common.errors import FaceleakError
 
 AttackerName = Literal["plain", "static", "refitted", "adaptive"]
 UNDEFENDED = "undefended"
+
+
+class UnknownViewError(FaceleakError):
+    """A table of signals does not say what they were read off."""
+
+
+class View(NamedTuple):
+    """A variant as an attacker looks at it; `undoing` is empty where it is taken as it was released."""
+
+    variant: str
+    undoing: str = ""
+
+    @property
+    def name(self) -> str:
+        """`<variant>` or `<variant>+<undoing>`, as files and tables name it."""
+        return f"{self.variant}+{self.undoing}" if self.undoing else self.variant
+
+
+TARGET_VIEW = View(UNDEFENDED)
+VIEW = list(View._fields)  # columns of a table of signals
 
 
 @dataclass(frozen=True)
 class Encounter:
     """One attacker against one variant: the attack is fitted on `fitted_on` and reads its signals off `view`."""
 
-    variant: str
     attacker: AttackerName
-    fitted_on: str
-    view: str
+    fitted_on: View
+    view: View
+
+    @property
+    def variant(self) -> str:
+        """The variant that is attacked."""
+        return self.view.variant
 
 
 def suffix_of(attacker: str) -> str:
@@ -37,17 +65,6 @@ def encounter_name(variant: str, attacker: AttackerName) -> str:
     return f"{variant}{suffix_of(attacker)}"
 
 
-def undone_view(variant: str, undoing: str) -> str:
-    """Name of the view that an undoing makes of a variant."""
-    return f"{variant}+{undoing}"
-
-
-def variant_and_undoing(view: str) -> tuple[str, str]:
-    """The inverse of `undone_view`; no undoing is empty text."""
-    variant, _, undoing = view.partition("+")
-    return variant, undoing
-
-
 def name_of_variant(name: str) -> str:
     """The name, if a variant can have it. Raises ValueError otherwise."""
     if name == UNDEFENDED or any(name.endswith(suffix) and name != suffix for suffix in SUFFIXES):
@@ -58,18 +75,28 @@ def name_of_variant(name: str) -> str:
     return name
 
 
-def encounters(views: Iterable[str], attackers: Iterable[AttackerName]) -> list[list[Encounter]]:
+def views_of(signals: pd.DataFrame) -> dict[View, pd.DataFrame]:
+    """The rows of a table of signals, by the view that they were read off. Raises UnknownViewError."""
+    if not set(VIEW) <= set(signals.columns):
+        raise UnknownViewError(
+            f"The signals have no columns {' and '.join(VIEW)}, which say what they were read off: an earlier faceleak "
+            "wrote them. Run the pipeline that reads them again."
+        )
+    return {View(*map(str, key)): rows for key, rows in signals.groupby(VIEW, sort=False)}
+
+
+def encounters(views: Iterable[View], attackers: Iterable[AttackerName]) -> list[list[Encounter]]:
     """Every attacker against every variant: all that the attacker may try there, one encounter at least."""
-    of_variant: dict[str, list[str]] = {}
+    of_variant: dict[str, list[View]] = {}
     for view in views:
-        of_variant.setdefault(variant_and_undoing(view)[0], []).append(view)
+        of_variant.setdefault(view.variant, []).append(view)
     attackers = list(attackers)
-    return [_tries(variant, attacker, of_variant[variant]) for variant in of_variant for attacker in attackers]
+    return [_tries(View(variant), attacker, of_variant[variant]) for variant in of_variant for attacker in attackers]
 
 
-def _tries(variant: str, attacker: AttackerName, views: list[str]) -> list[Encounter]:
+def _tries(released: View, attacker: AttackerName, views: list[View]) -> list[Encounter]:
     if attacker == "static":
-        return [Encounter(variant, attacker, UNDEFENDED, variant)]
+        return [Encounter(attacker, TARGET_VIEW, released)]
     if attacker == "adaptive":
-        return [Encounter(variant, attacker, view, view) for view in views]
-    return [Encounter(variant, attacker, variant, variant)]
+        return [Encounter(attacker, view, view) for view in views]
+    return [Encounter(attacker, released, released)]

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from faceleak.membership import evidence
-from faceleak.membership.attackers import UNDEFENDED, variant_and_undoing
+from faceleak.membership.attackers import TARGET_VIEW, View, views_of
 from faceleak.membership.attacks import Attack, code_of, fit_attack
 from faceleak.membership.evidence import Evidence, known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
@@ -50,11 +50,11 @@ def fit_attacks(
     With `trained_on` (reference and image_id of their training images), the references of `calibration_signals` are
     online, and so are all of the attacks.
 
-    `signals` has view, image_id and the signals' columns; `reference_signals` has reference, image_id, identity, role,
-    is_member and the same columns, read off the attacker's own backbones for its own images; `calibration_signals` has
-    reference, image_id and the columns that calibrated attacks need, for the target's images. `shadow_models`: view →
-    attack → what shadows taught that were defended as the view was (`fit_on_shadows`); without them, the
-    references as they are teach the attacks on all views.
+    `signals` has variant, undoing, image_id and the signals' columns; `reference_signals` has reference, image_id,
+    identity, role, is_member and the same columns, read off the attacker's own backbones for its own images;
+    `calibration_signals` has reference, image_id and the columns that calibrated attacks need, for the target's images.
+    `shadow_models`: view → attack → what shadows taught that were defended as the view was
+    (`fit_on_shadows`); without them, the references as they are teach the attacks on all views.
     """
     known = known_images(splits)[["image_id", "identity", "is_member"]]
     online = trained_on is not None
@@ -62,27 +62,27 @@ def fit_attacks(
     if "shadow" in threat_models and shadow_models is None:
         shadows = evidence.of_references(reference_signals, online)
         undefended = {name: fit_attack(shadows, attack) for name, attack in attacks.items()}
-    views = {str(view): readable_columns(rows) for view, rows in signals.groupby("view", sort=False)}
+    views = {view: readable_columns(rows) for view, rows in views_of(signals).items()}
     possible = {
-        view: [name for name in attacks if view == UNDEFENDED or can_be_made(attacks[name], view, rows)]
+        view: [name for name in attacks if view == TARGET_VIEW or can_be_made(attacks[name], view, rows)]
         for view, rows in views.items()
     }
-    own: Attacks = {view: {} for view in views}
+    own: dict[View, dict[str, Attack]] = {view: {} for view in views}
     if "partial_knowledge" in threat_models:
-        tries = Counter(variant_and_undoing(view)[0] for view in views)
+        tries = Counter(view.variant for view in views)
         pieces = [
             FitPiece(
                 evidence.of_target(known, rows, calibration_signals, trained_on),
                 {name: attacks[name] for name in possible[view]},
-                tries[variant_and_undoing(view)[0]] > 1,
+                tries[view.variant] > 1,
             )
             for view, rows in views.items()
         ]
         own = dict(zip(views, run_pieces(_fit_piece, pieces, compute), strict=True))
     fitted: Attacks = {}
     for view, names in possible.items():
-        taught = undefended if shadow_models is None else shadow_models[view]
-        fitted[view] = {
+        taught = undefended if shadow_models is None else shadow_models[view.name]
+        fitted[view.name] = {
             model_name(name, threat_model): of_model[name]
             for threat_model in threat_models
             for of_model in [taught if threat_model == "shadow" else own[view]]
@@ -105,7 +105,7 @@ IMAGE = ("reference", "image_id", "identity", "role", "is_member")
 
 
 def fit_on_shadows(
-    view: str,
+    view: View,
     shadow_signals: pd.DataFrame,
     reference_signals: pd.DataFrame,
     attacks: Mapping[str, AttackOptions],

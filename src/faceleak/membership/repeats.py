@@ -6,7 +6,7 @@ import pandas as pd
 from faceleak.faces.options import PersonRole, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
 from faceleak.membership import evidence
-from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.attackers import TARGET_VIEW, UNDEFENDED
 from faceleak.membership.attacks import Attack
 from faceleak.membership.calibration import bavaria
 from faceleak.membership.evidence import check_disjoint, evaluated_images
@@ -75,7 +75,7 @@ def fit_all(
         shadows: dict[str, Attack] = {}
         for name, splits in parts(target_splits, TARGET).items():
             references = _references(calibration[name], trained_on, online is not None)
-            tables = read[name].assign(view=UNDEFENDED), reference_signals, references, splits, attacks
+            tables = read[name].assign(**TARGET_VIEW._asdict()), reference_signals, references, splits, attacks
             if "shadow" in options.threat_models and not shadows:
                 shadows = fit_attacks(*tables, ["shadow"], online)[UNDEFENDED]
             fitted[name] |= (fit_attacks(*tables, known, online)[UNDEFENDED] if known else {}) | shadows
@@ -90,7 +90,7 @@ def score_all(
     trained_on = training_images(target_splits)
     tables = {}
     for name, splits in parts(target_splits, TARGET).items():
-        views, of_target = read[name].assign(view=UNDEFENDED), []
+        views, of_target = read[name].assign(**TARGET_VIEW._asdict()), []
         for online in (False, True):
             attacks = {key: attack for key, attack in fitted[name].items() if attack.options.online == online}
             if attacks:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faceleak.membership import evidence
-from faceleak.membership.attackers import AttackerName, Encounter, encounters
+from faceleak.membership.attackers import AttackerName, Encounter, View, encounters, views_of
 from faceleak.membership.attacks import Attack
 from faceleak.membership.evidence import Evidence, aligned, evaluated_images, known_images
 from faceleak.membership.models import logistic
@@ -23,12 +23,13 @@ from faceleak.membership.view_signals import (
 from faceleak.membership.views import readable_columns, strongest
 from faceleak.signals import is_read_off_images
 
-Attacks = dict[str, dict[str, Attack]]  # view → attack and threat model → fitted attack
+Attacks = dict[str, dict[str, Attack]]  # name of a view → attack and threat model → fitted attack
 SCORE_COLUMNS = [
     "image_id",
     "identity",
     "variant",
     "attacker",
+    "undoing",
     "view",
     "attack",
     "threat_model",
@@ -70,7 +71,7 @@ def score_images(
     """
     evaluated, others = evaluated_images(splits), other_images(splits)["image_id"]
     names = list(dict.fromkeys(name for of_view in fitted.values() for name in of_view))
-    of_view = {str(view): rows for view, rows in signals.groupby("view", sort=False)}
+    of_view = views_of(signals)
     tables = []
     for tries in encounters(of_view, attackers):
         chosen = {name: meeting for name in names if (meeting := strongest(tries, fitted, name))}
@@ -78,7 +79,7 @@ def score_images(
             seen = evidence.of_target(evaluated, readable_columns(of_view[view]), calibration_signals, trained_on)
             of_others = _of_other_images(seen, others)
             tables += [
-                _scored(seen, of_others, fitted[meeting.fitted_on][name], meeting, name)
+                _scored(seen, of_others, fitted[meeting.fitted_on.name][name], meeting, name)
                 for name, meeting in chosen.items()
                 if meeting.view == view
             ]
@@ -98,7 +99,7 @@ def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: Memb
     of_others: NDArray[np.float64] = np.full(len(evaluated), np.nan)
     if others.any() and (len(columns) + 1 < blind_signals.shape[1] or all(map(is_read_off_images, compared))):
         of_others[others] = model.score(as_other_images(aligned(evaluated[others], blind_signals)))
-    nobody = Encounter("", "plain", "", "")
+    nobody = Encounter("plain", View(""), View(""))
     return _score_table(evaluated, score, of_others, model.threshold, nobody, BLIND, "partial_knowledge")
 
 
@@ -130,7 +131,8 @@ def _score_table(
     return images.assign(
         variant=meeting.variant,
         attacker=meeting.attacker,
-        view=meeting.view,
+        undoing=meeting.view.undoing,
+        view=meeting.view.name,
         attack=attack,
         threat_model=threat_model,
         population=images["role"],

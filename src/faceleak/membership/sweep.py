@@ -8,7 +8,7 @@ import pandas as pd
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import split
-from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.attackers import TARGET_VIEW
 from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.options import AttackOptions, SweepOptions
 from faceleak.membership.scoring import score_images
@@ -52,7 +52,7 @@ def training_of(cell: Cell, training: TrainingOptions, minimum_steps: int) -> Tr
 
 def score_cell(signals: pd.DataFrame, splits: pd.DataFrame, attack: AttackOptions) -> pd.DataFrame:
     """Attack a cell's target with partial knowledge: the table of `score_images`. signals: image_id and columns."""
-    views = signals.assign(view=UNDEFENDED)
+    views = signals.assign(**TARGET_VIEW._asdict())
     none = pd.DataFrame(columns=["reference", "image_id"])
     fitted = fit_attacks(views, none, none, splits, {"attack": attack}, ["partial_knowledge"])
     return score_images(views, none, fitted, splits, ["plain"])

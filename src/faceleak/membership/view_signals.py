@@ -17,6 +17,7 @@ import pandas as pd
 
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
+from faceleak.membership.attackers import View
 from faceleak.membership.evidence import aligned
 from faceleak.membership.options import BlindOptions
 from faceleak.signals import is_read_off_images
@@ -105,8 +106,8 @@ class SignalsPiece:
     anchors: pd.DataFrame
 
 
-def read_views(pieces: Mapping[str, SignalsPiece], compute: ComputeOptions) -> dict[str, pd.DataFrame]:
-    """Read every view's signals, as `read_with_other_images` gives them, by the views' names.
+def read_views(pieces: Mapping[View, SignalsPiece], compute: ComputeOptions) -> dict[View, pd.DataFrame]:
+    """Read every view's signals, as `read_with_other_images` gives them.
 
     Workers leave in the cache what they read, so that tables need not travel between processes.
     """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from faceleak.membership.attackers import Encounter, variant_and_undoing
+from faceleak.membership.attackers import Encounter, View
 from faceleak.membership.evidence import Evidence
 from faceleak.membership.models.base import folds_over_people
 from faceleak.membership.options import AttackOptions
@@ -46,12 +46,12 @@ def upper_bounds(attacks: Mapping[str, AttackOptions]) -> list[str]:
     return [name for name, attack in attacks.items() if stage_of(attack) == UPPER_BOUND]
 
 
-def may_look_at(attack: AttackOptions, view: str) -> bool:
+def may_look_at(attack: AttackOptions, view: View) -> bool:
     """Whether the access that the attack takes is enough for the undoing that makes the view.
 
     Whoever holds the head is taken to hold the weights as well.
     """
-    _, undoing = variant_and_undoing(view)
+    undoing = view.undoing
     return not undoing or undoings.get(undoing).ACCESS == "embeddings" or access_of(attack) != "embeddings"
 
 
@@ -118,9 +118,13 @@ def strongest(tries: Sequence[Encounter], fitted: "Mapping[str, Mapping[str, Att
     is taken.
     """
     possible = [
-        meeting for meeting in tries if all(name in fitted.get(view, {}) for view in (meeting.fitted_on, meeting.view))
+        meeting
+        for meeting in tries
+        if all(name in fitted.get(view.name, {}) for view in (meeting.fitted_on, meeting.view))
     ]
-    return max(reversed(possible), key=lambda meeting: fitted[meeting.fitted_on][name].own_auc or 0.0, default=None)
+    return max(
+        reversed(possible), key=lambda meeting: fitted[meeting.fitted_on.name][name].own_auc or 0.0, default=None
+    )
 
 
 def readable_columns(signals: pd.DataFrame) -> pd.DataFrame:
@@ -128,6 +132,6 @@ def readable_columns(signals: pd.DataFrame) -> pd.DataFrame:
     return signals.dropna(axis="columns", how="all")
 
 
-def can_be_made(attack: AttackOptions, view: str, signals: pd.DataFrame) -> bool:
+def can_be_made(attack: AttackOptions, view: View, signals: pd.DataFrame) -> bool:
     """Whether the attacker has access enough for the view, and the view gives all signals of the attack."""
     return may_look_at(attack, view) and all(columns_of(name, signals) for name in attack.signals_read())

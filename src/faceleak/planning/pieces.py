@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ from faceleak.backbones.training_piece import TrainingPiece
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
-from faceleak.membership.attackers import AttackerName, variant_and_undoing
+from faceleak.membership.attackers import AttackerName, View
 from faceleak.membership.evidence import known_images
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
@@ -29,6 +29,7 @@ from faceleak.signals.reading import EMBEDDING, readers_of, signal_paths
 from faceleak.undoing import registry as undoings
 from faceleak.work.compute import ComputeOptions
 
+Key = TypeVar("Key", bound=Hashable)
 ID_BYTES = 100  # of names, hashes and labels in a row of a table
 COPIES = 3  # of a table in memory while it is put together: its parts, the whole, what is taken out of it
 
@@ -55,7 +56,7 @@ class Table:
     """
 
     rows: int
-    backbones: Mapping[str, Backbone]
+    backbones: Mapping[Any, Backbone]
     read: Callable[[MembershipOptions], pd.DataFrame] | None = None
 
     @property
@@ -114,10 +115,10 @@ class Pieces:
         self,
         kind: str,
         signals: Sequence[str] | Callable[[Backbone], Sequence[str]],
-        images_of: Mapping[str, pd.DataFrame],
-        backbones: Mapping[str, Backbone],
+        images_of: Mapping[Key, pd.DataFrame],
+        backbones: Mapping[Key, Backbone],
         pool: str = "",
-        passes: Callable[[str], int] = lambda _: 1,
+        passes: Callable[[Key], int] = lambda _: 1,
     ) -> list[Work]:
         """Signals that are read off backbones, each for its images, and what compares them, which is not kept.
 
@@ -153,8 +154,8 @@ class Pieces:
 
     def table(
         self,
-        images: Mapping[str, pd.DataFrame],
-        backbones: Mapping[str, Backbone],
+        images: Mapping[Key, pd.DataFrame],
+        backbones: Mapping[Key, Backbone],
         works: Iterable[Work],
         read: partial[pd.DataFrame],
     ) -> Table:
@@ -180,7 +181,6 @@ def table_columns(backbone: Backbone, signals: Sequence[str]) -> int:
     return sum(len(columns(backbone, [name])) * (1 if is_read_off_images(name) else 2) for name in signals)
 
 
-def queries(view: str) -> int:
+def queries(view: View) -> int:
     """How often a view asks the released backbone for one embedding."""
-    undoing = variant_and_undoing(view)[1]
-    return getattr(undoings.get(undoing), "QUERIES", 1) if undoing else 1
+    return getattr(undoings.get(view.undoing), "QUERIES", 1) if view.undoing else 1

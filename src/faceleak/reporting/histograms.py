@@ -8,6 +8,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from faceleak.common.words import counted
+from faceleak.membership.attackers import VIEW, views_of
 from faceleak.metrics.membership import MEMBER, POPULATIONS
 from faceleak.metrics.roc import auc
 from faceleak.reporting.checks import ReportingError, check_columns, only_value
@@ -33,10 +34,11 @@ def distance_histograms(
 ) -> Figure:
     """Draw a panel a layer, of images that no attacker knows: density over the distance, medians, AUC of the layer.
 
-    signals: view (one of them), image_id, and a column `<signal>.<layer>` ≥ 0 for each layer, in order of the layers.
-    splits: image_id, role and known. The AUC is that of the rule "smaller says member", members against one
-    population. Of more than `maximum_layers` layers, evenly chosen ones are shown, first and last among them. Densities
-    are per factor of ten, as the axis is logarithmic; a distance of 0 is drawn at the layer's smallest other one.
+    signals: variant and undoing (those of one view), image_id, and a column `<signal>.<layer>` ≥ 0 for each layer, in
+    order of the layers. splits: image_id, role and known. The AUC is that of the rule "smaller says member", members
+    against one population. Of more than `maximum_layers` layers, evenly chosen ones are shown, first and last among
+    them. Densities are per factor of ten, as the axis is logarithmic; a distance of 0 is drawn at the layer's smallest
+    other one.
 
     Raises ReportingError where columns are missing, views are mixed or a distance is negative or not finite;
     MetricError where there are no members.
@@ -44,9 +46,9 @@ def distance_histograms(
     columns = [column for column in signals.columns if column.startswith(f"{signal}.")]
     if not columns:
         raise ReportingError(f"The signals have no column of `{signal}`. Read this signal, or name another one.")
-    check_columns(signals, ["view", "image_id"], "signals")
+    check_columns(signals, [*VIEW, "image_id"], "signals")
     check_columns(splits, ["image_id", "role", "known"], "splits")
-    view = only_value(signals, "view", "signals")
+    view = only_value(pd.DataFrame({"view": [view.name for view in views_of(signals)]}), "view", "signals")
     unknown = splits.loc[~splits["known"], ["image_id", "role"]]
     rows = signals.merge(unknown, on="image_id", validate="one_to_one")
     _check_distances(rows[columns].to_numpy(float), signal)

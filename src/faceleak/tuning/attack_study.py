@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from faceleak.membership import evidence
+from faceleak.membership.attackers import VIEW
 from faceleak.membership.attacks import code_of
 from faceleak.membership.evidence import Evidence, known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
@@ -49,7 +50,7 @@ def own_data(
     if threat_model == "shadow":
         return OwnData(threat_model, evidence.of_references(reference_signals))
     known = known_images(splits)[["image_id", "identity", "is_member"]]
-    return OwnData(threat_model, [evidence.of_target(known, signals.drop(columns="view"), calibration_signals)])
+    return OwnData(threat_model, [evidence.of_target(known, signals.drop(columns=VIEW), calibration_signals)])
 
 
 def own_shares(reference_signals: pd.DataFrame, splits: pd.DataFrame, threat_model: ThreatModel) -> dict[str, float]:

@@ -8,7 +8,7 @@ from faceleak.backbones.target_options import TargetOptions
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
-from faceleak.membership.attackers import UNDEFENDED, variant_and_undoing
+from faceleak.membership.attackers import UNDEFENDED, View
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import stack
 from faceleak.pipelines.membership.nodes import anchors, reference_pieces
@@ -62,7 +62,7 @@ def list_variants(options: DefenseOptions) -> dict[str, dict[str, Any]]:
 
 def make_views(
     variants: dict[str, Any], store: FaceStore, splits: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions
-) -> dict[str, Any]:
+) -> dict[View, Any]:
     """Every variant as it is released and, where an adaptive attacker takes part, with its defense undone."""
     from faceleak.defenses import pieces
 
@@ -103,9 +103,9 @@ def fit_shadows(
             name: read_signals(readable(names, backbone), backbone, store, images[name], compute, anchors(splits))
             for name, backbone in backbones.items()
         }
-        several = bool(tried.get(variant_and_undoing(view)[0]))
+        several = bool(tried.get(view.variant))
         shown = stack(tables, "reference")
-        fitted[view] = fit_on_shadows(view, shown, reference_signals, attacks, several, compute.cache)
+        fitted[view.name] = fit_on_shadows(view, shown, reference_signals, attacks, several, compute.cache)
     return fitted
 
 
@@ -176,7 +176,6 @@ def collect_points(
 
     access = {name: access_of(attack) for name, attack in attacks.attacks.items()}
     undoings = scores.drop_duplicates(["variant", "attacker", "attack", "threat_model"])
-    undoings = undoings.assign(undoing=[variant_and_undoing(view)[1] for view in undoings["view"]])
     points = collect(utility, membership, options.attackers, access, undoings)
     return points, as_tree(points)
 

@@ -13,7 +13,7 @@ from faceleak.defenses.owner import DefenseError, Owner
 from faceleak.defenses.pieces import VariantPiece, ViewPiece
 from faceleak.defenses.shadows import shadows_of
 from faceleak.faces.splits import with_role
-from faceleak.membership.attackers import UNDEFENDED, undone_view
+from faceleak.membership.attackers import UNDEFENDED, View
 from faceleak.membership.references import images_to_read
 from faceleak.pipelines.defense import nodes
 from faceleak.pipelines.membership.nodes import reference_pieces
@@ -86,14 +86,18 @@ def plan_views(plan: Pieces, variants: dict[str, Backbone]) -> Planned:
     options, store = plan.options.defense, plan.store
     own = nodes.own_faces(store, with_role(plan.splits, "auxiliary"), options, plan.compute)
     works, views = undone(plan, variants, nodes.undoings_tried(options), own)
-    return Planned(works, ({**variants, **views},))
+    return Planned(works, ({**_released(variants), **views},))
+
+
+def _released(variants: Mapping[str, Backbone]) -> dict[View, Backbone]:
+    return {View(name): released for name, released in variants.items()}
 
 
 def undone(
     plan: Pieces, variants: Mapping[str, Backbone], tried: Mapping[str, Sequence[str]], own: OwnFaces
-) -> tuple[list[Work], dict[str, Backbone]]:
+) -> tuple[list[Work], dict[View, Backbone]]:
     """Views whose defense is undone: a pass over the attacker's own faces each, and what their `quantity` says."""
-    works, views = list[Work](), dict[str, Backbone]()
+    works, views = list[Work](), dict[View, Backbone]()
     for name, released in variants.items():
         network = network_of(released)
         for undoing in undoings.possible(tried.get(name, ()), released):
@@ -107,7 +111,7 @@ def undone(
                 view = StandIn(network) if isinstance(released, StandIn) else module.undo(released, own)
             there, disk = kept and piece.path.exists(), backbone_bytes(released, 0) / 2 if kept else 0.0
             works.append(Work(f"views by {undoing}", 1, tuple(costs), "views", there=there, kept=kept, disk=disk))
-            views[undone_view(name, undoing)] = view
+            views[View(name, undoing)] = view
     return works, views
 
 
@@ -128,10 +132,10 @@ def plan_shadows(
             released[name][variant.name] = backbone
     read, store = images_to_read(reference_splits, membership.references), plan.store
     own = nodes.own_faces(store, plan.public, options, plan.compute)
-    views: dict[str, Backbone] = {}
+    views: dict[View, Backbone] = {}
     for name, variants in released.items():
         made, views = undone(plan, variants, nodes.undoings_tried(options), own)
-        views = {**variants, **views}
+        views = {**_released(variants), **views}
         images = dict.fromkeys(views, read[read["reference"] == name])
         works += made
         works += plan.readings("signals of shadows", lambda view: readable(membership.signals(), view), images, views)

@@ -10,7 +10,7 @@ from faceleak.backbones.target_options import TargetOptions
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership import references
-from faceleak.membership.attackers import UNDEFENDED, AttackerName
+from faceleak.membership.attackers import TARGET_VIEW, VIEW, AttackerName, View
 from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.membership.stacking import stack
 from faceleak.metrics.options import BootstrapOptions
@@ -134,13 +134,13 @@ def read_blind_signals(
 
 
 def read_view_signals(
-    views: dict[str, Any],
+    views: dict[View, Any],
     store: FaceStore,
     splits: pd.DataFrame,
     options: MembershipOptions,
     compute: ComputeOptions,
 ) -> pd.DataFrame:
-    """Read what the attacks need off every view of a variant: view, image_id, one column a number.
+    """Read what the attacks need off every view of a variant: variant, undoing, image_id, one column a number.
 
     Signals that a defended view does not give are left out there; the target itself has to give all.
     """
@@ -150,11 +150,11 @@ def read_view_signals(
     images, names = with_role(splits, *EVALUATED_ROLES), options.signals()
     pieces = {
         view: SignalsPiece(
-            tuple(names if view == UNDEFENDED else readable(names, backbone)), backbone, store, images, anchors(splits)
+            tuple(names if view == TARGET_VIEW else readable(names, backbone)), backbone, store, images, anchors(splits)
         )
         for view, backbone in views.items()
     }
-    return stack(read_views(pieces, compute), "view")
+    return stack(read_views(pieces, compute), *VIEW)
 
 
 def fit_attacks(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.membership import references
-from faceleak.membership.attackers import UNDEFENDED, AttackerName, encounters, variant_and_undoing
+from faceleak.membership.attackers import TARGET_VIEW, AttackerName, View, encounters
 from faceleak.membership.evidence import known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.metrics.attackers import is_much
@@ -81,13 +81,13 @@ def blind_baseline(
     return [*works, *(Work(kind, 1, (fit,), kept=False) for fit in fits)]
 
 
-def plan_signals(plan: Pieces, views: dict[str, Backbone]) -> Planned:
+def plan_signals(plan: Pieces, views: dict[View, Backbone]) -> Planned:
     """All signals off each view, of all evaluated people."""
     kind, pool = ("signals of views", "signals") if len(views) > 1 else ("signals of the target", "")
     images, names = dict.fromkeys(views, plan.evaluated), plan.options.membership.signals()
 
     def of_view(view: Backbone) -> list[str]:
-        return names if view is views[UNDEFENDED] else readable(names, view)
+        return names if view is views[TARGET_VIEW] else readable(names, view)
 
     works = plan.readings(kind, of_view, images, views, pool, queries)
     make = partial(nodes.read_view_signals, views, plan.store, plan.splits, compute=plan.compute)
@@ -99,7 +99,7 @@ class Models:
     """So many fitted attacks of each view. fit: fits one of them by name, if all that it reads is there."""
 
     attacks: int
-    views: tuple[str, ...]
+    views: tuple[View, ...]
     fit: Callable[[str, ThreatModel], Any] | None
 
 
@@ -113,8 +113,8 @@ def plan_fits(
 ) -> Planned:
     """Every attack on every view; with `shadow` once on all references, unless defended shadows teach them."""
     options, views = plan.options.membership, tuple(signals.backbones)
-    tries, pool = Counter(variant_and_undoing(view)[0] for view in views), "fits" if len(views) > 1 else ""
-    several, works = [tries[variant_and_undoing(view)[0]] > 1 for view in views], list[Work]()
+    tries, pool = Counter(view.variant for view in views), "fits" if len(views) > 1 else ""
+    several, works = [tries[view.variant] > 1 for view in views], list[Work]()
     for name, attack in options.offline_attacks().items():
         quantity = fitting(name, attack, signals.network, options.references.count)
         if "partial_knowledge" in threat_models:

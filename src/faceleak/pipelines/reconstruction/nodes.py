@@ -8,9 +8,10 @@ import pandas as pd
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import (
-    UNDEFENDED,
+    TARGET_VIEW,
     AttackerName,
     Encounter,
+    View,
     encounter_name,
     encounters,
     suffix_of,
@@ -24,7 +25,7 @@ from faceleak.work.compute import ComputeOptions
 
 
 def fit_untrained(
-    views: dict[str, Any],
+    views: dict[View, Any],
     references: dict[str, Any],
     store: FaceStore,
     splits: pd.DataFrame,
@@ -42,7 +43,7 @@ def fit_untrained(
     if search.threat_model == "shadow":
         images = reference_splits[reference_splits["reference"] == reference_splits["reference"].iloc[0]]
     public = with_role(splits, "public")["image_id"]
-    backbone = untrained(views[UNDEFENDED], store, public, search.seed, compute)
+    backbone = untrained(views[TARGET_VIEW], store, public, search.seed, compute)
     attack = membership.attacks[search.attack]
     compared = calibrating(references, attack)
     return fit_guide(backbone, compared, store, images, attack, compute, search.optimizer)
@@ -54,7 +55,7 @@ def calibrating(references: dict[str, Any], attack: AttackOptions) -> list[Any]:
 
 
 def reconstruct_faces(
-    views: dict[str, Any],
+    views: dict[View, Any],
     references: dict[str, Any],
     untrained: Any,
     models: Any,
@@ -84,7 +85,7 @@ def reconstruct_faces(
 
 
 def reconstruction_pieces(
-    views: dict[str, Any],
+    views: dict[View, Any],
     references: dict[str, Any],
     models: Any,
     options: ReconstructionOptions,
@@ -105,7 +106,7 @@ def reconstruction_pieces(
     search = options.search.model_copy(update={"rounds": rounds})
     by_gradients = optimizers.get(search.optimizer).TAKES_GRADIENTS
     guides = {
-        meeting: make_guide(views[meeting.view], models[meeting.fitted_on][attack], compared, by_gradients)
+        meeting: make_guide(views[meeting.view], models[meeting.fitted_on.name][attack], compared, by_gradients)
         for tries in encounters(views, attackers)
         if (meeting := strongest(tries, models, attack)) is not None
     }

@@ -2,7 +2,7 @@
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import with_role
-from faceleak.membership.attackers import AttackerName, encounters
+from faceleak.membership.attackers import AttackerName, View, encounters
 from faceleak.pipelines.membership.planned import Models
 from faceleak.pipelines.reconstruction import judges, nodes
 from faceleak.pipelines.target.planned import TOGETHER
@@ -31,7 +31,7 @@ def plan_people(plan: Pieces, evaluators: dict[str, Network]) -> Planned:
 
 def plan_searches(
     plan: Pieces,
-    views: dict[str, Backbone],
+    views: dict[View, Backbone],
     references: dict[str, Backbone],
     models: Models,
     attackers: list[AttackerName],

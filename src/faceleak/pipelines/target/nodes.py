@@ -12,7 +12,7 @@ from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.errors import FaceleakError
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
-from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.attackers import TARGET_VIEW, View
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.work.compute import ComputeOptions, run_pieces
 
@@ -173,10 +173,10 @@ def measure_lfw_accuracy(
 
 def view_target(
     target: Any, store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions
-) -> dict[str, Any]:
+) -> dict[View, Any]:
     """The target as the only variant: `undefended`. Raises StaleTargetError."""
     check_trained_on_members(target, target_pieces(store, splits, options, compute))
-    return {UNDEFENDED: target}
+    return {TARGET_VIEW: target}
 
 
 def check_trained_on_members(target: Any, pieces: list[Any]) -> None:
@@ -190,7 +190,7 @@ def check_trained_on_members(target: Any, pieces: list[Any]) -> None:
 
 
 def measure_utility(
-    views: dict[str, Any],
+    views: dict[View, Any],
     store: FaceStore,
     splits: pd.DataFrame,
     options: TargetOptions,
@@ -217,11 +217,10 @@ def measure_utility(
     )
     utilities: dict[str, dict[str, Any]] = {}
     for view, measured in zip(views, run_pieces(measure, list(views.values()), compute), strict=True):
-        variant, _, undoing = view.partition("+")
-        name = f"utility_after_{undoing}" if undoing else "utility"
-        utilities.setdefault(variant, {})[name] = measured
+        name = f"utility_after_{view.undoing}" if view.undoing else "utility"
+        utilities.setdefault(view.variant, {})[name] = measured
         if useless := read_utility(measured):
-            log.warning("%s: %s. Nothing can be concluded from attacks on it that find nothing.", view, useless)
+            log.warning("%s: %s. Nothing can be concluded from attacks on it that find nothing.", view.name, useless)
     members = with_role(splits, "member")
     if options.source != "train" and len(members):
         drawn = float((members["decided_by"] == "draw").mean())

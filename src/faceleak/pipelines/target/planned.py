@@ -2,7 +2,7 @@
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import with_role
-from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.attackers import TARGET_VIEW, View
 from faceleak.pipelines.target import nodes
 from faceleak.planning.networks import Network, StandIn, network_of
 from faceleak.planning.pieces import Pieces, queries
@@ -26,16 +26,16 @@ def plan_target(plan: Pieces) -> Planned:
 
 def plan_view(target: Backbone) -> Planned:
     """The target as the only variant."""
-    return Planned(outputs=({UNDEFENDED: target},))
+    return Planned(outputs=({TARGET_VIEW: target},))
 
 
-def plan_utility(plan: Pieces, views: dict[str, Backbone]) -> Planned:
+def plan_utility(plan: Pieces, views: dict[View, Backbone]) -> Planned:
     """Embeddings of people who were not trained on, and pairs of them, for each view."""
     people, options = with_role(plan.splits, "unseen_identity"), plan.options.target.utility
     number, images = people["identity"].nunique(), len(people)
     pairs = Cost(verifying(number, images, options.maximum_pairs, plan.options.bootstrap), 1)
     pool, kind = ("utility", "views") if len(views) > 1 else ("", "the target")
-    costs = [(Cost(reading(network_of(view)), queries(name) * images), pairs) for name, view in views.items()]
+    costs = [(Cost(reading(network_of(backbone)), queries(view) * images), pairs) for view, backbone in views.items()]
     return Planned([Work(f"utility of {kind}", 1, cost, pool, kept=False) for cost in costs])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from faceleak.faces.store import FaceStore
-from faceleak.membership.attackers import UNDEFENDED
+from faceleak.membership.attackers import TARGET_VIEW, UNDEFENDED, View
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
@@ -84,7 +84,7 @@ def run_study(
 
 
 def reconstruct_by_both(
-    views: dict[str, Any],
+    views: dict[View, Any],
     references: dict[str, Any],
     attack_models: Any,
     tuned_search: dict[str, Any],
@@ -103,7 +103,7 @@ def reconstruct_by_both(
     search, prior = reconstruction.search, reconstruction.prior
     compared = tuple(calibrating(references, membership.attacks[search.attack]))
     attack = attack_models[UNDEFENDED][model_name(search.attack, search.threat_model)]
-    guide = make_guide(views[UNDEFENDED], attack, compared, optimizers.get(search.optimizer).TAKES_GRADIENTS)
+    guide = make_guide(views[TARGET_VIEW], attack, compared, optimizers.get(search.optimizer).TAKES_GRADIENTS)
     tuned, its_prior = with_block(tuned_search["run"]["params"]["reconstruction"], search, prior)
     pieces = {
         DEFAULT: ReconstructionPiece(guide, prior, search, compute),
