@@ -11,6 +11,7 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership import fitting
+from faceleak.membership.attackers import TARGET_VIEW
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts, stack
 from faceleak.membership.view_signals import other_images
@@ -49,7 +50,7 @@ def tables(
     of_targets = references, targets, *common, splits, OPTIONS, compute
     return SimpleNamespace(
         target_splits=splits,
-        signals=membership.read_view_signals({"undefended": tiny_backbone}, *common, OPTIONS, compute),
+        signals=membership.read_view_signals({TARGET_VIEW: tiny_backbone}, *common, OPTIONS, compute),
         calibration=calibration,
         blind=membership.read_blind_signals(calibration, references, *common, OPTIONS, compute),
         target_signals=repeats.read_target_signals(targets, *common, splits, OPTIONS, compute),

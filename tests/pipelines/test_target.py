@@ -7,7 +7,7 @@ import torch
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.faces.pairs import PairsError
-from faceleak.membership.attackers import View
+from faceleak.membership.attackers import TARGET_VIEW, View
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.defense.nodes import owner_of
 from faceleak.pipelines.target.nodes import (
@@ -62,16 +62,16 @@ def test_a_target_from_outside_is_loaded_and_its_accuracy_measured(
     splits.loc[(splits["role"] == "member") & (splits["identity"] > splits["identity"].min()), "role"] = (
         "unseen_identity"
     )
-    measured = measure_utility({"undefended": target}, demo_store, splits, options, BOOTSTRAP, compute)
+    measured = measure_utility({TARGET_VIEW: target}, demo_store, splits, options, BOOTSTRAP, compute)
     utility = measured["undefended"]["utility"]
     assert 0 <= utility["lfw_accuracy_ci_low"] <= utility["lfw_accuracy"] <= utility["lfw_accuracy_ci_high"] <= 1
     assert np.isclose(utility["lfw_accuracy"] * 12, round(utility["lfw_accuracy"] * 12))
     plain = options.model_copy(update={"utility": options.utility.model_copy(update={"pairs": None})})
-    without = measure_utility({"undefended": target}, demo_store, splits, plain, BOOTSTRAP, compute)
+    without = measure_utility({TARGET_VIEW: target}, demo_store, splits, plain, BOOTSTRAP, compute)
     assert without["undefended"]["utility"] == {k: v for k, v in utility.items() if not k.startswith("lfw")}
     members = splits.index[splits["role"] == "same_identity"][:4]  # drawn, but for one
     splits.loc[members, "role"], splits.loc[members[:1], "decided_by"] = "member", "user"
-    told = measure_utility({"undefended": target}, demo_store, splits, plain, BOOTSTRAP, compute)
+    told = measure_utility({TARGET_VIEW: target}, demo_store, splits, plain, BOOTSTRAP, compute)
     assert told["undefended"]["utility"]["drawn_members"] == 0.75
 
 
@@ -89,7 +89,7 @@ def test_a_target_that_recognizes_nobody_is_told_when_it_is_measured(
         tiny_backbone.net.features.bias.fill_(1.0)
     options = target_options(tiny_backbone, tmp_path, maximum_pairs=1000)
     people = demo_splits.assign(role="unseen_identity")  # verification takes ten people
-    measured = measure_utility({"undefended": tiny_backbone}, demo_store, people, options, BOOTSTRAP, compute)
+    measured = measure_utility({TARGET_VIEW: tiny_backbone}, demo_store, people, options, BOOTSTRAP, compute)
     utility = measured["undefended"]["utility"]
     assert utility["embedding_spread"] < 1e-4
     assert utility["silent_channels"] == 0
