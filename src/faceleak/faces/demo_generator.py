@@ -16,7 +16,6 @@ PACKAGE = "gan-face-generate"
 WEIGHTS_FILE = "gan_face_generate/weights.tar"
 WEIGHTS_SHA256 = "0c3b90b138cfc4e8a73310b9fd5ce2a8f1f3a542a037de277412307fcd28771f"
 LATENT_SIZE = 100
-IMAGE_SIZE = 64
 INSTALL_COMMAND = f"pip install --no-deps --ignore-requires-python {PACKAGE}==1.1.1"
 
 

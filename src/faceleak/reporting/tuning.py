@@ -1,6 +1,6 @@
 """Tuning as figures and in words: what was tried, which parameters mattered, what is left of it on fresh people."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,12 +80,19 @@ def study_figure(trials: pd.DataFrame, importances: Mapping[str, float]) -> Figu
     parameter → share in 0…1. Raises ReportingError where a column or all rows are missing.
     """
     check_columns(trials, COLUMNS, "trials")
+    return _beside_importances(_draw_history, trials, importances, "Which attack is best on the attacker's own data?")
+
+
+def _beside_importances(
+    draw: Callable[[Axes, pd.DataFrame], None], trials: pd.DataFrame, importances: Mapping[str, float], title: str
+) -> Figure:
+    """The trials as `draw` shows them, and how much each parameter mattered."""
     figure = new_figure(10, 4.6)
-    history, bars = figure.subplots(1, 2, width_ratios=[3, 2])
-    _draw_history(history, trials)
+    axes, bars = figure.subplots(1, 2, width_ratios=[3, 2])
+    draw(axes, trials)
     figure.legend(loc="outside lower left", ncols=4, fontsize=SMALL, frameon=False)
     draw_importances(bars, importances)
-    entitle(figure, "Which attack is best on the attacker's own data?")
+    entitle(figure, title)
     return figure
 
 
@@ -140,13 +147,8 @@ def front_figure(trials: pd.DataFrame, importances: Mapping[str, float]) -> Figu
     default search. importances: parameter → share in 0…1. Raises ReportingError where a column or all rows are missing.
     """
     check_columns(trials, FRONT_COLUMNS, "trials")
-    figure = new_figure(10, 4.6)
-    plane, bars = figure.subplots(1, 2, width_ratios=[3, 2])
-    _draw_plane(plane, trials)
-    figure.legend(loc="outside lower left", ncols=4, fontsize=SMALL, frameon=False)
-    draw_importances(bars, importances)
-    entitle(figure, "Which search finds most members of the attacker's own target, at how many steps?")
-    return figure
+    title = "Which search finds most members of the attacker's own target, at how many steps?"
+    return _beside_importances(_draw_plane, trials, importances, title)
 
 
 def _draw_plane(axes: Axes, trials: pd.DataFrame) -> None:

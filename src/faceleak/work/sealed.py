@@ -18,7 +18,6 @@ from faceleak.common.errors import FaceleakError
 VERSION = 1
 VERSION_KEY, HASH_KEY, CONTENT_KEY = "faceleak_version", "sha256", "content"
 METADATA_KEY = "faceleak"
-PAGE_CHECKSUM = "CRC checksum verification failed"
 
 
 class SealError(FaceleakError):
