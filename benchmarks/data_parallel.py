@@ -14,7 +14,7 @@ import torch
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers, statistics
 from faceleak.backbones.faces_input import face_batches
-from faceleak.backbones.training import TrainingPiece, train_backbones
+from faceleak.backbones.training import TrainingTask, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.faces.store import FaceStore
 from faceleak.work.compute import ComputeOptions
@@ -39,7 +39,7 @@ def trained(store: FaceStore) -> Backbone:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         compute = ComputeOptions(device="cpu", precision="float32", threads=1, cache=Path(folder))
-        return train_backbones([TrainingPiece("backbone", store, images, options, compute, Path(folder))], compute)[0]
+        return train_backbones([TrainingTask("backbone", store, images, options, compute, Path(folder))], compute)[0]
 
 
 def compare_statistics(store: FaceStore) -> None:

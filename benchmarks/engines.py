@@ -1,6 +1,6 @@
 """Engines beside each other on this machine, a Ray cluster of two nodes among them: `python -m benchmarks.engines`.
 
-Same metrics of the smoke audit's stage 1, rates of training and of reading, overhead a piece, and what is trained again
+Same metrics of the smoke audit's stage 1, rates of training and of reading, overhead a task, and what is trained again
 after a SIGKILL. `… demo` runs both stages of the demo audit on each engine instead, with times of long nodes.
 """
 
@@ -27,20 +27,20 @@ from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard
 from faceleak.backbones.loading import WEIGHTS
-from faceleak.backbones.training import TrainingPiece, train
+from faceleak.backbones.training import TrainingTask, train
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.signals.reading import read_signals
 from faceleak.work.checkpointed import CHECKPOINT
-from faceleak.work.compute import ComputeOptions, run_pieces, seeded
+from faceleak.work.compute import ComputeOptions, run_tasks, seeded
 from faceleak.work.engines.ray import LOOPBACK, SETTINGS
 
 FOLDER, SMOKE = Path("data/engines"), Path("data/smoke")
 STORE = SMOKE / "02_intermediate/faces.arrow"
 READ = BackboneCard(architecture="iresnet18", embedding_size=512)
-SHARD = 50  # images of a piece
-PIECES, EPOCHS, EMPTY = 4, 6, 500
+SHARD = 50  # images of a task
+TASKS, EPOCHS, EMPTY = 4, 6, 500
 NODE_TIME = re.compile(r"^\[ *\d+/\d+\] (?P<name>\w+)  (?P<seconds>[\d.]+) s$", re.MULTILINE)
 LONG_NODE = 5.0  # seconds
 TIMED_EPOCHS = 60  # long enough that what a worker takes to start counts for little
@@ -77,7 +77,7 @@ def run() -> bool:
         cluster.add_node(**NODE)
         metrics = {name: _audit(name, options, STAGE_1_OF_SMOKE) for name, options in engines.items()}
     same = _same({"weights": weights, "signals": signals, "metrics": metrics})
-    return same and all(again == [0] * (PIECES - 1) + [1] for again in lost)
+    return same and all(again == [0] * (TASKS - 1) + [1] for again in lost)
 
 
 def run_demo() -> bool:
@@ -143,35 +143,35 @@ def _audit(name: str, options: dict[str, Any], audit: Run) -> str:
 
 def _overhead(name: str, options: dict[str, Any]) -> None:
     compute = ComputeOptions(**COMPUTE, **options, cache=FOLDER)
-    run_pieces(abs, [0, 1], compute)  # so that a cluster's processes are up, as they are within a run
+    run_tasks(abs, [0, 1], compute)  # so that a cluster's processes are up, as they are within a run
     started = time.perf_counter()
-    run_pieces(abs, range(2), compute)
+    run_tasks(abs, range(2), compute)
     few = time.perf_counter() - started
     started = time.perf_counter()
-    run_pieces(abs, range(EMPTY), compute)
+    run_tasks(abs, range(EMPTY), compute)
     each = (time.perf_counter() - started - few) / (EMPTY - 2)
-    print(f"{name}: {few:.2f} s to start, {1000 * each:.2f} ms an empty piece", flush=True)
+    print(f"{name}: {few:.2f} s to start, {1000 * each:.2f} ms an empty task", flush=True)
 
 
-def _references(folder: Path, compute: ComputeOptions, epochs: int = EPOCHS) -> list[TrainingPiece]:
+def _references(folder: Path, compute: ComputeOptions, epochs: int = EPOCHS) -> list[TrainingTask]:
     store = FaceStore(STORE)
     images = with_role(pd.read_parquet(SMOKE / "03_primary/splits.parquet"), "auxiliary")
     options = TrainingOptions(
         architecture="iresnet_tiny", image_size=32, embedding_size=32, epochs=epochs, batch_size=16
     )
     return [
-        TrainingPiece(f"reference_{seed}", store, images, options.model_copy(update={"seed": seed}), compute, folder)
-        for seed in range(PIECES)
+        TrainingTask(f"reference_{seed}", store, images, options.model_copy(update={"seed": seed}), compute, folder)
+        for seed in range(TASKS)
     ]
 
 
 def _training(name: str, options: dict[str, Any]) -> str:
     """Train references; return a hash of all their weights."""
     compute = ComputeOptions(**COMPUTE, **options, cache=FOLDER)
-    pieces = _references(FOLDER / f"trained {name}", compute, TIMED_EPOCHS)
-    with _timed(f"{name}: {PIECES} references of {TIMED_EPOCHS} epochs"):
-        run_pieces(train, pieces, compute)
-    return _hash_of(pieces)
+    tasks = _references(FOLDER / f"trained {name}", compute, TIMED_EPOCHS)
+    with _timed(f"{name}: {TASKS} references of {TIMED_EPOCHS} epochs"):
+        run_tasks(train, tasks, compute)
+    return _hash_of(tasks)
 
 
 def _reading(name: str, options: dict[str, Any]) -> str:
@@ -185,8 +185,8 @@ def _reading(name: str, options: dict[str, Any]) -> str:
     return hashlib.sha256(table.iloc[:, 1:].to_numpy().tobytes()).hexdigest()
 
 
-def _hash_of(pieces: list[TrainingPiece]) -> str:
-    files = [piece.folder / WEIGHTS for piece in pieces]
+def _hash_of(tasks: list[TrainingTask]) -> str:
+    files = [task.folder / WEIGHTS for task in tasks]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -194,26 +194,26 @@ def _killed(what: str, options: dict[str, Any], kill: Callable[[], None]) -> lis
     """Kill once a checkpoint is there; return how many times each reference was begun again, sorted."""
     compute = ComputeOptions(**COMPUTE, **options, cache=FOLDER)
     folder = FOLDER / f"killed {what}"
-    pieces = _references(folder, compute)
-    killer = threading.Thread(target=_when_checkpointed, args=(pieces, kill), daemon=True)
+    tasks = _references(folder, compute)
+    killer = threading.Thread(target=_when_checkpointed, args=(tasks, kill), daemon=True)
     killer.start()
     with _timed(f"SIGKILL of a {what}"):
-        run_pieces(partial(_train_and_note, folder), pieces, compute)
+        run_tasks(partial(_train_and_note, folder), tasks, compute)
     killer.join()
-    again = sorted(len((folder / piece.name).read_text().splitlines()) - 1 for piece in pieces)
-    print(f"SIGKILL of a {what}: references begun again {again}, weights {_hash_of(pieces)[:8]}", flush=True)
+    again = sorted(len((folder / task.name).read_text().splitlines()) - 1 for task in tasks)
+    print(f"SIGKILL of a {what}: references begun again {again}, weights {_hash_of(tasks)[:8]}", flush=True)
     return again
 
 
-def _train_and_note(folder: Path, piece: TrainingPiece) -> None:
+def _train_and_note(folder: Path, task: TrainingTask) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / piece.name).open("a") as notes:
+    with (folder / task.name).open("a") as notes:
         notes.write(f"{os.getpid()}\n")
-    train(piece)
+    train(task)
 
 
-def _when_checkpointed(pieces: list[TrainingPiece], kill: Callable[[], None]) -> None:
-    while sum((piece.folder / CHECKPOINT).exists() for piece in pieces) < 2:
+def _when_checkpointed(tasks: list[TrainingTask], kill: Callable[[], None]) -> None:
+    while sum((task.folder / CHECKPOINT).exists() for task in tasks) < 2:
         time.sleep(0.05)
     kill()
 

@@ -45,9 +45,9 @@ class Reader:
 def changed(sound: bytes) -> st.SearchStrategy[bytes]:
     """The bytes, changed in up to four places: overwritten, cut out, put in twice, or ended."""
     place = st.integers(0, len(sound))
-    piece = st.one_of(st.binary(min_size=1, max_size=8), st.sampled_from(EXTREMES))
+    task = st.one_of(st.binary(min_size=1, max_size=8), st.sampled_from(EXTREMES))
     edit = st.one_of(
-        st.tuples(st.just("overwrite"), place, piece),
+        st.tuples(st.just("overwrite"), place, task),
         st.tuples(st.just("cut"), place, st.integers(1, 64)),
         st.tuples(st.just("repeat"), place, st.integers(1, 64)),
         st.tuples(st.just("end"), place, st.none()),
@@ -261,20 +261,20 @@ def images(folder: Path) -> dict[str, list[bytes]]:
     return {"image": [_jpeg(90), *(path.read_bytes() for path in sorted(folder.glob("image.*")))]}
 
 
-def read_sealed(path: Path) -> None:
+def read_checksummed(path: Path) -> None:
     """What faceleak itself keeps between runs."""
-    from faceleak.work.sealed import load_arrays, load_table, load_tree
+    from faceleak.work.checksummed import load_arrays, load_table, load_tree
 
     {".json": load_tree, ".parquet": load_table, ".safetensors": lambda file: load_arrays(file, "numpy")}[path.suffix](
         path
     )
 
 
-def sealed(folder: Path) -> dict[str, list[bytes]]:
+def checksummed(folder: Path) -> dict[str, list[bytes]]:
     """A tree, a table and arrays."""
     import pandas as pd
 
-    from faceleak.work.sealed import save_arrays, save_table, save_tree
+    from faceleak.work.checksummed import save_arrays, save_table, save_tree
 
     save_tree(folder / "tree.json", {"a": [1, 2.5, None], "b": {"c": "text"}})
     save_table(folder / "table.parquet", pd.DataFrame({"image_id": ["x", "y"], "value": [0.5, 1.5]}))
@@ -289,7 +289,7 @@ READERS = {
     "checkpoints": Reader(read_weights, weights),
     "ONNX": Reader(read_onnx, onnxes),
     "images": Reader(read_image, images),
-    "kept results": Reader(read_sealed, sealed),
+    "kept results": Reader(read_checksummed, checksummed),
 }
 
 

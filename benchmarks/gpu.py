@@ -26,7 +26,7 @@ from faceleak.backbones.card import BackboneCard, Preprocessing
 from faceleak.backbones.embedding import read_faces
 from faceleak.backbones.training import train
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.backbones.training_piece import TrainingPiece
+from faceleak.backbones.training_task import TrainingTask
 from faceleak.common.errors import FaceleakError
 from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
@@ -98,7 +98,7 @@ def training_share(architecture: str, store: FaceStore, folder: Path) -> float:
 
     def whole(epochs: int) -> None:
         options = TrainingOptions(architecture=architecture, epochs=epochs, batch_size=TRAINING_BATCH)
-        train(TrainingPiece("the target", store, images, options, compute, folder))
+        train(TrainingTask("the target", store, images, options, compute, folder))
 
     def steps() -> None:
         for _ in range(IMAGES // TRAINING_BATCH):
@@ -115,12 +115,12 @@ def training_share(architecture: str, store: FaceStore, folder: Path) -> float:
 
 
 def search_share(architecture: str, _store: FaceStore, _folder: Path) -> float:
-    """Climb the BN distances of faces from StyleGAN2, against generator, resizing and backbone alone, both ways."""
+    """Maximize the BN distances of faces from StyleGAN2, against generator, resizing and backbone alone, both ways."""
     backbone, prior = _backbone(architecture).requires_grad_(False), random_generator(torch.device("cuda"))
     reader, dtype = registry.get_reader("bn_distance"), torch.bfloat16
     latents, noise = torch.randn(2, SEARCH_BATCH, prior.latent_size, device="cuda")
 
-    def climb() -> None:
+    def maximize() -> None:
         for _ in range(STEPS):
             gradient(prior, lambda faces, _: reader.read(backbone, faces).sum(1), latents, noise, 0.3, dtype)
 
@@ -132,7 +132,9 @@ def search_share(architecture: str, _store: FaceStore, _folder: Path) -> float:
             embeddings = backbone(functional.interpolate(faces.float(), size=SIZE, mode="bilinear"))
             torch.autograd.grad(embeddings.sum(), start)
 
-    return _report(f"{architecture} and StyleGAN2: climbing, {dtype}", _rounds(climb, networks), STEPS * SEARCH_BATCH)
+    return _report(
+        f"{architecture} and StyleGAN2: ascending, {dtype}", _rounds(maximize, networks), STEPS * SEARCH_BATCH
+    )
 
 
 def _report(name: str, measured: Iterable[tuple[float, float]], images: int) -> float:

@@ -24,13 +24,13 @@ from faceleak.faces.splits import split
 from faceleak.faces.store import FaceStore, pack
 from faceleak.faces.validation import validate
 from faceleak.membership.attacks import fit_attack
-from faceleak.membership.evidence import Evidence
+from faceleak.membership.inputs import AttackInput
 from faceleak.membership.options import AttackOptions
 from faceleak.metrics.membership import measure_membership
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.planning.sample import Blots
 from faceleak.signals import reference_similarity
-from faceleak.signals.gathering import Gathering
+from faceleak.signals.embedded import EmbeddedImages
 from faceleak.signals.reading import read_signals
 from faceleak.work.compute import ComputeOptions, keep_freed_memory
 
@@ -160,18 +160,18 @@ def fitting(images: int, references: int, calibration: str | None) -> Job:
         return pd.DataFrame(random.normal(size=(images, 20)) + shift * is_member[:, None], columns=columns)
 
     people = pd.DataFrame({"image_id": np.arange(images).astype(str), "identity": identity, "is_member": is_member})
-    others, strangers = [table(0.0) for _ in range(references)], np.ones((images, references), bool)
-    evidence = Evidence(people, table(0.3), others, strangers)
+    others, non_members = [table(0.0) for _ in range(references)], np.ones((images, references), bool)
+    inputs = AttackInput(people, table(0.3), others, non_members)
     options = AttackOptions(signals=["bn_moments"], calibration=calibration)
-    return lambda: fit_attack([evidence], options)
+    return lambda: fit_attack([inputs], options)
 
 
 def comparing(images: int, people: int) -> Job:
     """Compare the embeddings of so many images of each person."""
     vectors = np.random.default_rng(0).normal(size=(images * people, 128)).astype(np.float32)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    gathering = Gathering(unit, np.repeat(np.arange(people), images), np.empty((0, 128), np.float32))
-    return lambda: reference_similarity.compare(gathering)
+    embedded = EmbeddedImages(unit, np.repeat(np.arange(people), images), np.empty((0, 128), np.float32))
+    return lambda: reference_similarity.compare(embedded)
 
 
 def judging(images: int, people: int) -> Job:

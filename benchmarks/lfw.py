@@ -1,6 +1,6 @@
 """LFW by public backbones: `python -m benchmarks.lfw`. Four minutes on one core; skipped without ../shared.
 
-Accuracy by the protocol, and whom both together recognize in photos that were scaled down, as judges of stage 2 do.
+Accuracy by the protocol, and whom both together recognize in photos that were scaled down, as evaluators of stage 2 do.
 """
 
 import sys
@@ -71,14 +71,14 @@ def recognized(store: FaceStore) -> dict[int, float]:
     number = manifest.groupby("identity").cumcount()
     often = manifest.groupby("identity")["image_id"].transform("size") >= IMAGES
     shown, others = manifest[often & (number == 0)], manifest[often & (number > 0) & (number < IMAGES)]
-    strangers = manifest[~often & (number == 0)].head(1000)
+    non_members = manifest[~often & (number == 0)].head(1000)
     found = {size: np.ones(len(shown), bool) for size in SIZES}
     for architecture in PUBLIC:
         options = load_options(architecture)
         backbone = load_checkpoint(options.card(), options.weights).eval()
         templates = embedded(backbone, store, others["image_id"], SIZES[0]).reshape(len(shown), IMAGES - 1, -1).mean(1)
         templates /= np.linalg.norm(templates, axis=1, keepdims=True)
-        threshold = np.quantile(embedded(backbone, store, strangers["image_id"], SIZES[0]) @ templates.T, 1 - FAR)
+        threshold = np.quantile(embedded(backbone, store, non_members["image_id"], SIZES[0]) @ templates.T, 1 - FAR)
         for size in SIZES:
             cosines = embedded(backbone, store, shown["image_id"], size) @ templates.T
             found[size] &= (cosines.argmax(1) == np.arange(len(shown))) & (cosines.max(1) >= threshold)

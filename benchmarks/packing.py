@@ -8,7 +8,7 @@ from benchmarks.synthetic_records import write_records
 from faceleak.faces.images import decode_jpeg
 from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
-from faceleak.work.compute import ComputeOptions, available_cores, stream_pieces
+from faceleak.work.compute import ComputeOptions, available_cores, stream_tasks
 
 IMAGES, SIZE = 6000, 112
 LEAST = 0.6
@@ -30,7 +30,7 @@ def _share(records: Path, contents: list[bytes], workers: int) -> float:
     store = records.with_name("faces.arrow")
 
     def decode() -> None:
-        for _ in stream_pieces(decode_all, groups, workers):
+        for _ in stream_tasks(decode_all, groups, workers):
             pass
 
     def pack() -> None:

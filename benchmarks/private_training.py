@@ -16,7 +16,7 @@ from opacus.accountants import PRVAccountant
 from benchmarks.pairs import median_ratio
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import embed
-from faceleak.backbones.training import TrainingPiece, train_backbones
+from faceleak.backbones.training import TrainingTask, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.defenses.private.accounting import epsilon_spent, noise_multiplier
 from faceleak.defenses.private.sampling import make_units
@@ -49,8 +49,8 @@ def run() -> bool:
         store = FaceStore(Path(folder) / "faces.arrow")
         images = store.manifest()[["image_id", "identity", "sha256"]]
         public = images["identity"].isin(sorted(images["identity"].unique())[:PUBLIC])
-        piece = TrainingPiece("start", store, images[public], OPTIONS, compute, compute.cache)
-        start = train_backbones([piece], compute)[0]
+        task = TrainingTask("start", store, images[public], OPTIONS, compute, compute.cache)
+        start = train_backbones([task], compute)[0]
         results = [_epsilon(), _step(start, store, images[~public], compute)]
         results.append(_canaries(start, store, images[~public], compute))
     return all(results)

@@ -23,7 +23,7 @@ from faceleak.faces.packing import Packing
 from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.store import FaceStore
 from faceleak.signals.reading import read_signals
-from faceleak.work.compute import ComputeOptions, keep_freed_memory, run_pieces
+from faceleak.work.compute import ComputeOptions, keep_freed_memory, run_tasks
 
 IMAGES, SIZE, SHARD, WORKERS = 500_000, 16, 20_000, 2
 EVERY, TOLD_EVERY = 0.2, 10.0  # seconds
@@ -77,7 +77,7 @@ def _read(engine: str, store: FaceStore, compute: ComputeOptions) -> bool:
     folder, images = compute.cache / "signals", store.manifest()[["image_id", "identity"]]
     watch = Watch(lambda: SHARD * len(list(folder.glob("[0-9a-f]*.parquet"))))
     watcher = threading.Thread(target=watch.run, daemon=True)
-    run_pieces(abs, [0, 1], compute)  # a cluster takes its time to start
+    run_tasks(abs, [0, 1], compute)  # a cluster takes its time to start
     started = time.perf_counter()
     watcher.start()
     read_signals(["bn_moments"], Backbone(build(CARD), CARD).eval(), store, images, compute)

@@ -4,8 +4,8 @@
 `… optimizers` Adam and CMA-ES at equal numbers of images. With `own` all of them take the attacker's own people: a
 reference backbone is the target there, so that nobody chooses on those who are judged. The search that is guided by
 nothing is made only where no objectives are compared, on the audited target.
-Options: `seeds=5`, `env=attacks`, `only=<setting>,<setting>`, `judges=<folder of backbones>` in place of the configured
-evaluators, and any number of `search.<field>=<value>`, as `search.rounds=2`.
+Options: `seeds=5`, `env=attacks`, `only=<setting>,<setting>`, `evaluators=<folder of backbones>` in place of the
+configured evaluators, and any number of `search.<field>=<value>`, as `search.rounds=2`.
 """
 
 import sys
@@ -25,16 +25,16 @@ from faceleak.backbones.embedding import embed_pixels
 from faceleak.backbones.loading import load_backbone
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
-from faceleak.membership.evidence import known_images
+from faceleak.membership.inputs import known_images
 from faceleak.membership.stacking import parts
 from faceleak.metrics.identity_match import measure_panel
-from faceleak.metrics.judge import Panel, make_panel
-from faceleak.pipelines.reconstruction.judges import embed_people
+from faceleak.metrics.matcher import Panel, make_panel
+from faceleak.pipelines.reconstruction.evaluators import embed_people
 from faceleak.pipelines.reconstruction.nodes import calibrating
-from faceleak.reconstruction.guide import fit_guide, untrained
 from faceleak.reconstruction.options import EvaluatorOptions, SearchOptions
-from faceleak.reconstruction.pieces import STEPS, ReconstructionPiece, reconstruct_all, reconstruct_piece
+from faceleak.reconstruction.scorer import fit_scorer, untrained
 from faceleak.reconstruction.search import SEARCH_STEPS
+from faceleak.reconstruction.tasks import STEPS, ReconstructionTask, reconstruct_all, reconstruct_task
 from faceleak.runs.configuration import Parameters, check_parameters
 from faceleak.runs.datasets.rooms import BackbonesDataset
 from faceleak.settings import CONFIG_LOADER_ARGS
@@ -80,7 +80,7 @@ class World:
         return STEPS if self.guided_by_nothing else SEARCH_STEPS
 
     def panel(self) -> Panel:
-        """The judges of this world's people."""
+        """The evaluators of this world's people."""
         options = self.parameters.reconstruction
         people = embed_people(self.evaluators, self.store, self.splits, self.parameters.compute)
         return make_panel(parts(people, "evaluator"), options.independent, options.far)
@@ -90,15 +90,15 @@ class World:
         compute, attack = self.parameters.compute, self.parameters.membership.attacks[search.attack]
         known, compared = known_images(self.splits), calibrating(self.references, attack)
 
-        def piece(backbone: Backbone) -> ReconstructionPiece:
-            guide = fit_guide(backbone, compared, self.store, known, attack, compute, search.optimizer)
-            return ReconstructionPiece("target", guide, self.parameters.reconstruction.prior, search, compute)
+        def task(backbone: Backbone) -> ReconstructionTask:
+            scorer = fit_scorer(backbone, compared, self.store, known, attack, compute, search.optimizer)
+            return ReconstructionTask("target", scorer, self.parameters.reconstruction.prior, search, compute)
 
         if not self.guided_by_nothing:
-            return {f"target/{key}": array for key, array in reconstruct_piece(piece(self.target)).items()}
+            return {f"target/{key}": array for key, array in reconstruct_task(task(self.target)).items()}
         public = with_role(self.splits, "public")["image_id"]
         fresh = untrained(self.target, self.store, public, search.seed, compute)
-        return reconstruct_all([piece(self.target)], piece(fresh), compute)
+        return reconstruct_all([task(self.target)], task(fresh), compute)
 
     def measure(self, search: SearchOptions, panel: Panel) -> dict[str, dict[str, Any]]:
         """Step → metrics."""
@@ -113,10 +113,10 @@ class World:
         return {step: measure_panel(embeddings[step], panel, self.parameters.bootstrap) for step in self.steps}
 
 
-def load_world(own: bool, env: str = "local", judges: Path | None = None, terms: bool = False) -> World:
+def load_world(own: bool, env: str = "local", evaluator_folder: Path | None = None, terms: bool = False) -> World:
     """The audited target's world, or the one of the attacker's first reference backbone.
 
-    judges: a folder of backbones that judge together; without it, the configured evaluators do. terms: objectives are
+    evaluator_folder: backbones that judge together; without it, the configured evaluators do. terms: objectives are
     compared, without a search by nothing.
     """
     loader = OmegaConfigLoader("conf", env=env, **CONFIG_LOADER_ARGS)
@@ -129,8 +129,8 @@ def load_world(own: bool, env: str = "local", judges: Path | None = None, terms:
         name = next(iter(references))
         target = references.pop(name)
         splits = own_people(splits, reference_splits, name)
-    evaluators = BackbonesDataset(str(judges or DATA / "06_models/evaluators")).load()
-    if judges:
+    evaluators = BackbonesDataset(str(evaluator_folder or DATA / "06_models/evaluators")).load()
+    if evaluator_folder:
         named = {name: EvaluatorOptions.model_construct(independent=True) for name in evaluators}
         asked = parameters.reconstruction.model_copy(update={"evaluators": named})
         parameters = parameters.model_copy(update={"reconstruction": asked})
@@ -161,11 +161,11 @@ def settings_of(mode: str, objective: dict[str, float]) -> dict[str, dict[str, A
 
 
 def run(
-    mode: str, own: bool, seeds: int, changes: dict[str, Any], only: list[str], env: str, judges: Path | None
+    mode: str, own: bool, seeds: int, changes: dict[str, Any], only: list[str], env: str, evaluator_folder: Path | None
 ) -> None:
-    """Print the table, and what judges say alone."""
+    """Print the table, and what evaluators say alone."""
     keep_freed_memory()
-    world = load_world(own, env, judges, mode == "terms")
+    world = load_world(own, env, evaluator_folder, mode == "terms")
     search = SearchOptions.model_validate(world.parameters.reconstruction.search.model_dump() | changes)
     settings = settings_of(mode, search.objective)
     settings = {name: fields for name, fields in settings.items() if not only or name in only}
@@ -182,7 +182,7 @@ def run(
     for line in rows(measured):
         print(line)
     for name, of_seeds in measured.items():
-        for evaluator in panel.judges:
+        for evaluator in panel.matchers:
             alone = [seed["optimized"]["evaluators"][evaluator] for seed in of_seeds]
             told = {key: float(np.mean([one[key] for one in alone])) for key in alone[0] if "ci_" not in key}
             print(f"{name}: {evaluator} alone " + ", ".join(f"{key} {value:.3f}" for key, value in told.items()))
@@ -197,6 +197,6 @@ if __name__ == "__main__":
         seeds=int(asked.pop("seeds", 5)),
         only=[name for name in asked.pop("only", "").split(",") if name],
         env=asked.pop("env", "local"),
-        judges=Path(asked.pop("judges")) if "judges" in asked else None,
+        evaluator_folder=Path(asked.pop("evaluators")) if "evaluators" in asked else None,
         changes={key.removeprefix("search."): yaml.safe_load(value) for key, value in asked.items()},
     )

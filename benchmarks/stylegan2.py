@@ -16,7 +16,7 @@ from benchmarks import grouped_stylegan2
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.card import BackboneCard, Preprocessing
-from faceleak.reconstruction.drawing import Climbed, gradient
+from faceleak.reconstruction.drawing import Maximized, gradient
 from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.priors.published import from_official
 from faceleak.reconstruction.priors.stylegan2_network import Shape, StyleGAN2
@@ -107,14 +107,14 @@ def _network(shape: Shape, weights: dict[str, Tensor], channels_last: bool) -> S
     return network.eval().requires_grad_(False)
 
 
-def _score(device: torch.device) -> Climbed:
+def _score(device: torch.device) -> Maximized:
     card = BackboneCard(architecture="iresnet_demo", embedding_size=128, preprocessing=Preprocessing(image_size=64))
     backbone = Backbone(build(card), card).eval().requires_grad_(False).to(device)
     reader = registry.get_reader("bn_distance")
     return lambda faces, _: reader.read(backbone, faces).sum(1)
 
 
-def _step(prior: Drawing, score: Climbed, dtype: torch.dtype, device: torch.device) -> Callable[[], object]:
+def _step(prior: Drawing, score: Maximized, dtype: torch.dtype, device: torch.device) -> Callable[[], object]:
     latents, noise = torch.randn(2, BATCH, Z_SIZE, generator=torch.Generator().manual_seed(1)).to(device)
 
     def step() -> None:

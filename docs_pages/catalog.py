@@ -29,7 +29,7 @@ Every file that a run leaves under `data/` (`data/<env>/` where an environment s
 `kedro catalog describe-datasets` lists the names by pipeline, `catalog.load("scores")` in a notebook opens one, and
 `kedro viz run` previews tables and figures. *Read by* names pipelines; what nobody reads is for people. `report` and
 `gate` read every result file in `08_reporting` besides. Files marked with ● are artifacts of the run in MLflow too.
-Expensive pieces are kept under `data/cache`, which may be deleted at any time: it is made again.
+Expensive tasks are kept under `data/cache`, which may be deleted at any time: it is made again.
 """
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from faceleak.backbones.training import TrainingPiece, train_backbones
+from faceleak.backbones.training import TrainingTask, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.defenses.owner import Owner
 from faceleak.faces.demo import DemoFaces
@@ -41,9 +41,9 @@ def train_target(store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions
         scale=16,
     )
     members = with_role(splits, "member")[columns]
-    piece = TrainingPiece("the target", store, members, options, compute, compute.cache / "backbones")
+    task = TrainingTask("the target", store, members, options, compute, compute.cache / "backbones")
     public = with_role(splits, "public")[columns]
-    return Owner(train_backbones([piece], compute)[0], piece, store, public, compute)
+    return Owner(train_backbones([task], compute)[0], task, store, public, compute)
 
 
 def attack(signals: pd.DataFrame, splits: pd.DataFrame, attacks: dict[str, AttackOptions]) -> pd.DataFrame:

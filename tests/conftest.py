@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import split
 from faceleak.faces.store import FaceStore, pack
-from faceleak.work import closure, pieces
+from faceleak.work import closure, tasks
 from faceleak.work.compute import ComputeOptions
 
 settings.register_profile(
@@ -106,7 +106,7 @@ def shared() -> Path:
 
 @pytest.fixture
 def edited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], None]]:
-    """Let one module look as if its code were another: edited("faceleak.x"); None undoes it."""
+    """Let one module look as if its code were another: edited("faceleak.x"); None bypasses it."""
     read = closure._read
 
     def edit(module: str | None) -> None:
@@ -115,15 +115,15 @@ def edited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], N
             return (code + " edited" if found.name == module else code), imported
 
         monkeypatch.setattr(closure, "_read", changed)
-        pieces.code_version.cache_clear()
+        tasks.code_version.cache_clear()
 
     yield edit
-    pieces.code_version.cache_clear()
+    tasks.code_version.cache_clear()
 
 
 @pytest.fixture
 def not_in_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], object]], set[str]]]:
-    """Run what names a piece and makes it; return the modules of ours whose code ran and that no key held."""
+    """Run what names a task and makes it; return the modules of ours whose code ran and that no key held."""
 
     def run(make: Callable[[], object]) -> set[str]:
         held, ran = set[str](), set[str]()
@@ -137,8 +137,8 @@ def not_in_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[
             if event == "call" and frame.f_code.co_name != "<module>":
                 ran.add(frame.f_globals.get("__name__") or "")
 
-        monkeypatch.setattr(pieces, "closure", noted)
-        pieces.code_version.cache_clear()
+        monkeypatch.setattr(tasks, "closure", noted)
+        tasks.code_version.cache_clear()
         before = sys.gettrace()
         threading.settrace(note)
         sys.settrace(note)
@@ -152,4 +152,4 @@ def not_in_keys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[
         return {module for module in ours - held if not closure._is_infrastructure(module)}
 
     yield run
-    pieces.code_version.cache_clear()
+    tasks.code_version.cache_clear()

@@ -72,7 +72,7 @@ from copy import deepcopy
 from faceleak.backbones.batch_norm import bn_layers
 from faceleak.common.options import Options
 
-UNDOINGS = ("own_parts.restoring",)
+BYPASSES = ("own_parts.restoring",)
 
 
 class Settings(Options):
@@ -94,7 +94,7 @@ ACCESS = "weights"
 IS_A_BACKBONE = True
 
 
-def undo(released, own):
+def bypass(released, own):
     restored = deepcopy(released).eval()
     for layer in bn_layers(restored.net).values():
         layer.running_mean.div_(0.5)
@@ -114,7 +114,7 @@ import torch
 TAKES_GRADIENTS = False
 
 
-def climb(prior, objective, latents, options, generator, dtype):
+def maximize(prior, objective, latents, options, generator, dtype):
     moved = prior.space.vary(latents, torch.randn(latents.shape, generator=generator), options.variation)
     return moved, [float(objective(prior.faces(moved), moved).mean())] * options.steps
 """,
@@ -246,7 +246,7 @@ reconstruction:
 """,
     "defense": """
 defense:
-  undoing_images: 16
+  bypass_images: 16
   reconstruction_attackers: [adaptive]
   variants:
     - {defense: own_parts.hiding}

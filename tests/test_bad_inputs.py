@@ -37,7 +37,7 @@ from faceleak.pipelines.faces.nodes import accept_splits, look_for_copies, open_
 from faceleak.pipelines.target.nodes import get_target
 from faceleak.runs.configuration import ConfigurationError, check_parameters
 from faceleak.runs.datasets.rooms import BackboneDataset, FaceStoreDataset
-from faceleak.work.pieces import DiskError
+from faceleak.work.tasks import DiskError
 from tests.faces.sources.conftest import write_bin, write_recordio
 from tests.runs.test_configuration import parameters
 
@@ -243,8 +243,8 @@ CASES = [
     Case("list in another encoding", "faces",
          source_file("csv", "list.csv", lambda p: p.write_bytes(b"path,identity\n\x81\xfe,x\n")), SourceError,
          ("row 2: the cell", "UTF-8")),
-    Case("list with an unknown role", "faces", listed("path,identity,role\nx.jpg,a,stranger\n"), SourceError,
-         ("row 2, column role: 'stranger'", "Allowed: member")),
+    Case("list with an unknown role", "faces", listed("path,identity,role\nx.jpg,a,non-member\n"), SourceError,
+         ("row 2, column role: 'non-member'", "Allowed: member")),
     Case("person in two disjoint roles", "faces", listed(ROLES_OF_ONE_PERSON), SplitError,
          ("stated for several roles that must be disjoint",)),
     Case("too few people", "faces", in_folder(lambda _: None, splits={"roles": {**ROLES, "public": {"people": 9}}}),
@@ -253,7 +253,7 @@ CASES = [
          lambda folder: in_folder(lambda p: p.with_name("marks.csv").write_text("image_id,x\n"),
                                   landmarks=folder / "marks.csv")(folder),
          SourceError, ("marks.csv does not give landmarks",)),
-    Case("one image as member and as stranger", "faces", copy_in_two_roles, FacesValidationError,
+    Case("one image as member and as non-member", "faces", copy_in_two_roles, FacesValidationError,
          ("images (by sha256) in several roles: 2", "Keep one file")),
     Case("images too small", "faces", in_folder(lambda _: None, validation={"minimum_size": 32}), QuarantineError,
          ("8 of the first 8 images", "16×16 pixels", "validation.minimum_size", "faces.quarantine.maximum_share")),

@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from faceleak import defenses, signals, undoing
+from faceleak import bypasses, defenses, signals
 from faceleak.backbones.factories import make
+from faceleak.bypasses import OwnFaces
 from faceleak.common.errors import FaceleakError
 from faceleak.common.named import BrokenFileError, Registry, UnknownNameError
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import Owner
-from faceleak.defenses.pieces import VariantPiece, ViewPiece
+from faceleak.defenses.tasks import VariantTask, ViewTask
 from faceleak.faces.options import FacesOptions, sources
 from faceleak.faces.sources.opening import open_images
 from faceleak.faces.sources.source import SourceError
@@ -27,10 +28,9 @@ from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.reconstruction import objectives, optimizers
 from faceleak.runs.configuration import ConfigurationError, check_parameters
 from faceleak.signals.columns import UnknownLayerError, column_name, columns_of, columns_of_layers, signal_of
-from faceleak.undoing import OwnFaces
 from faceleak.work import closure
 from faceleak.work.compute import ComputeOptions
-from faceleak.work.pieces import code_version
+from faceleak.work.tasks import code_version
 from tests.runs.test_configuration import parameters
 
 from .own_parts import CONFIGURATION, FILES, PEAKS, write
@@ -42,7 +42,7 @@ KINDS: list[tuple[Registry[Any], str]] = [
     (models.registry, "own_parts.guessing"),
     (calibration.registry, "own_parts.calibrating:Shift"),
     (defenses.registry, "own_parts.hiding"),
-    (undoing.registry, "own_parts.restoring"),
+    (bypasses.registry, "own_parts.restoring"),
     (objectives.registry, "own_parts.bright"),
     (optimizers.registry, "own_parts.wandering"),
     (sources, "own_parts.census"),
@@ -178,20 +178,20 @@ MISTAKES = [  # of which kind, the name, other texts of files → what is said
     (
         optimizers.registry,
         "own_parts.wandering",
-        {"wandering": "TAKES_GRADIENTS = 3\nclimb = 4\n"},
+        {"wandering": "TAKES_GRADIENTS = 3\nmaximize = 4\n"},
         "TAKES_GRADIENTS of",
     ),
     (
         optimizers.registry,
         "own_parts.wandering",
-        {"wandering": "TAKES_GRADIENTS = True\nclimb = 4\n"},
+        {"wandering": "TAKES_GRADIENTS = True\nmaximize = 4\n"},
         "is a int, not a f",
     ),
     (
-        undoing.registry,
+        bypasses.registry,
         "own_parts.restoring",
         {"restoring": "import nowhere_to_be_found\n" + FILES["restoring"]},
-        r"The module of the undoing 'own_parts.restoring' cannot be imported \(ModuleNotFoundError.*nowhere_to_be",
+        r"The module of the bypass 'own_parts.restoring' cannot be imported \(ModuleNotFoundError.*nowhere_to_be",
     ),
 ]
 
@@ -256,7 +256,7 @@ def test_stage_2_refuses_a_comparison_before_any_work(own):
     asked = parameters("smoke")
     asked["membership"]["attacks"]["bn_moments"]["signals"] = ["bn_moments", "own_parts.comparing"]
     asked["reconstruction"]["search"]["attack"] = "bn_moments"
-    with pytest.raises(ConfigurationError, match=r"'bn_moments', but stage 2 climbs .* on signals of single images"):
+    with pytest.raises(ConfigurationError, match=r"'bn_moments', but stage 2 maximizes .* on signals of single images"):
         check_parameters(asked)
 
 
@@ -295,18 +295,18 @@ def test_a_source_of_ones_own_is_opened_with_its_settings(own):
         open_images(FacesOptions(**asked))
 
 
-def test_an_edit_makes_every_piece_anew(own, demo_store: FaceStore, tiny_backbone, compute: ComputeOptions):
+def test_an_edit_makes_every_task_anew(own, demo_store: FaceStore, tiny_backbone, compute: ComputeOptions):
     """Each key holds the code of the part that was looked up by name, and of no other one."""
     keys: dict[str, Callable[[], object]] = {
         "peaks": lambda: signal_path(tiny_backbone, demo_store, compute),
         "hiding": lambda: (
-            VariantPiece(
+            VariantTask(
                 Owner(tiny_backbone, None, demo_store, demo_store.manifest(), compute),
                 VariantOptions(defense="own_parts.hiding"),
             ).folder
         ),
         "restoring": lambda: (
-            ViewPiece(tiny_backbone, "own_parts.restoring", OwnFaces(demo_store, demo_store.manifest(), compute)).folder
+            ViewTask(tiny_backbone, "own_parts.restoring", OwnFaces(demo_store, demo_store.manifest(), compute)).folder
         ),
         "census": lambda: open_images(
             FacesOptions(source="own_parts.census", settings={"people": 3}, splits=SPLITS)
@@ -344,10 +344,10 @@ def signal_path(backbone: Any, store: FaceStore, compute: ComputeOptions) -> Pat
 
 def search_path(backbone: Any, compute: ComputeOptions) -> Path:
     from faceleak.membership.models.logistic import LogisticModel
-    from faceleak.reconstruction.guide import Guide
     from faceleak.reconstruction.options import SearchOptions
-    from faceleak.reconstruction.pieces import ReconstructionPiece
     from faceleak.reconstruction.priors.options import PriorOptions
+    from faceleak.reconstruction.scorer import Scorer
+    from faceleak.reconstruction.tasks import ReconstructionTask
 
     model = LogisticModel(columns=("a",), mean=(0.0,), scale=(1.0,), weights=(1.0,), bias=0.0, threshold=0.0)
     search = SearchOptions(
@@ -358,8 +358,8 @@ def search_path(backbone: Any, compute: ComputeOptions) -> Path:
         selected=1,
         steps=1,
     )
-    guide = Guide(backbone, ("bn_distance",), model)
-    return ReconstructionPiece(guide, PriorOptions(demo=True), search, compute).path
+    scorer = Scorer(backbone, ("bn_distance",), model)
+    return ReconstructionTask(scorer, PriorOptions(demo=True), search, compute).path
 
 
 def backbone_hash() -> str:

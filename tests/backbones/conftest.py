@@ -1,4 +1,4 @@
-"""Pieces to train in a second or two, on one thread: how sums are split among threads changes their rounding."""
+"""Tasks to train in a second or two, on one thread: how sums are split among threads changes their rounding."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from faceleak.backbones.training import TrainingPiece
+from faceleak.backbones.training import TrainingTask
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.faces.store import FaceStore
 from faceleak.work.compute import ComputeOptions, single_threaded
@@ -37,14 +37,14 @@ def images(demo_store: FaceStore) -> pd.DataFrame:
 
 
 @pytest.fixture
-def piece(
+def task(
     demo_store: FaceStore, images: pd.DataFrame, compute: ComputeOptions, tmp_path: Path
-) -> Callable[..., TrainingPiece]:
-    """Make a piece: piece(images=…, cache=…, compute=…, start=…, and any training option)."""
+) -> Callable[..., TrainingTask]:
+    """Make a task: task(images=…, cache=…, compute=…, start=…, and any training option)."""
 
-    def make(**changes) -> TrainingPiece:
+    def make(**changes) -> TrainingTask:
         parts = {"images": images, "cache": tmp_path / "backbones", "compute": compute, "start": None}
         parts = {name: changes.pop(name, value) for name, value in parts.items()}
-        return TrainingPiece("piece", demo_store, options=OPTIONS.model_copy(update=changes), **parts)
+        return TrainingTask("task", demo_store, options=OPTIONS.model_copy(update=changes), **parts)
 
     return make

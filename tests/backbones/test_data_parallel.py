@@ -27,12 +27,12 @@ from .of_shares import DeadlyStore, one_step, step_of_share
 
 
 @pytest.fixture
-def together(piece, compute, tmp_path):
-    """Make a piece without BN that two processes train, in a cache of its own."""
+def together(task, compute, tmp_path):
+    """Make a task without BN that two processes train, in a cache of its own."""
 
     def make(**changes):
         two = compute.model_copy(update={"threads": 1, "training_processes": 2})
-        return piece(**{"compute": two, "cache": tmp_path / "together", "normalization": "group"} | changes)
+        return task(**{"compute": two, "cache": tmp_path / "together", "normalization": "group"} | changes)
 
     return make
 
@@ -52,18 +52,18 @@ def weights(backbone: Backbone) -> torch.Tensor:
 
 
 @pytest.mark.slow
-def test_the_first_step_goes_where_that_of_one_process_goes(piece, together):
+def test_the_first_step_goes_where_that_of_one_process_goes(task, together):
     options = {"epochs": 1, "batch_size": 24, "normalization": "group"}
-    one, untrained = train_backbones([piece(**options), piece(**options | {"epochs": 0})], piece().compute)
+    one, untrained = train_backbones([task(**options), task(**options | {"epochs": 0})], task().compute)
     (two,) = train_backbones([together(**options)], together().compute)
     way = (weights(one) - weights(untrained)).norm()
     assert (weights(two) - weights(one)).norm() < 1e-3 * way
 
 
 @pytest.mark.slow
-def test_two_processes_see_in_all_epochs_what_one_sees(piece, together):
+def test_two_processes_see_in_all_epochs_what_one_sees(task, together):
     options = {"learning_rate": 1e-12, "normalization": "group"}  # the weights stay, and so do differences of rounding
-    alone, shared = piece(**options), together(**options)
+    alone, shared = task(**options), together(**options)
     assert alone.folder.name == shared.folder.name
     one, two = (train_backbones([part], part.compute)[0] for part in (alone, shared))
     np.testing.assert_allclose(two.card.training["losses"], one.card.training["losses"], rtol=1e-5)
@@ -76,7 +76,7 @@ def test_training_of_which_a_process_was_killed_goes_on_to_the_same_weights(toge
     train(undisturbed)
 
     deadly = DeadlyStore(killed.store.path, sign=killed.folder / CHECKPOINT)
-    with pytest.raises(TrainingError, match=r"One of the 2 processes that train piece died.*run the same command"):
+    with pytest.raises(TrainingError, match=r"One of the 2 processes that train task died.*run the same command"):
         train(replace(killed, store=deadly))
     assert multiprocessing.active_children() == []
     assert not (killed.folder / CARD).exists()
@@ -93,14 +93,14 @@ def test_training_of_which_a_process_was_killed_goes_on_to_the_same_weights(toge
 
 def test_a_batch_that_cannot_be_shared_equally_is_an_error_before_anything_is_written(together):
     part = together(batch_size=7)
-    with pytest.raises(TrainingError, match=r"piece has a batch_size of 7, which 2 processes cannot share equally"):
+    with pytest.raises(TrainingError, match=r"task has a batch_size of 7, which 2 processes cannot share equally"):
         train(part)
     assert not part.cache.exists()
 
 
 def test_backbones_whose_bn_nobody_keeps_together_are_refused_on_the_cpu(together):
     part = together(normalization="batch")
-    with pytest.raises(TrainingError, match=r"piece has batch normalization, and 2 processes.*training_processes to 1"):
+    with pytest.raises(TrainingError, match=r"task has batch normalization, and 2 processes.*training_processes to 1"):
         training._Run(part, Share(0, 2))
     assert not part.cache.exists()
     training._Run(part, Share(0, 1))

@@ -30,9 +30,9 @@ from faceleak.backbones.loading import (
 )
 from faceleak.signals import registry as signals
 from faceleak.signals.observation import observe
-from faceleak.work.compute import run_pieces
-from faceleak.work.pieces import DiskError
-from faceleak.work.sealed import SealError
+from faceleak.work.checksummed import SealError
+from faceleak.work.compute import run_tasks
+from faceleak.work.tasks import DiskError
 
 from .silent import nearly_silent
 
@@ -243,7 +243,7 @@ def test_a_class_of_the_users_own_is_found_in_worker_processes(own_networks, tmp
     card = own_card()
     save_backbone(Backbone(build(card), card), tmp_path)
     two = compute.model_copy(update={"workers": 2})
-    first, second = run_pieces(embedding_in_a_process, [tmp_path, tmp_path], two)
+    first, second = run_tasks(embedding_in_a_process, [tmp_path, tmp_path], two)
     assert first == second == pytest.approx(embedding_in_a_process(tmp_path), abs=1e-5)
 
 

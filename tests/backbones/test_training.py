@@ -19,7 +19,7 @@ from faceleak.backbones.embedding import embed
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.backbones.inventory import take_inventory
 from faceleak.backbones.loading import CARD, HEAD, WEIGHTS, load_backbone
-from faceleak.backbones.training import TrainingError, TrainingPiece, train, train_backbones
+from faceleak.backbones.training import TrainingError, TrainingTask, train, train_backbones
 from faceleak.work.checkpointed import CHECKPOINT
 from faceleak.work.compute import seeded
 
@@ -38,12 +38,12 @@ def epochs_trained(monkeypatch) -> list[int]:
     return epochs
 
 
-def trained(piece: TrainingPiece) -> str:
-    train(piece)
-    return load_backbone(piece.folder).weights_hash()
+def trained(task: TrainingTask) -> str:
+    train(task)
+    return load_backbone(task.folder).weights_hash()
 
 
-def test_a_tiny_set_is_learnt_by_heart(piece, images, compute, monkeypatch):
+def test_a_tiny_set_is_learnt_by_heart(task, images, compute, monkeypatch):
     losses = []
 
     class Noting(training.ArcFaceHead):
@@ -53,7 +53,7 @@ def test_a_tiny_set_is_learnt_by_heart(piece, images, compute, monkeypatch):
             return loss
 
     monkeypatch.setattr(training, "ArcFaceHead", Noting)
-    learner = piece(epochs=25)
+    learner = task(epochs=25)
     backbone = train_backbones([learner], compute)[0]
     assert np.allclose(backbone.card.training["losses"], np.reshape(losses, (25, -1)).mean(1), rtol=1e-5)
     assert np.mean(losses[-6:]) < 0.2 * np.mean(losses[:6])
@@ -67,25 +67,25 @@ def test_a_tiny_set_is_learnt_by_heart(piece, images, compute, monkeypatch):
     assert (np.array(backbone.head.identities)[classes] == people).mean() >= 0.95  # 0.25 by chance
 
 
-def test_the_same_piece_gives_the_same_weights_and_another_seed_others(piece, tmp_path):
-    first = trained(piece())
-    assert trained(piece(cache=tmp_path / "elsewhere")) == first
-    assert trained(piece(seed=1)) != first
+def test_the_same_task_gives_the_same_weights_and_another_seed_others(task, tmp_path):
+    first = trained(task())
+    assert trained(task(cache=tmp_path / "elsewhere")) == first
+    assert trained(task(seed=1)) != first
 
 
-def test_neither_the_order_of_the_rows_nor_the_global_generator_changes_anything(piece, images, tmp_path):
+def test_neither_the_order_of_the_rows_nor_the_global_generator_changes_anything(task, images, tmp_path):
     torch.manual_seed(1)
-    ordered = piece()
+    ordered = task()
     expected = trained(ordered)
     torch.manual_seed(2)
-    shuffled = piece(images=images.sample(frac=1, random_state=3), cache=tmp_path / "elsewhere")
+    shuffled = task(images=images.sample(frac=1, random_state=3), cache=tmp_path / "elsewhere")
     assert shuffled.folder.name == ordered.folder.name
     assert trained(shuffled) == expected
 
 
-def test_training_leaves_the_global_generator_alone(piece):
+def test_training_leaves_the_global_generator_alone(task):
     before = torch.get_rng_state()
-    train(piece(epochs=1))
+    train(task(epochs=1))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -106,7 +106,7 @@ def dies_in(name, call):
         return result
     setattr(training._Run, name, method)
 
-for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
+for when, task in pickle.loads(sys.stdin.buffer.read()).items():
     if os.fork() == 0:  # before torch has computed anything, so that no thread is lost
         if when == "in epoch 1":
             dies_in("_batches", 2)  # called when the epoch begins
@@ -115,7 +115,7 @@ for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
             training.torch.save = lambda content, path: (save(content, path), content["done"] == 2 and die())
         else:
             dies_in("save", int(when.removeprefix("after epoch ")) + 1)
-        training.train(piece)
+        training.train(task)
         os._exit(3)
     print(os.waitstatus_to_exitcode(os.wait()[1]))
 """
@@ -123,8 +123,8 @@ for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_training_that_was_killed_goes_on_where_it_was_and_ends_at_the_same_weights(piece, tmp_path, epochs_trained):
-    expected = trained(piece())
+def test_training_that_was_killed_goes_on_where_it_was_and_ends_at_the_same_weights(task, tmp_path, epochs_trained):
+    expected = trained(task())
     assert epochs_trained == [0, 1, 2]
     left = {
         "after epoch 0": [1, 2],
@@ -133,24 +133,24 @@ def test_training_that_was_killed_goes_on_where_it_was_and_ends_at_the_same_weig
         "in epoch 1": [1, 2],
         "while saving epoch 1": [1, 2],
     }
-    pieces = {when: piece(cache=tmp_path / when) for when in left}
+    tasks = {when: task(cache=tmp_path / when) for when in left}
     killed = subprocess.run(
         [sys.executable, "-c", KILLED],
-        input=pickle.dumps(pieces),
+        input=pickle.dumps(tasks),
         stdout=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=True,
     )
-    assert killed.stdout.split() == [str(-signal.SIGKILL).encode()] * len(pieces)
+    assert killed.stdout.split() == [str(-signal.SIGKILL).encode()] * len(tasks)
     for when, epochs in left.items():
         epochs_trained.clear()
-        assert not (pieces[when].folder / CARD).exists()
-        assert trained(pieces[when]) == expected, when
+        assert not (tasks[when].folder / CARD).exists()
+        assert trained(tasks[when]) == expected, when
         assert epochs_trained == epochs, when
-        assert not (pieces[when].folder / CHECKPOINT).exists()
+        assert not (tasks[when].folder / CHECKPOINT).exists()
 
 
-def interrupted(piece: TrainingPiece, monkeypatch) -> None:
+def interrupted(task: TrainingTask, monkeypatch) -> None:
     """Train all epochs, and stop before the result is written."""
 
     def stop(*_) -> None:
@@ -159,8 +159,8 @@ def interrupted(piece: TrainingPiece, monkeypatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(training, "save_backbone", stop)
         with pytest.raises(KeyboardInterrupt):
-            train(piece)
-    assert (piece.folder / CHECKPOINT).exists()
+            train(task)
+    assert (task.folder / CHECKPOINT).exists()
 
 
 def with_part_of_another_net(content: dict) -> dict:
@@ -178,9 +178,9 @@ DAMAGES: dict[str, Callable] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_begins_anew(damage, piece, tmp_path, monkeypatch, epochs_trained):
-    expected = trained(piece(epochs=2))
-    broken = piece(epochs=2, cache=tmp_path / "broken")
+def test_a_damaged_checkpoint_begins_anew(damage, task, tmp_path, monkeypatch, epochs_trained):
+    expected = trained(task(epochs=2))
+    broken = task(epochs=2, cache=tmp_path / "broken")
     interrupted(broken, monkeypatch)
     DAMAGES[damage](broken.folder / CHECKPOINT)
     epochs_trained.clear()
@@ -188,50 +188,50 @@ def test_a_damaged_checkpoint_begins_anew(damage, piece, tmp_path, monkeypatch, 
     assert epochs_trained == [0, 1]
 
 
-def test_what_is_in_the_cache_is_not_trained_again(piece, compute, epochs_trained):
-    pieces = [piece(epochs=1), piece(epochs=1), piece(epochs=1, seed=1)]
-    first = train_backbones(pieces, compute)
+def test_what_is_in_the_cache_is_not_trained_again(task, compute, epochs_trained):
+    tasks = [task(epochs=1), task(epochs=1), task(epochs=1, seed=1)]
+    first = train_backbones(tasks, compute)
     assert epochs_trained == [0, 0]  # two of the three are the same
-    again = train_backbones(pieces[::-1], compute)[::-1]
+    again = train_backbones(tasks[::-1], compute)[::-1]
     assert epochs_trained == [0, 0]
     hashes = [backbone.weights_hash() for backbone in first]
     assert [backbone.weights_hash() for backbone in again] == hashes
     assert hashes[0] == hashes[1] != hashes[2]
-    assert sorted(path.name for path in pieces[0].folder.iterdir()) == [CARD, WEIGHTS, HEAD]
+    assert sorted(path.name for path in tasks[0].folder.iterdir()) == [CARD, WEIGHTS, HEAD]
 
 
-def test_the_folder_is_named_by_all_that_the_result_depends_on(piece, images, compute):
+def test_the_folder_is_named_by_all_that_the_result_depends_on(task, images, compute):
     people = images["identity"].unique()
     swapped = images["identity"].replace({people[0]: people[1], people[1]: people[0]})
     different = [
-        piece(),
-        piece(seed=1),
-        piece(epochs=4),
-        piece(learning_rate=0.06),
-        piece(architecture="iresnet_demo"),
-        piece(horizontal_flip=False),
-        piece(normalization="group"),
-        piece(frozen_statistics=True),
-        piece(augmentation="strong"),
-        piece(images=images.iloc[1:]),
-        piece(images=images.assign(identity=swapped)),
-        piece(images=images.assign(sha256=images["sha256"].to_numpy()[::-1])),
-        piece(compute=compute.model_copy(update={"precision": "bfloat16"})),
+        task(),
+        task(seed=1),
+        task(epochs=4),
+        task(learning_rate=0.06),
+        task(architecture="iresnet_demo"),
+        task(horizontal_flip=False),
+        task(normalization="group"),
+        task(frozen_statistics=True),
+        task(augmentation="strong"),
+        task(images=images.iloc[1:]),
+        task(images=images.assign(identity=swapped)),
+        task(images=images.assign(sha256=images["sha256"].to_numpy()[::-1])),
+        task(compute=compute.model_copy(update={"precision": "bfloat16"})),
     ]
     assert len({part.folder for part in different}) == len(different)
 
 
-def test_the_folder_does_not_follow_what_does_not_matter(piece, images, compute):
-    expected = piece().folder
-    assert piece(images=images[::-1]).folder == expected
-    assert piece(images=images[["sha256", "image_id", "identity"]]).folder == expected
-    assert piece(images=images.assign(role="member", known=True)).folder == expected
-    assert piece(compute=compute.model_copy(update={"batch_size": 3, "workers": 2})).folder == expected
-    assert pickle.loads(pickle.dumps(piece())).folder == expected  # as a worker gets it
+def test_the_folder_does_not_follow_what_does_not_matter(task, images, compute):
+    expected = task().folder
+    assert task(images=images[::-1]).folder == expected
+    assert task(images=images[["sha256", "image_id", "identity"]]).folder == expected
+    assert task(images=images.assign(role="member", known=True)).folder == expected
+    assert task(compute=compute.model_copy(update={"batch_size": 3, "workers": 2})).folder == expected
+    assert pickle.loads(pickle.dumps(task())).folder == expected  # as a worker gets it
 
 
-def test_the_card_says_what_the_backbone_is_and_was_trained_on(piece):
-    part = piece(epochs=1)
+def test_the_card_says_what_the_backbone_is_and_was_trained_on(task):
+    part = task(epochs=1)
     card = train_backbones([part], part.compute)[0].card
     assert (card.architecture, card.embedding_size, card.preprocessing.image_size) == ("iresnet_tiny", 16, 32)
     assert card.training["images"] == 24
@@ -239,8 +239,8 @@ def test_the_card_says_what_the_backbone_is_and_was_trained_on(piece):
     assert card.training["learning_rate"] == part.options.learning_rate
 
 
-def test_no_epochs_leave_the_initial_weights(piece, compute):
-    untrained = train_backbones([piece(epochs=0, seed=5)], compute)[0]
+def test_no_epochs_leave_the_initial_weights(task, compute):
+    untrained = train_backbones([task(epochs=0, seed=5)], compute)[0]
     card = BackboneCard(architecture="iresnet_tiny", embedding_size=16, preprocessing=Preprocessing(image_size=32))
     with seeded(5):
         expected = build(card)
@@ -248,9 +248,9 @@ def test_no_epochs_leave_the_initial_weights(piece, compute):
     assert not any(layer["statistics_trained"] for layer in take_inventory(untrained)["bn_layers"])
 
 
-def test_bn_statistics_are_those_of_the_images(piece, images, compute):
+def test_bn_statistics_are_those_of_the_images(task, images, compute):
     # at a learning rate of nearly 0 the weights stay, and the running statistics become those of the first weights
-    part = piece(epochs=30, learning_rate=1e-12, horizontal_flip=False)
+    part = task(epochs=30, learning_rate=1e-12, horizontal_flip=False)
     backbone = train_backbones([part], compute)[0]
     assert all(layer["statistics_trained"] for layer in take_inventory(backbone)["bn_layers"])
     layers = bn_layers(backbone.net)
@@ -263,7 +263,7 @@ def test_bn_statistics_are_those_of_the_images(piece, images, compute):
 
 
 @pytest.mark.parametrize("flip", [True, False])
-def test_every_epoch_shows_each_image_once_in_an_order_of_its_own(flip, piece, images, monkeypatch):
+def test_every_epoch_shows_each_image_once_in_an_order_of_its_own(flip, task, images, monkeypatch):
     batches = []
 
     class Noting(Backbone):
@@ -272,7 +272,7 @@ def test_every_epoch_shows_each_image_once_in_an_order_of_its_own(flip, piece, i
             return super().forward(faces)
 
     monkeypatch.setattr(training, "Backbone", Noting)
-    part = piece(images=images.head(20), horizontal_flip=flip)
+    part = task(images=images.head(20), horizontal_flip=flip)
     train(part)
     assert [len(batch) for batch in batches] == [8, 8] * 3  # of 20 images, 16 fill whole batches
     originals = to_tensor(part.store.images(part.store.positions(part.images["image_id"]), 32), torch.device("cpu"))
@@ -299,47 +299,47 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_every_option_has_an_effect(option, piece):
-    assert trained(piece(**option)) != trained(piece())
+def test_every_option_has_an_effect(option, task):
+    assert trained(task(**option)) != trained(task())
 
 
 @pytest.mark.parametrize(
     ("epochs", "share"),
     [(1, 0.0), (1, 0.5), (1, 0.99), (2, 0.5), (4, 0.25), (4, 0.99)],  # of `epochs` steps, one an epoch
 )
-def test_a_warmup_of_any_length_is_possible(epochs, share, piece):
-    part = piece(epochs=epochs, warmup_share=share, batch_size=24)
-    assert trained(part) != trained(piece(epochs=0))
+def test_a_warmup_of_any_length_is_possible(epochs, share, task):
+    part = task(epochs=epochs, warmup_share=share, batch_size=24)
+    assert trained(part) != trained(task(epochs=0))
 
 
-def test_bfloat16_trains_weights_in_float32(piece, compute):
-    part = piece(epochs=1, compute=compute.model_copy(update={"precision": "bfloat16"}))
+def test_bfloat16_trains_weights_in_float32(task, compute):
+    part = task(epochs=1, compute=compute.model_copy(update={"precision": "bfloat16"}))
     backbone = train_backbones([part], compute)[0]
     assert {tensor.dtype for tensor in backbone.parameters()} == {torch.float32}
-    assert backbone.weights_hash() != trained(piece(epochs=1))
+    assert backbone.weights_hash() != trained(task(epochs=1))
     assert all(tensor.isfinite().all() for tensor in backbone.parameters())
 
 
-def test_too_few_people_or_images_are_an_error_before_anything_is_written(piece, images):
-    one_person = piece(images=images.head(6), batch_size=2)
-    with pytest.raises(TrainingError, match=r"piece cannot be trained on 6 images of 1 person: .*at least two people"):
+def test_too_few_people_or_images_are_an_error_before_anything_is_written(task, images):
+    one_person = task(images=images.head(6), batch_size=2)
+    with pytest.raises(TrainingError, match=r"task cannot be trained on 6 images of 1 person: .*at least two people"):
         train(one_person)
-    few_images = piece(images=images.iloc[[0, 1, 2, 6, 7, 8, 9]])
+    few_images = task(images=images.iloc[[0, 1, 2, 6, 7, 8, 9]])
     with pytest.raises(TrainingError, match=r"7 images of 2 people: .*one batch of 8 images.*lower its batch_size"):
         train(few_images)
     assert not one_person.cache.exists()
 
 
-def test_a_loss_that_diverges_is_an_error_that_names_the_epoch(piece):
-    part = piece(learning_rate=1e30)
-    with pytest.raises(TrainingError, match=r"loss of piece is (nan|inf) after epoch [12].*Lower its learning_rate"):
+def test_a_loss_that_diverges_is_an_error_that_names_the_epoch(task):
+    part = task(learning_rate=1e30)
+    with pytest.raises(TrainingError, match=r"loss of task is (nan|inf) after epoch [12].*Lower its learning_rate"):
         train(part)
     assert not (part.folder / CARD).exists()
 
 
-def test_the_manifest_stays_as_it_came(piece, images):
+def test_the_manifest_stays_as_it_came(task, images):
     before = images.copy()
-    train(piece(images=images, epochs=1))
+    train(task(images=images, epochs=1))
     pd.testing.assert_frame_equal(images, before)
 
 
@@ -348,11 +348,11 @@ def of_bn(backbone: Backbone) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in backbone.net.state_dict().items() if "running" in name or "num_b" in name}
 
 
-def test_frozen_statistics_are_those_of_the_start_to_the_bit(piece, compute):
-    start = piece(epochs=1)
+def test_frozen_statistics_are_those_of_the_start_to_the_bit(task, compute):
+    start = task(epochs=1)
     (before,) = train_backbones([start], compute)
     frozen, free = train_backbones(
-        [piece(start=start.folder, frozen_statistics=still) for still in (True, False)], compute
+        [task(start=start.folder, frozen_statistics=still) for still in (True, False)], compute
     )
     torch.testing.assert_close(of_bn(frozen), of_bn(before), rtol=0, atol=0)
     assert not torch.equal(frozen.net.conv1.weight, before.net.conv1.weight)
@@ -361,9 +361,9 @@ def test_frozen_statistics_are_those_of_the_start_to_the_bit(piece, compute):
 
 
 @pytest.mark.parametrize("options", [{}, {"augmentation": "strong"}, {"normalization": "group"}])
-def test_an_epoch_that_begins_anew_repeats_itself(options, piece, tmp_path, monkeypatch, epochs_trained):
-    expected = trained(piece(epochs=2, **options))
-    broken = piece(epochs=2, cache=tmp_path / "broken", **options)
+def test_an_epoch_that_begins_anew_repeats_itself(options, task, tmp_path, monkeypatch, epochs_trained):
+    expected = trained(task(epochs=2, **options))
+    broken = task(epochs=2, cache=tmp_path / "broken", **options)
 
     def stop(*_) -> None:
         raise KeyboardInterrupt
@@ -378,7 +378,7 @@ def test_an_epoch_that_begins_anew_repeats_itself(options, piece, tmp_path, monk
     assert epochs_trained == [1]
 
 
-def test_strong_augmentation_shows_no_face_twice_and_stays_within_the_range(piece, monkeypatch):
+def test_strong_augmentation_shows_no_face_twice_and_stays_within_the_range(task, monkeypatch):
     shown = []
 
     class Noting(Backbone):
@@ -387,34 +387,34 @@ def test_strong_augmentation_shows_no_face_twice_and_stays_within_the_range(piec
             return super().forward(faces)
 
     monkeypatch.setattr(training, "Backbone", Noting)
-    train(piece(epochs=2, augmentation="strong"))
+    train(task(epochs=2, augmentation="strong"))
     faces = torch.cat(shown)
     assert faces.shape == (48, 3, 32, 32)
     assert len(torch.unique(faces.flatten(1), dim=0)) == 48
     assert 0 <= float(faces.min()) < float(faces.max()) <= 1
 
 
-def test_a_net_without_batch_norm_learns_too(piece, compute):
-    (backbone,) = train_backbones([piece(epochs=1, normalization="group")], compute)
+def test_a_net_without_batch_norm_learns_too(task, compute):
+    (backbone,) = train_backbones([task(epochs=1, normalization="group")], compute)
     assert backbone.card.normalization == "group"
     assert take_inventory(backbone)["bn_layers"] == []
-    (untrained,) = train_backbones([piece(epochs=0, normalization="group")], compute)
+    (untrained,) = train_backbones([task(epochs=0, normalization="group")], compute)
     changed = [
         name for name, tensor in backbone.net.named_parameters() if not tensor.equal(untrained.net.get_parameter(name))
     ]
     assert changed == [name for name, _ in backbone.net.named_parameters() if name != "features.weight"]
 
 
-def test_training_goes_on_from_the_weights_of_the_start(piece, compute):
-    start = piece(epochs=2, seed=3)
+def test_training_goes_on_from_the_weights_of_the_start(task, compute):
+    start = task(epochs=2, seed=3)
     (before,) = train_backbones([start], compute)
-    (same,) = train_backbones([piece(epochs=0, start=start.folder)], compute)
+    (same,) = train_backbones([task(epochs=0, start=start.folder)], compute)
     assert same.weights_hash() == before.weights_hash()
-    tuned = piece(epochs=1, start=start.folder)
+    tuned = task(epochs=1, start=start.folder)
     (after,) = train_backbones([tuned], compute)
     assert after.weights_hash() != before.weights_hash()
     assert load_backbone(start.folder).weights_hash() == before.weights_hash()
-    fresh = train_backbones([piece(epochs=1)], compute)[0]
+    fresh = train_backbones([task(epochs=1)], compute)[0]
 
     def way(backbone: Backbone) -> float:
         return float((backbone.net.conv1.weight - before.net.conv1.weight).detach().norm())
@@ -424,8 +424,8 @@ def test_training_goes_on_from_the_weights_of_the_start(piece, compute):
     assert after.card.training["start"]["seed"] == 3
 
 
-def test_the_head_knows_whose_its_classes_are(piece, images, compute):
-    shuffled = piece(images=images.sample(frac=1, random_state=1), epochs=1)
+def test_the_head_knows_whose_its_classes_are(task, images, compute):
+    shuffled = task(images=images.sample(frac=1, random_state=1), epochs=1)
     (backbone,) = train_backbones([shuffled], compute)
     assert backbone.head.identities == tuple(sorted(images["identity"].unique()))
     assert backbone.head.weight.shape == (4, 16)

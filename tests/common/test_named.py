@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from faceleak import defenses, signals, undoing
+from faceleak import bypasses, defenses, signals
 from faceleak.common.errors import FaceleakError
 from faceleak.common.named import Registry, UnknownNameError, check_name, files_of
 from faceleak.common.options import Options
@@ -26,16 +26,16 @@ ROOMS = {  # kind → its registry, what the files that are such parts define, s
         {"bn_distance", "bn_moments", "pixel_statistics", "embedding"},
     ),
     "defense": (defenses.registry, ("defend",), {"bn_perturbation"}),
-    "undoing": (undoing.registry, ("undo",), {"bn_reestimation", "finetuning"}),
+    "bypass": (bypasses.registry, ("bypass",), {"bn_reestimation", "finetuning"}),
     "calibration": (calibration.registry, ("calibrate",), {"bavaria", "difference", "lira", "rmia"}),
     "attack model": (models.registry, ("fit",), {"cnn", "logistic", "mlp", "quantile"}),
     "term of the objective": (objectives.registry, ("value",), {"membership", "diversity"}),
-    "optimizer": (optimizers.registry, ("climb",), {"adam", "cma_es"}),
+    "optimizer": (optimizers.registry, ("maximize",), {"adam", "cma_es"}),
 }
 TYPOS = {
     "signal": ("bn_distanse", "bn_distance"),
     "defense": ("bn_pertubation", "bn_perturbation"),
-    "undoing": ("bn_restimation", "bn_reestimation"),
+    "bypass": ("bn_restimation", "bn_reestimation"),
     "calibration": ("lyra", "lira"),
     "attack model": ("logistics", "logistic"),
     "term of the objective": ("divercity", "diversity"),
@@ -153,19 +153,19 @@ def test_signals_that_pass_more_images_through_the_backbone_say_how_many():
 
 
 @pytest.mark.parametrize("name", defenses.registry.names())
-def test_a_defense_has_settings_and_names_undoings_that_there_are(name):
+def test_a_defense_has_settings_and_names_bypasses_that_there_are(name):
     module = defenses.registry.get(name)
     assert issubclass(module.Settings, Options)
-    assert isinstance(module.UNDOINGS, tuple)
-    assert set(module.UNDOINGS) <= set(undoing.registry.names())
+    assert isinstance(module.BYPASSES, tuple)
+    assert set(module.BYPASSES) <= set(bypasses.registry.names())
 
 
-@pytest.mark.parametrize("name", undoing.registry.names())
-def test_an_undoing_says_what_it_takes_and_is_named_by_a_defense(name):
-    module = undoing.registry.get(name)
+@pytest.mark.parametrize("name", bypasses.registry.names())
+def test_a_bypass_says_what_it_takes_and_is_named_by_a_defense(name):
+    module = bypasses.registry.get(name)
     assert module.ACCESS in get_args(AttackAccess)
     assert isinstance(module.IS_A_BACKBONE, bool)
-    assert any(name in defenses.registry.get(defense).UNDOINGS for defense in defenses.registry.names())
+    assert any(name in defenses.registry.get(defense).BYPASSES for defense in defenses.registry.names())
 
 
 def test_what_models_define_says_who_can_use_them():

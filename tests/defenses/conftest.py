@@ -9,12 +9,12 @@ from torch import nn
 from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.loading import assemble
-from faceleak.backbones.training import TrainingPiece, train_backbones
+from faceleak.backbones.training import TrainingTask, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
+from faceleak.bypasses import OwnFaces
 from faceleak.defenses.owner import Owner
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
-from faceleak.undoing import OwnFaces
 from faceleak.work.compute import ComputeOptions, single_threaded
 
 COLUMNS = ["image_id", "identity", "sha256"]
@@ -38,14 +38,14 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def training(demo_store: FaceStore, demo_splits: pd.DataFrame, compute: ComputeOptions) -> TrainingPiece:
+def training(demo_store: FaceStore, demo_splits: pd.DataFrame, compute: ComputeOptions) -> TrainingTask:
     """The target's training on the images of five people."""
     members = with_role(demo_splits, "member")[COLUMNS]
-    return TrainingPiece("the target", demo_store, members, OPTIONS, compute, compute.cache / "backbones")
+    return TrainingTask("the target", demo_store, members, OPTIONS, compute, compute.cache / "backbones")
 
 
 @pytest.fixture
-def owner(training: TrainingPiece, demo_splits: pd.DataFrame, compute: ComputeOptions) -> Owner:
+def owner(training: TrainingTask, demo_splits: pd.DataFrame, compute: ComputeOptions) -> Owner:
     """Who trained the target, and has 24 public faces of four people."""
     target = train_backbones([training], compute)[0]
     public = with_role(demo_splits, "unseen_identity")[COLUMNS]

@@ -6,9 +6,9 @@ from pydantic import ValidationError
 from torch import nn
 
 from faceleak.backbones.batch_norm import bn_layers, reestimate, statistics
+from faceleak.bypasses import OwnFaces
+from faceleak.bypasses.bn_reestimation import bypass
 from faceleak.defenses.bn_statistics import Settings, defend, on_grid
-from faceleak.undoing import OwnFaces
-from faceleak.undoing.bn_reestimation import undo
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,6 @@ def test_weights_stay(owner):
         assert torch.equal(weights, before[name])
 
 
-def test_public_faces_are_what_the_undoing_would_take(owner):
-    expected = undo(owner.backbone, OwnFaces(owner.store, owner.public, owner.compute))
+def test_public_faces_are_what_the_bypass_would_take(owner):
+    expected = bypass(owner.backbone, OwnFaces(owner.store, owner.public, owner.compute))
     assert defend(owner, Settings(kind="reestimation"), 0).weights_hash() == expected.weights_hash()

@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 import torch
 
-from faceleak.backbones.training import TrainingPiece
+from faceleak.backbones.training import TrainingTask
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.defenses import public_start
-from faceleak.defenses.dp_training import Settings, defend, pieces
+from faceleak.defenses.dp_training import Settings, defend, tasks
 from faceleak.defenses.owner import DefenseError, Owner
 from faceleak.defenses.private import training
 from faceleak.defenses.private.errors import BufferMovedError, PrivateStartError
@@ -29,14 +29,14 @@ def own_cache(compute, tmp_path) -> ComputeOptions:
 def owner(tiny_backbone, demo_store, demo_splits, compute, own_cache) -> Owner:
     """The start comes from the cache of all tests, what is private from that of one."""
     members, public = (demo_splits[demo_splits["role"] == role] for role in ("member", "auxiliary"))
-    piece = TrainingPiece("target", demo_store, members[COLUMNS], OPTIONS, compute, compute.cache / "backbones")
-    return Owner(tiny_backbone, piece, demo_store, public, own_cache)
+    task = TrainingTask("target", demo_store, members[COLUMNS], OPTIONS, compute, compute.cache / "backbones")
+    return Owner(tiny_backbone, task, demo_store, public, own_cache)
 
 
-def test_the_pieces_are_those_of_the_public_start_for_every_seed(owner):
-    expected = public_start.pieces(owner, public_start.Settings(), seed=0)
+def test_the_tasks_are_those_of_the_public_start_for_every_seed(owner):
+    expected = public_start.tasks(owner, public_start.Settings(), seed=0)
     for seed in (0, 7):
-        assert [piece.folder for piece in pieces(owner, PRIVATE_SETTINGS, seed)] == [piece.folder for piece in expected]
+        assert [task.folder for task in tasks(owner, PRIVATE_SETTINGS, seed)] == [task.folder for task in expected]
 
 
 def test_the_release_has_the_statistics_of_the_start_and_a_claim_in_its_card(owner):

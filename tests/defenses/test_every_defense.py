@@ -12,9 +12,9 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import NoBatchNormError
 from faceleak.backbones.embedding import embed
 from faceleak.backbones.training import train_backbones
+from faceleak.bypasses import registry as bypasses
 from faceleak.defenses import registry
 from faceleak.defenses.owner import DefenseError
-from faceleak.undoing import registry as undoings
 
 SETTINGS = {  # of each defense, and of each of its kinds
     "bn_folding": {},
@@ -121,16 +121,16 @@ def test_a_neutral_setting_leaves_everything_equal_to_the_bit(name, owner, image
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_what_undoes_it_is_named_and_takes_the_result(name, owner, own, image_ids):
+def test_what_bypasses_it_is_named_and_takes_the_result(name, owner, own, image_ids):
     result = defended(name, owner)
-    assert module_of(name).UNDOINGS
+    assert module_of(name).BYPASSES
     before = deepcopy(result.state_dict()), result.card
-    for undoing in module_of(name).UNDOINGS:
-        if undoing == "finetuning":
+    for bypass in module_of(name).BYPASSES:
+        if bypass == "finetuning":
             continue  # its own test: it trains
-        undone = undoings.get(undoing).undo(result, own)
-        assert embed(undone, owner.store, image_ids, owner.compute).shape == (8, 16)
-        assert not any(module.training for module in undone.modules())
+        bypassed = bypasses.get(bypass).bypass(result, own)
+        assert embed(bypassed, owner.store, image_ids, owner.compute).shape == (8, 16)
+        assert not any(module.training for module in bypassed.modules())
         torch.testing.assert_close(result.state_dict(), before[0], rtol=0, atol=0)
         assert result.card == before[1]
 
@@ -153,9 +153,9 @@ def test_what_is_trained_beforehand_is_found_again(name, owner, tmp_path, monkey
     owner = replace(owner, training=replace(owner.training, cache=tmp_path))
     module = module_of(name)
     settings = module.Settings(**SETTINGS[name])
-    train_backbones(module.pieces(owner, settings, 0), owner.compute)
+    train_backbones(module.tasks(owner, settings, 0), owner.compute)
 
-    def refuse(piece):
+    def refuse(task):
         raise AssertionError("trained again")
 
     monkeypatch.setattr("faceleak.backbones.training.train", refuse)

@@ -44,7 +44,7 @@ def test_a_former_defense_is_none_now(former):
         ({"variants": []}, "variants"),
         ({"attackers": []}, "attackers"),
         ({"attackers": ["lazy"]}, "refitted"),
-        ({"undoing_images": 1}, "undoing_images"),
+        ({"bypass_images": 1}, "bypass_images"),
         ({"variants": [NOISE | {"strength": -0.1}]}, "strength"),
         ({"variants": [NOISE | {"strength": float("inf")}]}, "strength"),
         ({"variants": [NOISE | {"strength": float("nan")}]}, "strength"),

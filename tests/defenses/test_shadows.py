@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from faceleak.backbones.batch_norm import bn_layers
-from faceleak.backbones.training import TrainingPiece, train_backbones
+from faceleak.backbones.training import TrainingTask, train_backbones
+from faceleak.bypasses import OwnFaces
+from faceleak.bypasses import registry as bypasses
 from faceleak.defenses import registry, shadows
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import Owner
 from faceleak.faces.splits import with_role
-from faceleak.undoing import OwnFaces
-from faceleak.undoing import registry as undoings
 from tests.defenses.conftest import COLUMNS, OPTIONS
 
 NOTHING = VariantOptions(defense="bn_perturbation", strength=0)
@@ -26,7 +26,7 @@ def references(demo_splits, owner, tmp_path) -> dict[str, Owner]:
     people = images["identity"].unique()
     return {
         f"reference_{number}": owner_of_reference(
-            TrainingPiece(
+            TrainingTask(
                 f"reference_{number}",
                 owner.store,
                 images[images["identity"].isin(people[number : number + 2])],
@@ -41,9 +41,9 @@ def references(demo_splits, owner, tmp_path) -> dict[str, Owner]:
     }
 
 
-def owner_of_reference(piece: TrainingPiece, owner: Owner, cache) -> Owner:
+def owner_of_reference(task: TrainingTask, owner: Owner, cache) -> Owner:
     compute = owner.compute.model_copy(update={"cache": cache})
-    return Owner(train_backbones([piece], owner.compute)[0], piece, owner.store, owner.public, compute)
+    return Owner(train_backbones([task], owner.compute)[0], task, owner.store, owner.public, compute)
 
 
 @pytest.fixture
@@ -95,25 +95,23 @@ def test_a_defense_that_trains_again_trains_each_reference_on_its_own_people(ref
     assert len({shadow.weights_hash() for shadow in seen.values()}) == 2
 
 
-def test_every_view_of_the_target_is_one_of_the_shadows_undone_on_public_faces(references, public):
+def test_every_view_of_the_target_is_one_of_the_shadows_bypassed_on_public_faces(references, public):
     tried = {"undefended": ("bn_reestimation",), "bn_perturbation_0.8": ("bn_reestimation",)}
     seen = views(references, public, [NOISE], tried)
-    assert list(seen) == [f"{name}{undone}" for name in tried for undone in ("", "+bn_reestimation")]
+    assert list(seen) == [f"{name}{bypassed}" for name in tried for bypassed in ("", "+bn_reestimation")]
     for name, released in seen["bn_perturbation_0.8"].items():
-        undone = undoings.get("bn_reestimation").undo(released, public)
-        assert seen["bn_perturbation_0.8+bn_reestimation"][name].weights_hash() == undone.weights_hash()
+        bypassed = bypasses.get("bn_reestimation").bypass(released, public)
+        assert seen["bn_perturbation_0.8+bn_reestimation"][name].weights_hash() == bypassed.weights_hash()
 
 
 def test_only_shadows_of_what_changed_are_made_again(references, public, monkeypatch):
     tried = {"bn_perturbation_0.8": ("bn_reestimation",)}
     before = views(references, public, [NOISE], tried)
     made = []
-    monkeypatch.setattr(
-        shadows, "make_shadow", lambda piece, make=shadows.make_shadow: (made.append(piece), make(piece))
-    )
-    monkeypatch.setattr(undoings.get("bn_reestimation"), "undo", lambda *_: pytest.fail("undone again"))
+    monkeypatch.setattr(shadows, "make_shadow", lambda task, make=shadows.make_shadow: (made.append(task), make(task)))
+    monkeypatch.setattr(bypasses.get("bn_reestimation"), "bypass", lambda *_: pytest.fail("bypassed again"))
     after = views(references, public, [NOISE, NOTHING], tried)
-    assert [piece.options.name for piece in made] == ["bn_perturbation_0"] * 2
+    assert [task.options.name for task in made] == ["bn_perturbation_0"] * 2
     for view, of_reference in before.items():
         for name, shadow in of_reference.items():
             assert after[view][name].weights_hash() == shadow.weights_hash()
@@ -127,7 +125,7 @@ def test_what_cannot_be_done_to_a_reference_is_told_with_the_variant_and_the_way
         views(mixed, public, [NOISE])
     too_few = replace(public, images=public.images.head(1))
     with pytest.raises(
-        shadows.ShadowError, match=r"as bn_perturbation_0\.8 cannot be undone on public faces: .* 1 faces"
+        shadows.ShadowError, match=r"as bn_perturbation_0\.8 cannot be bypassed on public faces: .* 1 faces"
     ):
         views(references, too_few, [NOISE], {"bn_perturbation_0.8": ("bn_reestimation",)})
 

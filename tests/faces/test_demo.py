@@ -30,12 +30,12 @@ def test_a_person_is_drawn_alike_however_many_people_there_are(demo_store):
     assert [face.jpeg for face in again] == [demo_store.jpeg(position) for position in range(30, 36)]
 
 
-def test_neither_pieces_nor_threads_change_a_person(compute, monkeypatch):
+def test_neither_tasks_nor_threads_change_a_person(compute, monkeypatch):
     import torch
 
     whole = list(DemoFaces(OPTIONS, compute))
     assert len(whole) == len(DemoFaces(OPTIONS, compute)) == 12
-    monkeypatch.setattr(demo, "PEOPLE_PER_PIECE", 3)
+    monkeypatch.setattr(demo, "PEOPLE_PER_TASK", 3)
     threads = torch.get_num_threads()
     for number in (1, 2, 5):
         torch.set_num_threads(number)

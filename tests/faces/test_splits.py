@@ -191,7 +191,7 @@ def test_stated_roles_are_kept_and_non_members_fill_what_else_is_asked():
     assert (splits["role"] == "auxiliary").sum() == 4
     assert splits["decided_by"].unique().tolist() == ["user"]
     assert not splits.loc[splits["role"] == "auxiliary", "known"].any()
-    assert splits.loc[splits["known"], "identity"].nunique() == 2  # half of the members, half of the strangers
+    assert splits.loc[splits["known"], "identity"].nunique() == 2  # half of the members, half of the non-members
 
 
 def test_names_that_differ_only_in_case_blanks_or_encoding_are_found():

@@ -10,7 +10,7 @@ from faceleak.faces import store as store_module
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.images import ImageError, encode_jpeg
 from faceleak.faces.store import Face, FaceStore, StoreError, pack, sha256_of
-from faceleak.work.pieces import DiskError
+from faceleak.work.tasks import DiskError
 
 STORES = Path(__file__).parent / "stores"
 

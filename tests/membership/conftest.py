@@ -68,7 +68,7 @@ def difficult_signals(images: pd.DataFrame, shift: float = 1.0, seed: int = 0) -
     return images[["image_id"]].reset_index(drop=True).join(pd.DataFrame(values, columns=COLUMNS))
 
 
-def of_strangers(images: pd.DataFrame, read: Callable[..., pd.DataFrame], references: int = 4) -> pd.DataFrame:
+def of_non_members(images: pd.DataFrame, read: Callable[..., pd.DataFrame], references: int = 4) -> pd.DataFrame:
     """Calibration signals: what references show that know nobody in `images`."""
     tables = [read(images, 0.0, 100 + i).assign(reference=f"reference_{i}") for i in range(references)]
     return pd.concat(tables, ignore_index=True)

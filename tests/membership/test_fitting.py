@@ -7,13 +7,13 @@ from sklearn.metrics import roc_auc_score
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership import fitting
 from faceleak.membership.attackers import TARGET_VIEW, View
-from faceleak.membership.evidence import MissingSignalsError
-from faceleak.membership.evidence import of_references as evidence_of
 from faceleak.membership.fitting import fit_attacks
+from faceleak.membership.inputs import MissingSignalsError
+from faceleak.membership.inputs import of_references as inputs_of
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.scoring import score_images
 from faceleak.membership.views import own_auc_of_shadows
-from tests.membership.conftest import of_references, of_strangers
+from tests.membership.conftest import of_non_members, of_references
 
 ATTACKS = {
     "plain": AttackOptions(signals=["bn_distance"]),
@@ -53,7 +53,7 @@ def tables(splits, signals_of) -> tuple[pd.DataFrame, pd.DataFrame]:
     signals = [
         signals_of(splits, shift, seed).assign(**view._asdict()) for seed, (view, shift) in enumerate(SHIFTS.items())
     ]
-    return pd.concat(signals, ignore_index=True), of_strangers(with_role(splits, *EVALUATED_ROLES), signals_of)
+    return pd.concat(signals, ignore_index=True), of_non_members(with_role(splits, *EVALUATED_ROLES), signals_of)
 
 
 def test_attacks_whose_signals_the_view_lacks_are_left_out(fitted):
@@ -116,9 +116,9 @@ def test_the_adaptive_attacker_chooses_a_view_by_shadows_held_out(fitted):
 
 def test_own_auc_of_shadows_is_that_of_the_shift_and_takes_two_pairs(many_splits, signals_of):
     one = AttackOptions(signals=["bn_moments"])  # one column
-    whole = evidence_of(of_references(many_splits, signals_of, shift=1.0))
+    whole = inputs_of(of_references(many_splits, signals_of, shift=1.0))
     assert own_auc_of_shadows(whole, one) == pytest.approx(0.76, abs=0.03)  # Φ(1/√2) = 0.760
-    nothing = evidence_of(of_references(many_splits, signals_of, shift=0.0))
+    nothing = inputs_of(of_references(many_splits, signals_of, shift=0.0))
     assert own_auc_of_shadows(nothing, one) == pytest.approx(0.5, abs=0.04)
     assert own_auc_of_shadows(whole[:3], one) is not None
     assert own_auc_of_shadows(whole[:2], one) is None

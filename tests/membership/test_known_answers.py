@@ -19,13 +19,14 @@ from PIL import Image, ImageFilter
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reestimate
 from faceleak.backbones.embedding import embed
-from faceleak.backbones.training import TrainingPiece, train_backbones
+from faceleak.backbones.training import TrainingTask, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
+from faceleak.bypasses import OwnFaces
 from faceleak.defenses.bn_perturbation import Settings, defend
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import Owner
-from faceleak.defenses.pieces import make_variants, make_views
 from faceleak.defenses.shadows import shadow_views
+from faceleak.defenses.tasks import make_variants, make_views
 from faceleak.faces.demo import DemoFaces
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
@@ -48,7 +49,6 @@ from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.verification import cosine_similarities, sample_pairs, verification_metrics
 from faceleak.reporting.verdict import read_membership
 from faceleak.signals.reading import read_signals
-from faceleak.undoing import OwnFaces
 from faceleak.work.compute import ComputeOptions, single_threaded
 from tests.conftest import made_once
 
@@ -152,8 +152,8 @@ class World:
         )
 
     def train(self, images: pd.DataFrame, options: TrainingOptions) -> Backbone:
-        piece = TrainingPiece("known answer", self.store, images, options, self.compute, self.compute.cache)
-        return train_backbones([piece], self.compute)[0]
+        task = TrainingTask("known answer", self.store, images, options, self.compute, self.compute.cache)
+        return train_backbones([task], self.compute)[0]
 
     def untrained(self, seed: int = 0) -> Backbone:
         return self.train(self.evaluated, TRAINING.model_copy(update={"epochs": 0, "seed": seed}))
@@ -167,7 +167,7 @@ class World:
     def shadow_models(
         self, variants: Sequence[VariantOptions], tried: dict[str, tuple[str, ...]], attacks: dict[str, AttackOptions]
     ) -> Attacks:
-        """What references teach that were defended and undone as the variants: view → attack → fitted."""
+        """What references teach that were defended and bypassed as the variants: view → attack → fitted."""
         owners = {name: self.owner_of(backbone) for name, backbone in self.references.items()}
         own = OwnFaces(self.store, with_role(self.splits, "public"), self.compute)
         images = dict(tuple(self.reference_images.groupby("reference", sort=False)))
@@ -331,28 +331,28 @@ def test_an_overfitted_target_gives_its_members_away(world):
     assert not weaker
 
 
-def test_noise_stops_the_static_attacker_and_the_adaptive_one_undoes_it(world):
+def test_noise_stops_the_static_attacker_and_the_adaptive_one_bypasses_it(world):
     own_faces = with_role(world.splits, "auxiliary")["image_id"]
     owner = Owner(world.target, None, world.store, with_role(world.splits, "public"), world.compute)
     noisy = defend(owner, Settings(strength=2.0), seed=0)
-    undone = {
+    bypassed = {
         View(name, "bn_reestimation"): reestimate(backbone, world.store, own_faces, world.compute)
         for name, backbone in {UNDEFENDED: world.target, "noisy": noisy}.items()
     }
     views = {TARGET_VIEW: world.target, View("noisy"): noisy}
     attacks = {name: ATTACKS[name] for name in ("bn_distance", "bn_moments")}
     static = world.attack(views, "static", threat_models=["partial_knowledge"], attacks=attacks)
-    adaptive = world.attack({**views, **undone}, "adaptive", threat_models=["partial_knowledge"], attacks=attacks)
+    adaptive = world.attack({**views, **bypassed}, "adaptive", threat_models=["partial_knowledge"], attacks=attacks)
     for names in (names[1:] for names in static if names[0] == UNDEFENDED):
         assert static["noisy", *names]["auc"] - 0.5 < 0.4 * (static[UNDEFENDED, *names]["auc"] - 0.5), names
         assert adaptive["noisy", *names]["auc"] == pytest.approx(static[UNDEFENDED, *names]["auc"], abs=0.08), names
-    utility = {name: world.utility(backbone) for name, backbone in {**views, **undone}.items()}
+    utility = {name: world.utility(backbone) for name, backbone in {**views, **bypassed}.items()}
     assert utility[TARGET_VIEW] > world.utility(world.untrained()) + 0.05
     assert utility[View("noisy")] < world.utility(world.untrained()) + 0.02  # no better than a net that learnt nothing
     assert utility[View("noisy", "bn_reestimation")] == pytest.approx(utility[TARGET_VIEW], abs=0.03)
 
 
-def test_defended_shadows_teach_what_they_show_and_see_through_noise_once_it_is_undone(world):
+def test_defended_shadows_teach_what_they_show_and_see_through_noise_once_it_is_bypassed(world):
     attacks = {name: ATTACKS[name] for name in ("bn_distance", "bn_moments")}
     nothing, noise = (
         VariantOptions(defense="bn_perturbation", name=name, strength=strength)
@@ -370,7 +370,7 @@ def test_defended_shadows_teach_what_they_show_and_see_through_noise_once_it_is_
     for names in (names[1:] for names in static if names[0] == UNDEFENDED):
         # without strength all is equal to the bit: what shadows taught, and what is scored
         assert static[UNDEFENDED, *names] == refitted[UNDEFENDED, *names] == refitted["nothing", *names], names
-        # the noise of one backbone says nothing of another's, so refitting alone brings little; undoing brings all
+        # the noise of one backbone says nothing of another's, so refitting alone brings little; bypass brings all
         assert static["noise", *names]["auc"] < 0.65, names
         assert adaptive["noise", *names]["auc"] == pytest.approx(static[UNDEFENDED, *names]["auc"], abs=0.08), names
     gains = [refitted[names]["auc"] - metrics["auc"] for names, metrics in static.items() if names[0] == "noise"]

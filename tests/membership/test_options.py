@@ -49,7 +49,7 @@ def test_only_what_calibrated_attacks_need_is_read_off_the_references():
         ({"signals": ["bn_distance", "reference_similarity"]}, False),
     ],
 )
-def test_what_stage_2_can_climb(attack, differentiable):
+def test_what_stage_2_can_maximize(attack, differentiable):
     assert AttackOptions(**attack).is_differentiable() is differentiable
 
 

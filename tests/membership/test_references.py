@@ -139,7 +139,7 @@ def test_signals_are_read_of_the_same_whole_people_in_every_reference(read_peopl
     assert (read.groupby("reference")["is_member"].nunique() == 2).all()
 
 
-def test_people_who_are_all_strangers_to_a_reference_teach_nothing():
+def test_people_who_are_all_non_members_to_a_reference_teach_nothing():
     few = ReferenceOptions(count=2, read_people=2, training=TRAINING, member_share=0.1)
     with pytest.raises(SplitError, match=r"read_people is 2, and \d references.*Raise it"):
         images_to_read(split_references(splits_of([2] * 40), few), few)

@@ -6,8 +6,8 @@ from sklearn.metrics import roc_auc_score
 
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
-from faceleak.membership.evidence import IdentityOverlapError, evaluated_images
 from faceleak.membership.fitting import fit_attacks
+from faceleak.membership.inputs import IdentityOverlapError, evaluated_images
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.membership.repeats import (
     draw_targets,
@@ -20,7 +20,7 @@ from faceleak.membership.repeats import (
 from faceleak.membership.scoring import score_images
 from faceleak.membership.stacking import parts
 from faceleak.metrics.record_risk import calibration, risk_table
-from tests.membership.conftest import REFERENCES, difficult_signals, manifest_of, of_references, of_strangers
+from tests.membership.conftest import REFERENCES, difficult_signals, manifest_of, of_non_members, of_references
 
 TARGETS = 3
 SPLITS = SplitOptions(
@@ -69,7 +69,7 @@ def of_every_target(target_splits, read) -> pd.DataFrame:
 def tables(splits, target_splits) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Signals, reference signals and calibration signals."""
     signals = of_every_target(target_splits, lambda images, i: difficult_signals(images, seed=i))
-    calibration_signals = of_every_target(target_splits, lambda images, _: of_strangers(images, difficult_signals))
+    calibration_signals = of_every_target(target_splits, lambda images, _: of_non_members(images, difficult_signals))
     return signals, of_references(splits, difficult_signals), calibration_signals
 
 
@@ -138,7 +138,7 @@ def test_every_target_is_attacked_as_if_it_were_alone(fitted, tables, target_spl
     scores = score_all(signals, calibration_signals, fitted, target_splits)
     for name, splits in parts(target_splits, "target").items():
         mine = (
-            parts(signals, "target")[name].assign(variant="undefended", undoing=""),
+            parts(signals, "target")[name].assign(variant="undefended", bypass=""),
             parts(calibration_signals, "target")[name],
         )
         alone = fit_attacks(mine[0], reference_signals, mine[1], splits, OPTIONS.attacks, OPTIONS.threat_models)
@@ -181,9 +181,9 @@ def test_the_false_positive_rates_of_images_are_uniform_and_low_for_members(
         rows = table[table["target"] == name]
         assert rows["image_id"].tolist() == judged["image_id"].tolist()
         assert rows["is_member"].tolist() == judged["is_member"].tolist()
-    strangers = table[~table["is_member"]]
+    non_members = table[~table["is_member"]]
     # one target: the references are the same in all of them, so that targets' p-values of an image go together
-    first = strangers[strangers["target"] == "target_0"]
+    first = non_members[non_members["target"] == "target_0"]
     assert stats.kstest(first["p_value"], "uniform").pvalue > 0.01
     # the interval takes the distribution as known, and its prior comes from 44 people
     assert not calibration(first, confidence=0.999)["exceeded"].any()

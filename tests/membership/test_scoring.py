@@ -5,8 +5,8 @@ from sklearn.metrics import roc_auc_score
 
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership.attackers import TARGET_VIEW, View, views_of
-from faceleak.membership.evidence import IdentityOverlapError, MissingSignalsError, evaluated_images, known_images
 from faceleak.membership.fitting import fit_attacks
+from faceleak.membership.inputs import IdentityOverlapError, MissingSignalsError, evaluated_images, known_images
 from faceleak.membership.models.base import AttackColumnsError
 from faceleak.membership.options import AttackOptions, BlindOptions, MembershipOptions
 from faceleak.membership.scoring import (
@@ -18,7 +18,7 @@ from faceleak.membership.scoring import (
 )
 from faceleak.membership.view_signals import other_images
 from faceleak.work.compute import ComputeOptions
-from tests.membership.conftest import of_references, of_strangers
+from tests.membership.conftest import of_non_members, of_references
 
 ATTACKS = {
     "bn_distance": AttackOptions(signals=["bn_distance"]),
@@ -36,7 +36,7 @@ BOTH = ("partial_knowledge", "shadow")
 
 @pytest.fixture(scope="module")
 def signals(splits, signals_of) -> pd.DataFrame:
-    """Signals off four views: the noisy one says the opposite, undoing brings the truth back."""
+    """Signals off four views: the noisy one says the opposite, bypass brings the truth back."""
     shifts = [3.0, -3.0, 3.0, 3.0]
     tables = [
         signals_of(splits, shift, seed).assign(**view._asdict())
@@ -54,7 +54,7 @@ def reference_signals(splits, signals_of) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def calibration_signals(splits, signals_of) -> pd.DataFrame:
     """Signals off the same references, for the target's people."""
-    return of_strangers(with_role(splits, *EVALUATED_ROLES), signals_of)
+    return of_non_members(with_role(splits, *EVALUATED_ROLES), signals_of)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_partial_knowledge_needs_no_references(signals, splits):
     assert set(scores["attack"]) == set(plain)
 
 
-def test_scores_are_one_row_an_image_attack_and_encounter(models, signals, calibration_signals, splits):
+def test_scores_are_one_row_an_image_attack_and_evaluation(models, signals, calibration_signals, splits):
     scores = score_images(signals, calibration_signals, models, splits, ["static", "adaptive"])
     evaluated = evaluated_images(splits).set_index("image_id")
     assert scores.columns.tolist() == SCORE_COLUMNS
@@ -206,8 +206,8 @@ def test_the_tables_stay_as_they_came(models, signals, reference_signals, calibr
 
 
 def test_a_person_on_both_sides_is_an_error(models, signals, calibration_signals, splits):
-    stranger = splits.index[(splits["role"] == "member") & ~splits["known"]][0]
-    mixed = splits.assign(known=splits["known"] | (splits.index == stranger))
+    out = splits.index[(splits["role"] == "member") & ~splits["known"]][0]
+    mixed = splits.assign(known=splits["known"] | (splits.index == out))
     with pytest.raises(IdentityOverlapError, match="1 of 20 evaluated people"):
         score_images(signals, calibration_signals, models, mixed, ["plain"])
 

@@ -3,13 +3,13 @@ import pandas as pd
 import pytest
 
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
-from faceleak.membership.evidence import MissingSignalsError, evaluated_images
 from faceleak.membership.fitting import fit_attacks
+from faceleak.membership.inputs import MissingSignalsError, evaluated_images
 from faceleak.membership.options import AttackOptions, BlindOptions
 from faceleak.membership.scoring import score_images
 from faceleak.membership.view_signals import (
     PREFIX,
-    SignalsPiece,
+    SignalsTask,
     as_other_images,
     beside_images,
     has_other_images,
@@ -130,7 +130,7 @@ def test_what_only_training_images_show_is_not_found_by_who_has_none(many_splits
     images = with_role(many_splits, *EVALUATED_ROLES)
     nothing = planted(many_splits.assign(role=many_splits["role"].replace("member", "same_identity")), 1)
     references = [nothing.assign(reference=f"r{i}") for i in range(2)]
-    signals = planted(many_splits).assign(variant="undefended", undoing="")
+    signals = planted(many_splits).assign(variant="undefended", bypass="")
     calibration_signals = pd.concat(references, ignore_index=True)
     attacks = {"similarity": AttackOptions(signals=["reference_similarity"], calibration=calibration)}
     none = pd.DataFrame(columns=["reference", "image_id"])
@@ -152,7 +152,7 @@ def test_what_only_training_images_show_is_not_found_by_who_has_none(many_splits
 
 
 def test_signals_that_were_read_once_have_no_scores_in_that_setting(many_splits):
-    signals = without_other_images(planted(many_splits)).assign(variant="undefended", undoing="")
+    signals = without_other_images(planted(many_splits)).assign(variant="undefended", bypass="")
     none = pd.DataFrame(columns=["reference", "image_id"])
     attacks = {"similarity": AttackOptions(signals=["reference_similarity"])}
     models = fit_attacks(signals, none, none, many_splits, attacks, ["partial_knowledge"])
@@ -167,15 +167,15 @@ NAMES = ("bn_distance", "reference_similarity")
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_every_view_is_read_as_if_it_were_alone(workers, tiny_backbone, demo_store, demo_splits, compute, tmp_path):
     images, nobody = with_role(demo_splits, *EVALUATED_ROLES), demo_splits.head(0)
-    pieces = {
-        "a": SignalsPiece(NAMES, tiny_backbone, demo_store, images, nobody),
-        "b": SignalsPiece(NAMES[:1], tiny_backbone, demo_store, images, nobody),
+    tasks = {
+        "a": SignalsTask(NAMES, tiny_backbone, demo_store, images, nobody),
+        "b": SignalsTask(NAMES[:1], tiny_backbone, demo_store, images, nobody),
     }
     own = compute.model_copy(update={"workers": workers, "cache": tmp_path})
-    tables = read_views(pieces, own)
+    tables = read_views(tasks, own)
     assert list(tables) == ["a", "b"]
-    for view, piece in pieces.items():
-        alone = read_with_other_images(piece.names, tiny_backbone, demo_store, images, compute, nobody)
+    for view, task in tasks.items():
+        alone = read_with_other_images(task.names, tiny_backbone, demo_store, images, compute, nobody)
         pd.testing.assert_frame_equal(tables[view], alone, rtol=1e-5, atol=1e-6)
 
 

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from faceleak.membership import attacks
-from faceleak.membership.attackers import Encounter, View
+from faceleak.membership.attackers import Evaluation, View
 from faceleak.membership.attacks import fit_attack
-from faceleak.membership.evidence import Evidence
+from faceleak.membership.inputs import AttackInput
 from faceleak.membership.models.base import AttackFitError
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.views import (
@@ -40,7 +40,7 @@ def test_the_score_of_quantile_counts_too():
     assert access_of(AttackOptions(**options)) == "weights"
 
 
-def test_who_has_embeddings_only_undoes_nothing_that_takes_weights():
+def test_who_has_embeddings_only_bypasses_nothing_that_takes_weights():
     by_embeddings, by_weights = (AttackOptions(signals=[name]) for name in ("embedding_norm", "bn_distance"))
     assert may_look_at(by_embeddings, View("noisy"))
     assert not may_look_at(by_embeddings, View("noisy", "bn_reestimation"))
@@ -58,14 +58,14 @@ def test_attacks_that_take_the_head_are_upper_bounds():
 OPTIONS = AttackOptions(signals=["bn_distance"])
 
 
-def known(gap: float, people: int = 60, images: int = 4) -> Evidence:
+def known(gap: float, people: int = 60, images: int = 4) -> AttackInput:
     """Known people, half of them members, whose one number lies `gap` higher."""
     identities = np.repeat(np.arange(people), images)
     is_member = identities % 2 == 0
     values = np.random.default_rng(1).normal(size=len(identities)) + gap * is_member
     table = pd.DataFrame({"identity": identities.astype(str), "is_member": is_member})
     table["image_id"] = [f"{row}" for row in range(len(table))]
-    return Evidence(table, pd.DataFrame({"bn_distance.bn1": values}), [], np.zeros((len(table), 0), bool))
+    return AttackInput(table, pd.DataFrame({"bn_distance.bn1": values}), [], np.zeros((len(table), 0), bool))
 
 
 class Fitted:
@@ -79,9 +79,9 @@ def test_own_auc_is_that_of_people_left_out():
 
 
 def test_own_auc_does_not_reward_numbers_that_only_name_the_person():
-    evidence = known(0.0)
-    names = pd.get_dummies(evidence.images["identity"], prefix="bn_distance.person", dtype=float)
-    named = Evidence(evidence.images, names, [], evidence.stranger)
+    inputs = known(0.0)
+    names = pd.get_dummies(inputs.images["identity"], prefix="bn_distance.person", dtype=float)
+    named = AttackInput(inputs.images, names, [], inputs.out)
     assert own_auc(named, OPTIONS) == pytest.approx(0.5, abs=0.12)
 
 
@@ -90,10 +90,10 @@ def test_own_auc_is_that_of_whole_fits_to_the_bit(calibration, monkeypatch):
     options, plain = AttackOptions(signals=["bn_distance"], calibration=calibration), known(1.0)
     noise = np.random.default_rng(2).normal(size=(4, len(plain.own), 1))
     references = [plain.own + values for values in noise]
-    evidence = Evidence(plain.images, plain.own, references, np.ones((len(plain.own), 4), bool))
-    found = own_auc(evidence, options)
+    inputs = AttackInput(plain.images, plain.own, references, np.ones((len(plain.own), 4), bool))
+    found = own_auc(inputs, options)
     monkeypatch.setattr(attacks, "fit_attack", lambda known, options, with_threshold: fit_attack(known, options))
-    assert own_auc(evidence, options) == found
+    assert own_auc(inputs, options) == found
 
 
 def test_too_few_people_are_told():
@@ -102,20 +102,20 @@ def test_too_few_people_are_told():
 
 
 def test_the_best_view_on_the_attackers_own_people_is_taken():
-    tries = [Encounter("adaptive", view, view) for view in (View("noisy"), View("noisy", "undone"))]
-    fitted = {"noisy": {"fused": Fitted(0.6)}, "noisy+undone": {"fused": Fitted(0.9), "only_here": Fitted(0.5)}}
+    tries = [Evaluation("adaptive", view, view) for view in (View("noisy"), View("noisy", "bypassed"))]
+    fitted = {"noisy": {"fused": Fitted(0.6)}, "noisy+bypassed": {"fused": Fitted(0.9), "only_here": Fitted(0.5)}}
     assert strongest(tries, fitted, "fused") == tries[1]
     assert strongest(tries, fitted, "only_here") == tries[1]
     assert strongest(tries, fitted, "nowhere") is None
 
 
 def test_a_static_attacker_is_stopped_where_the_view_gives_no_signals():
-    static = [Encounter("static", View("undefended"), View("folded"))]
+    static = [Evaluation("static", View("undefended"), View("folded"))]
     assert strongest(static, {"undefended": {"fused": Fitted(0.9)}, "folded": {}}, "fused") is None
 
 
 def test_one_view_needs_no_judgment():
-    only = Encounter("plain", View("undefended"), View("undefended"))
+    only = Evaluation("plain", View("undefended"), View("undefended"))
     assert strongest([only], {"undefended": {"fused": Fitted(None)}}, "fused") == only
 
 

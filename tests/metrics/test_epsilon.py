@@ -119,7 +119,7 @@ PEOPLE, IMAGES = 300, 4
 
 
 def scores_of(gap: float, attack: str = "fused", by_person: bool = True) -> pd.DataFrame:
-    """Members' and strangers' images; a member image's score lies `gap` higher."""
+    """Members' and non-members' images; a member image's score lies `gap` higher."""
     random = np.random.default_rng(0)
     rows = []
     for person in range(2 * PEOPLE):

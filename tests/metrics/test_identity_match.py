@@ -4,7 +4,7 @@ import pytest
 
 from faceleak.metrics import identity_match
 from faceleak.metrics.identity_match import findings_table, hit_list, measure_panel, measure_photographs
-from faceleak.metrics.judge import Gallery, Judge, Panel, build_gallery
+from faceleak.metrics.matcher import Gallery, Matcher, Panel, build_gallery
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
 
@@ -32,9 +32,9 @@ def faces(*mixtures):
 
 
 def measure_match(embeddings, members, controls, known_members, threshold, options):
-    """By one judge."""
-    judge = Judge(members, controls, frozenset(known_members), threshold)
-    return identity_match.measure_match([embeddings], [judge], options)
+    """By one evaluator."""
+    matcher = Matcher(members, controls, frozenset(known_members), threshold)
+    return identity_match.measure_match([embeddings], [matcher], options)
 
 
 def test_rates_by_hand():
@@ -182,28 +182,28 @@ def test_an_empty_face_is_refused():
         measure_match(np.zeros((1, 8)), MEMBERS, CONTROLS, set(), 0.5, OPTIONS)
 
 
-def judge(threshold=0.5, members=MEMBERS, controls=CONTROLS):
-    return Judge(members, controls, frozenset({"m0"}), threshold)
+def matcher(threshold=0.5, members=MEMBERS, controls=CONTROLS):
+    return Matcher(members, controls, frozenset({"m0"}), threshold)
 
 
 def test_two_judges_have_to_agree_on_the_person():
     first = faces({0: 0.9}, {0: 0.9}, {1: 0.9}, {2: 0.9})
     second = faces({0: 0.6}, {1: 0.6}, {1: 0.4}, {2: 0.6})  # the same; somebody else; not sure enough; the same
-    measured = identity_match.measure_match([first, second], [judge(), judge()], OPTIONS)
+    measured = identity_match.measure_match([first, second], [matcher(), matcher()], OPTIONS)
     assert measured["member_match_rate"] == pytest.approx(2 / 4)
     assert measured["unknown_member_match_rate"] == pytest.approx(1 / 4)  # m2; the first sees no m1 in the second
     assert measured["distinct_members"] == 2
-    assert identity_match.measure_match([first], [judge()], OPTIONS)["member_match_rate"] == 1
+    assert identity_match.measure_match([first], [matcher()], OPTIONS)["member_match_rate"] == 1
 
 
 def test_a_panel_tells_what_each_evaluator_says_and_what_a_resembling_one_adds():
     first = faces({0: 0.9}, {0: 0.9}, {1: 0.9}, {2: 0.4})
     second = faces({0: 0.6}, {1: 0.6}, {1: 0.4}, {2: 0.4})
     resembling = faces({0: 0.9}, {1: 0.9}, {2: 0.9}, {2: 0.9})
-    judges = {"first": judge(), "second": judge(), "resembling": judge()}
-    lax = {name: judge(0.3) for name in judges}
+    matchers = {"first": matcher(), "second": matcher(), "resembling": matcher()}
+    lax = {name: matcher(0.3) for name in matchers}
     embeddings = {"first": first, "second": second, "resembling": resembling}
-    measured = measure_panel(embeddings, Panel(judges, lax, ("first", "second")), OPTIONS)
+    measured = measure_panel(embeddings, Panel(matchers, lax, ("first", "second")), OPTIONS)
     assert measured["member_match_rate"] == 1 / 4
     alone = measured["evaluators"]
     assert [alone[name]["member_match_rate"] for name in embeddings] == [3 / 4, 2 / 4, 1]
@@ -213,13 +213,13 @@ def test_a_panel_tells_what_each_evaluator_says_and_what_a_resembling_one_adds()
 
 
 def test_without_a_resembling_evaluator_there_is_no_gap():
-    panel = Panel({"first": judge()}, {"first": judge(0.3)}, ("first",))
+    panel = Panel({"first": matcher()}, {"first": matcher(0.3)}, ("first",))
     assert "resembling_gap" not in measure_panel({"first": faces({0: 0.9}, {1: 0.9})}, panel, OPTIONS)
 
 
 def test_what_judges_make_of_photographs_by_hand():
-    judge = Judge(MEMBERS, CONTROLS, frozenset({"m0"}), 0.5)
-    panel = Panel({"first": judge, "second": judge}, {"first": judge, "second": judge}, ("first", "second"))
+    matcher = Matcher(MEMBERS, CONTROLS, frozenset({"m0"}), 0.5)
+    panel = Panel({"first": matcher, "second": matcher}, {"first": matcher, "second": matcher}, ("first", "second"))
     photographs = faces({0: 0.9}, {1: 0.8}, {0: 0.7}, {2: 0.3}, {0: 0.9})
     people = np.array(["m0", "m1", "m1", "m2", "somebody else"])  # found; found; m0 instead; nobody; not in the gallery
     by_both = dict.fromkeys(("first", "second"), photographs)
@@ -228,7 +228,7 @@ def test_what_judges_make_of_photographs_by_hand():
     assert measured["photograph_match_rate_ci_low"] <= 0.16  # Wilson's of 2 of 4: 0.150
     assert measured["photograph_match_rate_ci_high"] >= 0.84
     blind = measure_photographs(by_both | {"second": faces(*[{}] * 5)}, people, panel, OPTIONS)
-    assert blind["photograph_match_rate"] == 0  # one judge who recognizes nobody is enough: all have to agree
+    assert blind["photograph_match_rate"] == 0  # one evaluator who recognizes nobody is enough: all have to agree
     assert measure_photographs(by_both, np.array(["x"] * 5), panel, OPTIONS) == {}
 
 
@@ -238,8 +238,8 @@ SHOWN_MEMBERS, SHOWN_CONTROLS = Gallery(AXES[:2], np.array(["a", "b"])), Gallery
 
 @pytest.fixture
 def panel() -> Panel:
-    judge = Judge(SHOWN_MEMBERS, SHOWN_CONTROLS, frozenset({"a"}), 0.5)
-    return Panel({"one": judge, "two": judge, "three": judge}, {}, ("one", "two"))
+    matcher = Matcher(SHOWN_MEMBERS, SHOWN_CONTROLS, frozenset({"a"}), 0.5)
+    return Panel({"one": matcher, "two": matcher, "three": matcher}, {}, ("one", "two"))
 
 
 def test_findings_by_hand(panel: Panel) -> None:
@@ -257,10 +257,10 @@ def test_findings_by_hand(panel: Panel) -> None:
 def test_the_hit_list_counts_matches_alone(panel: Panel) -> None:
     embeddings = np.array([[1.0, 0, 0, 0, 0], [3, 0, 0, 0, 4], [3, 0, 0, 0, 3], [0, 1, 0, 0, 0]])
     table = findings_table({"one": embeddings, "two": embeddings, "three": embeddings}, panel)
-    hits = hit_list(table.assign(encounter="undefended", step="optimized"))
+    hits = hit_list(table.assign(evaluation="undefended", step="optimized"))
     assert hits[["identity", "known", "reconstructions"]].to_numpy().tolist() == [["a", True, 3], ["b", False, 1]]
     assert hits["best_similarity.two"].tolist() == pytest.approx([1, 1])
-    nobody = hit_list(table.assign(encounter="undefended", step="random", matches_member=False))
+    nobody = hit_list(table.assign(evaluation="undefended", step="random", matches_member=False))
     assert len(nobody) == 0
     assert isinstance(nobody, pd.DataFrame)
     assert list(nobody) == list(hits)

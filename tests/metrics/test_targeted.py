@@ -17,9 +17,9 @@ from faceleak.metrics.targeted import (
 
 def test_the_threshold_lets_the_given_share_of_pairs_pass() -> None:
     generator = np.random.default_rng(0)
-    strangers, people = generator.normal(size=(50, 8)), generator.normal(size=(40, 8))
-    threshold = pair_threshold(strangers, people, 0.01)
-    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (strangers, people)]
+    non_members, people = generator.normal(size=(50, 8)), generator.normal(size=(40, 8))
+    threshold = pair_threshold(non_members, people, 0.01)
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (non_members, people)]
     assert (unit[0] @ unit[1].T >= threshold).sum() == 20
 
 

@@ -70,7 +70,7 @@ def test_every_variant_meets_every_attacker(audited: Path) -> None:
     assert met == {(variant, attacker) for variant in VARIANTS for attacker in ATTACKERS}
 
 
-def test_what_a_variant_does_not_show_is_not_scored_but_what_undoing_brings_back_is(audited: Path) -> None:
+def test_what_a_variant_does_not_show_is_not_scored_but_what_bypass_brings_back_is(audited: Path) -> None:
     scores = pd.read_parquet(audited / "data/smoke/07_model_output/defense_scores.parquet")
     folded = scores[(scores["variant"] == "bn_folding") & (scores["attack"] == "bn_distance")]
     assert set(folded["attacker"]) == {"adaptive"}

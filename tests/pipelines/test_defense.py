@@ -7,7 +7,7 @@ from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import split
 from faceleak.faces.store import FaceStore
-from faceleak.membership import evidence
+from faceleak.membership import inputs
 from faceleak.membership.attacks import fit_attack
 from faceleak.membership.options import MembershipOptions
 from faceleak.pipelines.defense.nodes import fit_shadows
@@ -60,20 +60,20 @@ def test_shadows_teach_on_every_view_what_they_show_there(tables: tuple, compute
     with single_threaded():
         fitted = fit_shadows(*tables, DEFENSE, compute)
     released = ["undefended", "bn_perturbation_0", "bn_perturbation_0.8", "bn_folding"]
-    undone = [f"{name}+bn_reestimation" for name in released[:-1]] + ["bn_folding+bn_insertion"]
-    assert set(fitted) == {*released, *undone}
+    bypassed = [f"{name}+bn_reestimation" for name in released[:-1]] + ["bn_folding+bn_insertion"]
+    assert set(fitted) == {*released, *bypassed}
     assert {view for view, attacks in fitted.items() if "bn_distance" not in attacks} == {"bn_folding"}
     assert all("norm" in fitted[view] for view in released)
-    assert not any("norm" in fitted[view] for view in undone)  # who reads embeddings does not hold the weights
+    assert not any("norm" in fitted[view] for view in bypassed)  # who reads embeddings does not hold the weights
 
-    plain = fit_attack(evidence.of_references(tables[1]), MEMBERSHIP.attacks["bn_distance"])
+    plain = fit_attack(inputs.of_references(tables[1]), MEMBERSHIP.attacks["bn_distance"])
     models = {view: attacks["bn_distance"].model for view, attacks in fitted.items() if "bn_distance" in attacks}
     assert models["undefended"] == models["bn_perturbation_0"] == plain.model
     assert models["bn_perturbation_0.8"] != plain.model
     assert models["bn_perturbation_0+bn_reestimation"] == models["undefended+bn_reestimation"] != plain.model
 
 
-def test_an_attacker_who_undoes_nothing_has_no_undone_shadows(tables: tuple, compute: ComputeOptions) -> None:
+def test_an_attacker_who_bypasses_nothing_has_no_bypassed_shadows(tables: tuple, compute: ComputeOptions) -> None:
     refitted = DEFENSE.model_copy(update={"attackers": ["static", "refitted"]})
     with single_threaded():
         fitted = fit_shadows(*tables, refitted, compute)

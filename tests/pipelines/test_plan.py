@@ -16,8 +16,8 @@ from faceleak.pipelines.defense.planned import plan_variants
 from faceleak.pipelines.faces.nodes import split_faces
 from faceleak.pipelines.plan.walk import walk
 from faceleak.pipelines.target.planned import plan_target
-from faceleak.planning.pieces import Audit, Pieces
 from faceleak.planning.sample import StatedFaces
+from faceleak.planning.tasks import Audit, Tasks
 from faceleak.planning.work import Work
 from faceleak.runs.configuration import Parameters
 from faceleak.settings import CONFIG_LOADER_ARGS
@@ -36,28 +36,28 @@ def audit() -> Audit:
 
 
 @pytest.fixture
-def before(audit: Audit, tmp_path: Path) -> Pieces:
-    """The pieces of an audit of which nothing is there."""
+def before(audit: Audit, tmp_path: Path) -> Tasks:
+    """The tasks of an audit of which nothing is there."""
     demo, nowhere = audit.faces.demo, audit.compute.model_copy(update={"cache": tmp_path})
     assert demo is not None
     store = StatedFaces(demo.people, demo.people * demo.images_per_person, 2000.0)
-    return Pieces(replace(audit, compute=nowhere), store, split_faces(store.manifest(), audit.faces))
+    return Tasks(replace(audit, compute=nowhere), store, split_faces(store.manifest(), audit.faces))
 
 
-def planned(pieces: Pieces) -> list[Work]:
-    return walk({name: part.create_pipeline() for name, part in PARTS.items()}, pieces)
+def planned(tasks: Tasks) -> list[Work]:
+    return walk({name: part.create_pipeline() for name, part in PARTS.items()}, tasks)
 
 
 @pytest.mark.slow
-def test_before_an_audit_its_pieces_are_missing_and_after_it_nothing_is_left(
-    audited: Path, before: Pieces, tmp_path: Path
+def test_before_an_audit_its_tasks_are_missing_and_after_it_nothing_is_left(
+    audited: Path, before: Tasks, tmp_path: Path
 ) -> None:
     elsewhere = f"sqlite:///{tmp_path / 'mlflow.db'}"  # other tests count the audit's runs
     run = kedro(audited, "run", "--env=smoke", "--pipelines=plan", MLFLOW_TRACKING_URI=elsewhere)
     assert run.returncode == 0, run.stderr
     plan = json.loads((audited / "data/smoke/08_reporting/plan.json").read_text())
     kept = {f"{line['pipeline']}: {line['kind']}": line for line in plan["lines"] if line["kept"]}
-    assert {name: line["there"] for name, line in kept.items()} == {n: line["pieces"] for n, line in kept.items()}
+    assert {name: line["there"] for name, line in kept.items()} == {n: line["tasks"] for n, line in kept.items()}
     assert sum(line["seconds"] + line["disk"] for line in kept.values()) == 0
     assert plan["totals"]["audit"]["seconds"] > plan["totals"]["attack"]["seconds"] > 0
     assert "What is still to be done" in run.stdout
@@ -65,21 +65,21 @@ def test_before_an_audit_its_pieces_are_missing_and_after_it_nothing_is_left(
     for work in planned(before):
         if work.kept and f"{work.pipeline}: {work.kind}" in kept:
             assert work.there == 0
-            missing[f"{work.pipeline}: {work.kind}"] += work.pieces
-    told = {name: line["pieces"] for name, line in kept.items()}
-    views = "defense: signals of views"  # an undoing may give back a network that has been read
+            missing[f"{work.pipeline}: {work.kind}"] += work.tasks
+    told = {name: line["tasks"] for name, line in kept.items()}
+    views = "defense: signals of views"  # a bypass may give back a network that has been read
     assert 0 < told.pop(views) <= missing.pop(views)
     assert told == missing
 
 
-def test_before_an_audit_all_is_missing_and_each_node_counts(before: Pieces) -> None:
+def test_before_an_audit_all_is_missing_and_each_node_counts(before: Tasks) -> None:
     works = planned(before)
     assert sum(work.there for work in works) == 0
-    assert sum(work.pieces for work in works if work.kind == OVERHEAD) == len(create_pipeline().nodes)
-    pieces = {f"{work.pipeline}: {work.kind}": work for work in works if work.kept}
-    assert pieces["attack: reference backbones"].pieces == 4
-    assert pieces["attack: signals of references"].pieces == 4
-    assert pieces["defense: variants that are trained"].pieces == 1  # early_stopping
+    assert sum(work.tasks for work in works if work.kind == OVERHEAD) == len(create_pipeline().nodes)
+    tasks = {f"{work.pipeline}: {work.kind}": work for work in works if work.kept}
+    assert tasks["attack: reference backbones"].tasks == 4
+    assert tasks["attack: signals of references"].tasks == 4
+    assert tasks["defense: variants that are trained"].tasks == 1  # early_stopping
     assert {work.kind for work in works if work.pool == "train_backbones"} == {
         "evaluator first",
         "evaluator second",
@@ -90,13 +90,13 @@ def test_before_an_audit_all_is_missing_and_each_node_counts(before: Pieces) -> 
 
 
 def test_a_defense_from_outside_takes_what_its_module_says(
-    before: Pieces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    before: Tasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "package_of_mine"
     package.mkdir()
-    common = "from faceleak.common.options import Options\nUNDOINGS = ()\n"
+    common = "from faceleak.common.options import Options\nBYPASSES = ()\n"
     common += "class Settings(Options): pass\ndef defend(*_): ...\n"
-    trains = "from dataclasses import replace\ndef pieces(owner, settings, seed): return [replace(owner.training"
+    trains = "from dataclasses import replace\ndef tasks(owner, settings, seed): return [replace(owner.training"
     sources = {
         "training": f"{trains}, options=owner.training.options.model_copy(update={{'epochs': 7}}))]\n",
         "stating": "def quantity(owner, settings): return 3.5 * len(owner.public)\n",
@@ -122,9 +122,7 @@ def test_a_defense_from_outside_takes_what_its_module_says(
     assert [(cost.quantity.name, cost.units) for cost in touched.costs] == [("reading iresnet_tiny 32x32", public)]
 
 
-def test_a_pipeline_from_outside_is_planned_for(
-    before: Pieces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pipeline_from_outside_is_planned_for(before: Tasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "pipeline_of_mine"
     package.mkdir()
     (package / "__init__.py").touch()
@@ -146,7 +144,7 @@ def test_a_pipeline_from_outside_is_planned_for(
     labels, overhead = walk({"mine": made}, before)
     assert (labels.pipeline, labels.kind) == ("mine", "labels")
     assert labels.costs[0].units == before.options.reconstruction.far * len(before.splits)
-    assert (overhead.kind, overhead.pieces) == (OVERHEAD, 2)
+    assert (overhead.kind, overhead.tasks) == (OVERHEAD, 2)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.training import train_backbones
 from faceleak.backbones.training_options import TrainingOptions
-from faceleak.backbones.training_piece import TrainingPiece
+from faceleak.backbones.training_task import TrainingTask
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
 from faceleak.metrics.verification import sample_pairs
@@ -40,8 +40,8 @@ OPTIONS = TrainingOptions(
 def trained(demo_store, compute, tmp_path_factory):
     """Trained on all 12 people."""
     cache = tmp_path_factory.mktemp("preprocessing")
-    piece = TrainingPiece("piece", demo_store, demo_store.manifest(), OPTIONS, compute, cache)
-    return train_backbones([piece], compute)[0]
+    task = TrainingTask("task", demo_store, demo_store.manifest(), OPTIONS, compute, cache)
+    return train_backbones([task], compute)[0]
 
 
 @pytest.fixture

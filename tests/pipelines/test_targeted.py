@@ -6,7 +6,7 @@ from faceleak.backbones.embedding import embed
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.reconstruction.judges import embed_people
+from faceleak.pipelines.reconstruction.evaluators import embed_people
 from faceleak.pipelines.targeted.nodes import (
     choose_person_images,
     measure_person_images,
@@ -40,7 +40,7 @@ def test_given_images_are_of_people_unknown_to_the_attacker_and_were_not_trained
     assert not given["known"].any()
     assert set(zip(given["kind"], given["role"], strict=True)) == {
         ("members", "same_identity"),
-        ("strangers", "unseen_identity"),
+        ("non_members", "unseen_identity"),
     }
     assert given["identity_x"].is_unique
 
@@ -61,7 +61,7 @@ def test_faces_are_compared_with_the_photos_of_their_own_person(
     own = embed(tiny_backbone, demo_store, trained_on[given["kind"] == "members"], compute)
     expected = [_cosines(own[row], people, identity, "member") for row, identity in enumerate(_members(given))]
     assert measured["person_image"]["members"]["likeness"] == pytest.approx(np.mean(expected), abs=1e-4)
-    assert measured["gain"]["strangers"]["likeness"] == 0
+    assert measured["gain"]["non_members"]["likeness"] == 0
     gain = measured["person_image"]["members"]["likeness"] - measured["inversion"]["members"]["likeness"]
     assert measured["gain"]["members"]["likeness"] == pytest.approx(gain)
     assert measured["gain"]["member_excess"]["likeness"] == pytest.approx(gain)

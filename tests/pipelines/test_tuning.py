@@ -8,7 +8,7 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
-from faceleak.work.sealed import load_tree
+from faceleak.work.checksummed import load_tree
 
 from .conftest import environment, kedro
 

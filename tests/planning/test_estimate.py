@@ -16,7 +16,7 @@ RATES = Rates(
 )
 
 
-def test_workers_take_the_next_piece_as_soon_as_they_are_free():
+def test_workers_take_the_next_task_as_soon_as_they_are_free():
     assert makespan([3, 1, 1, 1], 2) == 3
     assert makespan([1, 1, 1, 3], 2) == 4
     assert makespan([5], 1) == 5
@@ -27,11 +27,11 @@ def test_a_line_through_two_timings_parts_the_start_from_the_units():
     assert (rate.seconds, rate.cpu_seconds, rate.start) == pytest.approx((0.2, 0.1, 1.0))
 
 
-def test_pieces_of_a_pool_share_the_workers_and_those_that_are_there_cost_nothing():
+def test_tasks_of_a_pool_share_the_workers_and_those_that_are_there_cost_nothing():
     trained = Work("references", 5, (Cost(TRAINING, 10),), "pool", there=1, disk=7, held=50, pipeline="attack")
     read = Work("signals", 3, (Cost(READING, 4),), pipeline="attack")
     training, reading = lines([trained, read], RATES, workers=2)
-    # four pieces of 1 + 10·2 s by two workers, which take 6 s to start
+    # four tasks of 1 + 10·2 s by two workers, which take 6 s to start
     assert training.seconds == pytest.approx(2 * 21 + 6)
     assert training.cpu_seconds == pytest.approx(4 * 21 + 4)
     assert training.disk == 4 * 7
@@ -49,7 +49,7 @@ def test_one_worker_starts_no_process():
     assert line.seconds == pytest.approx(21)
 
 
-def test_shards_of_one_piece_share_the_workers():
+def test_shards_of_one_task_share_the_workers():
     rates = replace(RATES, by_workers={**RATES.by_workers, "reading": Rate(2.0, 2.0, 0.0, 10.0, "measured")})
     (whole,) = lines([Work("signals", 2, (Cost(READING, 12),))], rates, workers=2)
     (shared,) = lines([Work("signals", 2, (Cost(READING, 12, shards=3),))], rates, workers=2)
@@ -59,7 +59,7 @@ def test_shards_of_one_piece_share_the_workers():
     assert (whole.memory, shared.memory) == (0, 2 * 10)
 
 
-def test_pieces_that_take_the_same_are_one_work():
+def test_tasks_that_take_the_same_are_one_work():
     one = Work("references", 1, (Cost(TRAINING, 10),), "pool", held=5)
     another = Work("references", 1, (Cost(TRAINING, 12),), "pool", there=1)
     assert merged([one, another, Work("references", 2, (Cost(TRAINING, 10),), "pool", there=1, held=5)]) == [

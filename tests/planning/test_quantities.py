@@ -81,7 +81,7 @@ def test_what_is_stated_or_there_is_not_measured(sample: Sample) -> None:
     plan = PlanOptions.model_validate({"rates": {"stated": {"per_second": 4, "source": "elsewhere"}}})
     rates = rates_for(works, alone, plan)
     assert rates.by_driver["stated"].seconds == 0.25
-    assert rates.by_driver["there"].how == "not needed: all pieces are there"
+    assert rates.by_driver["there"].how == "not needed: all tasks are there"
     assert rates.by_workers["a node"].seconds == 0.35
     with pytest.raises(PlanError, match=r"plan\.rates has stated; this audit takes a node, there"):
         rates_for(works[1:], alone, plan)

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from benchmarks.grouped_stylegan2 import State, random_state
 from faceleak.backbones.backbone import Backbone
 from faceleak.membership.models.logistic import LogisticModel
-from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors.published import from_official
 from faceleak.reconstruction.priors.stylegan2_file import save_stylegan2
 from faceleak.reconstruction.priors.stylegan2_network import StyleGAN2
+from faceleak.reconstruction.scorer import Scorer
 from faceleak.signals import bn_distance
 
 
@@ -57,9 +57,9 @@ def tiny_attack(tiny_backbone: Backbone) -> LogisticModel:
 
 
 @pytest.fixture
-def tiny_guide(tiny_backbone: Backbone, tiny_attack: LogisticModel) -> Guide:
+def tiny_scorer(tiny_backbone: Backbone, tiny_attack: LogisticModel) -> Scorer:
     """`tiny_attack` on what `tiny_backbone` shows."""
-    return Guide(tiny_backbone, ("bn_distance",), tiny_attack)
+    return Scorer(tiny_backbone, ("bn_distance",), tiny_attack)
 
 
 @pytest.fixture(scope="session")

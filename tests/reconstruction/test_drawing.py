@@ -9,7 +9,7 @@ from faceleak.reconstruction.priors.options import PriorOptions
 
 
 def of_faces(score: Score):
-    """The score of faces as what is climbed."""
+    """The score of faces as what is maximized."""
     return lambda faces, latents: score(faces)
 
 
@@ -45,9 +45,9 @@ def test_the_gradient_is_the_slope_of_a_smooth_score(small_prior, latents, noise
     assert torch.allclose(gradient(small_prior, of_faces(score), latents, noise, 0.3), expected, rtol=1e-6, atol=1e-7)
 
 
-def test_the_gradient_through_a_backbone_is_the_slope(tiny_guide, small_prior, latents, noise) -> None:
-    tiny_guide.backbone.double()
-    score = tiny_guide.score
+def test_the_gradient_through_a_backbone_is_the_slope(tiny_scorer, small_prior, latents, noise) -> None:
+    tiny_scorer.backbone.double()
+    score = tiny_scorer.score
     expected = _slopes(score, small_prior, latents, noise, 0.3, 1e-3)
     found = gradient(small_prior, of_faces(score), latents, noise, 0.3)
     assert found.abs().min() > 0

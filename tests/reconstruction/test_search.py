@@ -27,7 +27,7 @@ class Plain:
     draws, images = False, 1
 
     def __init__(self, score: Score) -> None:
-        self.guide, self.score, self.rating = self, score, lambda faces, seed: score(faces)
+        self.scorer, self.score, self.rating = self, score, lambda faces, seed: score(faces)
 
     def __call__(self, faces: Tensor, latents: Tensor, seed: int) -> Tensor:
         return self.score(faces)
@@ -82,14 +82,14 @@ def test_optimizing_raises_the_scores(small_prior, search_options) -> None:
 def test_the_climb_tells_the_mean_of_what_was_climbed_at_each_step(small_prior, search_options) -> None:
     options = search_options.model_copy(update={"rounds": 1, "variation": 0.0})
     found = reconstruct(small_prior, BRIGHT, options, CPU)
-    climb = found["optimized"].climb
-    assert len(climb) == options.steps
+    ascent = found["optimized"].ascent
+    assert len(ascent) == options.steps
     starts = np.sort(brightness(small_prior.faces(draw_latents(6, 20, torch.Generator().manual_seed(4)))).numpy())
-    assert np.isclose(climb[0], starts[::-1][: options.starts].mean(), atol=1e-5)
-    assert climb[-1] > climb[0]
-    assert found["random"].climb.size == found["best_random"].climb.size == 0
+    assert np.isclose(ascent[0], starts[::-1][: options.starts].mean(), atol=1e-5)
+    assert ascent[-1] > ascent[0]
+    assert found["random"].ascent.size == found["best_random"].ascent.size == 0
     longer = options.model_copy(update={"rounds": 2})
-    assert len(reconstruct(small_prior, BRIGHT, longer, CPU)["optimized"].climb) == 2 * options.steps
+    assert len(reconstruct(small_prior, BRIGHT, longer, CPU)["optimized"].ascent) == 2 * options.steps
 
 
 def test_without_steps_the_optimized_are_starts_as_they_were(small_prior, search_options) -> None:
@@ -152,13 +152,13 @@ def test_a_stylegan2_is_climbed_in_each_of_its_spaces(converted, search_options,
     assert all(np.array_equal(found[step].pixels, again[step].pixels) for step in SEARCH_STEPS)
 
 
-def test_a_backbone_is_climbed_and_stays_as_it_came(tiny_backbone, tiny_guide, small_prior, search_options) -> None:
+def test_a_backbone_is_climbed_and_stays_as_it_came(tiny_backbone, tiny_scorer, small_prior, search_options) -> None:
     tiny_backbone.train()
     tiny_backbone.net.bn1.eval()
     before = tiny_backbone.weights_hash()
     modes = [module.training for module in tiny_backbone.modules()]
     wanted = [parameter.requires_grad for parameter in tiny_backbone.parameters()]
-    found = reconstruct(InSingle(small_prior), Objective(tiny_guide, {"membership": 1.0}), search_options, CPU)
+    found = reconstruct(InSingle(small_prior), Objective(tiny_scorer, {"membership": 1.0}), search_options, CPU)
     assert found["optimized"].scores.mean() > found["best_random"].scores.mean() > found["random"].scores.mean()
     assert tiny_backbone.weights_hash() == before
     assert [module.training for module in tiny_backbone.modules()] == modes
@@ -168,20 +168,20 @@ def test_a_backbone_is_climbed_and_stays_as_it_came(tiny_backbone, tiny_guide, s
     assert not any(module._forward_pre_hooks or module._forward_hooks for module in tiny_backbone.modules())
 
 
-def test_membership_alone_is_the_search_by_the_score_bit_for_bit(tiny_guide, small_prior, search_options) -> None:
-    by_terms = reconstruct(InSingle(small_prior), Objective(tiny_guide, {"membership": 1.0}), search_options, CPU)
-    by_score = reconstruct(InSingle(small_prior), Plain(tiny_guide.score), search_options, CPU)
+def test_membership_alone_is_the_search_by_the_score_bit_for_bit(tiny_scorer, small_prior, search_options) -> None:
+    by_terms = reconstruct(InSingle(small_prior), Objective(tiny_scorer, {"membership": 1.0}), search_options, CPU)
+    by_score = reconstruct(InSingle(small_prior), Plain(tiny_scorer.score), search_options, CPU)
     weightless = {"membership": 1.0, "diversity": 0.0, "augmented": 0.0}
-    without = reconstruct(InSingle(small_prior), Objective(tiny_guide, weightless), search_options, CPU)
+    without = reconstruct(InSingle(small_prior), Objective(tiny_scorer, weightless), search_options, CPU)
     for step in SEARCH_STEPS:
         assert by_terms[step].latents.tobytes() == by_score[step].latents.tobytes() == without[step].latents.tobytes()
         assert by_terms[step].scores.tobytes() == by_score[step].scores.tobytes()
 
 
-def test_all_terms_together_are_repeatable_and_lead_elsewhere(tiny_guide, small_prior, search_options) -> None:
+def test_all_terms_together_are_repeatable_and_lead_elsewhere(tiny_scorer, small_prior, search_options) -> None:
     plain, all_terms = {"membership": 1.0}, dict.fromkeys(registry.names(), 1.0)
     first, again, other = (
-        reconstruct(InSingle(small_prior), Objective(tiny_guide, weights), search_options, CPU)
+        reconstruct(InSingle(small_prior), Objective(tiny_scorer, weights), search_options, CPU)
         for weights in (all_terms, all_terms, plain)
     )
     assert all(np.array_equal(first[step].latents, again[step].latents) for step in SEARCH_STEPS)
@@ -223,17 +223,17 @@ def _search_as_it_was(prior: Prior, score: Score, options: SearchOptions) -> Ten
     return latents
 
 
-def test_membership_alone_is_the_search_before_there_were_terms(tiny_guide, small_prior, search_options) -> None:
+def test_membership_alone_is_the_search_before_there_were_terms(tiny_scorer, small_prior, search_options) -> None:
     prior = InSingle(small_prior)
-    found = reconstruct(prior, Objective(tiny_guide, {"membership": 1.0}), search_options, CPU)
-    expected = _search_as_it_was(prior, tiny_guide.score, search_options)
+    found = reconstruct(prior, Objective(tiny_scorer, {"membership": 1.0}), search_options, CPU)
+    expected = _search_as_it_was(prior, tiny_scorer.score, search_options)
     assert found["optimized"].latents.tobytes() == expected.numpy().tobytes()
 
 
 def test_faces_of_a_search_are_counted_round_by_round() -> None:
     search = SearchOptions(attack="a", candidates=100, selected=4, rounds=3, steps=5, images_per_person=2)
     # rounds start from 16, 8 and 4 latents
-    assert search.faces_climbed == 5 * (16 + 8 + 4)
+    assert search.faces_optimized == 5 * (16 + 8 + 4)
     assert search.faces_ranked == 100 + 2 * (16 + 8 + 4) + 3 * 4 + 4 * 4
 
 
@@ -242,11 +242,11 @@ def test_what_is_counted_is_what_a_search_does() -> None:
 
     search = SearchOptions(attack="a", candidates=12, selected=2, rounds=2, steps=3, images_per_person=2, batch_size=8)
     ranked: list[int] = []
-    climbed: list[int] = []
+    maximized: list[int] = []
 
     class Counted(Plain):
         def __call__(self, faces: Tensor, latents: Tensor, seed: int = 0) -> Tensor:
-            climbed.append(len(faces))
+            maximized.append(len(faces))
             return faces.mean((1, 2, 3))
 
     def score(faces: Tensor) -> Tensor:
@@ -255,4 +255,4 @@ def test_what_is_counted_is_what_a_search_does() -> None:
 
     reconstruct(DemoPrior(CPU), Counted(score), search, CPU)  # type: ignore[arg-type]
     assert sum(ranked) == search.faces_ranked
-    assert sum(climbed) == search.faces_climbed
+    assert sum(maximized) == search.faces_optimized

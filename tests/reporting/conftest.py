@@ -22,7 +22,7 @@ def points_of(variants, access="weights", half_width=0.02, tpr=None):
                     "access": access,
                     "attacker": attacker,
                     "attack": "fused_partial_knowledge",
-                    "undoing": "bn_reestimation" if attacker == "adaptive" and variant != "undefended" else "",
+                    "bypass": "bn_reestimation" if attacker == "adaptive" and variant != "undefended" else "",
                     **{
                         f"{name}{end}": value + sign * half_width
                         for name, value in values.items()

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from faceleak.metrics.judge import Gallery
+from faceleak.metrics.matcher import Gallery
 from faceleak.reporting import embedding_map as module
 from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.embedding_map import KINDS, embedding_map

@@ -318,19 +318,19 @@ def test_the_person_is_given_and_the_image_is_the_nearest(demo_store: FaceStore)
 def part(kinds, title="Title"):
     gray = np.arange(len(kinds), dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
     columns = {"its image": gray, "linear": gray + 100}
-    return Faces(title, columns, kinds, {"linear": {"members": 0.4, "strangers": 0.25}})
+    return Faces(title, columns, kinds, {"linear": {"members": 0.4, "non_members": 0.25}})
 
 
 def test_a_row_leads_from_what_was_given_to_what_was_made_of_it():
-    figure = targeted_faces([part(["members", "members", "strangers"], "First"), part(["strangers"], "Second")])
+    figure = targeted_faces([part(["members", "members", "non_members"], "First"), part(["non_members"], "Second")])
     figure.draw_without_rendering()
     (axes,) = figure.axes
     places = [(round(p.get_extent()[3], 3), p.get_extent()[0], int(p.get_array()[0, 0, 0])) for p in axes.images]
     assert [gray for _, _, gray in sorted(places)] == [0, 100, 1, 101, 2, 102, 0, 100]
     written = [text.get_text() for text in axes.texts]
     assert written.count("member") == 2
-    assert written.count("stranger") == 2
-    assert written.count("members 40 %") == written.count("strangers 25 %") == 2
+    assert written.count("non-member") == 2
+    assert written.count("members 40 %") == written.count("non-members 25 %") == 2
     assert {"First", "Second", "its image", "linear"} <= set(written)
     boxes = [text.get_window_extent() for text in axes.texts]
     assert all(figure.bbox.contains(*box.min) and figure.bbox.contains(*box.max) for box in boxes)

@@ -19,7 +19,7 @@ def tables(layers: int, images: int = 4, variant: str = "undefended"):
     distance[splits["role"] == "unseen_identity"] *= 100
     columns = {f"bn_distance.layer{layer}": distance.astype(np.float32) for layer in range(layers)}
     signals = pd.DataFrame(
-        {"variant": variant, "undoing": "", "image_id": splits["image_id"], "other.0": -1.0, **columns}
+        {"variant": variant, "bypass": "", "image_id": splits["image_id"], "other.0": -1.0, **columns}
     )
     return signals, splits.drop(columns="place").assign(identity="x", sha256="", known=False)
 

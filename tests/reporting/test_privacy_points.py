@@ -52,22 +52,22 @@ MEMBERSHIP = {
         }
     },
 }
-UNDOINGS = pd.DataFrame(
+BYPASSES = pd.DataFrame(
     [
         ("noise", "adaptive", "bn", "partial_knowledge", "bn_reestimation"),
         ("noise", "static", "bn", "partial_knowledge", ""),
         ("undefended", "adaptive", "bn", "partial_knowledge", None),
         ("", "plain", "blind", "partial_knowledge", ""),
     ],
-    columns=["variant", "attacker", "attack", "threat_model", "undoing"],
+    columns=["variant", "attacker", "attack", "threat_model", "bypass"],
 )
 ATTACKERS = ["static", "refitted", "adaptive"]
 
 
 def test_the_strongest_attack_that_the_access_allows_counts():
-    table = collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, UNDOINGS)
+    table = collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, BYPASSES)
     assert tuple(table.columns) == COLUMNS
-    shown = table[["variant", "access", "attacker", "attack", "undoing", "utility", "attack_auc"]]
+    shown = table[["variant", "access", "attacker", "attack", "bypass", "utility", "attack_auc"]]
     assert shown.to_numpy().tolist() == [
         ["undefended", "weights", "static", "bn_shadow", "", 0.94, 0.85],
         ["undefended", "weights", "adaptive", "bn_partial_knowledge", "", 0.94, 0.86],
@@ -86,7 +86,7 @@ def test_the_strongest_attack_that_the_access_allows_counts():
 
 def test_another_population_can_be_selected():
     membership = {"noise": MEMBERSHIP["noise"]}
-    table = collect(useful(noise=0.9), membership, ATTACKERS, ACCESS, UNDOINGS, "same_identity")
+    table = collect(useful(noise=0.9), membership, ATTACKERS, ACCESS, BYPASSES, "same_identity")
     assert table[["access", "attacker", "attack_auc"]].to_numpy().tolist() == [["weights", "refitted", 0.9]]
 
 
@@ -96,27 +96,27 @@ def test_another_population_can_be_selected():
 )
 def test_a_variant_without_utility_or_any_attack_is_refused(utility, attackers):
     with pytest.raises(ReportingError, match="noise has no utility, or no AUC of any attacker"):
-        collect(utility, {"noise": MEMBERSHIP["noise"]}, attackers, ACCESS, UNDOINGS)
+        collect(utility, {"noise": MEMBERSHIP["noise"]}, attackers, ACCESS, BYPASSES)
 
 
 def test_a_variant_that_nobody_attacked_is_refused():
     with pytest.raises(ReportingError, match="pruning has no utility, or no AUC"):
-        collect(UTILITY | useful(pruning=0.9), MEMBERSHIP, ATTACKERS, ACCESS, UNDOINGS)
+        collect(UTILITY | useful(pruning=0.9), MEMBERSHIP, ATTACKERS, ACCESS, BYPASSES)
 
 
 def test_an_attack_of_unknown_access_is_refused():
     with pytest.raises(ReportingError, match="2 attacks whose access is not known, such as cosine_partial_knowledge_s"):
-        collect(UTILITY, MEMBERSHIP, ATTACKERS, {"bn": "weights"}, UNDOINGS)
+        collect(UTILITY, MEMBERSHIP, ATTACKERS, {"bn": "weights"}, BYPASSES)
 
 
 def test_points_survive_a_file(tmp_path):
-    table = collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, UNDOINGS)
+    table = collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, BYPASSES)
     table.to_csv(tmp_path / "points.csv", index=False)
     pd.testing.assert_frame_equal(checked(pd.read_csv(tmp_path / "points.csv")), table, check_dtype=False)
 
 
 def test_points_that_cannot_be_shown_are_refused():
-    table = collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, UNDOINGS)
+    table = collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, BYPASSES)
     with pytest.raises(ReportingError, match="lack utility"):
         checked(table.drop(columns="utility"))
     with pytest.raises(ReportingError, match="have no rows"):
@@ -128,7 +128,7 @@ def test_points_that_cannot_be_shown_are_refused():
 
 
 def test_a_variant_counts_as_its_strongest_attacker_has_it():
-    table = collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, UNDOINGS)
+    table = collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, BYPASSES)
     weights, embeddings = (rows for _, rows in by_access(table))
     assert strongest_attackers(weights)["attack_auc"].tolist() == [0.86, 0.87]
     assert strongest_attackers(embeddings)["attacker"].tolist() == ["adaptive", "static"]
@@ -136,7 +136,7 @@ def test_a_variant_counts_as_its_strongest_attacker_has_it():
 
 
 def test_an_access_without_points_is_left_out():
-    table = collect(UTILITY, MEMBERSHIP, ATTACKERS, dict.fromkeys(ACCESS, "weights"), UNDOINGS)
+    table = collect(UTILITY, MEMBERSHIP, ATTACKERS, dict.fromkeys(ACCESS, "weights"), BYPASSES)
     assert [access for access, _ in by_access(table)] == ["weights"]
 
 
@@ -174,7 +174,7 @@ def test_strengths_of_one_defense_are_ordered_by_number():
 
 
 def test_as_metrics_each_access_has_its_attackers_and_one_false_sense_of_security():
-    tree = as_tree(collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, UNDOINGS))
+    tree = as_tree(collect(UTILITY, MEMBERSHIP, ATTACKERS, ACCESS, BYPASSES))
     of_weights = tree["undefended"]["strongest"]["weights"]
     assert of_weights["static"] == {
         "auc": 0.85,
@@ -190,7 +190,7 @@ def test_variants_side_by_side_have_intervals_and_dashes():
     points = points_of({"undefended": (0.945, 0.7, 0.7, 0.71), "noise": (0.8, None, 0.55, 0.56)}, "embeddings")
     table = compare_variants(points, interval_text)
     assert table.columns.tolist() == [
-        *("variant", "utility", "static", "refitted", "adaptive", "undone by", "false sense of security", "TPR@1 %")
+        *("variant", "utility", "static", "refitted", "adaptive", "bypassed by", "false sense of security", "TPR@1 %")
     ]
     assert table.iloc[1].tolist() == [
         *("noise", "0.800 [0.780, 0.820]", "–", "0.550 [0.530, 0.570]", "0.560 [0.540, 0.580]"),

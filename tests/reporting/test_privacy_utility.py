@@ -11,7 +11,7 @@ from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.privacy_utility import privacy_utility_figure, privacy_utility_page
 from tests.reporting.conftest import points_of
 
-# utility and AUC by static, refitted and adaptive attacker: noise on BN statistics, undone by the adaptive one
+# utility and AUC by static, refitted and adaptive attacker: noise on BN statistics, bypassed by the adaptive one
 NOISE = {
     "undefended": (0.945, 0.854, 0.854, 0.863),
     "noise_0.8": (0.801, 0.525, 0.506, 0.863),
@@ -188,10 +188,10 @@ def test_a_choice_shows_the_traces_of_one_access(page, plot):
 def test_pointing_at_a_mark_tells_all_about_it(plot):
     adaptive = next(trace for trace in plot[0] if trace.get("name") == "adaptive attacker")
     assert adaptive["text"][1] == (
-        "<b>noise_2</b>, adaptive attacker<br>attack: fused_partial_knowledge<br>undone by: bn_reestimation<br>"
+        "<b>noise_2</b>, adaptive attacker<br>attack: fused_partial_knowledge<br>bypassed by: bn_reestimation<br>"
         "utility 0.900 [0.880, 0.920]<br>AUC 0.900 [0.880, 0.920]<br>TPR at 1 % FPR 0.100 [0.080, 0.120]"
     )
-    assert "undone by: nothing" in adaptive["text"][0]
+    assert "bypassed by: nothing" in adaptive["text"][0]
 
 
 def test_the_plot_is_transparent_and_the_page_says_the_same_in_words(page, plot):

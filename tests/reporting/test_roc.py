@@ -108,14 +108,14 @@ def test_what_cannot_be_drawn_is_refused():
         roc_figure(scores[~scores["is_member"]], BLIND)
 
 
-def two_roles(members: list[float], strangers: list[float]) -> pd.DataFrame:
+def two_roles(members: list[float], non_members: list[float]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "attack": "bn_distance",
             "threat_model": "shadow",
-            "population": ["member"] * len(members) + ["unseen_identity"] * len(strangers),
-            "is_member": [True] * len(members) + [False] * len(strangers),
-            "score": members + strangers,
+            "population": ["member"] * len(members) + ["unseen_identity"] * len(non_members),
+            "is_member": [True] * len(members) + [False] * len(non_members),
+            "score": members + non_members,
         }
     )
 

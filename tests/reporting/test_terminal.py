@@ -26,14 +26,14 @@ def rate(name: str, value: float) -> dict[str, float]:
 TARGETED = {
     method: {
         kind: rate("type_1_success_rate", first) | rate("type_2_success_rate", first / 2)
-        for kind, first in (("members", share), ("strangers", share - 0.2))
+        for kind, first in (("members", share), ("non_members", share - 0.2))
     }
     for method, share in (("linear", 0.4), ("optimized", 0.8))
 }
 PERSON = {
     method: {
         whose: rate("match_rate", share + place / 100) | rate("likeness", 0.3)
-        for place, whose in enumerate(("members", "members_other_images", "strangers", "member_excess"))
+        for place, whose in enumerate(("members", "members_other_images", "non_members", "member_excess"))
     }
     for method, share in (("start", 0.1), ("inversion", 0.3), ("person_image", 0.5), ("gain", -0.2))
 } | {"verdict": {"image": rate("auc", 0.7), "person_image": rate("auc", 0.6)}}
@@ -173,7 +173,7 @@ def test_the_highest_rate_of_any_attacker_is_shown():
 @pytest.mark.parametrize("width", [100, 300])
 def test_tables_are_at_most_100_columns_wide(width):
     variants = {f"{'a_defense_with_a_long_name_' * 3}{i}": (0.9, 0.6, 0.6, 0.6) for i in range(3)}
-    table = points_of(variants).assign(undoing="bn_reestimation_and_a_short_finetune")
+    table = points_of(variants).assign(bypass="bn_reestimation_and_a_short_finetune")
     text = shown(defense_tables(table, read_variants(dict.fromkeys(variants, RECONSTRUCTION))), width)
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
     assert "…" not in text
@@ -191,7 +191,7 @@ def test_the_tables_say_who_is_accepted_beside_what():
     for cell in ("0.800 [0.700, 0.900]", "0.600 [0.500, 0.700]", "0.400 [0.300, 0.500]", "0.300 [0.200, 0.400]"):
         assert cell in row
     assert "not who was trained on" in text
-    row = next(line for line in text.splitlines() if line.startswith("strangers, other images"))
+    row = next(line for line in text.splitlines() if line.startswith("non-members, other images"))
     for cell in ("0.320 [0.220, 0.420]", "0.520 [0.420, 0.620]", "-0.180 [-0.280, -0.080]"):
         assert cell in row
     assert "image 0.700 [0.600, 0.800], person image 0.600 [0.500, 0.700]" in " ".join(text.split())

@@ -80,7 +80,7 @@ def test_reconstruction_by_an_attack_without_gradients_is_refused(attack: str, c
     wrong = deepcopy(parameters("base"))
     wrong["membership"]["attacks"][attack] |= changes
     wrong["reconstruction"]["search"]["attack"] = attack
-    with pytest.raises(ConfigurationError, match=rf"attack is '{attack}', but stage 2 climbs a `logistic` or `mlp`"):
+    with pytest.raises(ConfigurationError, match=rf"attack is '{attack}', but stage 2 maximizes a `logistic` or `mlp`"):
         check_parameters(wrong)
 
 
@@ -91,7 +91,9 @@ def test_cma_es_takes_attacks_without_gradients_on_single_images(changes: dict[s
     asked["reconstruction"]["search"]["optimizer"] = "cma_es"
     assert check_parameters(asked).reconstruction.search.optimizer == "cma_es"
     asked["reconstruction"]["search"]["attack"] = "fused"
-    with pytest.raises(ConfigurationError, match="'fused', but `cma_es` climbs an attack on signals of single images"):
+    with pytest.raises(
+        ConfigurationError, match="'fused', but `cma_es` maximizes an attack on signals of single images"
+    ):
         check_parameters(asked)
 
 
@@ -156,7 +158,7 @@ def test_too_few_references_for_calibrated_attacks_under_defended_shadows_are_re
         check_parameters(wrong)
 
 
-def test_defended_shadows_without_public_faces_to_undo_them_on_are_refused() -> None:
+def test_defended_shadows_without_public_faces_to_bypass_them_on_are_refused() -> None:
     wrong = deepcopy(parameters("base"))
     del wrong["faces"]["splits"]["roles"]["public"]
     wrong["defense"]["threat_models"] = ["partial_knowledge", "shadow"]

@@ -1,4 +1,4 @@
-"""Losses and climbs become metrics with steps: of the run, and of a variant's child run."""
+"""Losses and maximizes become metrics with steps: of the run, and of a variant's child run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,13 +33,13 @@ def trained(tiny_backbone):
 
 
 def test_losses_and_climbs_of_a_run_have_a_step_an_epoch_or_a_step_of_the_search(client, trained) -> None:
-    climb = {
-        ReconstructionArray("undefended", "plain", "optimized", "climb"): np.array([0.5, 1.5]),
+    ascent = {
+        ReconstructionArray("undefended", "plain", "optimized", "ascent"): np.array([0.5, 1.5]),
         ReconstructionArray("undefended", "plain", "optimized", "scores"): np.array([9.0]),
     }
     with mlflow.start_run() as run:
         log_curves(
-            {"target": trained, "references": {"reference_0": trained}, "reconstructions": climb, "splits": None}
+            {"target": trained, "references": {"reference_0": trained}, "reconstructions": ascent, "splits": None}
         )
     assert series(client, run.info.run_id, "training/loss/target") == [(1, 3.0), (2, 2.5)]
     assert series(client, run.info.run_id, "training/loss/reference_0") == [(1, 3.0), (2, 2.5)]
@@ -47,9 +47,9 @@ def test_losses_and_climbs_of_a_run_have_a_step_an_epoch_or_a_step_of_the_search
 
 
 def test_curves_of_defended_variants_are_in_their_child_runs(client, trained, tiny_backbone) -> None:
-    climb = {ReconstructionArray("noise", "adaptive", "untrained_guided", "climb"): np.array([0.5])}
+    ascent = {ReconstructionArray("noise", "adaptive", "untrained_guided", "ascent"): np.array([0.5])}
     with mlflow.start_run() as run:
-        log_curves({"defense.variants": {"noise": trained}, "defense.reconstructions": climb})
+        log_curves({"defense.variants": {"noise": trained}, "defense.reconstructions": ascent})
     query = f"tags.mlflow.parentRunId = '{run.info.run_id}'"
     (child,) = client.search_runs([run.info.experiment_id], query)
     assert child.data.tags["faceleak.variant"] == "noise"

@@ -43,8 +43,8 @@ def test_moments_and_their_gradients_are_those_of_the_plain_formula(positions):
 
 @pytest.mark.parametrize("size", [1, 50, 60, 150, 10**6])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_the_size_of_a_piece_changes_nothing(size, layout, monkeypatch):
-    monkeypatch.setattr(pooling, "PIECE", size)  # an image holds 60 numbers: pieces of one, one, one, two and all five
+def test_the_size_of_a_task_changes_nothing(size, layout, monkeypatch):
+    monkeypatch.setattr(pooling, "TASK", size)  # an image holds 60 numbers: tasks of one, one, one, two and all five
     generator = torch.Generator().manual_seed(0)
     activations = torch.randn(5, 3, 5, 4, generator=generator).contiguous(memory_format=layout)
     mean, square = spatial_moments(activations)

@@ -22,12 +22,12 @@ from faceleak.faces.store import Face, FaceStore, pack
 from faceleak.signals import Signal, is_read_off_images, reading, registry
 from faceleak.signals.anchor_similarity import NoAnchorsError
 from faceleak.signals.columns import columns_of
-from faceleak.signals.gathering import Gathering
+from faceleak.signals.embedded import EmbeddedImages
 from faceleak.signals.head_loss import NoHeadError
 from faceleak.signals.reading import NotTogetherError, read_signals, signal_paths
 from faceleak.work import closure
 from faceleak.work.compute import ComputeOptions, seeded
-from faceleak.work.pieces import code_version
+from faceleak.work.tasks import code_version
 
 bn_distance, bn_moments = (registry.get_reader(name) for name in ("bn_distance", "bn_moments"))
 
@@ -132,8 +132,8 @@ def test_comparisons_start_from_unit_embeddings(tiny_backbone, demo_store, image
     table = read_signals(names, tiny_backbone, demo_store, images, fresh, anchors)
     assert columns_of("embedding", table) == []
     for name in names:
-        gathering = Gathering(unit(images), images["identity"].to_numpy(), unit(anchors), tiny_backbone.head)
-        expected = registry.get(name).compare(gathering)
+        embedded = EmbeddedImages(unit(images), images["identity"].to_numpy(), unit(anchors), tiny_backbone.head)
+        expected = registry.get(name).compare(embedded)
         np.testing.assert_allclose(table[columns_of(name, table)], expected, rtol=1e-5, atol=1e-6)
     mates = images["identity"].to_numpy()[:, None] == images["identity"].to_numpy()
     cosines = unit(images) @ unit(images).T

@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from faceleak.signals.gathering import Gathering
+from faceleak.signals.embedded import EmbeddedImages
 from faceleak.signals.reference_similarity import COLUMNS, COMPANIONS, compare
 
 NOBODY = np.empty((0, 16), np.float32)
@@ -15,7 +15,7 @@ def angles(*degrees: float) -> np.ndarray:
 
 
 def test_three_images_of_a_person_by_hand():
-    rows = compare(Gathering(angles(0, 60, 90), np.array(["a", "a", "a"]), NOBODY))
+    rows = compare(EmbeddedImages(angles(0, 60, 90), np.array(["a", "a", "a"]), NOBODY))
     # the first image: cos 60° = 1/2 and cos 90° = 0
     assert dict(zip(COLUMNS, rows[0], strict=True)) == pytest.approx(
         {"mean": 0.25, "std": 0.25, "smallest": 0, "median": 0.25, "largest": 0.5}, abs=1e-6
@@ -24,7 +24,7 @@ def test_three_images_of_a_person_by_hand():
 
 
 def test_a_person_with_one_image_gets_zeros():
-    rows = compare(Gathering(angles(0, 10, 20), np.array(["a", "b", "a"]), NOBODY))
+    rows = compare(EmbeddedImages(angles(0, 10, 20), np.array(["a", "b", "a"]), NOBODY))
     np.testing.assert_array_equal(rows[1], 0)
     assert rows[0, 0] == rows[2, 0] == pytest.approx(np.cos(np.deg2rad(20)))
 
@@ -33,7 +33,7 @@ def test_a_person_with_one_image_gets_zeros():
 def test_companions_are_the_next_ones_around_the_corner_eight_at_most(number):
     vectors = np.random.default_rng(0).normal(size=(number, 16))
     embeddings = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    rows = compare(Gathering(embeddings, np.full(number, "a"), NOBODY))
+    rows = compare(EmbeddedImages(embeddings, np.full(number, "a"), NOBODY))
     for image in range(number):
         others = [(image + step) % number for step in range(1, number)][:8]
         cosines = embeddings[others].astype(float) @ embeddings[image].astype(float)
@@ -49,7 +49,7 @@ def test_beyond_eight_companions_the_number_of_images_tells_nothing():
         persons = generator.normal(size=(people, 1, 16))
         vectors = (persons + generator.normal(size=(people, images, 16))).reshape(-1, 16)
         embeddings = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-        return compare(Gathering(embeddings, np.repeat(np.arange(people), images), NOBODY))
+        return compare(EmbeddedImages(embeddings, np.repeat(np.arange(people), images), NOBODY))
 
     few, many = rows(COMPANIONS + 1, 1200), rows(4 * COMPANIONS, 300)
     np.testing.assert_allclose(many.mean(0), few.mean(0), atol=0.02)
@@ -60,7 +60,7 @@ def test_memory_grows_with_the_images_of_a_person_and_not_with_their_square():
     def peak(images: int) -> int:
         embeddings = np.full((images, 16), 0.25, np.float32)
         tracemalloc.start()
-        compare(Gathering(embeddings, np.zeros(images), NOBODY))
+        compare(EmbeddedImages(embeddings, np.zeros(images), NOBODY))
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most

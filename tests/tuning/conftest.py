@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faceleak.membership.evidence import Evidence
+from faceleak.membership.inputs import AttackInput
 from faceleak.membership.options import AttackOptions
 from faceleak.tuning import study
 from faceleak.tuning.attack_study import OwnData
@@ -30,7 +30,7 @@ def own_people(people: int = 40, images: int = 4) -> OwnData:
             "bn_distance.bn1": generator.normal(size=len(table)) - 2.0 * is_member,
         }
     )
-    return OwnData("partial_knowledge", [Evidence(table, numbers, [], np.zeros((len(table), 0), bool))])
+    return OwnData("partial_knowledge", [AttackInput(table, numbers, [], np.zeros((len(table), 0), bool))])
 
 
 def options_of(**changes: object) -> TuningOptions:

@@ -6,8 +6,8 @@ import pytest
 
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
-from faceleak.membership import evidence
-from faceleak.membership.evidence import known_images
+from faceleak.membership import inputs
+from faceleak.membership.inputs import known_images
 from faceleak.membership.options import AttackOptions
 from faceleak.membership.references import split_references
 from faceleak.membership.views import own_auc, own_auc_of_shadows
@@ -33,14 +33,14 @@ def tables_of(splits: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.Data
     images = with_role(splits, *EVALUATED_ROLES)
     drawn = split_references(splits, REFERENCES).groupby("reference", sort=False)
     of_references = [rows.merge(read(rows, 10 + i), on="image_id") for i, (_, rows) in enumerate(drawn)]
-    of_strangers = [read(images.assign(is_member=False), 20 + i).assign(reference=f"r{i}") for i in range(4)]
-    return read(images, 1).assign(variant="undefended", undoing=""), pd.concat(of_references), pd.concat(of_strangers)
+    of_non_members = [read(images.assign(is_member=False), 20 + i).assign(reference=f"r{i}") for i in range(4)]
+    return read(images, 1).assign(variant="undefended", bypass=""), pd.concat(of_references), pd.concat(of_non_members)
 
 
 @pytest.mark.parametrize("threat_model", ["partial_knowledge", "shadow"])
 def test_no_evaluated_person_is_in_what_the_study_sees(splits, threat_model):
     data = own_data(*tables_of(splits), splits, threat_model)
-    seen = {person for part in data.evidence for person in part.images["identity"]}
+    seen = {person for part in data.inputs for person in part.images["identity"]}
     evaluated = with_role(splits, *EVALUATED_ROLES).query("not known")["identity"]
     assert seen
     assert not seen & set(evaluated)
@@ -50,7 +50,7 @@ def test_the_last_value_is_the_whole_one_and_each_counts_more_people(splits):
     known = own_data(*tables_of(splits), splits, "partial_knowledge")
     values = list(known.aucs(ATTACK))
     assert len(values) == 5
-    assert values[-1] == own_auc(known.evidence[0], ATTACK)
+    assert values[-1] == own_auc(known.inputs[0], ATTACK)
     assert len(set(values)) == 5
 
 
@@ -59,7 +59,7 @@ def test_shadows_give_a_value_a_pair(splits):
     shadows = own_data(signals, reference_signals, calibration_signals, splits, "shadow")
     values = list(shadows.aucs(ATTACK))
     assert len(values) == REFERENCES.count / 2
-    assert values[-1] == own_auc_of_shadows(evidence.of_references(reference_signals), ATTACK)
+    assert values[-1] == own_auc_of_shadows(inputs.of_references(reference_signals), ATTACK)
 
 
 def test_shares_are_those_of_the_attackers_non_members(splits):

@@ -39,7 +39,7 @@ def undisturbed(people: OwnData, tmp_path_factory: pytest.TempPathFactory) -> pd
 def test_the_default_comes_first_and_the_best_is_found(people, undisturbed):
     first = undisturbed.iloc[0]
     assert (first["signals.bn_distance"], first["regularization"]) == (False, 1.0)
-    assert first["own_auc"] == own_auc(people.evidence[0], DEFAULT)
+    assert first["own_auc"] == own_auc(people.inputs[0], DEFAULT)
     best = undisturbed.loc[undisturbed["own_auc"].idxmax()]
     assert best["signals.bn_distance"]
     assert best["own_auc"] == pytest.approx(0.92, abs=0.05)  # Φ(2/√2) = 0.921

@@ -11,7 +11,7 @@ import pytest
 import faceleak
 from faceleak.work import closure
 from faceleak.work.closure import own
-from faceleak.work.pieces import code_version
+from faceleak.work.tasks import code_version
 
 SOURCE = Path(faceleak.__file__).parent
 FILES = {
@@ -26,10 +26,10 @@ FILES = {
     "beside.py": "import json\none = 1\n",
 }
 LOOKED_UP = {  # modules that import by a name which is put together → where that name enters a key
-    "backbones/architectures.py": "Backbone.network_hash and TrainingPiece.folder (source_module)",
+    "backbones/architectures.py": "Backbone.network_hash and TrainingTask.folder (source_module)",
     "pipelines/plan/walk.py": "none: what plans a node only counts",
-    "common/named.py": "whoever asks a registry: signal_paths, VariantPiece, ViewPiece, attacks.code_of, "
-    "ReconstructionPiece; source_module and priors.opening.identity_of for networks, sources.opening for faces",
+    "common/named.py": "whoever asks a registry: signal_paths, VariantTask, ViewTask, attacks.code_of, "
+    "ReconstructionTask; source_module and priors.opening.identity_of for networks, sources.opening for faces",
 }
 
 
@@ -113,7 +113,7 @@ def test_the_place_of_the_files_does_not_count(mine, tmp_path, monkeypatch):
 
 def test_another_process_says_the_same():
     entries = ("faceleak.backbones.training", "faceleak.signals.bn_moments")
-    program = f"from faceleak.work.pieces import code_version; print(code_version(*{entries}))"
+    program = f"from faceleak.work.tasks import code_version; print(code_version(*{entries}))"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert said.strip() == code_version(*entries)
 
@@ -169,7 +169,7 @@ def test_whoever_looks_up_by_name_is_known_here():
             "faceleak.reconstruction.prior_training.training",
             {"faces.canvas", "faces.images", "reconstruction.prior_training.gan", "reconstruction.latents"},
         ),
-        ("faceleak.reconstruction.pieces", {"reconstruction.search", "backbones.placing", "faces.canvas"}),
+        ("faceleak.reconstruction.tasks", {"reconstruction.search", "backbones.placing", "faces.canvas"}),
         ("faceleak.defenses.dp_training", {"defenses.public_start", "backbones.training", "faces.images"}),
         ("faceleak.defenses.bn_release", {"backbones.batch_norm", "signals.pooling", "faces.images"}),
         ("faceleak.tuning.attack_study", {"tuning.sampling", "tuning.study", "membership.attacks"}),

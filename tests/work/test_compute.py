@@ -20,7 +20,7 @@ from faceleak.work.compute import (
     available_cores,
     gpus,
     pick_device,
-    run_pieces,
+    run_tasks,
     seeded,
     single_threaded,
     training_dtype,
@@ -39,25 +39,25 @@ THREADS = "__import__('os').environ.get('OMP_NUM_THREADS')"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_results_come_in_the_order_of_the_pieces_and_progress_is_shown(workers, monkeypatch):
+def test_results_come_in_the_order_of_the_tasks_and_progress_is_shown(workers, monkeypatch):
     shown = io.StringIO()
     monkeypatch.setattr(progress, "_console", Console(file=shown, force_terminal=True, width=120))
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    pieces = [*(COUNT.format(n=n) for n in (3000, 3, 4, 5)), THREADS]  # the first one takes longest
-    results = run_pieces(eval, pieces, TWO.model_copy(update={"workers": workers}))
+    tasks = [*(COUNT.format(n=n) for n in (3000, 3, 4, 5)), THREADS]  # the first one takes longest
+    results = run_tasks(eval, tasks, TWO.model_copy(update={"workers": workers}))
     assert results == [4_498_500, 3, 6, 10, "7" if workers == 1 else str(max(1, available_cores() // 2))]
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert ("3000/3000" if workers == 1 else "3012/3012") in shown.getvalue()
 
 
-def test_no_pieces_give_no_results():
-    assert run_pieces(sum, [], TWO) == []
+def test_no_tasks_give_no_results():
+    assert run_tasks(sum, [], TWO) == []
 
 
 def test_an_error_in_a_worker_comes_through_and_ends_the_others_at_once():
     start = time.monotonic()
     with pytest.raises(TypeError, match="str"):
-        run_pieces(time.sleep, [LONG, "not a number", LONG], TWO)
+        run_tasks(time.sleep, [LONG, "not a number", LONG], TWO)
     assert time.monotonic() - start < LONG  # nobody waited for the others, on however busy a machine
     assert multiprocessing.active_children() == []
 
@@ -65,15 +65,15 @@ def test_an_error_in_a_worker_comes_through_and_ends_the_others_at_once():
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_killed_worker_is_an_error_and_not_a_hang():
     with pytest.raises(WorkerError, match=r"died.*memory.*compute\.workers"):
-        run_pieces(signal.raise_signal, [signal.SIGKILL, signal.SIGKILL], TWO)
+        run_tasks(signal.raise_signal, [signal.SIGKILL, signal.SIGKILL], TWO)
     assert multiprocessing.active_children() == []
 
 
 ENDLESS = """
 import pathlib, sys
-from faceleak.work.compute import ComputeOptions, run_pieces
-piece = "import os, pathlib, time; pathlib.Path(f'{folder}/{os.getpid()}').touch(); time.sleep(3600)"
-run_pieces(exec, [piece.replace("{folder}", sys.argv[1])] * 2, ComputeOptions(device="cpu", workers=2))
+from faceleak.work.compute import ComputeOptions, run_tasks
+task = "import os, pathlib, time; pathlib.Path(f'{folder}/{os.getpid()}').touch(); time.sleep(3600)"
+run_tasks(exec, [task.replace("{folder}", sys.argv[1])] * 2, ComputeOptions(device="cpu", workers=2))
 """
 
 
@@ -170,7 +170,7 @@ def test_local_workers_see_one_gpu_each(options, visible, expected, monkeypatch)
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     else:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    seen = run_pieces(eval, [SEEN_GPU] * 6, ComputeOptions(**options))
+    seen = run_tasks(eval, [SEEN_GPU] * 6, ComputeOptions(**options))
     assert set(seen) == expected
 
 
@@ -186,27 +186,27 @@ def test_the_gpus_are_the_ones_that_are_named(monkeypatch):
         gpus(ComputeOptions(devices=[1, 5]))
 
 
-def test_pieces_have_the_threads_that_are_asked_for():
-    assert run_pieces(eval, [THREADS] * 2, TWO.model_copy(update={"threads": 3})) == ["3", "3"]
+def test_tasks_have_the_threads_that_are_asked_for():
+    assert run_tasks(eval, [THREADS] * 2, TWO.model_copy(update={"threads": 3})) == ["3", "3"]
 
 
-def test_pieces_of_a_piece_run_where_it_runs():
+def test_tasks_of_a_task_run_where_it_runs():
     compute = "__import__('faceleak.work.compute').work.compute"
     mine = "__import__('os').getpid()"
-    nested = f'{compute}.run_pieces(eval, ["{mine}"] * 2, {compute}.ComputeOptions(workers=2)) == [{mine}] * 2'
-    assert run_pieces(eval, [nested] * 2, TWO) == [True, True]
+    nested = f'{compute}.run_tasks(eval, ["{mine}"] * 2, {compute}.ComputeOptions(workers=2)) == [{mine}] * 2'
+    assert run_tasks(eval, [nested] * 2, TWO) == [True, True]
 
 
-def test_workers_are_as_many_as_asked_for_but_no_more_than_pieces(monkeypatch):
-    assert worker_count(ComputeOptions(device="cpu", workers=3), pieces=8) == 3
-    assert worker_count(ComputeOptions(device="cpu", workers=3), pieces=2) == 2
-    assert worker_count(ComputeOptions(device="cpu", workers=3), pieces=0) == 1
-    assert worker_count(ComputeOptions(device="cpu"), pieces=1000) == available_cores()
-    assert worker_count(ComputeOptions(device="cpu"), pieces=1000, processes=2) == max(1, available_cores() // 2)
+def test_workers_are_as_many_as_asked_for_but_no_more_than_tasks(monkeypatch):
+    assert worker_count(ComputeOptions(device="cpu", workers=3), tasks=8) == 3
+    assert worker_count(ComputeOptions(device="cpu", workers=3), tasks=2) == 2
+    assert worker_count(ComputeOptions(device="cpu", workers=3), tasks=0) == 1
+    assert worker_count(ComputeOptions(device="cpu"), tasks=1000) == available_cores()
+    assert worker_count(ComputeOptions(device="cpu"), tasks=1000, processes=2) == max(1, available_cores() // 2)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for found in (1, 4):
         monkeypatch.setattr(torch.cuda, "device_count", lambda found=found: found)
-        assert worker_count(ComputeOptions(), pieces=1000) == found
+        assert worker_count(ComputeOptions(), tasks=1000) == found
 
 
 def test_precision_follows_the_option_and_otherwise_the_hardware(monkeypatch):

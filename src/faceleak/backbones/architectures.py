@@ -90,7 +90,7 @@ def check_architecture(name: str) -> str:
 
 
 def source_module(architecture: str) -> str:
-    """Name of the module from which the network of an architecture comes: looked up by name, it names pieces too."""
+    """Name of the module from which the network of an architecture comes: looked up by name, it names tasks too."""
     if architecture == ONNX:
         return f"{ROOM}.onnx_import.loading"
     if is_factory(architecture):

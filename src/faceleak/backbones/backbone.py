@@ -68,7 +68,7 @@ class Backbone(nn.Module):
         """
         from faceleak.backbones.architectures import source_module
         from faceleak.work.closure import own
-        from faceleak.work.pieces import code_version, fingerprint
+        from faceleak.work.tasks import code_version, fingerprint
 
         classes = {type(module) for module in self.modules()}
         names = sorted(f"{found.__module__}:{found.__qualname__}" for found in classes)

@@ -115,7 +115,7 @@ def reestimate(backbone: Backbone, store: FaceStore, image_ids: Iterable[str], c
     if len(positions) < 2:
         raise ReestimationError(
             f"BN statistics cannot be estimated on {len(positions)} faces: it takes two at least, and some hundred to "
-            "be of use. Raise defense.undoing_images, and the number of auxiliary people; where a defense takes public "
+            "be of use. Raise defense.bypass_images, and the number of auxiliary people; where a defense takes public "
             "faces, the number of public people."
         )
     batch_size = min(max(2, compute.batch_size), len(positions))  # one face has no variance

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from faceleak.backbones.checkpoint import BackboneError, read_head_weights
 from faceleak.common.text_tables import TextTableError, read_lines
-from faceleak.work.pieces import fingerprint, writing
-from faceleak.work.sealed import load_arrays, load_more, save_arrays
+from faceleak.work.checksummed import load_arrays, load_more, save_arrays
+from faceleak.work.tasks import fingerprint, writing
 
 
 @dataclass(frozen=True, eq=False)

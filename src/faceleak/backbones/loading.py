@@ -20,9 +20,9 @@ from faceleak.backbones.checkpoint import (
 )
 from faceleak.backbones.presets import PRESETS
 from faceleak.common.errors import FaceleakError
+from faceleak.work.checksummed import SealError, check_version, load_arrays, save_arrays
 from faceleak.work.compute import seeded
-from faceleak.work.pieces import writing
-from faceleak.work.sealed import SealError, check_version, load_arrays, save_arrays
+from faceleak.work.tasks import writing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -26,63 +26,63 @@ from faceleak.backbones.data_parallel import WHOLE, Share, data_parallel, joined
 from faceleak.backbones.faces_input import face_batches
 from faceleak.backbones.head import Head
 from faceleak.backbones.loading import CARD, load_backbone, save_backbone
-from faceleak.backbones.training_piece import HASHED, TrainingError, TrainingPiece
+from faceleak.backbones.training_task import HASHED, TrainingError, TrainingTask
 from faceleak.work.checkpointed import CHECKPOINT, Resumable
 from faceleak.work.compute import (
     ComputeOptions,
     WorkerError,
     keep_freed_memory,
     pick_device,
-    run_pieces,
+    run_tasks,
     run_together,
     seeded,
     training_dtype,
 )
 
-__all__ = ["TrainingError", "TrainingPiece", "train", "train_backbones"]
+__all__ = ["TrainingError", "TrainingTask", "train", "train_backbones"]
 
 
-def train_backbones(pieces: list[TrainingPiece], compute: ComputeOptions) -> list[Backbone]:
-    """Train each piece that is not in the cache yet, in parallel where there are cores; return all, in order."""
-    missing = {piece.folder: piece for piece in pieces if not (piece.folder / CARD).exists()}
-    run_pieces(train, list(missing.values()), compute, compute.training_processes)
-    return [load_backbone(piece.folder) for piece in pieces]
+def train_backbones(tasks: list[TrainingTask], compute: ComputeOptions) -> list[Backbone]:
+    """Train each task that is not in the cache yet, in parallel where there are cores; return all, in order."""
+    missing = {task.folder: task for task in tasks if not (task.folder / CARD).exists()}
+    run_tasks(train, list(missing.values()), compute, compute.training_processes)
+    return [load_backbone(task.folder) for task in tasks]
 
 
-def train(piece: TrainingPiece) -> None:
-    """Train one backbone and save it in the folder of the piece, continuing from its checkpoint if there is one.
+def train(task: TrainingTask) -> None:
+    """Train one backbone and save it in the folder of the task, continuing from its checkpoint if there is one.
 
     Raises TrainingError where there are fewer than two people, fewer images than one batch, or a start that misfits.
     """
-    piece.check()
-    processes = piece.compute.training_processes
+    task.check()
+    processes = task.compute.training_processes
     if processes == 1:
-        _train(piece, WHOLE)
+        _train(task, WHOLE)
         return
     with TemporaryDirectory() as folder:
         try:
-            run_together(partial(_train_share, piece, Path(folder) / "meeting"), piece.compute)
+            run_together(partial(_train_share, task, Path(folder) / "meeting"), task.compute)
         except WorkerError as error:
             raise TrainingError(
-                f"One of the {processes} processes that train {piece.name} died, most often because memory ran out. "
+                f"One of the {processes} processes that train {task.name} died, most often because memory ran out. "
                 "Finished epochs are kept: lower compute.training_processes or batch_size and run the same command "
                 "again."
             ) from error
 
 
-def _train_share(piece: TrainingPiece, meeting: Path, rank: int) -> None:
-    share = Share(rank, piece.compute.training_processes)
-    with joined(share, meeting, pick_device(piece.compute)):
-        _train(piece, share)
+def _train_share(task: TrainingTask, meeting: Path, rank: int) -> None:
+    share = Share(rank, task.compute.training_processes)
+    with joined(share, meeting, pick_device(task.compute)):
+        _train(task, share)
 
 
-def _train(piece: TrainingPiece, share: Share) -> None:
+def _train(task: TrainingTask, share: Share) -> None:
     keep_freed_memory()
-    run, path, epochs = _Run(piece, share), piece.folder / CHECKPOINT, piece.options.epochs
+    run, path, epochs = _Run(task, share), task.folder / CHECKPOINT, task.options.epochs
     run.restore(path, epochs)
-    run.train_until(epochs, path, f"Training {piece.name}", "epochs", writes=share.writes)
+    run.train_until(epochs, path, f"Training {task.name}", "epochs", writes=share.writes)
     if share.writes:
-        save_backbone(run.result(), piece.folder)
+        save_backbone(run.result(), task.folder)
         path.unlink(missing_ok=True)
 
 
@@ -103,23 +103,23 @@ class _Step(nn.Module):
 class _Run(Resumable):
     """Training from epoch to epoch."""
 
-    def __init__(self, piece: TrainingPiece, share: Share) -> None:
-        self.piece, self.share, options = piece, share, piece.options
-        self.device = pick_device(piece.compute)
-        images = piece.images.sort_values(HASHED)  # as in `data_hash`, so that the order of the rows changes nothing
-        self.positions = piece.store.positions(images["image_id"])
+    def __init__(self, task: TrainingTask, share: Share) -> None:
+        self.task, self.share, options = task, share, task.options
+        self.device = pick_device(task.compute)
+        images = task.images.sort_values(HASHED)  # as in `data_hash`, so that the order of the rows changes nothing
+        self.positions = task.store.positions(images["image_id"])
         codes, self.people = pd.factorize(images["identity"], sort=True)
         self.classes = torch.from_numpy(codes.astype(np.int64)).to(self.device)
-        card = piece.card()
+        card = task.card()
         with seeded(options.seed):
             self.backbone = Backbone(build(card), card)
             make_head = CosFaceHead if options.loss == "cosface" else ArcFaceHead
             head = make_head(len(self.people), options.embedding_size, options.margin, options.scale)
-        if piece.start is not None:
-            self.backbone.net.load_state_dict(load_backbone(piece.start).net.state_dict())
+        if task.start is not None:
+            self.backbone.net.load_state_dict(load_backbone(task.start).net.state_dict())
         self._check_shares()
         self.backbone, self.head = self.backbone.to(self.device), head.to(self.device)
-        step = _Step(self.backbone, self.head, training_dtype(piece.compute, self.device))
+        step = _Step(self.backbone, self.head, training_dtype(task.compute, self.device))
         self.loss_of = data_parallel(step, share)
         self.steps = len(self.positions) // options.batch_size  # an incomplete last batch is left out
         parameters = [p for p in (*self.backbone.parameters(), *self.head.parameters()) if p.requires_grad]
@@ -137,20 +137,20 @@ class _Run(Resumable):
         self.losses = list[float]()
 
     def _check_shares(self) -> None:
-        learns = not self.piece.options.frozen_statistics and batch_norms(self.backbone.net)
+        learns = not self.task.options.frozen_statistics and batch_norms(self.backbone.net)
         if self.share.processes > 1 and self.device.type == "cpu" and learns:
             raise TrainingError(
-                f"{self.piece.name} has batch normalization, and {self.share.processes} processes are to train it on "
+                f"{self.task.name} has batch normalization, and {self.share.processes} processes are to train it on "
                 "the CPU: torch keeps its statistics together between GPUs alone. Set compute.training_processes to 1, "
                 "or its normalization to `group`."
             )
 
     def step(self) -> None:
         """Train one epoch."""
-        random = np.random.default_rng([self.piece.options.seed, self.done])
-        order = random.permutation(len(self.positions))[: self.steps * self.piece.options.batch_size]
+        random = np.random.default_rng([self.task.options.seed, self.done])
+        order = random.permutation(len(self.positions))[: self.steps * self.task.options.batch_size]
         self.backbone.train()
-        if self.piece.options.frozen_statistics:
+        if self.task.options.frozen_statistics:
             for layer in bn_layers(self.backbone.net).values():
                 layer.eval()
         total = torch.zeros((), device=self.device)
@@ -165,21 +165,21 @@ class _Run(Resumable):
         last, total_of_all = mean_of_shares(torch.stack([loss.detach(), total]), self.share).tolist()
         if not math.isfinite(last):
             raise TrainingError(
-                f"The loss of {self.piece.name} is {last} after epoch {self.done + 1}. Lower its learning_rate."
+                f"The loss of {self.task.name} is {last} after epoch {self.done + 1}. Lower its learning_rate."
             )
         self.losses.append(total_of_all / self.steps)
 
     def _batches(self, order: "np.ndarray", random: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        canvas, options, share = self.backbone.canvas, self.piece.options, self.share
+        canvas, options, share = self.backbone.canvas, self.task.options, self.share
         own, images = share.positions(order, options.batch_size), options.batch_size // share.processes
-        batches = face_batches(self.piece.store, self.positions[own], canvas, images, self.device)
+        batches = face_batches(self.task.store, self.positions[own], canvas, images, self.device)
         for number, faces in enumerate(batches):
             classes = self.classes[own[number * images : (number + 1) * images]]
             yield augment(faces, options, random, share), classes
 
     def result(self) -> Backbone:
         weight = self.head.weight.detach().cpu()
-        self.backbone.head = Head(weight, tuple(map(str, self.people)), self.piece.options.scale)
+        self.backbone.head = Head(weight, tuple(map(str, self.people)), self.task.options.scale)
         card = self.backbone.card
         self.backbone.card = card.model_copy(update={"training": {**card.training, "losses": self.losses}})
         return self.backbone

@@ -9,11 +9,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, Validat
 LONGEST_NAME = 100  # bytes: a metric's name has room for 250 characters, a file's for 255 bytes
 
 
-SPELLED = {  # keys as they were spelled once → as they are
+SPELLED = {  # keys as they were called once → as they are
     "normalisation": "normalization",
     "regularisation": "regularization",
     "optimiser": "optimizer",
     "colour_order": "color_order",
+    "undoing_images": "bypass_images",
 }
 
 

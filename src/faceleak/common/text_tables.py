@@ -31,7 +31,7 @@ DECIMAL_COMMA = re.compile(r"[-+]?\d+,(\d+)", re.ASCII)
 THOUSANDS = 3  # digits
 NAMES = (
     *("identity", "image_id", "first", "second", "first_identity", "second_identity"),
-    *("attribute", "subgroup", "attack", "variant", "encounter", "evaluator"),
+    *("attribute", "subgroup", "attack", "variant", "evaluation", "evaluator"),
 )
 
 log = logging.getLogger(__name__)

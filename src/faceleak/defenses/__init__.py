@@ -1,4 +1,4 @@
-"""Defenses, one file each, by the name of its file; and what an adaptive attacker undoes of them."""
+"""Defenses, one file each, by the name of its file; and what an adaptive attacker bypasses of them."""
 
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 class DefenseModule(Protocol):
     """What defines a defense.
 
-    Settings: its parameters, each under its name in `defense.variants`. UNDOINGS: names of what an adaptive attacker
-    tries against it, of `undoing/` or of the user's own. A defense that trains backbones may also define
-    `pieces(owner, settings, seed) → list[TrainingPiece]`: all variants' pieces are trained side by side before any
+    Settings: its parameters, each under its name in `defense.variants`. BYPASSES: names of what an adaptive attacker
+    tries against it, of `bypasses/` or of the user's own. A defense that trains backbones may also define
+    `tasks(owner, settings, seed) → list[TrainingTask]`: all variants' tasks are trained side by side before any
     `defend` is called, which then finds them in the cache. For the `plan`, `quantity(owner, settings)` says what
     `defend` trains besides, in images that a plain training would see in that time. A variant is made anew once the
     module has changed, or what it imports of faceleak, of its own package or of files beside it.
     """
 
     Settings: type[Options]
-    UNDOINGS: tuple[str, ...]
+    BYPASSES: tuple[str, ...]
 
     def defend(self, owner: "Owner", settings: Any, seed: int) -> "Backbone":
         """Return a defended backbone in eval mode; the owner's stays as it is. Same seed, same result."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
     from faceleak.defenses.owner import Owner
 
-UNDOINGS = ("bn_insertion",)
+BYPASSES = ("bn_insertion",)
 
 
 class Settings(Options):

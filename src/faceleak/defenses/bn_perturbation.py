@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
     from faceleak.defenses.owner import Owner
 
-UNDOINGS = ("bn_reestimation",)
+BYPASSES = ("bn_reestimation",)
 
 
 class Settings(Options):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from faceleak.faces.store import FaceStore
     from faceleak.work.compute import ComputeOptions
 
-UNDOINGS = ("bn_reestimation",)
+BYPASSES = ("bn_reestimation",)
 PEOPLE_AT_ONCE = 64
 SMALLEST_VARIANCE = 0.1  # that noise may leave, relative to the public one
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
     from faceleak.defenses.owner import Owner
 
-UNDOINGS = ("bn_reestimation",)
+BYPASSES = ("bn_reestimation",)
 SETTINGS_OF = {"clipping": ["width"], "quantization": ["bits"], "shrinkage": ["share"], "reestimation": []}
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
     from faceleak.defenses.owner import Owner
 
-UNDOINGS = ("finetuning",)
+BYPASSES = ("finetuning",)
 BATCH_SIZE = 64
 LEARNING_RATE = 3e-3
 IMITATION = 1.3  # times a plain training step, for the teacher's forward pass besides (measured)
@@ -84,8 +84,8 @@ class _Distillation(Resumable):
 
     def folder(self) -> "Path":
         """Where the student lies once it is there: named by all that it depends on."""
-        from faceleak.backbones.training_piece import HASHED
-        from faceleak.work.pieces import code_version, fingerprint
+        from faceleak.backbones.training_task import HASHED
+        from faceleak.work.tasks import code_version, fingerprint
 
         teacher, store = self.owner.backbone, self.owner.store
         public = store.as_stored(self.owner.public.iloc[store.positions(self.owner.public["image_id"]).argsort()])

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from faceleak.backbones.backbone import Backbone
-    from faceleak.backbones.training import TrainingPiece
+    from faceleak.backbones.training import TrainingTask
     from faceleak.defenses.owner import Owner
 
-__all__ = ["UNDOINGS", "Settings", "defend", "pieces", "quantity"]
+__all__ = ["BYPASSES", "Settings", "defend", "quantity", "tasks"]
 
-UNDOINGS = ("bn_reestimation",)
+BYPASSES = ("bn_reestimation",)
 PRIVATE_STEP = 4.0  # times a plain training step where all layers learn, by gradients of single images (2.7 to 4.8)
 PRIVATE_STEP_OF_FEW = 1.6  # where few layers learn (1.2 to 1.9)
 
 
-def pieces(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingPiece]":  # noqa: ARG001
+def tasks(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingTask]":  # noqa: ARG001
     """The public start, the same for every setting and seed. Raises DefenseError where the target was loaded."""
-    return public_start.pieces(owner, public_start.Settings(), seed=0)
+    return public_start.tasks(owner, public_start.Settings(), seed=0)
 
 
 def quantity(owner: "Owner", settings: Settings) -> float:  # noqa: ARG001
@@ -50,9 +50,9 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     from faceleak.work.checkpointed import CHECKPOINT
     from faceleak.work.compute import keep_freed_memory
 
-    target, start_piece = owner.trained_here(), pieces(owner, settings, seed)[0]
-    start = train_backbones([start_piece], owner.compute)[0]
-    check_start(start.card.training, start_piece.images, target.images, target.data_hash)
+    target, start_task = owner.trained_here(), tasks(owner, settings, seed)[0]
+    start = train_backbones([start_task], owner.compute)[0]
+    check_start(start.card.training, start_task.images, target.images, target.data_hash)
     folder = _folder(owner, start, settings, seed)
     if not (folder / CARD).exists():
         keep_freed_memory()
@@ -73,7 +73,7 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
 
 
 def _folder(owner: "Owner", start: "Backbone", settings: Settings, seed: int) -> "Path":
-    from faceleak.work.pieces import code_version, fingerprint
+    from faceleak.work.tasks import code_version, fingerprint
 
     target = owner.trained_here()
     loss = [target.options.margin, target.options.scale]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
     from faceleak.defenses.owner import Owner
 
-UNDOINGS = ("averaging", "unwrapping")
+BYPASSES = ("averaging", "unwrapping")
 
 
 class Settings(Options):

@@ -85,7 +85,7 @@ class DefenseOptions(Options):
     """The whole `defense` block.
 
     `attackers`: who attacks each variant. `threat_models`: with `shadow`, each of the attacker's reference backbones is
-    defended and undone as each variant. `undoing_images` is how many faces of its own the adaptive attacker uses.
+    defended and bypassed as each variant. `bypass_images` is how many faces of its own the adaptive attacker uses.
     `reconstruction_attackers`: who draws faces out of each variant, in a search of `reconstruction_rounds`, shorter
     than that of the undefended target alone.
     """
@@ -93,7 +93,7 @@ class DefenseOptions(Options):
     variants: list[VariantOptions] = Field(min_length=1)
     attackers: list[AttackerName] = Field(min_length=1)
     threat_models: list[ThreatModel] = Field(["partial_knowledge"], min_length=1)
-    undoing_images: int = Field(1000, ge=2)
+    bypass_images: int = Field(1000, ge=2)
     reconstruction_attackers: list[AttackerName] = Field(["static", "adaptive"], min_length=1)
     reconstruction_rounds: int = Field(2, ge=1)
     goal: GoalOptions = GoalOptions()

@@ -11,7 +11,7 @@ from faceleak.work.compute import ComputeOptions
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
-    from faceleak.backbones.training import TrainingPiece
+    from faceleak.backbones.training import TrainingTask
 
 
 class DefenseError(FaceleakError):
@@ -22,12 +22,12 @@ class DefenseError(FaceleakError):
 class Owner:
     """Who releases `backbone`.
 
-    training: the piece that it was trained as, with its private images; None where it came from outside. public:
+    training: the task that it was trained as, with its private images; None where it came from outside. public:
     image_id, identity and sha256 of faces in `store` that are nobody's secret.
     """
 
     backbone: "Backbone"
-    training: "TrainingPiece | None"
+    training: "TrainingTask | None"
     store: FaceStore
     public: pd.DataFrame
     compute: ComputeOptions
@@ -38,7 +38,7 @@ class Owner:
 
         return reestimate(self.backbone, self.store, self.public["image_id"], self.compute)
 
-    def trained_here(self) -> "TrainingPiece":
+    def trained_here(self) -> "TrainingTask":
         """The target's training. Raises DefenseError where the target was loaded."""
         if self.training is None:
             raise DefenseError(

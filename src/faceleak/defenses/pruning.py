@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
     from faceleak.defenses.owner import Owner
 
-UNDOINGS = ("bn_reestimation", "finetuning")
+BYPASSES = ("bn_reestimation", "finetuning")
 
 
 class Settings(Options):

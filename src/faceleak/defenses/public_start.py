@@ -10,17 +10,17 @@ from faceleak.common.options import Options
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
-    from faceleak.backbones.training import TrainingPiece
+    from faceleak.backbones.training import TrainingTask
     from faceleak.defenses.owner import Owner
 
-UNDOINGS = ()
+BYPASSES = ()
 
 
 class Settings(Options):
     """None: all is as for the target, except for the people."""
 
 
-def pieces(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingPiece]":  # noqa: ARG001
+def tasks(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingTask]":  # noqa: ARG001
     """The one backbone to train; `seed` is added to the target's. Raises DefenseError where the target was loaded."""
     target = owner.trained_here()
     options = target.options.model_copy(update={"seed": target.options.seed + seed})
@@ -32,4 +32,4 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     """Train it, or find it in the cache. Raises DefenseError where the target was loaded, and TrainingError."""
     from faceleak.backbones.training import train_backbones
 
-    return train_backbones(pieces(owner, settings, seed), owner.compute)[0]
+    return train_backbones(tasks(owner, settings, seed), owner.compute)[0]

@@ -15,10 +15,10 @@ from faceleak.common.options import Options
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
-    from faceleak.backbones.training import TrainingPiece
+    from faceleak.backbones.training import TrainingTask
     from faceleak.defenses.owner import Owner
 
-UNDOINGS = ("bn_insertion",)
+BYPASSES = ("bn_insertion",)
 
 
 class Settings(Options):
@@ -48,18 +48,18 @@ class Settings(Options):
         return self.model_dump(exclude_none=True)
 
 
-def pieces(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingPiece]":
+def tasks(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingTask]":
     """What can be trained now: while the public start is missing, that alone. Raises DefenseError."""
     start = _start(owner, settings)
     if start is not None and not start.path.exists():
         return [start]
-    return [_piece(owner, settings, seed)]
+    return [_task(owner, settings, seed)]
 
 
 def quantity(owner: "Owner", settings: Settings) -> int:
-    """Images that `defend` trains on while the public start is missing; else the training is one of `pieces`."""
+    """Images that `defend` trains on while the public start is missing; else the training is one of `tasks`."""
     start = _start(owner, settings)
-    return 0 if start is None or start.path.exists() else _piece(owner, settings, seed=0).quantity
+    return 0 if start is None or start.path.exists() else _task(owner, settings, seed=0).quantity
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
@@ -71,16 +71,16 @@ def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
 
     if (start := _start(owner, settings)) is not None:
         train_backbones([start], owner.compute)
-    return train_backbones([_piece(owner, settings, seed)], owner.compute)[0]
+    return train_backbones([_task(owner, settings, seed)], owner.compute)[0]
 
 
-def _start(owner: "Owner", settings: Settings) -> "TrainingPiece | None":
+def _start(owner: "Owner", settings: Settings) -> "TrainingTask | None":
     from faceleak.defenses import public_start
 
-    return public_start.pieces(owner, public_start.Settings(), seed=0)[0] if settings.frozen_statistics else None
+    return public_start.tasks(owner, public_start.Settings(), seed=0)[0] if settings.frozen_statistics else None
 
 
-def _piece(owner: "Owner", settings: Settings, seed: int) -> "TrainingPiece":
+def _task(owner: "Owner", settings: Settings, seed: int) -> "TrainingTask":
     training, start = owner.trained_here(), _start(owner, settings)
     options = {**training.options.model_dump(), **settings.replaced(), "seed": training.options.seed + seed}
     return replace(

@@ -1,7 +1,7 @@
-"""The attacker's reference backbones as shadows of each variant: defended as the target was, and undone likewise.
+"""The attacker's reference backbones as shadows of each variant: defended as the target was, and bypassed likewise.
 
 Each is retrained, perturbed or released by the same defense with the same settings, but with chance of its own: the
-attacker does not know the owner's seed. Undoing takes public faces, as it takes the target's from people whom the
+attacker does not know the owner's seed. Bypass takes public faces, as it takes the target's from people whom the
 target never saw, and an attacker's auxiliary people are trained on by some reference or judged on all of them.
 """
 
@@ -11,71 +11,71 @@ from contextlib import contextmanager
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.loading import load_backbone
 from faceleak.backbones.training import train_backbones
+from faceleak.bypasses import OwnFaces, registry
 from faceleak.common.errors import FaceleakError
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import DefenseError, Owner
-from faceleak.defenses.pieces import VariantPiece, ViewPiece, make_variant, missing, trainings, undo_all
+from faceleak.defenses.tasks import VariantTask, ViewTask, bypass_all, make_variant, missing, trainings
 from faceleak.membership.attackers import UNDEFENDED, View
-from faceleak.undoing import OwnFaces, registry
-from faceleak.work.compute import ComputeOptions, run_pieces
+from faceleak.work.compute import ComputeOptions, run_tasks
 
 ByReference = dict[str, Backbone]
 
 
 class ShadowError(DefenseError):
-    """A reference backbone cannot be defended, or undone, as a variant of the target is."""
+    """A reference backbone cannot be defended, or bypassed, as a variant of the target is."""
 
 
 def shadow_views(
     references: Mapping[str, Owner],
     variants: Sequence[VariantOptions],
-    undoings_of: Mapping[str, Sequence[str]],
+    bypasses_of: Mapping[str, Sequence[str]],
     own: OwnFaces,
     compute: ComputeOptions,
 ) -> Iterator[tuple[View, ByReference]]:
     """Every view of the target, `undefended` first, and each reference as the target is in that view.
 
-    references: each reference as the backbone of its owner. undoings_of: variant → undoings that the attacker tries.
+    references: each reference as the backbone of its owner. bypasses_of: variant → bypasses that the attacker tries.
     All are made before the first is given, those that are not in the cache yet, and only one view's are held at a time.
     Raises ShadowError, which names the reference and the variant.
     """
     defended = {options.name: shadows_of(options, references) for options in variants}
-    needed = missing(piece for of_reference in defended.values() for piece in of_reference.values())
+    needed = missing(task for of_reference in defended.values() for task in of_reference.values())
     with _telling("A reference cannot be trained again as the target was"):
         train_backbones(trainings(needed), compute)
-    run_pieces(make_shadow, needed, compute)
+    run_tasks(make_shadow, needed, compute)
     released = {name: owner.backbone for name, owner in references.items()}
-    yield from _views_of(UNDEFENDED, released, undoings_of.get(UNDEFENDED, ()), own, compute)
+    yield from _views_of(UNDEFENDED, released, bypasses_of.get(UNDEFENDED, ()), own, compute)
     for variant, of_reference in defended.items():
-        released = {name: load_backbone(piece.folder) for name, piece in of_reference.items()}
-        yield from _views_of(variant, released, undoings_of.get(variant, ()), own, compute)
+        released = {name: load_backbone(task.folder) for name, task in of_reference.items()}
+        yield from _views_of(variant, released, bypasses_of.get(variant, ()), own, compute)
 
 
-def shadows_of(options: VariantOptions, references: Mapping[str, Owner]) -> dict[str, VariantPiece]:
+def shadows_of(options: VariantOptions, references: Mapping[str, Owner]) -> dict[str, VariantTask]:
     """The variant of each reference, each with a seed of its own and none with the target's."""
     return {
-        name: VariantPiece(owner, options.model_copy(update={"seed": options.seed + number}))
+        name: VariantTask(owner, options.model_copy(update={"seed": options.seed + number}))
         for number, (name, owner) in enumerate(references.items(), start=1)
     }
 
 
-def make_shadow(piece: VariantPiece) -> None:
+def make_shadow(task: VariantTask) -> None:
     """Defend one reference and keep the result. Raises ShadowError."""
-    who = "A reference" if piece.owner.training is None else piece.owner.training.name
-    with _telling(f"{who} cannot be defended as {piece.options.name}"):
-        make_variant(piece)
+    who = "A reference" if task.owner.training is None else task.owner.training.name
+    with _telling(f"{who} cannot be defended as {task.options.name}"):
+        make_variant(task)
 
 
 def _views_of(
-    variant: str, released: ByReference, undoings: Sequence[str], own: OwnFaces, compute: ComputeOptions
+    variant: str, released: ByReference, bypasses: Sequence[str], own: OwnFaces, compute: ComputeOptions
 ) -> Iterator[tuple[View, ByReference]]:
-    undoings = registry.possible(undoings, next(iter(released.values())))
-    pieces = {(undoing, name): ViewPiece(released[name], undoing, own) for undoing in undoings for name in released}
-    with _telling(f"The defense of the references as {variant} cannot be undone on public faces"):
-        undone = undo_all(pieces, compute)
+    bypasses = registry.possible(bypasses, next(iter(released.values())))
+    tasks = {(bypass, name): ViewTask(released[name], bypass, own) for bypass in bypasses for name in released}
+    with _telling(f"The defense of the references as {variant} cannot be bypassed on public faces"):
+        bypassed = bypass_all(tasks, compute)
     yield View(variant), released
-    for undoing in undoings:
-        yield View(variant, undoing), {name: undone[undoing, name] for name in released}
+    for bypass in bypasses:
+        yield View(variant, bypass), {name: bypassed[bypass, name] for name in released}
 
 
 @contextmanager

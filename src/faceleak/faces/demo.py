@@ -12,14 +12,14 @@ from faceleak.faces.demo_generator import LATENT_SIZE, WEIGHTS_SHA256
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.options import DemoOptions
 from faceleak.faces.store import Face, sha256_of
-from faceleak.work.compute import ComputeOptions, run_pieces, seeded, single_threaded
-from faceleak.work.pieces import code_version, fingerprint
+from faceleak.work.compute import ComputeOptions, run_tasks, seeded, single_threaded
 from faceleak.work.progress import track
+from faceleak.work.tasks import code_version, fingerprint
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-PEOPLE_PER_PIECE = 25
+PEOPLE_PER_TASK = 25
 MAXIMUM_ROTATION, MAXIMUM_SHIFT, MAXIMUM_SCALING = 8.0, 0.04, 0.06
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.25, 0.25, 0.2, 0.03
 SENSOR_NOISE = 0.02
@@ -39,14 +39,14 @@ class DemoFaces:
         return self.options.people * self.options.images_per_person
 
     def __iter__(self) -> Iterator[Face]:
-        starts = range(0, self.options.people, PEOPLE_PER_PIECE)
-        pieces = [(self.options, range(start, min(start + PEOPLE_PER_PIECE, self.options.people))) for start in starts]
-        for faces in run_pieces(_draw_people, pieces, self.compute):
+        starts = range(0, self.options.people, PEOPLE_PER_TASK)
+        tasks = [(self.options, range(start, min(start + PEOPLE_PER_TASK, self.options.people))) for start in starts]
+        for faces in run_tasks(_draw_people, tasks, self.compute):
             yield from faces
 
 
-def _draw_people(piece: tuple[DemoOptions, range]) -> list[Face]:
-    options, people = piece
+def _draw_people(task: tuple[DemoOptions, range]) -> list[Face]:
+    options, people = task
     tracked = track(people, "Drawing demo people", len(people), "people")
     return [face for person in tracked for face in draw_person(options, person)]
 

@@ -33,11 +33,11 @@ from faceleak.faces.store import (
     metadata_of,
     sha256_of,
     stated_digest,
-    write_sealed,
+    write_checksummed,
 )
-from faceleak.work.compute import ComputeOptions, available_cores, stream_pieces
-from faceleak.work.pieces import fingerprint, writing
+from faceleak.work.compute import ComputeOptions, available_cores, stream_tasks
 from faceleak.work.progress import track
+from faceleak.work.tasks import fingerprint, writing
 
 PACKING_VERSION = 2  # raise it where the same source would be packed into another store
 IMAGES_PER_TASK = 32
@@ -97,7 +97,7 @@ class Packing:
         total, done = len(self.source), parts.keep_sound()
         if done:
             log.info("%s images were packed before; going on with the others.", f"{done:,}")
-        images = stream_pieces(_check, grouped(self.source.read(done), IMAGES_PER_TASK), self._workers(total - done))
+        images = stream_tasks(_check, grouped(self.source.read(done), IMAGES_PER_TASK), self._workers(total - done))
         looked_at = (pair for group, results in images for pair in zip(group, results, strict=True))
         checked = ((image, self._of_accepted_size(image, found)) for image, found in looked_at)
         for part in _parted(track(checked, "Packing faces", total - done, "images"), done):
@@ -232,7 +232,7 @@ class Parts:
         schema = self._schema.with_metadata(stated)
         path = self._path(len(self._files))
         with writing(path) as partial, pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-            write_sealed(writer, pa.record_batch(columns, schema=schema))
+            write_checksummed(writer, pa.record_batch(columns, schema=schema))
         self._files.append(path)
         self.broken += part.broken
 
@@ -250,7 +250,7 @@ class Parts:
                 with pa.memory_map(str(file)) as source:
                     batch = pa.ipc.open_file(source).get_batch(0)
                     if len(batch):
-                        write_sealed(writer, batch.replace_schema_metadata(metadata))
+                        write_checksummed(writer, batch.replace_schema_metadata(metadata))
         whole.replace(path)
         shutil.rmtree(self.folder)
 

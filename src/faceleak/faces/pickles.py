@@ -96,7 +96,7 @@ def walk(stream: IO[bytes], content: mmap.mmap | None, grammar: Grammar) -> Any:
 
 
 class _Capped:
-    """A file for pickletools whose lines and pieces are short, whatever length is claimed."""
+    """A file for pickletools whose lines and tasks are short, whatever length is claimed."""
 
     def __init__(self, content: mmap.mmap, longest: int) -> None:
         self._content, self._longest = content, longest

@@ -10,7 +10,7 @@ from typing import Any
 
 from faceleak.common.errors import FaceleakError
 from faceleak.faces.store import is_made_from, metadata_of
-from faceleak.work.pieces import writing
+from faceleak.work.tasks import writing
 
 
 class RemoteStoreError(FaceleakError):

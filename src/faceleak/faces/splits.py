@@ -57,10 +57,10 @@ def split_as_stated(manifest: pd.DataFrame, options: SplitOptions) -> pd.DataFra
             "member and same_identity share people. Correct the roles in the source."
         )
     members = set(stated.loc[stated[STATED_ROLE] == "member", "identity"])
-    if strangers := sorted(set(groups.index[groups == "member"]) - members):
+    if unstated := sorted(set(groups.index[groups == "member"]) - members):
         raise SplitError(
-            f"{len(strangers):,} of {len(strangers) + len(members):,} members have images stated as same_identity, and "
-            f"none as member, such as {strangers[0]!r}{_nearest(strangers[0], members)}. People are matched by their "
+            f"{len(unstated):,} of {len(unstated) + len(members):,} members have images stated as same_identity, and "
+            f"none as member, such as {unstated[0]!r}{_nearest(unstated[0], members)}. People are matched by their "
             "whole names: give their folders or labels the same name in both places, or state them as non_member."
         )
     return _split(manifest, groups, options).assign(decided_by=BY_USER)[COLUMNS]

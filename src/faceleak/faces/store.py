@@ -27,7 +27,7 @@ from faceleak.faces.canvas import Canvas
 from faceleak.faces.images import decode_jpeg
 from faceleak.faces.lock import packing_alone
 from faceleak.faces.quarantine import Broken, as_table
-from faceleak.work.pieces import writing
+from faceleak.work.tasks import writing
 
 FORMAT_VERSION = "1"
 ROWS_PER_BATCH = 1024
@@ -97,7 +97,7 @@ def pack(source: FaceSource, path: Path) -> None:
         pa.ipc.new_file(sink, schema) as writer,
     ):
         for rows in _chunks(source, ROWS_PER_BATCH):
-            write_sealed(writer, pa.record_batch(as_columns(rows), schema=schema))
+            write_checksummed(writer, pa.record_batch(as_columns(rows), schema=schema))
 
 
 def as_columns(faces: Sequence[Face]) -> "list[pa.Array]":
@@ -105,7 +105,7 @@ def as_columns(faces: Sequence[Face]) -> "list[pa.Array]":
     return [pa.array([getattr(face, name) for face in faces], SCHEMA.field(name).type) for name in SCHEMA.names]
 
 
-def write_sealed(writer: "pa.RecordBatchWriter", batch: "pa.RecordBatch") -> None:
+def write_checksummed(writer: "pa.RecordBatchWriter", batch: "pa.RecordBatch") -> None:
     """Write a batch with the SHA-256 of its rows."""
     writer.write_batch(batch, {DIGEST: digest_of(batch)})
 

@@ -1,7 +1,7 @@
 """Who attacks which variant, and what they know of the defense.
 
 A *view* is a backbone as an attacker looks at it: a variant as it was released, or one whose defense the attacker has
-undone. The *static* attacker fits on the undefended target and does not know of a defense; the
+bypassed. The *static* attacker fits on the undefended target and does not know of a defense; the
 *refitted* one fits on the variant; the *adaptive* one tries all views of a variant and takes, for each attack, the one
 that is best on its own people. *plain* is the attacker where no defense is judged.
 """
@@ -23,15 +23,15 @@ class UnknownViewError(FaceleakError):
 
 
 class View(NamedTuple):
-    """A variant as an attacker looks at it; `undoing` is empty where it is taken as it was released."""
+    """A variant as an attacker looks at it; `bypass` is empty where it is taken as it was released."""
 
     variant: str
-    undoing: str = ""
+    bypass: str = ""
 
     @property
     def name(self) -> str:
-        """`<variant>` or `<variant>+<undoing>`, as files and tables name it."""
-        return f"{self.variant}+{self.undoing}" if self.undoing else self.variant
+        """`<variant>` or `<variant>+<bypass>`, as files and tables name it."""
+        return f"{self.variant}+{self.bypass}" if self.bypass else self.variant
 
 
 TARGET_VIEW = View(UNDEFENDED)
@@ -39,7 +39,7 @@ VIEW = list(View._fields)  # columns of a table of signals
 
 
 @dataclass(frozen=True)
-class Encounter:
+class Evaluation:
     """One attacker against one variant: the attack is fitted on `fitted_on` and reads its signals off `view`."""
 
     attacker: AttackerName
@@ -60,7 +60,7 @@ def suffix_of(attacker: str) -> str:
 SUFFIXES = tuple(suffix for attacker in get_args(AttackerName) if (suffix := suffix_of(attacker)))
 
 
-def encounter_name(variant: str, attacker: AttackerName) -> str:
+def evaluation_name(variant: str, attacker: AttackerName) -> str:
     """Variant and attacker as files and tables name them."""
     return f"{variant}{suffix_of(attacker)}"
 
@@ -85,8 +85,8 @@ def views_of(signals: pd.DataFrame) -> dict[View, pd.DataFrame]:
     return {View(*map(str, key)): rows for key, rows in signals.groupby(VIEW, sort=False)}
 
 
-def encounters(views: Iterable[View], attackers: Iterable[AttackerName]) -> list[list[Encounter]]:
-    """Every attacker against every variant: all that the attacker may try there, one encounter at least."""
+def evaluations(views: Iterable[View], attackers: Iterable[AttackerName]) -> list[list[Evaluation]]:
+    """Every attacker against every variant: all that the attacker may try there, one evaluation at least."""
     of_variant: dict[str, list[View]] = {}
     for view in views:
         of_variant.setdefault(view.variant, []).append(view)
@@ -94,9 +94,9 @@ def encounters(views: Iterable[View], attackers: Iterable[AttackerName]) -> list
     return [_tries(View(variant), attacker, of_variant[variant]) for variant in of_variant for attacker in attackers]
 
 
-def _tries(released: View, attacker: AttackerName, views: list[View]) -> list[Encounter]:
+def _tries(released: View, attacker: AttackerName, views: list[View]) -> list[Evaluation]:
     if attacker == "static":
-        return [Encounter(attacker, TARGET_VIEW, released)]
+        return [Evaluation(attacker, TARGET_VIEW, released)]
     if attacker == "adaptive":
-        return [Encounter(attacker, view, view) for view in views]
-    return [Encounter(attacker, released, released)]
+        return [Evaluation(attacker, view, view) for view in views]
+    return [Evaluation(attacker, released, released)]

@@ -12,7 +12,7 @@ from faceleak.common.named import taken
 from faceleak.membership.calibration import FEATURES, Fitted
 from faceleak.membership.calibration import registry as calibrations
 from faceleak.membership.calibration.reference_scores import MissingReferencesError, ReferenceScores
-from faceleak.membership.evidence import Evidence
+from faceleak.membership.inputs import AttackInput
 from faceleak.membership.models import AttackModel
 from faceleak.membership.models import registry as models
 from faceleak.membership.models.base import (
@@ -42,22 +42,22 @@ class Attack:
     calibration: Fitted = field(default_factory=dict)
     own_auc: float | None = None
 
-    def score(self, evidence: Evidence) -> NDArray[np.float64]:
+    def score(self, inputs: AttackInput) -> NDArray[np.float64]:
         """Score every image (any finite number; higher says member).
 
         Raises AttackColumnsError where the backbone has other layers, MissingReferencesError where an image cannot be
         calibrated.
         """
         if not self.options.calibrates_its_score():
-            scores: NDArray[np.float64] = self.model.score(features(evidence, self.options))
+            scores: NDArray[np.float64] = self.model.score(features(inputs, self.options))
             return scores
-        return self.calibrate(self.raw_scores(evidence))
+        return self.calibrate(self.raw_scores(inputs))
 
-    def raw_scores(self, evidence: Evidence) -> ReferenceScores:
+    def raw_scores(self, inputs: AttackInput) -> ReferenceScores:
         """The attack model's scores, not calibrated, by the backbone itself and by every reference."""
-        target = self.model.score(features(evidence, self.options))
-        by_reference = [self.model.score(table) for table in evidence.references]
-        return ReferenceScores(target, np.column_stack(by_reference), ~evidence.stranger)
+        target = self.model.score(features(inputs, self.options))
+        by_reference = [self.model.score(table) for table in inputs.references]
+        return ReferenceScores(target, np.column_stack(by_reference), ~inputs.out)
 
     def calibrate(self, scores: ReferenceScores) -> NDArray[np.float64]:
         """Calibrate raw scores (n,) as the options ask for it."""
@@ -92,50 +92,50 @@ def code_of(attacks: Iterable[AttackOptions]) -> list[str]:
     return sorted(found)
 
 
-def fit_attack(knowledge: Sequence[Evidence], options: AttackOptions, with_threshold: bool = True) -> Attack:
+def fit_attack(knowledge: Sequence[AttackInput], options: AttackOptions, with_threshold: bool = True) -> Attack:
     """Fit on the attacker's own data. Raises AttackFitError where it does not suffice.
 
     with_threshold: whether a threshold is needed; without one, the logistic model's is NaN, which spares five fits.
     """
     if options.calibration is not None:
         if not options.online:
-            knowledge = [evidence.comparable() for evidence in knowledge]
-        if not any(len(evidence.images) for evidence in knowledge):
+            knowledge = [inputs.comparable() for inputs in knowledge]
+        if not any(len(inputs.images) for inputs in knowledge):
             raise AttackFitError(
                 f"The calibration {options.calibration!r} compares images by references that never saw the person, and "
                 "the attacker has nobody whom they did not see. Raise membership.references.count to 4 at least."
             )
-    labels = pd.concat([evidence.images[["identity", "is_member"]] for evidence in knowledge], ignore_index=True)
-    read = pd.concat([features(evidence, options) for evidence in knowledge], ignore_index=True)
+    labels = pd.concat([inputs.images[["identity", "is_member"]] for inputs in knowledge], ignore_index=True)
+    read = pd.concat([features(inputs, options) for inputs in knowledge], ignore_index=True)
     model = _fit_model(pd.concat([labels, read], axis=1), read.columns.tolist(), options, with_threshold)
     attack = Attack(options, model, model.threshold)
     if not options.calibrates_its_score():
         return attack
-    raw = ReferenceScores.together([attack.raw_scores(evidence) for evidence in knowledge])
+    raw = ReferenceScores.together([attack.raw_scores(inputs) for inputs in knowledge])
     is_member = labels["is_member"].to_numpy(bool)
     fitted = calibrations.get(str(options.calibration)).fit(raw, is_member, options.online)
     attack = replace(attack, calibration=fitted)
     return replace(attack, threshold=best_threshold(attack.calibrate(raw), is_member))
 
 
-def features(evidence: Evidence, options: AttackOptions) -> pd.DataFrame:
+def features(inputs: AttackInput, options: AttackOptions) -> pd.DataFrame:
     """The attack model's numbers: those of the signals and, for `features`, each minus its mean over the references.
 
     Only references that never saw the person count; raises MissingReferencesError where an image has none.
     """
-    columns = _columns(options, evidence.own)
-    own = evidence.own[columns]
+    columns = _columns(options, inputs.own)
+    own = inputs.own[columns]
     if options.calibration != FEATURES:
         return own
-    if missing := int((~evidence.stranger.any(axis=1)).sum()):
+    if missing := int((~inputs.out.any(axis=1)).sum()):
         raise MissingReferencesError(
             f"{missing} of {len(own)} images show people whom every reference backbone saw, so how hard they are "
             "anyway is unknown. Raise membership.references.count, or leave these images out."
         )
     usual = np.zeros(own.shape)
-    for table, stranger in zip(evidence.references, evidence.stranger.T, strict=True):
-        usual += numbers(table, columns) * stranger[:, None]
-    usual /= evidence.stranger.sum(axis=1, keepdims=True)
+    for table, out in zip(inputs.references, inputs.out.T, strict=True):
+        usual += numbers(table, columns) * out[:, None]
+    usual /= inputs.out.sum(axis=1, keepdims=True)
     names = [f"{column}{BEYOND}" for column in columns]
     return pd.concat([own, pd.DataFrame(own.to_numpy(np.float64) - usual, columns=names)], axis=1)
 

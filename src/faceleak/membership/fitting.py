@@ -1,6 +1,6 @@
 """From signals to attacks: fit each on what its threat model allows, for every view.
 
-Shadows that teach an attack are defended, and undone, as the view is that the attack meets.
+Shadows that teach an attack are defended, and bypassed, as the view is that the attack meets.
 """
 
 from collections import Counter
@@ -11,25 +11,25 @@ from typing import Any
 
 import pandas as pd
 
-from faceleak.membership import evidence
+from faceleak.membership import inputs
 from faceleak.membership.attackers import TARGET_VIEW, View, views_of
 from faceleak.membership.attacks import Attack, code_of, fit_attack
-from faceleak.membership.evidence import Evidence, known_images
+from faceleak.membership.inputs import AttackInput, known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.membership.scoring import Attacks, model_name
 from faceleak.membership.views import can_be_made, own_auc, own_auc_of_shadows, readable_columns
 from faceleak.signals.columns import signal_of
-from faceleak.work.compute import ComputeOptions, run_pieces
-from faceleak.work.pieces import code_version, fingerprint, remembered_json
+from faceleak.work.compute import ComputeOptions, run_tasks
+from faceleak.work.tasks import code_version, fingerprint, remembered_json
 
 ONE_PROCESS = ComputeOptions(workers=1)
 
 
 @dataclass(frozen=True)
-class FitPiece:
+class FitTask:
     """What an attacker knows of one view, and the attacks to fit on it; `one_of_several` views of a variant to try."""
 
-    known: Evidence
+    known: AttackInput
     attacks: Mapping[str, AttackOptions]
     one_of_several: bool
 
@@ -50,7 +50,7 @@ def fit_attacks(
     With `trained_on` (reference and image_id of their training images), the references of `calibration_signals` are
     online, and so are all of the attacks.
 
-    `signals` has variant, undoing, image_id and the signals' columns; `reference_signals` has reference, image_id,
+    `signals` has variant, bypass, image_id and the signals' columns; `reference_signals` has reference, image_id,
     identity, role, is_member and the same columns, read off the attacker's own backbones for its own images;
     `calibration_signals` has reference, image_id and the columns that calibrated attacks need, for the target's images.
     `shadow_models`: view → attack → what shadows taught that were defended as the view was
@@ -60,7 +60,7 @@ def fit_attacks(
     online = trained_on is not None
     undefended: dict[str, Attack] = {}
     if "shadow" in threat_models and shadow_models is None:
-        shadows = evidence.of_references(reference_signals, online)
+        shadows = inputs.of_references(reference_signals, online)
         undefended = {name: fit_attack(shadows, attack) for name, attack in attacks.items()}
     views = {view: readable_columns(rows) for view, rows in views_of(signals).items()}
     possible = {
@@ -70,15 +70,15 @@ def fit_attacks(
     own: dict[View, dict[str, Attack]] = {view: {} for view in views}
     if "partial_knowledge" in threat_models:
         tries = Counter(view.variant for view in views)
-        pieces = [
-            FitPiece(
-                evidence.of_target(known, rows, calibration_signals, trained_on),
+        tasks = [
+            FitTask(
+                inputs.of_target(known, rows, calibration_signals, trained_on),
                 {name: attacks[name] for name in possible[view]},
                 tries[view.variant] > 1,
             )
             for view, rows in views.items()
         ]
-        own = dict(zip(views, run_pieces(_fit_piece, pieces, compute), strict=True))
+        own = dict(zip(views, run_tasks(_fit_task, tasks, compute), strict=True))
     fitted: Attacks = {}
     for view, names in possible.items():
         taught = undefended if shadow_models is None else shadow_models[view.name]
@@ -92,11 +92,11 @@ def fit_attacks(
     return fitted
 
 
-def _fit_piece(piece: FitPiece) -> dict[str, Attack]:
-    return {name: _fit_on_view(piece.known, options, piece.one_of_several) for name, options in piece.attacks.items()}
+def _fit_task(task: FitTask) -> dict[str, Attack]:
+    return {name: _fit_on_view(task.known, options, task.one_of_several) for name, options in task.attacks.items()}
 
 
-def _fit_on_view(known: Evidence, options: AttackOptions, one_of_several: bool) -> Attack:
+def _fit_on_view(known: AttackInput, options: AttackOptions, one_of_several: bool) -> Attack:
     attack = fit_attack([known], options)
     return replace(attack, own_auc=own_auc(known, options)) if one_of_several else attack
 
@@ -136,13 +136,11 @@ def _columns_read(table: pd.DataFrame, options: AttackOptions) -> pd.DataFrame:
 def _fit_on_shadows(
     shadow_signals: pd.DataFrame, reference_signals: pd.DataFrame, options: AttackOptions, several: bool, cache: Path
 ) -> Attack:
-    piece = fingerprint(
-        shadow_signals, reference_signals, options, several, code_version(__name__, *code_of([options]))
-    )
-    path = cache / "shadow_attacks" / f"{piece}.json"
+    task = fingerprint(shadow_signals, reference_signals, options, several, code_version(__name__, *code_of([options])))
+    path = cache / "shadow_attacks" / f"{task}.json"
 
     def make() -> dict[str, Any]:
-        shadows = evidence.of_references(reference_signals, shadow_signals=shadow_signals)
+        shadows = inputs.of_references(reference_signals, shadow_signals=shadow_signals)
         attack = fit_attack(shadows, options)
         if several:
             attack = replace(attack, own_auc=own_auc_of_shadows(shadows, options))

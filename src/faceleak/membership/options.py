@@ -216,7 +216,7 @@ class MembershipOptions(Options):
         return self
 
     @model_validator(mode="after")
-    def _leave_strangers_to_calibrate_with(self) -> "MembershipOptions":
+    def _leave_non_members_to_calibrate_with(self) -> "MembershipOptions":
         calibrated = [name for name, attack in self.attacks.items() if attack.calibration is not None]
         if calibrated and "shadow" in self.threat_models and self.references.count < CALIBRATED_SHADOWS:
             raise ValueError(

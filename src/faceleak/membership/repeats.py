@@ -1,16 +1,16 @@
-"""Several targets: the same people drawn anew into members and strangers, attacked in the same way each time."""
+"""Several targets: the same people drawn anew into members and non-members, attacked in the same way each time."""
 
 import numpy as np
 import pandas as pd
 
 from faceleak.faces.options import PersonRole, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
-from faceleak.membership import evidence
+from faceleak.membership import inputs
 from faceleak.membership.attackers import TARGET_VIEW, UNDEFENDED
 from faceleak.membership.attacks import Attack
 from faceleak.membership.calibration import bavaria
-from faceleak.membership.evidence import check_disjoint, evaluated_images
 from faceleak.membership.fitting import fit_attacks
+from faceleak.membership.inputs import check_disjoint, evaluated_images
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.scoring import Attacks, score_images
 from faceleak.membership.stacking import parts, stack
@@ -123,7 +123,7 @@ def record_evidence(
     for name, splits in parts(target_splits, TARGET).items():
         images = evaluated_images(splits)
         images = images[images["role"] != "same_identity"]
-        seen = evidence.of_target(images, read[name], _references(calibration[name], trained_on, online=False))
+        seen = inputs.of_target(images, read[name], _references(calibration[name], trained_on, online=False))
         scores, learnt = fitted[name][attack].raw_scores(seen), fitted[name][attack].calibration
         rows = seen.images[["image_id", "identity", "is_member"]]
         smallest = np.finfo(np.float64).tiny

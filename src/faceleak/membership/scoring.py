@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.membership import evidence
-from faceleak.membership.attackers import AttackerName, Encounter, View, encounters, views_of
+from faceleak.membership import inputs
+from faceleak.membership.attackers import AttackerName, Evaluation, View, evaluations, views_of
 from faceleak.membership.attacks import Attack
-from faceleak.membership.evidence import Evidence, aligned, evaluated_images, known_images
+from faceleak.membership.inputs import AttackInput, aligned, evaluated_images, known_images
 from faceleak.membership.models import logistic
 from faceleak.membership.options import BLIND, MembershipOptions, ThreatModel
 from faceleak.membership.view_signals import (
@@ -29,7 +29,7 @@ SCORE_COLUMNS = [
     "identity",
     "variant",
     "attacker",
-    "undoing",
+    "bypass",
     "view",
     "attack",
     "threat_model",
@@ -63,7 +63,7 @@ def score_images(
     attackers: Sequence[AttackerName],
     trained_on: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Score the images that no attacker knows, in every encounter. A higher score says member.
+    """Score the images that no attacker knows, in every evaluation. A higher score says member.
 
     One row an image and attack (`SCORE_COLUMNS`); `population` is `member` for members. `other_images_score` is what
     the same attack says where it is shown only images that were not trained on: empty for all but `other_images`, and
@@ -73,15 +73,15 @@ def score_images(
     names = list(dict.fromkeys(name for of_view in fitted.values() for name in of_view))
     of_view = views_of(signals)
     tables = []
-    for tries in encounters(of_view, attackers):
-        chosen = {name: meeting for name in names if (meeting := strongest(tries, fitted, name))}
-        for view in dict.fromkeys(meeting.view for meeting in chosen.values()):
-            seen = evidence.of_target(evaluated, readable_columns(of_view[view]), calibration_signals, trained_on)
+    for tries in evaluations(of_view, attackers):
+        chosen = {name: evaluation for name in names if (evaluation := strongest(tries, fitted, name))}
+        for view in dict.fromkeys(evaluation.view for evaluation in chosen.values()):
+            seen = inputs.of_target(evaluated, readable_columns(of_view[view]), calibration_signals, trained_on)
             of_others = _of_other_images(seen, others)
             tables += [
-                _scored(seen, of_others, fitted[meeting.fitted_on.name][name], meeting, name)
-                for name, meeting in chosen.items()
-                if meeting.view == view
+                _scored(seen, of_others, fitted[evaluation.fitted_on.name][name], evaluation, name)
+                for name, evaluation in chosen.items()
+                if evaluation.view == view
             ]
     return pd.concat(tables, ignore_index=True)
 
@@ -99,24 +99,26 @@ def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: Memb
     of_others: NDArray[np.float64] = np.full(len(evaluated), np.nan)
     if others.any() and (len(columns) + 1 < blind_signals.shape[1] or all(map(is_read_off_images, compared))):
         of_others[others] = model.score(as_other_images(aligned(evaluated[others], blind_signals)))
-    nobody = Encounter("plain", View(""), View(""))
+    nobody = Evaluation("plain", View(""), View(""))
     return _score_table(evaluated, score, of_others, model.threshold, nobody, BLIND, "partial_knowledge")
 
 
-def _of_other_images(seen: Evidence, others: pd.Series) -> Evidence:
+def _of_other_images(seen: AttackInput, others: pd.Series) -> AttackInput:
     """Some of the images, as they show themselves among these images alone."""
     some = seen.rows(np.flatnonzero(seen.images["image_id"].isin(others)))
     return replace(some, own=as_other_images(some.own), references=[as_other_images(t) for t in some.references])
 
 
-def _scored(seen: Evidence, of_others: Evidence, attack: Attack, meeting: Encounter, name: str) -> pd.DataFrame:
+def _scored(
+    seen: AttackInput, of_others: AttackInput, attack: Attack, evaluation: Evaluation, name: str
+) -> pd.DataFrame:
     read = attack.options.signals_read()
     tables = [seen.own, *(seen.references if attack.options.calibration else [])]
     other_images_score: NDArray[np.float64] = np.full(len(seen.images), np.nan)
     if len(of_others.images) and all(has_other_images(read, table) for table in tables):
         other_images_score[seen.images["image_id"].isin(of_others.images["image_id"])] = attack.score(of_others)
     score, names = attack.score(seen), parse_model_name(name)
-    return _score_table(seen.images, score, other_images_score, attack.threshold, meeting, *names)
+    return _score_table(seen.images, score, other_images_score, attack.threshold, evaluation, *names)
 
 
 def _score_table(
@@ -124,15 +126,15 @@ def _score_table(
     score: NDArray[np.float64],
     other_images_score: NDArray[np.float64],
     threshold: float,
-    meeting: Encounter,
+    evaluation: Evaluation,
     attack: str,
     threat_model: ThreatModel,
 ) -> pd.DataFrame:
     return images.assign(
-        variant=meeting.variant,
-        attacker=meeting.attacker,
-        undoing=meeting.view.undoing,
-        view=meeting.view.name,
+        variant=evaluation.variant,
+        attacker=evaluation.attacker,
+        bypass=evaluation.view.bypass,
+        view=evaluation.view.name,
         attack=attack,
         threat_model=threat_model,
         population=images["role"],

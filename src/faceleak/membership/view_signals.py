@@ -3,7 +3,7 @@
 Other images are what an attacker sees who holds images of a person, but none that the target can have been trained on
 (2203.02077). A signal that compares images of a person would otherwise show what training on the companions did. So it
 is read a second time, among these images alone, and kept beside the first reading, in columns of the same name after
-`PREFIX`. Views are independent pieces of work: read side by side, and none read twice. The blind baseline's table holds
+`PREFIX`. Views are independent tasks: read side by side, and none read twice. The blind baseline's table holds
 what can be told of the images without a look at the target.
 """
 
@@ -18,11 +18,11 @@ import pandas as pd
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import View
-from faceleak.membership.evidence import aligned
+from faceleak.membership.inputs import aligned
 from faceleak.membership.options import BlindOptions
 from faceleak.signals import is_read_off_images
 from faceleak.signals.columns import column_name, columns_of
-from faceleak.work.compute import ComputeOptions, run_pieces, worker_count
+from faceleak.work.compute import ComputeOptions, run_tasks, worker_count
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
@@ -37,9 +37,9 @@ def other_images(splits: pd.DataFrame) -> pd.DataFrame:
     members' people have, so that their number tells nothing: the person with the most images of their kind is matched
     with the person with the most, and so on.
     """
-    strangers_to_the_attacker = splits[~splits["known"]].sort_values("image_id")
-    of_members = with_role(strangers_to_the_attacker, "same_identity")
-    of_unseen = with_role(strangers_to_the_attacker, "unseen_identity").sample(frac=1, random_state=0)
+    unknown_to_the_attacker = splits[~splits["known"]].sort_values("image_id")
+    of_members = with_role(unknown_to_the_attacker, "same_identity")
+    of_unseen = with_role(unknown_to_the_attacker, "unseen_identity").sample(frac=1, random_state=0)
     if of_members.empty or of_unseen.empty:
         return of_members.head(0)
     rank = of_unseen.groupby("identity").size().rank(method="first", pct=True)
@@ -96,7 +96,7 @@ def without_other_images(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class SignalsPiece:
+class SignalsTask:
     """What is read off one view: `names`, for `images`, compared with `anchors`."""
 
     names: tuple[str, ...]
@@ -106,23 +106,23 @@ class SignalsPiece:
     anchors: pd.DataFrame
 
 
-def read_views(pieces: Mapping[View, SignalsPiece], compute: ComputeOptions) -> dict[View, pd.DataFrame]:
+def read_views(tasks: Mapping[View, SignalsTask], compute: ComputeOptions) -> dict[View, pd.DataFrame]:
     """Read every view's signals, as `read_with_other_images` gives them.
 
     Workers leave in the cache what they read, so that tables need not travel between processes.
     """
-    if compute.engine == "ray" or worker_count(compute, len(pieces)) > 1:
-        run_pieces(partial(_fill_cache, compute=compute), list(pieces.values()), compute)
-    return {view: _read(piece, compute) for view, piece in pieces.items()}
+    if compute.engine == "ray" or worker_count(compute, len(tasks)) > 1:
+        run_tasks(partial(_fill_cache, compute=compute), list(tasks.values()), compute)
+    return {view: _read(task, compute) for view, task in tasks.items()}
 
 
-def _fill_cache(piece: SignalsPiece, compute: ComputeOptions) -> None:
-    _read(piece, compute)
+def _fill_cache(task: SignalsTask, compute: ComputeOptions) -> None:
+    _read(task, compute)
 
 
-def _read(piece: SignalsPiece, compute: ComputeOptions) -> pd.DataFrame:
+def _read(task: SignalsTask, compute: ComputeOptions) -> pd.DataFrame:
 
-    return read_with_other_images(piece.names, piece.backbone, piece.store, piece.images, compute, piece.anchors)
+    return read_with_other_images(task.names, task.backbone, task.store, task.images, compute, task.anchors)
 
 
 def beside_images(of_images: pd.DataFrame, calibration_signals: pd.DataFrame, options: BlindOptions) -> pd.DataFrame:

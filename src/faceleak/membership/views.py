@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from faceleak.membership.attackers import Encounter, View
-from faceleak.membership.evidence import Evidence
+from faceleak.bypasses import registry as bypasses
+from faceleak.membership.attackers import Evaluation, View
+from faceleak.membership.inputs import AttackInput
 from faceleak.membership.models.base import folds_over_people
 from faceleak.membership.options import AttackOptions
 from faceleak.signals import registry as signals
 from faceleak.signals.columns import columns_of
-from faceleak.undoing import registry as undoings
 
 if TYPE_CHECKING:
     from faceleak.membership.attacks import Attack
@@ -47,15 +47,15 @@ def upper_bounds(attacks: Mapping[str, AttackOptions]) -> list[str]:
 
 
 def may_look_at(attack: AttackOptions, view: View) -> bool:
-    """Whether the access that the attack takes is enough for the undoing that makes the view.
+    """Whether the access that the attack takes is enough for the bypass that makes the view.
 
     Whoever holds the head is taken to hold the weights as well.
     """
-    undoing = view.undoing
-    return not undoing or undoings.get(undoing).ACCESS == "embeddings" or access_of(attack) != "embeddings"
+    bypass = view.bypass
+    return not bypass or bypasses.get(bypass).ACCESS == "embeddings" or access_of(attack) != "embeddings"
 
 
-def own_auc(known: Evidence, options: AttackOptions) -> float:
+def own_auc(known: AttackInput, options: AttackOptions) -> float:
     """AUC on the attacker's own people, each judged by an attack that was fitted without them (five folds).
 
     Raises AttackFitError where there are too few of them.
@@ -63,7 +63,7 @@ def own_auc(known: Evidence, options: AttackOptions) -> float:
     return list(own_aucs(known, options))[-1]
 
 
-def own_aucs(known: Evidence, options: AttackOptions) -> Iterator[float]:
+def own_aucs(known: AttackInput, options: AttackOptions) -> Iterator[float]:
     """After each fold the AUC on all people judged so far; the last value is `own_auc`. Raises AttackFitError."""
     from sklearn.metrics import roc_auc_score
 
@@ -79,7 +79,7 @@ def own_aucs(known: Evidence, options: AttackOptions) -> Iterator[float]:
         yield float(roc_auc_score(table["is_member"][judged], ranks[judged]))
 
 
-def own_auc_of_shadows(shadows: Sequence[Evidence], options: AttackOptions) -> float | None:
+def own_auc_of_shadows(shadows: Sequence[AttackInput], options: AttackOptions) -> float | None:
     """AUC on shadows held out, a mean over all of them; None where there is one pair of references or less.
 
     References are drawn in pairs that share no person (`split_references`). A pair is held out together, so that in
@@ -89,7 +89,7 @@ def own_auc_of_shadows(shadows: Sequence[Evidence], options: AttackOptions) -> f
     return next(reversed(list(own_aucs_of_shadows(shadows, options))), None)
 
 
-def own_aucs_of_shadows(shadows: Sequence[Evidence], options: AttackOptions) -> Iterator[float]:
+def own_aucs_of_shadows(shadows: Sequence[AttackInput], options: AttackOptions) -> Iterator[float]:
     """After each pair the mean over all shadows judged so far; the last value is `own_auc_of_shadows`.
 
     There is none where there is one pair of references or less. Raises AttackFitError.
@@ -111,19 +111,21 @@ def own_aucs_of_shadows(shadows: Sequence[Evidence], options: AttackOptions) -> 
         yield float(np.mean(aucs))
 
 
-def strongest(tries: Sequence[Encounter], fitted: "Mapping[str, Mapping[str, Attack]]", name: str) -> Encounter | None:
-    """The encounter in which the attack `name` did best on the attacker's own people; None where it cannot be made.
+def strongest(
+    tries: Sequence[Evaluation], fitted: "Mapping[str, Mapping[str, Attack]]", name: str
+) -> Evaluation | None:
+    """The evaluation in which the attack `name` did best on the attacker's own people; None where it cannot be made.
 
-    An attack that shadows taught was judged on other shadows. Where too few of them leave it unjudged, the undone view
-    is taken.
+    An attack that shadows taught was judged on other shadows. Where too few of them leave it unjudged, the bypassed
+    view is taken.
     """
     possible = [
-        meeting
-        for meeting in tries
-        if all(name in fitted.get(view.name, {}) for view in (meeting.fitted_on, meeting.view))
+        evaluation
+        for evaluation in tries
+        if all(name in fitted.get(view.name, {}) for view in (evaluation.fitted_on, evaluation.view))
     ]
     return max(
-        reversed(possible), key=lambda meeting: fitted[meeting.fitted_on.name][name].own_auc or 0.0, default=None
+        reversed(possible), key=lambda evaluation: fitted[evaluation.fitted_on.name][name].own_auc or 0.0, default=None
     )
 
 

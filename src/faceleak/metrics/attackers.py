@@ -21,7 +21,7 @@ def is_much(scores: int, bootstrap: BootstrapOptions) -> bool:
 def measure_attacker(
     rows: pd.DataFrame, blind: pd.DataFrame | None, aggregation: Aggregation, bootstrap: BootstrapOptions
 ) -> dict[str, Any]:
-    """Population → metric → value: on images, with a lower bound of ε against strangers, and on people."""
+    """Population → metric → value: on images, with a lower bound of ε against non-members, and on people."""
     images: dict[str, Any] = measure_membership(rows, blind, bootstrap)
     unseen = rows[rows["population"] != "same_identity"]
     images["unseen_identity"]["epsilon_lower_bound"] = clopper_pearson_epsilon(

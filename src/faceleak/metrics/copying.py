@@ -1,4 +1,4 @@
-"""Does a generator copy what it was trained on? Distances to the nearest training image, against those of strangers.
+"""Does a generator copy what it was trained on? Distances to the nearest training image, against those of non-members.
 
 Real faces of people that the generator never saw tell how near a face comes to some training image anyway.
 """

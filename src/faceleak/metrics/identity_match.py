@@ -1,8 +1,8 @@
 """Whose faces do reconstructions show? Embeddings of an evaluator in, match rates of members and controls out.
 
-A reconstruction matches a gallery where the judges agree on one of its people (`judge.find_people`). Against control
-people, who were not in the training set, the same rate tells how often that happens by chance. Beside the rates: whom
-reconstructions show, one by one, and which members were found.
+A reconstruction matches a gallery where the evaluators agree on one of its people (`matcher.find_people`). Against
+control people, who were not in the training set, the same rate tells how often that happens by chance. Beside the
+rates: whom reconstructions show, one by one, and which members were found.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,26 +22,26 @@ from faceleak.metrics.intervals import (
     rate_interval,
     resampling_weights,
 )
-from faceleak.metrics.judge import Findings, Gallery, Judge, Panel, find_people
+from faceleak.metrics.matcher import Findings, Gallery, Matcher, Panel, find_people
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import FloatArray, MetricError
 from faceleak.metrics.verification import IndexArray
 
 
 def measure_panel(embeddings: Mapping[str, FloatArray], panel: Panel, options: BootstrapOptions) -> dict[str, Any]:
-    """Measure what the independent judges agree on, and what each evaluator would have said alone.
+    """Measure what the independent evaluators agree on, and what each evaluator would have said alone.
 
     embeddings: evaluator → (n, d). Returns the metrics of `measure_match` for the independent ones together; below
-    `evaluators`, those of each alone, and beside them, as `any_image_…`, those of its lax judge. Where an evaluator
+    `evaluators`, those of each alone, and beside them, as `any_image_…`, those of its lax evaluator. Where an evaluator
     resembles the target: `resembling_gap`, its member match rate minus the mean of the independent ones, each alone:
     how much it overstates (arXiv 2505.03519). Raises MetricError.
     """
     alone: dict[str, dict[str, float]] = {}
-    for name, judge in panel.judges.items():
+    for name, matcher in panel.matchers.items():
         lax = measure_match([embeddings[name]], [panel.lax[name]], options)
-        alone[name] = measure_match([embeddings[name]], [judge], options)
+        alone[name] = measure_match([embeddings[name]], [matcher], options)
         alone[name] |= {f"any_image_{metric}": value for metric, value in lax.items()}
-    independent = [embeddings[name] for name in panel.independent], [panel.judges[name] for name in panel.independent]
+    independent = [embeddings[name] for name in panel.independent], [panel.matchers[name] for name in panel.independent]
     together = measure_match(*independent, options)
     if panel.resembling:
         together |= _resembling_gap(embeddings, panel, options).named("resembling_gap")
@@ -51,31 +51,31 @@ def measure_panel(embeddings: Mapping[str, FloatArray], panel: Panel, options: B
 def measure_photographs(
     embeddings: Mapping[str, FloatArray], identities: NDArray[Any], panel: Panel, options: BootstrapOptions
 ) -> dict[str, float]:
-    """Measure how well the independent judges recognize members in photographs: `photograph_match_rate`, in 0…1.
+    """Measure how well the independent evaluators recognize members in photographs: `photograph_match_rate`, in 0…1.
 
     embeddings: evaluator → (n, d), a photograph each, other ones than the gallery is made of; identities: (n,). It is
-    the share in which the judges find the right person, among the people of the gallery, with its interval: what faces
-    as good as photographs would reach. Empty where no photograph shows anybody of the gallery. Where it is near 0, that
-    nobody is found in reconstructions says nothing.
+    the share in which the evaluators find the right person, among the people of the gallery, with its interval: what
+    faces as good as photographs would reach. Empty where no photograph shows anybody of the gallery. Where it is near
+    0, that nobody is found in reconstructions says nothing.
     """
-    judges = [panel.judges[name] for name in panel.independent]
-    known = np.isin(identities, judges[0].members.identities)
+    matchers = [panel.matchers[name] for name in panel.independent]
+    known = np.isin(identities, matchers[0].members.identities)
     if not known.any():
         return {}
-    found = find_members([embeddings[name][known] for name in panel.independent], judges)
-    right = found.matches & (judges[0].members.identities[found.person] == identities[known])
+    found = find_members([embeddings[name][known] for name in panel.independent], matchers)
+    right = found.matches & (matchers[0].members.identities[found.person] == identities[known])
     people = np.unique(identities[known], return_inverse=True)[1]
     return _rate_interval(Findings(people, right), options).named("photograph_match_rate")
 
 
 def _resembling_gap(embeddings: Mapping[str, FloatArray], panel: Panel, options: BootstrapOptions) -> Interval:
     def rate(names: Sequence[str]) -> FloatArray:
-        found = [find_members([embeddings[name]], [panel.judges[name]]).matches for name in names]
+        found = [find_members([embeddings[name]], [panel.matchers[name]]).matches for name in names]
         rates: FloatArray = np.stack(found).astype(float).mean(axis=0)
         return rates
 
     names = panel.independent
-    people = find_members([embeddings[name] for name in names], [panel.judges[name] for name in names]).person
+    people = find_members([embeddings[name] for name in names], [panel.matchers[name] for name in names]).person
     first, second = rate(panel.resembling), rate(names)
     rates, number = np.array([first.mean(), second.mean()]), len(np.unique(people))
     if number < 2:
@@ -84,22 +84,27 @@ def _resembling_gap(embeddings: Mapping[str, FloatArray], panel: Panel, options:
     return combined_interval(rates, resampled, DIFFERENCE, number, options.level)
 
 
-def find_members(embeddings: Sequence[FloatArray], judges: Sequence[Judge]) -> Findings:
-    """Which members the judges find in reconstructions, by `find_people`."""
-    return find_people(embeddings, [judge.members for judge in judges], [judge.threshold for judge in judges])
+def find_members(embeddings: Sequence[FloatArray], matchers: Sequence[Matcher]) -> Findings:
+    """Which members the evaluators find in reconstructions, by `find_people`."""
+    return find_people(
+        embeddings, [matcher.members for matcher in matchers], [matcher.threshold for matcher in matchers]
+    )
 
 
-def find_controls(embeddings: Sequence[FloatArray], judges: Sequence[Judge]) -> Findings:
-    """Which control people the judges find in reconstructions, by `find_people`."""
-    return find_people(embeddings, [judge.controls for judge in judges], [judge.threshold for judge in judges])
+def find_controls(embeddings: Sequence[FloatArray], matchers: Sequence[Matcher]) -> Findings:
+    """Which control people the evaluators find in reconstructions, by `find_people`."""
+    return find_people(
+        embeddings, [matcher.controls for matcher in matchers], [matcher.threshold for matcher in matchers]
+    )
 
 
 def measure_match(
-    embeddings: Sequence[FloatArray], judges: Sequence[Judge], options: BootstrapOptions
+    embeddings: Sequence[FloatArray], matchers: Sequence[Matcher], options: BootstrapOptions
 ) -> dict[str, float]:
     """Measure how many reconstructions show members, against how many show controls, who can only match by chance.
 
-    embeddings: a judge's (n, d), one reconstruction each, for each of `judges`, who have to agree (`find_people`).
+    embeddings: an evaluator's (n, d), one reconstruction each, for each of `matchers`, who have to agree
+    (`find_people`).
 
     Returns, with `_ci_low` and `_ci_high` each:
     `member_match_rate` and `control_match_rate`, shares in 0…1 of reconstructions that match the gallery;
@@ -122,9 +127,9 @@ def measure_match(
     Raises MetricError where the galleries differ in size or share people, every member is known, no known member is
     in the gallery, or an embedding has no direction.
     """
-    unknown = [_check_galleries(judge) for judge in judges]
-    thresholds = [judge.threshold for judge in judges]
-    member, control = find_members(embeddings, judges), find_controls(embeddings, judges)
+    unknown = [_check_galleries(matcher) for matcher in matchers]
+    thresholds = [matcher.threshold for matcher in matchers]
+    member, control = find_members(embeddings, matchers), find_controls(embeddings, matchers)
     unknown_member = find_people(embeddings, unknown, thresholds)
     intervals = {
         "member_match_rate": _rate_interval(member, options),
@@ -164,9 +169,9 @@ def _resampled_means(values: NDArray[Any], people: IndexArray, options: Bootstra
     return means
 
 
-def _check_galleries(judge: Judge) -> Gallery:
+def _check_galleries(matcher: Matcher) -> Gallery:
     """Return the unknown members, once the galleries are found fit to be compared."""
-    members, controls, known_members = judge.members, judge.controls, judge.known_members
+    members, controls, known_members = matcher.members, matcher.controls, matcher.known_members
     if len(members) != len(controls):
         raise MetricError(
             f"The galleries hold {len(members)} members and {len(controls)} controls, but a larger gallery is matched "
@@ -195,28 +200,28 @@ SIMILARITY = "member_similarity."
 
 
 def findings_table(embeddings: Mapping[str, FloatArray], panel: Panel) -> pd.DataFrame:
-    """Whom each reconstruction resembles most by the independent judges together: a row for each of n.
+    """Whom each reconstruction resembles most by the independent evaluators together: a row for each of n.
 
     embeddings: evaluator → (n, d). Columns: member_identity, matches_member, known (whether the attacker had images of
     that member), control_identity, matches_control, and for each evaluator the cosine to that member and that control,
     `member_similarity.<evaluator>` and `control_similarity.<evaluator>`.
     """
     names = panel.independent
-    judges, of_judges = [panel.judges[name] for name in names], [embeddings[name] for name in names]
-    member, control = find_members(of_judges, judges), find_controls(of_judges, judges)
-    member_identity = judges[0].members.identities[member.person]
+    matchers, of_matchers = [panel.matchers[name] for name in names], [embeddings[name] for name in names]
+    member, control = find_members(of_matchers, matchers), find_controls(of_matchers, matchers)
+    member_identity = matchers[0].members.identities[member.person]
     table = pd.DataFrame(
         {
             "member_identity": member_identity,
             "matches_member": member.matches,
-            "known": [identity in judges[0].known_members for identity in member_identity],
-            "control_identity": judges[0].controls.identities[control.person],
+            "known": [identity in matchers[0].known_members for identity in member_identity],
+            "control_identity": matchers[0].controls.identities[control.person],
             "matches_control": control.matches,
         }
     )
-    for name, judge in panel.judges.items():
-        table[f"{SIMILARITY}{name}"] = _cosines(embeddings[name], judge.members, member)
-        table[f"control_similarity.{name}"] = _cosines(embeddings[name], judge.controls, control)
+    for name, matcher in panel.matchers.items():
+        table[f"{SIMILARITY}{name}"] = _cosines(embeddings[name], matcher.members, member)
+        table[f"control_similarity.{name}"] = _cosines(embeddings[name], matcher.controls, control)
     return table
 
 
@@ -225,16 +230,16 @@ def _cosines(embeddings: FloatArray, gallery: Gallery, found: Findings) -> Float
 
 
 def hit_list(findings: pd.DataFrame) -> pd.DataFrame:
-    """Which members were found: a row for each encounter, step and member, most often found first.
+    """Which members were found: a row for each evaluation, step and member, most often found first.
 
-    findings: encounter, step and the columns of `findings_table`. Columns: encounter, step, identity, known,
+    findings: evaluation, step and the columns of `findings_table`. Columns: evaluation, step, identity, known,
     reconstructions (how many match this member), and the best cosine among them for each evaluator.
     """
-    keys = ["encounter", "step", "member_identity"]
+    keys = ["evaluation", "step", "member_identity"]
     grouped = findings[findings["matches_member"]].groupby(keys, sort=False)
     best = [str(column) for column in findings.columns if str(column).startswith(SIMILARITY)]
     hits = grouped.agg(known=("known", "first"), reconstructions=("known", "size")).join(grouped[best].max())
     names = {"member_identity": "identity"} | {column: column.replace("member", "best", 1) for column in best}
     hits = hits.reset_index().rename(columns=names)
-    order = ["encounter", "step", "reconstructions", "identity"]
+    order = ["evaluation", "step", "reconstructions", "identity"]
     return hits.sort_values(order, ascending=[True, True, False, True], ignore_index=True)

@@ -3,7 +3,7 @@
 It is the squared maximum mean discrepancy under the kernel k(x, y) = (x·y/d + 1)³ of features (n, d). The estimate is
 unbiased: 0 on average where both sets come from one distribution, and then as often below 0 as above.
 
-How far faces are from photographs of members, of control people and of strangers, taken as sets, is measured by
+How far faces are from photographs of members, of control people and of non-members, taken as sets, is measured by
 embeddings of an evaluator, scaled to length √d, so that the kernel is (cosine + 1)³ whatever the evaluator. It tells
 whether faces are like those of the people, all together; not who is recognized.
 """

@@ -2,7 +2,7 @@
 
 Success of template inversion is in the terms of ISO/IEC 30136: how often a face made from a template is accepted. Type
 1: accepted beside the very image that the template was made of; type 2: beside another image of the same person. From
-one image of a person: are members told from strangers, and do faces come nearer to the training photos?
+one image of a person: are members told from non-members, and do faces come nearer to the training photos?
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ from faceleak.metrics.roc import BoolArray, FloatArray, WeightArray, auc
 from faceleak.metrics.verification import IndexArray, normalize_rows, threshold_at_far
 
 
-def pair_threshold(strangers: FloatArray, people: FloatArray, far: float) -> float:
-    """Find the cosine that at most the share `far` of pairs of images (strangers (n, d), people (m, d)) reaches.
+def pair_threshold(non_members: FloatArray, people: FloatArray, far: float) -> float:
+    """Find the cosine that at most the share `far` of pairs of images (non-members (n, d), people (m, d)) reaches.
 
-    The strangers are none of the people. Raises MetricError below 1/far pairs.
+    The non-members are none of the people. Raises MetricError below 1/far pairs.
     """
-    return threshold_at_far((normalize_rows(strangers) @ normalize_rows(people).T).ravel(), far)
+    return threshold_at_far((normalize_rows(non_members) @ normalize_rows(people).T).ravel(), far)
 
 
 def accepted(
@@ -110,7 +110,7 @@ def measure_difference(first: pd.DataFrame, second: pd.DataFrame, options: Boots
 
 
 def measure_verdict(scores: FloatArray, is_member: BoolArray, options: BootstrapOptions) -> Numbers:
-    """How well a score (n,) of n people tells members from strangers: `auc`, with an interval over people."""
+    """How well a score (n,) of n people tells members from non-members: `auc`, with an interval over people."""
     resampled = auc(scores, is_member, _weights(is_member, options))
     people = int(min(is_member.sum(), (~is_member).sum()))
     return enclose(np.array([auc(scores, is_member)]), resampled[None], DIFFERENCE, people, options.level).named("auc")

@@ -13,11 +13,11 @@ ATTACK = ("faces", "attack")  # the pipelines that `kedro run --pipelines=attack
 
 @dataclass(frozen=True)
 class Line:
-    """All pieces of one kind: seconds of the clock and of the cores for the missing ones, bytes, and where from."""
+    """All tasks of one kind: seconds of the clock and of the cores for the missing ones, bytes, and where from."""
 
     pipeline: str
     kind: str
-    pieces: int
+    tasks: int
     there: int
     kept: bool
     seconds: float
@@ -38,7 +38,7 @@ class Total:
 
 
 def makespan(durations: Iterable[float], workers: int) -> float:
-    """How long so many workers take that each begin the next piece, in order, as soon as they are free."""
+    """How long so many workers take that each begin the next task, in order, as soon as they are free."""
     free_at = [0.0] * workers
     for duration in durations:
         heapq.heappush(free_at, heapq.heappop(free_at) + duration)
@@ -46,12 +46,12 @@ def makespan(durations: Iterable[float], workers: int) -> float:
 
 
 def lines(works: Sequence[Work], rates: Rates, workers: int) -> list[Line]:
-    """One line a kind, in order. The time of a pool is shared out to its kinds by what their pieces take."""
+    """One line a kind, in order. The time of a pool is shared out to its kinds by what their tasks take."""
     spans = {pool: _span(of_pool, rates, workers) for pool, of_pool in _pools(works).items()}
     grouped: dict[tuple[str, str], list[Work]] = {}
     for work in works:
         grouped.setdefault((work.pipeline, work.kind), []).append(work)
-    return [_line(alike, spans, rates, workers) for alike in grouped.values() if any(work.pieces for work in alike)]
+    return [_line(alike, spans, rates, workers) for alike in grouped.values() if any(work.tasks for work in alike)]
 
 
 def totals(found: Sequence[Line], memory_of_driver: float) -> dict[str, Total]:
@@ -78,7 +78,7 @@ def _rate(work: Work, cost: Cost, rates: Rates) -> Rate:
 
 
 def _seconds(work: Work, rates: Rates, workers: int) -> float:
-    """Of one piece, by the clock."""
+    """Of one task, by the clock."""
     return sum(_clock(cost, _of(_rate(work, cost, rates), cost.units), rates, workers) for cost in work.costs)
 
 
@@ -137,7 +137,7 @@ def _line(alike: Sequence[Work], spans: Mapping[tuple[str, str], _Span], rates: 
     return Line(
         first.pipeline,
         first.kind,
-        sum(work.pieces for work in alike),
+        sum(work.tasks for work in alike),
         sum(work.there for work in alike),
         all(work.kept for work in alike),
         seconds,

@@ -53,7 +53,7 @@ def training_on(network: Network) -> Quantity:
 
 
 def _train(options: TrainingOptions, sample: Sample) -> Rate:
-    from faceleak.backbones.training import TrainingPiece, train
+    from faceleak.backbones.training import TrainingTask, train
 
     one_epoch = options.model_copy(update={"epochs": 1})
 
@@ -61,8 +61,8 @@ def _train(options: TrainingOptions, sample: Sample) -> Rate:
         number = batches * options.batch_size
         images = pd.concat([sample.images] * -(-number // len(sample.images)), ignore_index=True).head(number)
         cache = sample.compute.cache / f"training_{batches}"
-        piece = TrainingPiece("calibration", sample.store, images, one_epoch, sample.compute, cache)
-        return timed(number, lambda: train(piece))
+        task = TrainingTask("calibration", sample.store, images, one_epoch, sample.compute, cache)
+        return timed(number, lambda: train(task))
 
     trained(1)  # what torch does once in a process is not counted
     few = trained(BATCHES[0])
@@ -99,11 +99,11 @@ def ranking(
     return Quantity(f"ranking faces by {target.name}", measure)
 
 
-def climbing(
+def ascending(
     options: ReconstructionOptions, attack: AttackOptions, target: Network, compared: list[Network]
 ) -> Quantity:
     """Faces that a search takes gradients through."""
-    return Quantity(f"climbing by {target.name}", partial(_search, options, attack, target, compared, STEPS))
+    return Quantity(f"ascending by {target.name}", partial(_search, options, attack, target, compared, STEPS))
 
 
 def _search(
@@ -115,18 +115,18 @@ def _search(
     sample: Sample,
 ) -> Rate:
     """By a search without steps, and by what so many take besides; an untrained network guides it."""
-    from faceleak.reconstruction.guide import fit_guide
     from faceleak.reconstruction.objectives.objective import Objective
     from faceleak.reconstruction.priors import load_prior
+    from faceleak.reconstruction.scorer import fit_scorer
     from faceleak.reconstruction.search import reconstruct
     from faceleak.work.compute import pick_device, training_dtype
 
     search, compute, references = options.search, sample.compute, [network.make() for network in compared]
     labels = sample.images.assign(is_member=pd.factorize(sample.images["identity"])[0] % 2 == 0)
-    guide = fit_guide(target.make(), references, sample.store, labels, attack, compute, search.optimizer)
+    scorer = fit_scorer(target.make(), references, sample.store, labels, attack, compute, search.optimizer)
     device = pick_device(compute)
     prior, dtype = load_prior(options.prior, device), training_dtype(compute, device)
-    objective, selected = Objective(guide.to(device), search.objective), min(search.batch_size, search.selected)
+    objective, selected = Objective(scorer.to(device), search.objective), min(search.batch_size, search.selected)
     short = search.model_copy(update={"candidates": 2 * selected, "selected": selected, "rounds": 1, "steps": steps})
 
     def searched(number: int) -> Timing:
@@ -137,10 +137,10 @@ def _search(
     ranked = searched(0)
     if not steps:
         return mean_rate(ranked, f"ranking {ranked.units:,.0f} faces")
-    climbed = searched(steps)
-    more = max(climbed.seconds - ranked.seconds, 0.1 * climbed.seconds)
-    more_cpu = max(climbed.cpu_seconds - ranked.cpu_seconds, 0.1 * climbed.cpu_seconds)
-    return mean_rate(Timing(short.faces_climbed, more, more_cpu), f"climbing by {short.faces_climbed:,} faces")
+    maximized = searched(steps)
+    more = max(maximized.seconds - ranked.seconds, 0.1 * maximized.seconds)
+    more_cpu = max(maximized.cpu_seconds - ranked.cpu_seconds, 0.1 * maximized.cpu_seconds)
+    return mean_rate(Timing(short.faces_optimized, more, more_cpu), f"ascending by {short.faces_optimized:,} faces")
 
 
 def drawing(options: DemoOptions) -> Quantity:
@@ -194,7 +194,7 @@ def comparing(width: int, anchors: int) -> Quantity:
 
 def _compare(width: int, anchors: int, sample: Sample) -> Rate:
     from faceleak.signals import Comparison, registry
-    from faceleak.signals.gathering import Gathering
+    from faceleak.signals.embedded import EmbeddedImages
 
     signals = [registry.get(name) for name in sample.signals]
     compared = [signal for signal in signals if isinstance(signal, Comparison) and signal.access != "head"]
@@ -202,8 +202,8 @@ def _compare(width: int, anchors: int, sample: Sample) -> Rate:
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
 
     def compare(rows: int) -> Timing:
-        gathering = Gathering(unit[:rows], np.arange(rows) // 10, unit[ROWS[1] :])
-        return timed(2 * rows, lambda: [signal.compare(gathering) for signal in compared for _ in range(2)])
+        embedded = EmbeddedImages(unit[:rows], np.arange(rows) // 10, unit[ROWS[1] :])
+        return timed(2 * rows, lambda: [signal.compare(embedded) for signal in compared for _ in range(2)])
 
     few, many = compare(ROWS[0]), compare(ROWS[1])
     return rate_of(few, many, f"comparing {ROWS[1]:,} embeddings with {anchors:,} anchors")
@@ -218,7 +218,7 @@ def fitting(name: str, options: AttackOptions, network: Network, references: int
 def _fit(options: AttackOptions, network: Network, references: int, sample: Sample) -> Rate:  # noqa: ARG001
     """On numbers that hang together as BN statistics do."""
     from faceleak.membership.attacks import fit_attack
-    from faceleak.membership.evidence import Evidence
+    from faceleak.membership.inputs import AttackInput
 
     names, random = columns(network.make(), sorted(options.signals_read())), np.random.default_rng(0)
     mixing = random.normal(size=(10, len(names)))
@@ -234,8 +234,8 @@ def _fit(options: AttackOptions, network: Network, references: int, sample: Samp
         ids = np.arange(rows).astype(str)
         images = pd.DataFrame({"image_id": ids, "identity": identity, "is_member": is_member})
         others = [table(0.0) for _ in range(references)]
-        evidence = Evidence(images, table(0.5), others, np.ones((rows, references), bool))
-        return timed(rows, lambda: fit_attack([evidence], options))
+        inputs = AttackInput(images, table(0.5), others, np.ones((rows, references), bool))
+        return timed(rows, lambda: fit_attack([inputs], options))
 
     fit(ROWS[0])
     few, many = fit(ROWS[0]), fit(ROWS[1])

@@ -10,14 +10,14 @@ from tempfile import TemporaryDirectory
 from faceleak.planning.options import PlanError, PlanOptions, RateOptions
 from faceleak.planning.sample import Sample
 from faceleak.planning.work import Cost, Quantity, Work
-from faceleak.work.compute import ComputeOptions, available_cores, run_pieces, worker_count
+from faceleak.work.compute import ComputeOptions, available_cores, run_tasks, worker_count
 
 GIGABYTE = 1e9
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A unit takes `seconds`, of which the cores are busy for `cpu_seconds` in all; a piece `start` seconds besides.
+    """A unit takes `seconds`, of which the cores are busy for `cpu_seconds` in all; a task `start` seconds besides.
 
     memory: bytes of the process that does it. how: the measurement or the assumption behind it.
     """
@@ -90,7 +90,7 @@ def workers_of(compute: ComputeOptions) -> int:
 
 
 def rates_for(works: Iterable[Work], sample: Sample, plan: PlanOptions) -> Rates:
-    """Measure what the missing pieces take, but for what is stated. Raises PlanError for a rate of nothing."""
+    """Measure what the missing tasks take, but for what is stated. Raises PlanError for a rate of nothing."""
     needed = [(work, cost) for work in works for cost in work.costs]
     known = sorted({cost.quantity.name for _, cost in needed})
     if unknown := sorted(set(plan.rates) - set(known)):
@@ -100,7 +100,7 @@ def rates_for(works: Iterable[Work], sample: Sample, plan: PlanOptions) -> Rates
     for work, cost in needed:
         if cost.quantity.name not in given and work.missing:
             (of_workers if is_of_workers(work, cost) else of_driver).setdefault(cost.quantity.name, cost.quantity)
-    nothing = dict.fromkeys(known, Rate(1.0, 1.0, 0.0, 0.0, "not needed: all pieces are there"))
+    nothing = dict.fromkeys(known, Rate(1.0, 1.0, 0.0, 0.0, "not needed: all tasks are there"))
     by_driver = _measure((sample, of_driver))
     workers = min(workers_of(sample.compute), available_cores())
     by_workers, start, cpu = _side_by_side(sample, of_workers, workers)
@@ -114,7 +114,7 @@ def _side_by_side(
     if workers == 1:
         return _measure((sample, quantities)), 0.0, 0.0
     started = time.perf_counter()
-    measured = run_pieces(_measure_and_time, [(sample, quantities)] * workers, sample.compute)
+    measured = run_tasks(_measure_and_time, [(sample, quantities)] * workers, sample.compute)
     start = time.perf_counter() - started - max(seconds for _, seconds, _ in measured)
     return _mean([rates for rates, _, _ in measured]), start, sum(cpu for _, _, cpu in measured)
 

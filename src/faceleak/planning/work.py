@@ -1,4 +1,4 @@
-"""Work of an audit: kinds of pieces, what each piece takes, and where its result stays."""
+"""Work of an audit: kinds of tasks, what each task takes, and where its result stays."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -33,15 +33,15 @@ class Cost:
 
 @dataclass(frozen=True)
 class Work:
-    """`pieces` alike, each of which takes `costs`.
+    """`tasks` alike, each of which takes `costs`.
 
-    pool: pieces of the same pool are made side by side by all workers; without one, one after the other by the driver.
-    there: how many are in the cache already. kept: whether they stay in the cache at all. disk: bytes of a piece.
-    held: bytes that all pieces together take in the driver's memory. pipeline: the one whose node does it.
+    pool: tasks of the same pool are made side by side by all workers; without one, one after the other by the driver.
+    there: how many are in the cache already. kept: whether they stay in the cache at all. disk: bytes of a task.
+    held: bytes that all tasks together take in the driver's memory. pipeline: the one whose node does it.
     """
 
     kind: str
-    pieces: int
+    tasks: int
     costs: tuple[Cost, ...]
     pool: str = ""
     there: int = 0
@@ -52,8 +52,8 @@ class Work:
 
     @property
     def missing(self) -> int:
-        """Pieces that are still to be made."""
-        return self.pieces - self.there
+        """Tasks that are still to be made."""
+        return self.tasks - self.there
 
 
 class NotPlannedError(FaceleakError):
@@ -77,7 +77,7 @@ def merged(works: Iterable[Work]) -> list[Work]:
         if (same := found.get(key)) is not None:
             work = replace(  # noqa: PLW2901
                 work,
-                pieces=work.pieces + same.pieces,
+                tasks=work.tasks + same.tasks,
                 there=work.there + same.there,
                 held=work.held + same.held,
             )

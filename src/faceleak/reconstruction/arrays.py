@@ -5,7 +5,7 @@ Files are named by the records; nobody takes a name apart.
 
 from typing import NamedTuple
 
-from faceleak.membership.attackers import AttackerName, encounter_name
+from faceleak.membership.attackers import AttackerName, evaluation_name
 
 
 class SearchStep(NamedTuple):
@@ -17,7 +17,7 @@ class SearchStep(NamedTuple):
 
 
 class ReconstructionArray(NamedTuple):
-    """What such a step found: its `latents`, `pixels`, `scores` or `climb`."""
+    """What such a step found: its `latents`, `pixels`, `scores` or `maximize`."""
 
     variant: str
     attacker: AttackerName
@@ -31,8 +31,8 @@ class ReconstructionArray(NamedTuple):
 
     @property
     def name(self) -> str:
-        """`<encounter>/<step>/<part>`."""
-        return f"{encounter_name(self.variant, self.attacker)}/{self.step}/{self.part}"
+        """`<evaluation>/<step>/<part>`."""
+        return f"{evaluation_name(self.variant, self.attacker)}/{self.step}/{self.part}"
 
 
 class ReconstructionEmbeddings(NamedTuple):
@@ -50,8 +50,8 @@ class ReconstructionEmbeddings(NamedTuple):
 
     @property
     def name(self) -> str:
-        """`<evaluator>/<encounter>/<step>`."""
-        return f"{self.evaluator}/{encounter_name(self.variant, self.attacker)}/{self.step}"
+        """`<evaluator>/<evaluation>/<step>`."""
+        return f"{self.evaluator}/{evaluation_name(self.variant, self.attacker)}/{self.step}"
 
 
 class MethodArray(NamedTuple):
@@ -67,7 +67,7 @@ class MethodArray(NamedTuple):
 
 
 class ComparedArray(NamedTuple):
-    """What a step of one of several searches in the target found: `latents`, `pixels`, `scores` or `climb`."""
+    """What a step of one of several searches in the target found: `latents`, `pixels`, `scores` or `maximize`."""
 
     search: str
     step: str

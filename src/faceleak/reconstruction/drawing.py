@@ -1,4 +1,4 @@
-"""What a search draws: faces of latents, their scores, how what is climbed changes with the latents, and chance."""
+"""What a search draws: faces of latents, their scores, how what is maximized changes with the latents, and chance."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,12 +13,12 @@ from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
 from faceleak.work.progress import track
 
-Climbed = Callable[[Tensor, Tensor], Tensor]  # faces (n, 3, h, w) and the latents that made them (n, size) → (n,)
+Maximized = Callable[[Tensor, Tensor], Tensor]  # faces (n, 3, h, w) and the latents that made them (n, size) → (n,)
 
 
 def gradient(
     prior: Prior,
-    climbed: Climbed,
+    maximized: Maximized,
     latents: Tensor,
     noise: Tensor,
     variation: float,
@@ -35,7 +35,7 @@ def gradient(
     with torch.autocast(latents.device.type, dtype, enabled=dtype != torch.float32):
         varied = prior.space.vary(latents.repeat(len(noise) // len(latents), 1), noise, variation)
         faces = prior.faces(varied)
-    (result,) = torch.autograd.grad(climbed(faces.to(latents.dtype), varied).sum(), latents)
+    (result,) = torch.autograd.grad(maximized(faces.to(latents.dtype), varied).sum(), latents)
     return result
 
 
@@ -78,7 +78,7 @@ def rate_people(
 ) -> Tensor:
     """What decides who is kept, (n,) for latents (n, latent_size): a mean over `options.images_per_person` images.
 
-    By `options.rating` it is the membership score, or all that is climbed but for `diversity`.
+    By `options.rating` it is the membership score, or all that is maximized but for `diversity`.
     """
     seed = draw_seed(objective, generator)
     if options.rating == "membership":

@@ -23,11 +23,12 @@ class SearchOptions(Options):
     """Stage 2: `candidates` latents are ranked by the attack of stage 1, the best are optimized, `selected` returned.
 
     Optimization runs in `rounds` of `steps` steps of the `optimizer`. Each round but the last keeps the better half, so
-    the first one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is climbed is
+    the first one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is maximized is
     the mean score of a person's images, which differ from each other by `variation` (share of the latent's standard
     deviation, 0 for a single image); `images_per_person` of them decide who is kept, by their `rating`: the membership
-    score, or all that is climbed. `objective`: the weight of each term that is climbed (`reconstruction/objectives`).
-    `optimizer`: `adam` follows gradients, `cma_es` takes any score and looks at `population` images a person and step.
+    score, or all that is maximized. `objective`: the weight of each term that is maximized
+    (`reconstruction/objectives`). `optimizer`: `adam` follows gradients, `cma_es` takes any score and looks at
+    `population` images a person and step.
 
     `attack`, `threat_model`: the attack of stage 1 that guides the search, and what its attacker has. `learning_rate`:
     the size of a step, the first one's for `cma_es`, in standard deviations of the latents. `batch_size`: latents that
@@ -61,27 +62,27 @@ class SearchOptions(Options):
         return min(self.candidates, self.selected << (self.rounds - 1))
 
     @property
-    def climbers(self) -> list[int]:
-        """How many latents each round climbs."""
+    def latents_by_round(self) -> list[int]:
+        """How many latents each round maximizes."""
         return [self.starts, *self.kept[:-1]]
 
     @property
     def faces_ranked(self) -> int:
         """Faces that are drawn and scored without gradients: candidates, people after a round, results, the film."""
         filmed = min(self.selected, FILMED) * (self.rounds + 1)
-        return self.candidates + self.images_per_person * sum(self.climbers) + SHOWN * self.selected + filmed
+        return self.candidates + self.images_per_person * sum(self.latents_by_round) + SHOWN * self.selected + filmed
 
     @property
-    def faces_climbed(self) -> int:
+    def faces_optimized(self) -> int:
         """Faces that a search takes gradients through, or what stands in their place."""
         from faceleak.reconstruction.objectives.consistency import IMAGES
 
-        return self.steps * (IMAGES if self.objective.get("consistency") else 1) * sum(self.climbers)
+        return self.steps * (IMAGES if self.objective.get("consistency") else 1) * sum(self.latents_by_round)
 
     @model_validator(mode="after")
-    def _has_something_to_climb(self) -> "SearchOptions":
+    def _has_something_to_maximize(self) -> "SearchOptions":
         if not any(self.objective.values()):
-            raise ValueError("objective has no term with a weight above 0, so there is nothing to climb")
+            raise ValueError("objective has no term with a weight above 0, so there is nothing to maximize")
         return self
 
     @model_validator(mode="after")
@@ -94,7 +95,7 @@ class SearchOptions(Options):
 
 
 class EvaluatorOptions(Options):
-    """One judge: `training` or `load` says where it comes from.
+    """One evaluator: `training` or `load` says where it comes from.
 
     An `independent` one is trained on other images of the member people than the target was, and on control people; it
     should differ from the target in architecture, loss and seed. One that is not is trained on the members' very
@@ -115,7 +116,8 @@ class EvaluatorOptions(Options):
 
 
 class TargetedOptions(Options):
-    """The `targeted` pipeline: templates of `people` members and of as many strangers, one each, are turned into faces.
+    """The `targeted` pipeline: templates of `people` members and of as many non-members, one each, are turned into
+    faces.
 
     `candidates` random faces are embedded: to start from, and to learn the linear map from embeddings to latents, whose
     squared weights cost `ridge`. The best start is optimized by `steps` steps of Adam. `learning_rate`: of Adam.
@@ -134,9 +136,9 @@ class TargetedOptions(Options):
 class PersonImageOptions(TargetedOptions):
     """The `targeted` pipeline, from one image of a person that the target was not trained on, as `TargetedOptions`.
 
-    What is climbed is `near` times the cosine to the image, by the target, and the terms of `objective`, a mean over
+    What is maximized is `near` times the cosine to the image, by the target, and the terms of `objective`, a mean over
     images that differ by `variation`; `images_per_person` of them give a person's score. `objective`: the weight of
-    each term. As in `TargetedOptions`: images of `people` members and of as many strangers; `candidates` random faces
+    each term. As in `TargetedOptions`: images of `people` members and of as many non-members; `candidates` random faces
     and a linear map with the penalty `ridge` give the start; `steps` steps of Adam. `learning_rate`: of Adam.
     `batch_size`: people side by side. `seed`: of the draws.
     """
@@ -151,7 +153,7 @@ class ReconstructionOptions(Options):
     """The whole `reconstruction` block. `attackers`: who draws faces where no defense is judged.
 
     `prior`: a block, or `demo`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
-    `evaluators`: the judges by name; all independent ones have to agree. `far`: of each one's threshold.
+    `evaluators`: the evaluators by name; all independent ones have to agree. `far`: of each one's threshold.
     """
 
     GONE: ClassVar[dict[str, str]] = {"blind_sheet": "the evaluators alone say whom a face shows. Take the key out"}

@@ -1,7 +1,7 @@
 """From one image of a person: is this person in there, and what did the training photos look like?
 
-The search stays near the person in the target's own embedding and climbs the membership score of stage 1. `inversion`
-is the same search without that score: what the image alone gives away, of members and of strangers alike.
+The search stays near the person in the target's own embedding and maximizes the membership score of stage 1.
+`inversion` is the same search without that score: what the image alone gives away, of members and of non-members alike.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from faceleak.common.errors import FaceleakError
-from faceleak.reconstruction.drawing import Climbed, draw_faces, draw_noise, draw_seed, gradient, score_latents
-from faceleak.reconstruction.guide import Guide
+from faceleak.reconstruction.drawing import Maximized, draw_faces, draw_noise, draw_seed, gradient, score_latents
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import PersonImageOptions
 from faceleak.reconstruction.priors import Prior
+from faceleak.reconstruction.scorer import Scorer
 from faceleak.reconstruction.template_inversion import starts
 from faceleak.signals import Need
 from faceleak.work.progress import track
@@ -26,7 +26,7 @@ EMBEDDING: frozenset[Need] = frozenset({"embedding"})
 
 
 class NoGradientError(FaceleakError):
-    """The attack has no gradient to climb."""
+    """The attack has no gradient to maximize."""
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,38 @@ class PersonFaces:
     scores: Tensor
 
 
-def search_people(prior: Prior, guide: Guide, templates: Tensor, options: PersonImageOptions) -> dict[str, PersonFaces]:
-    """Search from each person's template (n, d), an embedding by the guide's backbone: method → faces, in order.
+def search_people(
+    prior: Prior, scorer: Scorer, templates: Tensor, options: PersonImageOptions
+) -> dict[str, PersonFaces]:
+    """Search from each person's template (n, d), an embedding by the scorer's backbone: method → faces, in order.
 
-    `start`: the face nearest to the image of all candidates and of the linear map. `inversion`: from there, Adam climbs
-    the cosine to the image. `person_image`: the cosine and `options.objective`. Same options → same faces.
+    `start`: the face nearest to the image of all candidates and of the linear map. `inversion`: from there, Adam
+    maximizes the cosine to the image. `person_image`: the cosine and `options.objective`. Same options → same faces.
     """
     unit = functional.normalize(templates, dim=1)
-    *_, start = starts(prior, guide.backbone, unit, options)
+    *_, start = starts(prior, scorer.backbone, unit, options)
     found = {
         "start": start,
-        "inversion": _climb(prior, guide, {}, start, unit, options),
-        "person_image": _climb(prior, guide, options.objective, start, unit, options),
+        "inversion": _maximize(prior, scorer, {}, start, unit, options),
+        "person_image": _maximize(prior, scorer, options.objective, start, unit, options),
     }
     return {
         method: PersonFaces(
-            latents, draw_faces(prior, latents, options.batch_size), _scores(prior, guide, latents, options)
+            latents, draw_faces(prior, latents, options.batch_size), _scores(prior, scorer, latents, options)
         )
         for method, latents in found.items()
     }
 
 
-def _climb(
+def _maximize(
     prior: Prior,
-    guide: Guide,
+    scorer: Scorer,
     weights: Mapping[str, float],
     start: Tensor,
     unit: Tensor,
     options: PersonImageOptions,
 ) -> Tensor:
-    objective, latents = Objective(guide, weights), start.clone()
+    objective, latents = Objective(scorer, weights), start.clone()
     generator = torch.Generator().manual_seed(options.seed)
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
     size = options.batch_size
@@ -92,19 +94,19 @@ def _climb(
     return latents
 
 
-def _near(objective: Objective, wanted: Tensor, weight: float, seed: int) -> Climbed:
-    """What is climbed beside the templates `wanted` (n, d), by images of these n people."""
+def _near(objective: Objective, wanted: Tensor, weight: float, seed: int) -> Maximized:
+    """What is maximized beside the templates `wanted` (n, d), by images of these n people."""
 
-    def climbed(faces: Tensor, latents: Tensor) -> Tensor:
+    def maximized(faces: Tensor, latents: Tensor) -> Tensor:
         sample = objective.sample(faces, latents, seed, objective.images, besides=EMBEDDING)
         near = functional.cosine_similarity(sample.seen.embedding, wanted.repeat(objective.images, 1))
         return weight * near + objective.value(sample)
 
-    return climbed
+    return maximized
 
 
-def _scores(prior: Prior, guide: Guide, latents: Tensor, options: PersonImageOptions) -> Tensor:
+def _scores(prior: Prior, scorer: Scorer, latents: Tensor, options: PersonImageOptions) -> Tensor:
     generator = torch.Generator().manual_seed(options.seed)
     noise = draw_noise(latents.expand(options.images_per_person, *latents.shape), generator)
     varied = prior.space.vary(latents.repeat(len(noise), 1), noise.flatten(0, 1), options.variation)
-    return score_latents(prior, guide.score, varied, options.batch_size).view(len(noise), -1).mean(0)
+    return score_latents(prior, scorer.score, varied, options.batch_size).view(len(noise), -1).mean(0)

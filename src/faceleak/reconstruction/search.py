@@ -1,7 +1,7 @@
 """Stage 2 of arXiv 2401.13719: sample latents, rank them by the attack of stage 1, optimize the best.
 
-Ours: the optimization climbs the mean score of a person's images instead of that of one image, starts from more latents
-than it returns, and drops the worse ones on the way (successive halving, arXiv 1502.07943).
+Ours: the optimization maximizes the mean score of a person's images instead of that of one image, starts from more
+latents than it returns, and drops the worse ones on the way (successive halving, arXiv 1502.07943).
 """
 
 from collections.abc import Callable
@@ -31,14 +31,14 @@ Remember = Callable[[str, Callable[[], Arrays]], Arrays]
 class Reconstructions:
     """Latents (n, latent_size), RGB pixels (n, height, width, 3) and membership scores (n,) of these very images.
 
-    `climb`: the mean of what was climbed at each step, over all latents that were still there; empty without a climb.
-    Latents, pixels and scores of a film are (people, moments, …).
+    `maximize`: the mean of what was maximized at each step, over all latents that were still there; empty without an
+    ascent. Latents, pixels and scores of a film are (people, moments, …).
     """
 
     latents: NDArray[np.float32]
     pixels: NDArray[np.uint8]
     scores: NDArray[np.float32]
-    climb: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    ascent: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
 
 
 def reconstruct(
@@ -58,7 +58,7 @@ def reconstruct(
     in `dtype` while latents are optimized, and in float32 when they are ranked and drawn. `remember` gives what a round
     of this name has made before, or lets it be made.
     """
-    score = objective.guide.score
+    score = objective.scorer.score
     generator = torch.Generator().manual_seed(options.seed)
     latents = prior.space.draw(options.candidates, generator).to(device)
     scores = score_latents(prior, score, latents, options.batch_size)
@@ -67,7 +67,7 @@ def reconstruct(
     course, means = optimize(prior, objective, starts, options, generator, dtype, remember)
     chosen["optimized"] = course[:, -1].contiguous()
     found = {step: _reconstructions(prior, score, chosen[step], options.batch_size) for step in SEARCH_STEPS}
-    found["optimized"] = replace(found["optimized"], climb=np.array(means, np.float32))
+    found["optimized"] = replace(found["optimized"], ascent=np.array(means, np.float32))
     return found | {FILM: _film(prior, score, course[filmed(len(course))], options.batch_size)}
 
 
@@ -85,10 +85,10 @@ def optimize(
     dtype: torch.dtype = torch.float32,
     remember: Remember = lambda _, make: make(),
 ) -> tuple[Tensor, list[float]]:
-    """Climb from `latents` (n, latent_size) round by round, and keep the better half each time.
+    """Maximize from `latents` (n, latent_size) round by round, and keep the better half each time.
 
     Returns the courses (selected, rounds + 1, latent_size) of those whose people are rated highest, best first: where
-    each started, and where it was after each round; and the mean of what was climbed at each step. Without the term
+    each started, and where it was after each round; and the mean of what was maximized at each step. Without the term
     `diversity`, latents do not influence each other but by being dropped.
     """
     course, means = latents[:, None], list[float]()
@@ -109,9 +109,9 @@ def _round(
     dtype: torch.dtype,
     kept: int,
 ) -> Arrays:
-    """Climb and keep the better ones: their `course`, `means` at each step, and the state of the `generator` then."""
+    """Maximize and keep the better ones: `course`, `means` at each step, and the state of the `generator` then."""
     optimizer = optimizers.get(options.optimizer)
-    latents, means = optimizer.climb(prior, objective, course[:, -1], options, generator, dtype)
+    latents, means = optimizer.maximize(prior, objective, course[:, -1], options, generator, dtype)
     ratings = rate_people(prior, objective, latents, options, generator)
     places = objective.keep(ratings, partial(draw_faces, prior, latents, options.batch_size), kept)
     course = torch.cat([course, latents[:, None]], dim=1)[places]

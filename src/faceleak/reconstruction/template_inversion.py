@@ -1,7 +1,7 @@
 """Template inversion: from one leaked embedding back to a face (arXiv 1703.00832; with a generator, 2209.07353).
 
-It works for people who were trained on and for strangers alike: it says what a template gives away, not whom the target
-was trained on.
+It works for people who were trained on and for non-members alike: it says what a template gives away, not whom the
+target was trained on.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading
-from faceleak.reconstruction.drawing import Climbed, draw_faces, gradient
+from faceleak.reconstruction.drawing import Maximized, draw_faces, gradient
 from faceleak.reconstruction.options import TargetedOptions
 from faceleak.reconstruction.priors import Prior
 from faceleak.work.progress import track
@@ -51,11 +51,11 @@ def invert(
     """Reconstruct a face from each template (n, d), an embedding by `target`: method → latents and faces, in order.
 
     `best_random`: of all candidates the face whose embedding has the highest cosine. `linear`: what `LinearMap` says.
-    `optimized`: from the better one of these, Adam climbs the cosine. Same options → same faces.
+    `optimized`: from the better one of these, Adam maximizes the cosine. Same options → same faces.
     """
     unit = functional.normalize(templates, dim=1)
     best, linear, start = starts(prior, target, unit, options)
-    found = {"best_random": best, "linear": linear, "optimized": _climb(prior, target, start, unit, options)}
+    found = {"best_random": best, "linear": linear, "optimized": _maximize(prior, target, start, unit, options)}
     return {method: (latents, draw_faces(prior, latents, options.batch_size)) for method, latents in found.items()}
 
 
@@ -73,7 +73,7 @@ def starts(prior: Prior, target: Backbone, unit: Tensor, options: TargetedOption
     return best, linear, torch.where((cosines[0] >= cosines[1])[:, None], best, linear)
 
 
-def _climb(prior: Prior, target: Backbone, start: Tensor, unit: Tensor, options: TargetedOptions) -> Tensor:
+def _maximize(prior: Prior, target: Backbone, start: Tensor, unit: Tensor, options: TargetedOptions) -> Tensor:
     latents = start.clone()
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
     size, still = options.batch_size, torch.zeros_like
@@ -88,7 +88,7 @@ def _climb(prior: Prior, target: Backbone, start: Tensor, unit: Tensor, options:
     return latents
 
 
-def _towards(target: Backbone, wanted: Tensor) -> Climbed:
+def _towards(target: Backbone, wanted: Tensor) -> Maximized:
     return lambda faces, _: functional.cosine_similarity(target(faces), wanted)
 
 

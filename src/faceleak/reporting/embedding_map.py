@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from faceleak.metrics.judge import Gallery
+from faceleak.metrics.matcher import Gallery
 from faceleak.metrics.verification import normalize_rows
 from faceleak.reporting.checks import ReportingError, check_columns
 from faceleak.reporting.labels import label_points

@@ -53,8 +53,8 @@ NARROW = {  # in tables that have to fit a terminal or a note: where they may be
     "kid_to_members": "KID to\nmembers",
     "kid_to_controls": "KID to\ncontrols",
 }
-TEMPLATES = "Faces made of a leaked embedding: share accepted as its person by all judges"
-PERSONS = "Faces searched from one image: share of the person's photos by which all judges accept them"
+TEMPLATES = "Faces made of a leaked embedding: share accepted as its person by all evaluators"
+PERSONS = "Faces searched from one image: share of the person's photos by which all evaluators accept them"
 OF_POINTS = {  # the measures of `privacy_points`
     "utility": HEADINGS["verification_auc"],
     "attack_auc": "AUC of the attack",

@@ -72,7 +72,7 @@ SHEET_COLUMNS = 10
 PAIRS_ACROSS = 6
 PAIR_WIDTH, PAIR_HEIGHT = 2 * STEP + 0.3, 1.3
 PAIRS_SHOWN = {"samples": 24, "copies": 6, "held_out": 6}
-COLORS = {"members": VERMILION, "strangers": BLUE}
+COLORS = {"members": VERMILION, "non_members": BLUE}
 ROW, HEADINGS, FOOT = 1.24, 0.95, 0.62  # of the picture of single people
 
 

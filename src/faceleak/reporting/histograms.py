@@ -1,4 +1,4 @@
-"""Distances of single layers: how far members, other images of theirs and strangers lie apart."""
+"""Distances of single layers: how far members, other images of theirs and non-members lie apart."""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def distance_histograms(
 ) -> Figure:
     """Draw a panel a layer, of images that no attacker knows: density over the distance, medians, AUC of the layer.
 
-    signals: variant and undoing (those of one view), image_id, and a column `<signal>.<layer>` ≥ 0 for each layer, in
+    signals: variant and bypass (those of one view), image_id, and a column `<signal>.<layer>` ≥ 0 for each layer, in
     order of the layers. splits: image_id, role and known. The AUC is that of the rule "smaller says member", members
     against one population. Of more than `maximum_layers` layers, evenly chosen ones are shown, first and last among
     them. Densities are per factor of ten, as the axis is logarithmic; a distance of 0 is drawn at the layer's smallest

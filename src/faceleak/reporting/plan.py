@@ -10,14 +10,14 @@ SCOPES = {"attack": "kedro run --pipelines=attack", "audit": "kedro run (the who
 
 
 def plan_table(plan: dict[str, Any]) -> Table:
-    """A row a kind of pieces, and one each for what the attack and the whole audit take."""
+    """A row a kind of tasks, and one each for what the attack and the whole audit take."""
     workers = plan["machine"]["workers"]
     table = Table(title=f"What is still to be done, by {workers} workers", box=box.SIMPLE_HEAD, title_justify="left")
-    for name in ("pipeline", "pieces of", "pieces", "there", "time", "of all cores", "disk", "memory"):
-        table.add_column(name, justify="left" if name in ("pipeline", "pieces of") else "right")
+    for name in ("pipeline", "tasks of", "tasks", "there", "time", "of all cores", "disk", "memory"):
+        table.add_column(name, justify="left" if name in ("pipeline", "tasks of") else "right")
     for line in plan["lines"]:
         there = f"{line['there']:,}" if line["kept"] else "anew"
-        table.add_row(line["pipeline"], line["kind"], f"{line['pieces']:,}", there, *_numbers(line))
+        table.add_row(line["pipeline"], line["kind"], f"{line['tasks']:,}", there, *_numbers(line))
     table.add_section()
     for scope, total in plan["totals"].items():
         table.add_row("in all", SCOPES[scope], "", "", *_numbers(total), style="bold")

@@ -20,12 +20,12 @@ Row = dict[str, Any]
 
 MEASURED = ("utility", "attack_auc", TPR)
 COLUMNS = (
-    *("variant", "access", "attacker", "attack", "undoing"),
+    *("variant", "access", "attacker", "attack", "bypass"),
     *(f"{measure}{end}" for measure in MEASURED for end in ENDS),
     "false_sense_of_security",
 )
 ATTACKERS = ("static", "refitted", "adaptive")
-COMPARED = ("variant", "utility", *ATTACKERS, "undone by", "false sense of security", "TPR@1 %")
+COMPARED = ("variant", "utility", *ATTACKERS, "bypassed by", "false sense of security", "TPR@1 %")
 STRENGTH = re.compile(r"(?P<defense>.*?)(?P<strength>\d+(\.\d+)?(e[+-]?\d+)?)")
 
 
@@ -34,17 +34,17 @@ def collect(
     membership: Mapping[str, Metrics],
     attackers: Sequence[AttackerName],
     access: Mapping[str, str],
-    undoings: pd.DataFrame,
+    bypasses: pd.DataFrame,
     population: str = "unseen_identity",
 ) -> pd.DataFrame:
     """Make the points from metrics: a row a variant, access and attacker, which holds the attacker's strongest attack.
 
     utility: variant → `utility` → metrics; membership: variant → `membership` → attack, threat model and attacker →
-    population → metrics. access: attack → `weights` or `embeddings`. undoings: variant, attacker, attack, threat_model
-    and undoing, the one that the attacker took, empty where none. Who holds the weights can run every attack, who gets
+    population → metrics. access: attack → `weights` or `embeddings`. bypasses: variant, attacker, attack, threat_model
+    and bypass, the one that the attacker took, empty where none. Who holds the weights can run every attack, who gets
     embeddings only those on embeddings; the one with the highest AUC counts, and for the TPR the one with the highest.
 
-    Columns (`COLUMNS`): variant; access; attacker; attack, with its threat model; undoing; utility (verification AUC),
+    Columns (`COLUMNS`): variant; access; attacker; attack, with its threat model; bypass; utility (verification AUC),
     attack_auc and tpr_at_fpr_1pct, each with _ci_low and _ci_high, all in 0…1; and
     false_sense_of_security, the adaptive attacker's AUC − the static one's for this variant and access. NaN where
     unknown. An attacker without an attack on a variant has no row there.
@@ -52,7 +52,7 @@ def collect(
     Raises ReportingError where a variant has no utility or no row at all, or where `access` lacks an attack.
     """
     names = names_in_metrics(access)
-    chosen = undoings.set_index(["variant", "attacker", "attack", "threat_model"])["undoing"].fillna("").to_dict()
+    chosen = bypasses.set_index(["variant", "attacker", "attack", "threat_model"])["bypass"].fillna("").to_dict()
     rows = []
     for variant in dict.fromkeys([*membership, *utility]):
         useful = utility.get(variant, {}).get("utility", {})
@@ -106,7 +106,7 @@ def _point(
         "access": access,
         "attacker": attacker,
         "attack": model_name(best.attack, best.threat_model),
-        "undoing": chosen.get((variant, attacker, best.attack, best.threat_model), ""),
+        "bypass": chosen.get((variant, attacker, best.attack, best.threat_model), ""),
         **_with_bounds("utility", useful, "verification_auc"),
         **_with_bounds("attack_auc", attacks[best], "auc"),
         **_with_bounds(TPR, attacks[surest] if surest else {}, TPR),
@@ -143,7 +143,7 @@ def as_tree(points: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def checked(points: pd.DataFrame) -> pd.DataFrame:
-    """The points with empty text where no undoing is named, as it is after they were read from a file.
+    """The points with empty text where no bypass is named, as it is after they were read from a file.
 
     Raises ReportingError where columns or rows are missing, a variant and access have an attacker twice, or utility or
     attack AUC is missing.
@@ -156,7 +156,7 @@ def checked(points: pd.DataFrame) -> pd.DataFrame:
         )
     if points[["utility", "attack_auc"]].isna().any(axis=None):
         raise ReportingError("Some points have no utility or no attack AUC, so they have no place. Measure both first.")
-    return points.assign(undoing=points["undoing"].fillna(""))
+    return points.assign(bypass=points["bypass"].fillna(""))
 
 
 def by_access(points: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -188,8 +188,8 @@ def front(points: pd.DataFrame) -> pd.DataFrame:
 def compare_variants(points: pd.DataFrame, write: Callable[[Metrics, str], str]) -> pd.DataFrame:
     """A row a variant in the order of the table, all text (`COMPARED`), – where unknown.
 
-    points: checked ones of one access. `write` makes text of a row's metric with its interval. "undone by" is what the
-    adaptive attacker did first, TPR@1 % the highest one that any of the attackers reaches.
+    points: checked ones of one access. `write` makes text of a row's metric with its interval. "bypassed by" is what
+    the adaptive attacker did first, TPR@1 % the highest one that any of the attackers reaches.
     """
     rows = []
     for variant, of_variant in points.groupby("variant", sort=False):
@@ -200,7 +200,7 @@ def compare_variants(points: pd.DataFrame, write: Callable[[Metrics, str], str])
         cells = (
             *(str(variant), write(first, "utility")),
             *(write(by_attacker.get(attacker, {}), "attack_auc") for attacker in ATTACKERS),
-            str(by_attacker.get("adaptive", {"undoing": NOTHING})["undoing"]) or "nothing",
+            str(by_attacker.get("adaptive", {"bypass": NOTHING})["bypass"]) or "nothing",
             NOTHING if pd.isna(false_sense) else f"{false_sense:+.3f}",
             write(highest, TPR),
         )

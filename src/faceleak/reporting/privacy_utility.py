@@ -157,7 +157,7 @@ def privacy_utility_page(points: pd.DataFrame) -> str:
     """Make one HTML page that needs no network: a plot to point at, a choice of access, and the tables beneath.
 
     points: as `privacy_points.collect` gives them. The plot shows what `privacy_utility_figure` shows; pointing at a
-    mark names variant, attack, undoing and intervals. The page follows the reader's light or dark mode. It holds the
+    mark names variant, attack, bypass and intervals. The page follows the reader's light or dark mode. It holds the
     whole of plotly.js (4.6 MB). Raises ReportingError as `privacy_points.checked` does.
     """
     tables = {ACCESSES[access].capitalize(): _table(rows) for access, rows in by_access(checked(points))}
@@ -268,7 +268,7 @@ def _explained(row: Row) -> str:
     lines = [
         f"<b>{escape(str(row['variant']))}</b>, {escape(str(row['attacker']))} attacker",
         f"attack: {escape(str(row['attack']))}",
-        f"undone by: {escape(str(row['undoing'])) or 'nothing'}",
+        f"bypassed by: {escape(str(row['bypass'])) or 'nothing'}",
         f"utility {interval_text(row, 'utility')}",
         f"AUC {interval_text(row, 'attack_auc')}",
         f"{HEADINGS[TPR]} {interval_text(row, TPR)}",

@@ -172,8 +172,8 @@ def _standing(row: Row, goal: Goal) -> str:
 
 
 def _leak(row: Row, goal: Goal) -> str:
-    undoing = f" after {row['undoing']}" if row["undoing"] else ""
-    by = f"by the {row['attacker']} attacker with {row['attack']}{undoing}"
+    bypass = f" after {row['bypass']}" if row["bypass"] else ""
+    by = f"by the {row['attacker']} attacker with {row['attack']}{bypass}"
     text = f"{METRICS[goal.metric]} {interval_text(row, goal.metric)} {by}"
     high = row[f"{goal.metric}_ci_high"]
     if row[goal.metric] > goal.at_most or pd.isna(high):

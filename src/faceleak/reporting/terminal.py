@@ -29,7 +29,7 @@ from faceleak.reporting.validation import count_roles
 from faceleak.reporting.verdict import ASR_ASSUMES, UPPER_BOUND_NOTE, is_blind
 
 NAME_WIDTH = 40
-VARIANT_WIDTH, UNDOING_WIDTH = 20, 15  # where rows have many columns
+VARIANT_WIDTH, BYPASS_WIDTH = 20, 15  # where rows have many columns
 VERDICT_STYLES = {"leaks": "bold red", "cannot conclude": "bold yellow", "no evidence": "bold"}
 UTILITY = ("verification_auc", "tar_at_far_0.1pct", "lfw_accuracy")
 ATTACK = ("auc", "asr", TPR, "advantage_over_blind")
@@ -38,12 +38,12 @@ STEP = (
     *("kid_to_members", "kid_to_controls"),
 )
 WITH_INTERVAL = ("auc", "match_advantage")  # there is no room for all
-KINDS = ("members", "strangers")
+KINDS = ("members", "non_members")
 WHOSE_PHOTOS = {
     "members": "members, training photos",
     "members_other_images": "members, other images",
-    "strangers": "strangers, other images",
-    "member_excess": "members less strangers",
+    "non_members": "non-members, other images",
+    "member_excess": "members less non-members",
 }
 
 
@@ -177,12 +177,12 @@ def defense_tables(points: pd.DataFrame, variants: Sequence[Variant]) -> list[Ta
 
 
 def _access_table(access: str, points: pd.DataFrame) -> Table:
-    columns = ("utility", "static\nAUC", "refitted\nAUC", "adaptive\nAUC", "undone by", "false\nsense", "TPR\n@1 %")
+    columns = ("utility", "static\nAUC", "refitted\nAUC", "adaptive\nAUC", "bypassed by", "false\nsense", "TPR\n@1 %")
     table = empty_table(f"Defenses against an attacker with {ACCESSES[access]}", "variant", *columns)
     table.caption = Text("false sense of security: AUC adaptive − static; TPR@1 %: the highest of any attacker")
     table.columns[0].max_width = VARIANT_WIDTH
-    undoing = table.columns[COMPARED.index("undone by")]
-    undoing.no_wrap, undoing.overflow, undoing.max_width, undoing.justify = False, "fold", UNDOING_WIDTH, "left"
+    bypass = table.columns[COMPARED.index("bypassed by")]
+    bypass.no_wrap, bypass.overflow, bypass.max_width, bypass.justify = False, "fold", BYPASS_WIDTH, "left"
     for row in compare_variants(points, _with_half_width).to_dict("records"):
         table.add_row(*(Text(str(row[column])) for column in COMPARED))
     return table
@@ -240,7 +240,7 @@ def _templates_table(targeted: Tree) -> Table:
     for method, kinds in targeted.items():
         cells = [interval_text(kinds[kind], f"type_{number}_success_rate") for number in (1, 2) for kind in KINDS]
         table.add_row(words(method), *cells)
-    table.caption = "It says what an embedding gives away, not who was trained on: it works for strangers as well."
+    table.caption = "It says what an embedding gives away, not who was trained on: it works for non-members as well."
     return table
 
 
@@ -251,6 +251,6 @@ def _person_table(person_image: Tree) -> Table:
         table.add_row(compared, *(interval_text(whose[name], "match_rate") for whose in methods.values()))
     told = [f"{words(what)} {interval_text(found, 'auc')}" for what, found in person_image["verdict"].items()]
     table.caption = (
-        f"AUC of telling members from strangers, by the score of what the method ends with: {', '.join(told)}."
+        f"AUC of telling members from non-members, by the score of what the method ends with: {', '.join(told)}."
     )
     return table

@@ -88,20 +88,20 @@ def _reconstruct_by_a_configured_attack(parameters: Parameters) -> None:
     takes_gradients = optimizers.constant(search.optimizer, "TAKES_GRADIENTS")
     if not takes_gradients and not attacks[search.attack].reads_single_images():
         raise ValueError(
-            f"reconstruction.search.attack is {search.attack!r}, but `{search.optimizer}` climbs an attack on signals "
+            f"reconstruction.search.attack is {search.attack!r}, but `{search.optimizer}` maximizes attacks on signals "
             "of single images, and not `online`"
         )
     if takes_gradients and not attacks[search.attack].is_differentiable():
-        climbed = " or ".join(f"`{name}`" for name in models.names() if models.is_differentiable(name))
+        maximized = " or ".join(f"`{name}`" for name in models.names() if models.is_differentiable(name))
         raise ValueError(
-            f"reconstruction.search.attack is {search.attack!r}, but stage 2 climbs a {climbed} attack "
+            f"reconstruction.search.attack is {search.attack!r}, but stage 2 maximizes a {maximized} attack "
             "on signals of single images and all layers, without calibration or with `features`; "
             "reconstruction.search.optimizer `cma_es` takes other models and calibrations"
         )
     if attacks[search.attack].calibration is not None and search.threat_model == "shadow":
         raise ValueError(
             f"reconstruction.search.attack is {search.attack!r}, which is calibrated, under `shadow`; stage 2 "
-            "climbs calibrated attacks under `partial_knowledge` alone"
+            "maximizes calibrated attacks under `partial_knowledge` alone"
         )
     _search_under(search.threat_model, "membership", parameters.membership.threat_models)
 
@@ -133,7 +133,7 @@ def _have_what_defended_shadows_take(parameters: Parameters) -> None:
         )
     if "adaptive" in defense.attackers and "public" not in parameters.faces.splits.roles:
         raise ValueError(
-            "defense.threat_models has `shadow`, whose adaptive attacker undoes the defense of its references on "
+            "defense.threat_models has `shadow`, whose adaptive attacker bypasses the defense of its references on "
             "faces of the role `public`, and there is no such role: give it people in faces.splits.roles, or take "
             "`shadow` out of defense.threat_models"
         )

@@ -1,4 +1,4 @@
-"""What MLflow draws as curves: the loss of each backbone that was trained here, and the climb of each search."""
+"""What MLflow draws as curves: the loss of each backbone that was trained here, and the ascent of each search."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from faceleak.reconstruction.arrays import ReconstructionArray
 from faceleak.runs.datasets.metrics import child_run
 
 TOGETHER = ("references", "evaluators", "repeated_targets")
-CLIMBED = {"optimized": "objective", "untrained_guided": "objective_untrained"}
+MAXIMIZED = {"optimized": "objective", "untrained_guided": "objective_untrained"}
 
 Curve = tuple[str, Sequence[float]]
 
@@ -26,12 +26,12 @@ def log_curves(outputs: Mapping[str, Any]) -> None:
     groups = ({name: outputs[name] for name in ("target",) if name in outputs}, *map(outputs.get, TOGETHER))
     for name, backbone in ((name, backbone) for group in groups if group for name, backbone in group.items()):
         log_curve(loss_curve(name, backbone))
-    for _, curve in climbs(outputs.get("reconstructions", {})):
+    for _, curve in ascents(outputs.get("reconstructions", {})):
         log_curve(curve)
     for variant, backbone in outputs.get("defense.variants", {}).items():
         with child_run(variant):
             log_curve(loss_curve("target", backbone))
-    for variant, curve in climbs(outputs.get("defense.reconstructions", {})):
+    for variant, curve in ascents(outputs.get("defense.reconstructions", {})):
         with child_run(variant):
             log_curve(curve)
 
@@ -41,11 +41,11 @@ def loss_curve(name: str, backbone: Any) -> Curve:
     return f"training/loss/{name}", backbone.card.training.get("losses", [])
 
 
-def climbs(reconstructions: Mapping[ReconstructionArray, Any]) -> Iterator[tuple[str, Curve]]:
-    """Yield variant and curve of each climb: the mean of what was climbed at each step."""
+def ascents(reconstructions: Mapping[ReconstructionArray, Any]) -> Iterator[tuple[str, Curve]]:
+    """Yield variant and curve of each maximize: the mean of what was maximized at each step."""
     for (variant, attacker, step, part), means in reconstructions.items():
-        if part == "climb":
-            yield variant, (f"search/{CLIMBED[step]}{suffix_of(attacker)}", means)
+        if part == "ascent":
+            yield variant, (f"search/{MAXIMIZED[step]}{suffix_of(attacker)}", means)
 
 
 def log_curve(curve: Curve) -> None:

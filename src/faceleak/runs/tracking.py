@@ -17,8 +17,8 @@ from faceleak.common.errors import FaceleakError
 from faceleak.runs.datasets.metrics import CHANGED_TAG, child_run
 from faceleak.runs.origin import changed_parameters, command, commit, has_uncommitted_changes
 from faceleak.work.lock import alone_at
-from faceleak.work.pieces import fingerprint, writing
 from faceleak.work.processes import is_gone, this_process
+from faceleak.work.tasks import fingerprint, writing
 
 PATIENCE = 120  # seconds
 PROCESS_TAG = "faceleak.process"

@@ -12,7 +12,7 @@ from faceleak.common.named import Registry, UnknownNameError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from faceleak.signals.gathering import Gathering
+    from faceleak.signals.embedded import EmbeddedImages
     from faceleak.signals.observation import Observation
 
 Access = Literal["weights", "embeddings", "head", "nothing"]  # `head`: embeddings and the classification head
@@ -45,7 +45,7 @@ class ComparesImages(Protocol):
     ACCESS: Access
     COLUMNS: tuple[str, ...]
 
-    def compare(self, gathering: "Gathering") -> NDArray[np.float32]:
+    def compare(self, embedded: "EmbeddedImages") -> NDArray[np.float32]:
         """n images and what they can be compared with → (n, columns)."""
         ...
 
@@ -85,7 +85,7 @@ class Comparison:
     name: str
     access: Access
     columns: Sequence[str]
-    compare: Callable[["Gathering"], NDArray[np.float32]]
+    compare: Callable[["EmbeddedImages"], NDArray[np.float32]]
 
 
 class Signals(Registry[Signal | Comparison]):

@@ -1,14 +1,14 @@
 """ASSD (arXiv 2211.15918): how an image's similarities to a fixed set of anchor images are distributed.
 
 The anchors are faces of the `public` role, people whom the target never saw. A person whom the backbone was trained
-on lies apart from strangers; a stranger lies among them.
+on lies apart from non-members; a non-member lies among them.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faceleak.common.errors import FaceleakError
-from faceleak.signals.gathering import Gathering
+from faceleak.signals.embedded import EmbeddedImages
 
 ACCESS = "embeddings"
 QUANTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
@@ -20,12 +20,12 @@ class NoAnchorsError(FaceleakError):
     """There are no anchors to compare with."""
 
 
-def compare(gathering: Gathering) -> NDArray[np.float32]:
+def compare(embedded: EmbeddedImages) -> NDArray[np.float32]:
     """Read (n, 11): mean, standard deviation and quantiles of the cosines with the m anchors.
 
     Raises NoAnchorsError where m is 0.
     """
-    embeddings, anchors = gathering.embeddings, gathering.anchors
+    embeddings, anchors = embedded.embeddings, embedded.anchors
     if not len(anchors):
         raise NoAnchorsError(
             "`anchor_similarity` compares faces with those of the role `public`, and there are none: a distribution "

@@ -12,7 +12,7 @@ from torch import Tensor, split
 from torch.nn import functional
 
 from faceleak.common.errors import FaceleakError
-from faceleak.signals.gathering import Gathering
+from faceleak.signals.embedded import EmbeddedImages
 
 ACCESS = "head"
 COLUMNS = ("smallest",)
@@ -23,16 +23,16 @@ class NoHeadError(FaceleakError):
     """The backbone comes without its classification head."""
 
 
-def compare(gathering: Gathering) -> NDArray[np.float32]:
+def compare(embedded: EmbeddedImages) -> NDArray[np.float32]:
     """Read (n, 1) losses ≥ 0, smaller for members. Raises NoHeadError where the backbone has no head."""
-    head = gathering.head
+    head = embedded.head
     if head is None:
         raise NoHeadError(
             "`head_loss` reads the classification head that a backbone was trained with, and this backbone has none. "
             "Give `head` and `identities` in target.load, train the target here, or leave the signal out."
         )
     classes = functional.normalize(head.weight.detach().float().cpu())
-    embeddings = torch.from_numpy(gathering.embeddings)
+    embeddings = torch.from_numpy(embedded.embeddings)
     rows = max(1, LOGITS // len(classes))
     losses = [_smallest(head.scale * (part @ classes.T).double()) for part in split(embeddings, rows)]
     return torch.cat(losses)[:, None].float().numpy()

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
-PIECE = 1 << 20  # numbers whose squares still lie in the cache when they are averaged
+TASK = 1 << 20  # numbers whose squares still lie in the cache when they are averaged
 
 
 def spatial_mean(activations: Tensor) -> Tensor:
@@ -37,15 +37,15 @@ class _SpatialMoments(Function):
         if activations.device.type != "cpu":  # in one pass over memory, which is what limits a GPU
             variance, mean = torch.var_mean(activations, (2, 3), correction=0)
             return mean, variance + mean * mean
-        if activations.numel() <= PIECE:
+        if activations.numel() <= TASK:
             return spatial_mean(activations), spatial_mean(activations * activations)
         mean, square = (activations.new_empty(activations.shape[:2]) for _ in range(2))
-        rows = max(1, PIECE // activations.shape[1:].numel())
-        squares = torch.empty_like(activations[:rows])  # the same memory for every piece
+        rows = max(1, TASK // activations.shape[1:].numel())
+        squares = torch.empty_like(activations[:rows])  # the same memory for every task
         for start in range(0, len(activations), rows):
-            piece = activations[start : start + rows]
-            square[start : start + rows] = spatial_mean(torch.mul(piece, piece, out=squares[: len(piece)]))
-            mean[start : start + rows] = spatial_mean(piece)
+            task = activations[start : start + rows]
+            square[start : start + rows] = spatial_mean(torch.mul(task, task, out=squares[: len(task)]))
+            mean[start : start + rows] = spatial_mean(task)
         return mean, square
 
     @staticmethod

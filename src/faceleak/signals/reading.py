@@ -17,11 +17,11 @@ from faceleak.common.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.signals import Comparison, Need, Signal, registry
 from faceleak.signals.columns import column_name
-from faceleak.signals.gathering import Gathering
+from faceleak.signals.embedded import EmbeddedImages
 from faceleak.signals.observation import observe
-from faceleak.work.compute import ComputeOptions, run_pieces
-from faceleak.work.pieces import code_version, fingerprint, writing
-from faceleak.work.sealed import load_table, save_table
+from faceleak.work.checksummed import load_table, save_table
+from faceleak.work.compute import ComputeOptions, run_tasks
+from faceleak.work.tasks import code_version, fingerprint, writing
 
 EMBEDDING = "embedding"
 
@@ -61,14 +61,14 @@ def read_signals(
     tables = {name: table.iloc[rows].reset_index(drop=True) for name, table in whole.items()}
     if compares:
         unit = _unit(tables[EMBEDDING])
-        strangers = np.empty((0, unit.shape[1]), np.float32)
+        non_members = np.empty((0, unit.shape[1]), np.float32)
         if anchors is not None and len(anchors):
             embedder = [registry.get_reader(EMBEDDING)]
-            strangers = _unit(_read_together(embedder, backbone, network, store, anchors, compute)[EMBEDDING])
-        gathering = Gathering(unit, images["identity"].to_numpy(), strangers, backbone.head)
+            non_members = _unit(_read_together(embedder, backbone, network, store, anchors, compute)[EMBEDDING])
+        embedded = EmbeddedImages(unit, images["identity"].to_numpy(), non_members, backbone.head)
         for signal in signals:
             if isinstance(signal, Comparison):
-                values = signal.compare(gathering)
+                values = signal.compare(embedded)
                 tables[signal.name] = _named(signal.name, values, signal.columns)
     ids = images[["image_id"]].reset_index(drop=True)
     together: pd.DataFrame = pd.concat([ids, *(tables[name] for name in names)], axis=1)
@@ -109,7 +109,7 @@ def _read_together(
     ]
     read = partial(read_shard, backbone=backbone, store=store, compute=compute)
     if len(shards) > 1:
-        run_pieces(read, shards, compute)
+        run_tasks(read, shards, compute)
     else:
         list(map(read, shards))
     return {name: pd.concat(map(load_table, of_shards), ignore_index=True) for name, of_shards in paths.items()}
@@ -144,8 +144,8 @@ def signal_paths(
 
     def path(signal: Signal, shard: pd.DataFrame) -> Path:
         code = code_version(__name__, registry.module(signal.name))
-        piece = fingerprint(signal.name, code, shard, network)
-        return compute.cache / "signals" / f"{piece}.parquet"
+        task = fingerprint(signal.name, code, shard, network)
+        return compute.cache / "signals" / f"{task}.parquet"
 
     return {signal.name: [path(signal, shard) for shard in shards] for signal in signals}
 

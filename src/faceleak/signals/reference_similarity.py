@@ -10,22 +10,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.signals.gathering import Gathering
+from faceleak.signals.embedded import EmbeddedImages
 
 ACCESS = "embeddings"
 COMPANIONS = 8
 COLUMNS = ("mean", "std", "smallest", "median", "largest")
 
 
-def compare(gathering: Gathering) -> NDArray[np.float32]:
+def compare(embedded: EmbeddedImages) -> NDArray[np.float32]:
     """Read (n, 5): mean, standard deviation, smallest, median and largest cosine with the companions.
 
     The companions of an image are the next ones of the same person, in the order of the rows, around the corner. An
     image without any gets zeros.
     """
-    embeddings = gathering.embeddings
+    embeddings = embedded.embeddings
     result = np.zeros((len(embeddings), len(COLUMNS)), np.float32)
-    for rows in pd.Series(range(len(embeddings))).groupby(gathering.identities).indices.values():
+    for rows in pd.Series(range(len(embeddings))).groupby(embedded.identities).indices.values():
         if len(rows) > 1:
             result[rows] = _within(embeddings[rows])
     return result

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from faceleak.membership import evidence
+from faceleak.membership import inputs
 from faceleak.membership.attackers import VIEW
 from faceleak.membership.attacks import code_of
-from faceleak.membership.evidence import Evidence, known_images
+from faceleak.membership.inputs import AttackInput, known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.membership.views import own_aucs, own_aucs_of_shadows
 from faceleak.tuning.options import SearchSpace, TuningOptions
 from faceleak.tuning.space import parameters_of, suggest_attack
 from faceleak.tuning.study import WITHOUT_EFFECT, Plan, run_plan, versions
 from faceleak.work.compute import ComputeOptions
-from faceleak.work.pieces import code_version, fingerprint
+from faceleak.work.tasks import code_version, fingerprint
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -30,13 +30,13 @@ class OwnData:
     """What the attacker has: its people as the target shows them, or shadows."""
 
     threat_model: ThreatModel
-    evidence: list[Evidence]
+    inputs: list[AttackInput]
 
     def aucs(self, attack: AttackOptions) -> Iterator[float]:
         """AUC in 0…1 after each fold over people, or pair of shadows, on all judged so far. Raises AttackFitError."""
         if self.threat_model == "shadow":
-            return own_aucs_of_shadows(self.evidence, attack)
-        return own_aucs(self.evidence[0], attack)
+            return own_aucs_of_shadows(self.inputs, attack)
+        return own_aucs(self.inputs[0], attack)
 
 
 def own_data(
@@ -48,9 +48,9 @@ def own_data(
 ) -> OwnData:
     """Leave out all that the attacker does not have. Tables as for `fitting.fit_attacks`, signals of one view."""
     if threat_model == "shadow":
-        return OwnData(threat_model, evidence.of_references(reference_signals))
+        return OwnData(threat_model, inputs.of_references(reference_signals))
     known = known_images(splits)[["image_id", "identity", "is_member"]]
-    return OwnData(threat_model, [evidence.of_target(known, signals.drop(columns=VIEW), calibration_signals)])
+    return OwnData(threat_model, [inputs.of_target(known, signals.drop(columns=VIEW), calibration_signals)])
 
 
 def own_shares(reference_signals: pd.DataFrame, splits: pd.DataFrame, threat_model: ThreatModel) -> dict[str, float]:
@@ -95,9 +95,9 @@ def try_attacks(
 
 def name_of(data: OwnData, default: "AttackOptions", options: TuningOptions) -> str:
     """Name the study by the hash of all that decides which trials there are."""
-    tables = [table for part in data.evidence for table in (part.images, part.own, *part.references)]
-    strangers = [pd.DataFrame(part.stranger) for part in data.evidence]
+    tables = [table for part in data.inputs for table in (part.images, part.own, *part.references)]
+    non_members = [pd.DataFrame(part.out) for part in data.inputs]
     chosen = options.model_dump(mode="json", exclude=WITHOUT_EFFECT)
     return fingerprint(
-        chosen, default, *tables, *strangers, code_version(__name__, *code_of(options.space.attacks())), versions()
+        chosen, default, *tables, *non_members, code_version(__name__, *code_of(options.space.attacks())), versions()
     )

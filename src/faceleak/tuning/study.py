@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from faceleak.tuning.options import StudyOptions
 from faceleak.tuning.storage import open_storage, study_file, url_of, working_alone
-from faceleak.work.compute import ComputeOptions, run_pieces
+from faceleak.work.compute import ComputeOptions, run_tasks
 from faceleak.work.progress import track
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run_plan(plan: Plan, compute: ComputeOptions) -> "list[FrozenTrial]":
             _fail_interrupted(study)
         missing = options.trials - len(ended(study))
         plans = [plan] * min(options.workers, max(missing, 1))
-        run_pieces(partial(_take_part, url=url), plans, compute.model_copy(update={"workers": options.workers}))
+        run_tasks(partial(_take_part, url=url), plans, compute.model_copy(update={"workers": options.workers}))
         return ended(study)[: options.trials]
 
 

@@ -1,1 +1,1 @@
-"""Where and how work runs: device and precision, engines, pieces kept under a key, locks, progress."""
+"""Where and how work runs: device and precision, engines, tasks kept under a key, locks, progress."""

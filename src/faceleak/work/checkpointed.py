@@ -8,8 +8,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from faceleak.work.pieces import writing
 from faceleak.work.progress import track
+from faceleak.work.tasks import writing
 
 CHECKPOINT = "checkpoint.pt"
 

@@ -18,14 +18,14 @@ from typing import Any
 
 OURS = "faceleak"
 ALL = ".*"
-# What runs work, keeps results and shows them: no number follows from it, but for what the keys of pieces hold as
+# What runs work, keeps results and shows them: no number follows from it, but for what the keys of tasks hold as
 # values (device and precision of `compute`, every option). Followed, another progress bar would train all anew.
 INFRASTRUCTURE = frozenset(
     f"{OURS}.{name}"
     for name in (
         *(
             f"work.{name}"
-            for name in ("closure", "compute", "engines", "lock", "pieces", "processes", "progress", "sealed")
+            for name in ("closure", "compute", "engines", "lock", "tasks", "processes", "progress", "checksummed")
         ),
         *(
             "common.errors",

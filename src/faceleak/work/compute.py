@@ -1,4 +1,4 @@
-"""The one place that decides where work runs: device, precision, threads, and the engine for independent pieces."""
+"""The one place that decides where work runs: device, precision, threads, and the engine for independent tasks."""
 
 import ctypes
 import os
@@ -19,7 +19,7 @@ from faceleak.work.engines.worker import is_worker
 if TYPE_CHECKING:
     import torch
 
-Piece = TypeVar("Piece")
+Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt(3)
@@ -30,17 +30,17 @@ class ComputeOptions(Options):
 
     `engine`: `local`, processes on this machine, or `ray`, a Ray cluster. `device`: `auto` takes a GPU where there is
     one. `precision`: of training and optimization; `auto` is bfloat16 where the hardware computes in it. `workers`:
-    pieces at a time; `auto` is one a GPU or one a core, and with `ray` as many as there is room for. `threads`: of a
-    piece; `auto` shares the cores out, and with `ray` is 1; the same number gives the same bits on whichever engine.
+    tasks at a time; `auto` is one a GPU or one a core, and with `ray` as many as there is room for. `threads`: of a
+    task; `auto` shares the cores out, and with `ray` is 1; the same number gives the same bits on whichever engine.
     `batch_size`: images in a forward pass without gradients. `shard_images`: so many images of one backbone are read as
-    one piece; with another number they are read anew. `cache`: folder of what was expensive to make.
+    one task; with another number they are read anew. `cache`: folder of what was expensive to make.
     `training_processes`: how many train one backbone together, on a GPU each; on the CPU, sharing the cores, only one
-    without BN. `threads` are then those of each process, and a piece to train takes so many workers.
+    without BN. `threads` are then those of each process, and a task to train takes so many workers.
 
     Only with `local`: `devices` are the numbers of the GPUs to use, a process on each; `auto` takes all.
 
     Only with `ray`: `address` is `<host>:<port>` of a cluster, or none, which starts one on this machine for the run.
-    `gpu_share` is what a piece takes of a GPU. `retries`: how often a piece runs again whose process or node died.
+    `gpu_share` is what a task takes of a GPU. `retries`: how often a task runs again whose process or node died.
     """
 
     engine: Literal["local", "ray"] = "local"
@@ -71,7 +71,7 @@ class ComputeOptions(Options):
             raise ValueError("engine is `ray`, which is not installed: pip install 'faceleak[ray]', or take `local`")
         if self.devices != "auto" or ":" in self.device:
             raise ValueError(
-                "device and devices name GPUs, which Ray gives to pieces itself; set devices to `auto`, and "
+                "device and devices name GPUs, which Ray gives to tasks itself; set devices to `auto`, and "
                 "device to `auto`, `cpu` or `cuda`"
             )
         return self
@@ -119,17 +119,17 @@ def _cpu_computes_bfloat16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def worker_count(options: ComputeOptions, pieces: int, processes: int = 1) -> int:
-    """Number of pieces at a time: one a GPU, or one a core, for each of its processes; on Ray, all that there are."""
+def worker_count(options: ComputeOptions, tasks: int, processes: int = 1) -> int:
+    """Number of tasks at a time: one a GPU, or one a core, for each of its processes; on Ray, all that there are."""
     if options.workers != "auto":
-        return max(1, min(options.workers, pieces))
+        return max(1, min(options.workers, tasks))
     if options.engine == "ray":
-        return max(1, pieces)
-    return max(1, min((len(gpus(options)) or available_cores()) // processes, pieces))
+        return max(1, tasks)
+    return max(1, min((len(gpus(options)) or available_cores()) // processes, tasks))
 
 
 def gpus(options: ComputeOptions) -> list[int]:
-    """Numbers of the GPUs of this machine that pieces are spread over; none on a CPU.
+    """Numbers of the GPUs of this machine that tasks are spread over; none on a CPU.
 
     Raises DeviceError where one of `options.devices` is missing.
     """
@@ -169,25 +169,25 @@ def keep_freed_memory() -> None:
         libc.mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-def run_pieces(
-    function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions, processes: int = 1
+def run_tasks(
+    function: Callable[[Task], Result], tasks: Sequence[Task], options: ComputeOptions, processes: int = 1
 ) -> list[Result]:
-    """Apply `function` to every piece and return the results in order; pieces must not depend on each other.
+    """Apply `function` to every task and return the results in order; tasks must not depend on each other.
 
-    processes: that a piece starts by `run_together`: it gets GPUs and cores for so many.
+    processes: that a task starts by `run_together`: it gets GPUs and cores for so many.
 
-    Where they run is up to `options.engine`; pieces of a piece run where it runs. The first error, or an interrupt,
+    Where they run is up to `options.engine`; tasks of a task run where it runs. The first error, or an interrupt,
     ends all others at once and is raised. Raises WorkerError where a process dies for good, and what the engine raises.
     """
-    if not pieces:
+    if not tasks:
         return []
     if options.engine == "ray" and not is_worker():
         from faceleak.work.engines import ray
 
-        return ray.run(function, pieces, options, processes)
+        return ray.run(function, tasks, options, processes)
     from faceleak.work.engines import local
 
-    return local.run(function, pieces, options, processes)
+    return local.run(function, tasks, options, processes)
 
 
 def run_together(function: Callable[[int], Result], options: ComputeOptions) -> list[Result]:
@@ -201,17 +201,17 @@ def run_together(function: Callable[[int], Result], options: ComputeOptions) -> 
     return local.run_together(function, options)
 
 
-def stream_pieces(
-    function: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int
-) -> Iterator[tuple[Piece, Result]]:
-    """Apply `function` to pieces that do not fit in memory together: yield each with its result, in order.
+def stream_tasks(
+    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+) -> Iterator[tuple[Task, Result]]:
+    """Apply `function` to tasks that do not fit in memory together: yield each with its result, in order.
 
-    They run on this machine, which reads them: `workers` processes, or this one where it is 1. A few pieces a worker
-    are held at any time. Errors as for `run_pieces`.
+    They run on this machine, which reads them: `workers` processes, or this one where it is 1. A few tasks a worker
+    are held at any time. Errors as for `run_tasks`.
     """
     from faceleak.work.engines import local
 
-    return local.stream(function, pieces, workers)
+    return local.stream(function, tasks, workers)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from faceleak.common.errors import FaceleakError
-from faceleak.work.pieces import not_written
+from faceleak.work.tasks import not_written
 
 
 class BusyFolderError(FaceleakError):

@@ -48,7 +48,7 @@ def test_an_image_that_changes_changes_the_fingerprint(pictures):
         (b"path\nx.jpg\n", "no column identity"),
         (b"path,identity\n", "lists no image"),
         (b'path,identity\n"x,y\n', "row 2: unexpected end of data"),
-        (b"path,identity,role\nx.jpg,a,stranger\n", "row 2, column role: 'stranger' is no role"),
+        (b"path,identity,role\nx.jpg,a,non-member\n", "row 2, column role: 'non-member' is no role"),
         (b"path,identity,role\nx.jpg,a\n", "row 2, column role: '' is no role"),
         (b"path,identity\nx.jpg,Doe, Jane\n", "row 2: 2 columns are named, and cell 3 is 'Jane'"),
         (b"path,identity,identity\nx.jpg,a,b\n", "the column 'identity' is there twice"),

@@ -25,13 +25,13 @@ def people(folder: Path, names: str, images: int = 2) -> dict:
 
 @pytest.fixture
 def options(tmp_path) -> dict:
-    """Members a to c with held-out images of a and b, and strangers of the same names from two sources."""
+    """Members a to c with held-out images of a and b, and non-members of the same names from two sources."""
     return {
         "source": "several",
         "several": {
             "trained": {"role": "member", **people(tmp_path / "trained", "abc")},
             "held_out": {"role": "same_identity", "people_of": "trained", **people(tmp_path / "held_out", "ab", 1)},
-            "strangers": {"role": "non_member", **people(tmp_path / "strangers", "abcd")},
+            "non_members": {"role": "non_member", **people(tmp_path / "non_members", "abcd")},
             "one": {"role": "public", **people(tmp_path / "one", "z")},
         },
         "splits": {"roles": ROLES},
@@ -45,7 +45,7 @@ def manifest_of(options: dict, path: Path):
 
 def test_sources_are_told_apart_and_names_do_not_collide(options, tmp_path):
     manifest = manifest_of(options, tmp_path / "faces.arrow")
-    assert manifest["source"].value_counts().to_dict() == {"trained": 6, "held_out": 2, "strangers": 8, "one": 2}
+    assert manifest["source"].value_counts().to_dict() == {"trained": 6, "held_out": 2, "non_members": 8, "one": 2}
     assert manifest["image_id"].is_unique
     assert set(manifest.loc[manifest["source"] == "held_out", "identity"]) == {"trained/a", "trained/b"}
     assert manifest["identity"].nunique() == 8
@@ -58,7 +58,7 @@ def test_the_users_roles_are_kept_and_non_members_fill_the_others(options, tmp_p
     assert by_source == {
         "trained": {"member"},
         "held_out": {"same_identity"},
-        "strangers": {"unseen_identity", "public"},
+        "non_members": {"unseen_identity", "public"},
         "one": {"public"},
     }
     assert splits.groupby("role")["identity"].nunique()["unseen_identity"] == 2
@@ -90,10 +90,10 @@ def test_a_missing_part_is_named(options, tmp_path):
     ("part", "change", "reason"),
     [
         ("one", {"role": None}, "one: no role"),
-        ("one", {"role": "stranger"}, "non_member"),
+        ("one", {"role": "non-member"}, "non_member"),
         ("held_out", {"people_of": "nobody"}, "none of the sources"),
         ("held_out", {"people_of": None}, "several.held_out: its people are members.*Name the source .* in people_of"),
-        ("held_out", {"people_of": "strangers"}, "no source with the role member has them"),
+        ("held_out", {"people_of": "non_members"}, "no source with the role member has them"),
         ("one", {"source": "recordio"}, "no block `recordio`"),
         ("one", {"source": "several"}, "lfw_download"),
         ("one", {"pth": 1}, "pth"),

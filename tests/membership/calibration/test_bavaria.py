@@ -41,11 +41,11 @@ def test_the_predictive_is_the_integral_over_mean_and_variance():
 
     means, logs = np.meshgrid(np.linspace(-12, 13, 400), np.linspace(-5, 8, 400))
 
-    def evidence(*extra):
+    def inputs(*extra):
         return integrate.trapezoid(integrate.trapezoid(joint(means, logs, extra), means[0], axis=1), logs[:, 0])
 
     for score in (-2.0, 1.0, 4.0):
-        assert evidence(score) / evidence() == pytest.approx(stats.t.pdf(score, degrees, location, scale), rel=1e-4)
+        assert inputs(score) / inputs() == pytest.approx(stats.t.pdf(score, degrees, location, scale), rel=1e-4)
 
 
 @pytest.mark.parametrize(("shape", "references"), [(2.0, 2), (2.0, 8), (5.0, 4)])

@@ -3,10 +3,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from faceleak.reconstruction.guide import ScoreGuide
 from faceleak.reconstruction.objectives import registry
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
+from faceleak.reconstruction.scorer import ScoreOnlyScorer
 from faceleak.reconstruction.search import SEARCH_STEPS, reconstruct
 
 CPU = torch.device("cpu")
@@ -18,7 +18,7 @@ class InSteps:
     draws, images = False, 1
 
     def __init__(self) -> None:
-        self.guide, self.rating = self, lambda faces, seed: self.score(faces)
+        self.scorer, self.rating = self, lambda faces, seed: self.score(faces)
 
     def score(self, faces: Tensor) -> Tensor:
         return (faces.mean((1, 2, 3)) * 100).round()
@@ -55,14 +55,14 @@ def test_the_same_seed_gives_the_same_faces_whatever_the_batch_size(small_prior,
     assert not np.allclose(found["optimized"].latents, other["optimized"].latents, atol=0.1)
 
 
-def test_all_terms_are_climbed_by_scores_alone(tiny_guide, small_prior, options) -> None:
+def test_all_terms_are_climbed_by_scores_alone(tiny_scorer, small_prior, options) -> None:
     class Attack:
-        """The fitted attack of `tiny_guide`, by its scores."""
+        """The fitted attack of `tiny_scorer`, by its scores."""
 
-        options, model = None, tiny_guide.model
+        options, model = None, tiny_scorer.model
 
-        def score(self, evidence) -> np.ndarray:
-            return self.model.score(evidence.own)
+        def score(self, inputs) -> np.ndarray:
+            return self.model.score(inputs.own)
 
     class InSingle:
         latent_size, space = small_prior.latent_size, small_prior.space
@@ -70,8 +70,8 @@ def test_all_terms_are_climbed_by_scores_alone(tiny_guide, small_prior, options)
         def faces(self, latents: Tensor) -> Tensor:
             return small_prior.faces(latents).float()
 
-    guide = ScoreGuide(tiny_guide.backbone, tiny_guide.signals, Attack(), ())
+    scorer = ScoreOnlyScorer(tiny_scorer.backbone, tiny_scorer.signals, Attack(), ())
     for weights in ({"membership": 1.0}, dict.fromkeys(registry.names(), 1.0)):
-        found = reconstruct(InSingle(), Objective(guide, weights), options, CPU)
+        found = reconstruct(InSingle(), Objective(scorer, weights), options, CPU)
         assert np.isfinite(found["optimized"].scores).all()
         assert found["optimized"].scores.mean() > found["random"].scores.mean()

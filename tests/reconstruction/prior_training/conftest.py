@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from faceleak.reconstruction.prior_training.options import GanOptions
-from faceleak.reconstruction.prior_training.piece import PriorPiece
+from faceleak.reconstruction.prior_training.task import PriorTask
 
 TINY = {
     "latent_size": 8,
@@ -25,17 +25,17 @@ def images(demo_store) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def piece_in(demo_store, images, compute) -> Callable[..., PriorPiece]:
+def task_in(demo_store, images, compute) -> Callable[..., PriorTask]:
     """A tiny prior to train, with a cache: three rounds of two steps."""
 
-    def make(cache: Path, faces=images, where=compute, **options) -> PriorPiece:
+    def make(cache: Path, faces=images, where=compute, **options) -> PriorTask:
         where = where.model_copy(update={"cache": cache})
-        return PriorPiece(demo_store, faces, GanOptions.model_validate(TINY | options), where)
+        return PriorTask(demo_store, faces, GanOptions.model_validate(TINY | options), where)
 
     return make
 
 
 @pytest.fixture
-def piece(piece_in, tmp_path) -> Callable[..., PriorPiece]:
+def task(task_in, tmp_path) -> Callable[..., PriorTask]:
     """A tiny prior to train in a cache of its own."""
-    return lambda cache=tmp_path / "cache", **options: piece_in(cache, **options)
+    return lambda cache=tmp_path / "cache", **options: task_in(cache, **options)

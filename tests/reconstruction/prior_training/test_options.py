@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from faceleak.reconstruction.prior_training.options import GanOptions, PriorTrainingOptions
-from faceleak.reconstruction.prior_training.piece import PriorTrainingError, hold_out
+from faceleak.reconstruction.prior_training.task import PriorTrainingError, hold_out
 
 GAN = {"generator_width": 2, "discriminator_width": 2, "images": 100, "images_per_round": 30, "batch_size": 8}
 

@@ -16,8 +16,8 @@ from faceleak.reconstruction.prior_training.trained import (
 )
 from faceleak.reconstruction.priors.opening import load_prior
 from faceleak.reconstruction.priors.options import PriorOptions
+from faceleak.work.checksummed import SealError
 from faceleak.work.compute import seeded
-from faceleak.work.sealed import SealError
 
 CPU = torch.device("cpu")
 

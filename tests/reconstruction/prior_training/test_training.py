@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from faceleak.reconstruction.prior_training import training
-from faceleak.reconstruction.prior_training.piece import PriorPiece, PriorTrainingError
+from faceleak.reconstruction.prior_training.task import PriorTask, PriorTrainingError
 from faceleak.reconstruction.prior_training.trained import CARD, WEIGHTS
 from faceleak.reconstruction.prior_training.training import rounds, train_prior
 from faceleak.work.checkpointed import CHECKPOINT
@@ -29,29 +29,29 @@ def rounds_trained(monkeypatch) -> list[int]:
     return numbers
 
 
-def trained(piece: PriorPiece) -> list[bytes]:
+def trained(task: PriorTask) -> list[bytes]:
     """The weights after every round."""
-    train_prior(piece)
-    return [(piece.after(number) / WEIGHTS).read_bytes() for number in range(piece.options.rounds)]
+    train_prior(task)
+    return [(task.after(number) / WEIGHTS).read_bytes() for number in range(task.options.rounds)]
 
 
 @pytest.fixture(scope="module")
-def expected(piece_in, tmp_path_factory) -> list[bytes]:
+def expected(task_in, tmp_path_factory) -> list[bytes]:
     """What uninterrupted training gives."""
-    return trained(piece_in(tmp_path_factory.mktemp("expected")))
+    return trained(task_in(tmp_path_factory.mktemp("expected")))
 
 
-def test_neither_the_order_of_the_rows_nor_the_global_generator_changes_anything(piece, images, expected):
+def test_neither_the_order_of_the_rows_nor_the_global_generator_changes_anything(task, images, expected):
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    shuffled = piece(faces=images.sample(frac=1, random_state=3))
+    shuffled = task(faces=images.sample(frac=1, random_state=3))
     assert trained(shuffled) == expected
     assert torch.equal(torch.get_rng_state(), before)
-    assert shuffled.folder == piece().folder
+    assert shuffled.folder == task().folder
 
 
-def test_another_seed_gives_another_prior(piece, expected):
-    assert trained(piece(seed=1, images=8)) != expected[:1]
+def test_another_seed_gives_another_prior(task, expected):
+    assert trained(task(seed=1, images=8)) != expected[:1]
 
 
 KILLED = """
@@ -72,7 +72,7 @@ def dies_in(owner, name, call):
         return result
     setattr(owner, name, method)
 
-for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
+for when, task in pickle.loads(sys.stdin.buffer.read()).items():
     if os.fork() == 0:  # before torch has computed anything, so that no thread is lost
         if when == "in round 1":
             dies_in(training.Gan, "step", 3)
@@ -83,7 +83,7 @@ for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
             training.torch.save = lambda content, path: (save(content, path), content["done"] == 2 and die())
         else:
             dies_in(training._Run, "save", int(when.removeprefix("after round ")) + 1)
-        training.train_prior(piece)
+        training.train_prior(task)
         os._exit(3)
     print(os.waitstatus_to_exitcode(os.wait()[1]))
 """
@@ -91,7 +91,7 @@ for when, piece in pickle.loads(sys.stdin.buffer.read()).items():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_training_that_was_killed_ends_at_the_same_prior_to_the_bit(piece, tmp_path, expected, rounds_trained):
+def test_training_that_was_killed_ends_at_the_same_prior_to_the_bit(task, tmp_path, expected, rounds_trained):
     left = {
         "in round 1": [1, 2],
         "before the checkpoint of round 1": [1, 2],
@@ -99,30 +99,30 @@ def test_training_that_was_killed_ends_at_the_same_prior_to_the_bit(piece, tmp_p
         "after round 1": [2],
         "after round 2": [],
     }
-    pieces = {when: piece(cache=tmp_path / when) for when in left}
+    tasks = {when: task(cache=tmp_path / when) for when in left}
     killed = subprocess.run(
         [sys.executable, "-c", KILLED],
-        input=pickle.dumps(pieces),
+        input=pickle.dumps(tasks),
         stdout=subprocess.PIPE,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=True,
     )
-    assert killed.stdout.split() == [str(-signal.SIGKILL).encode()] * len(pieces)
+    assert killed.stdout.split() == [str(-signal.SIGKILL).encode()] * len(tasks)
     for when, numbers in left.items():
         rounds_trained.clear()
-        assert trained(pieces[when]) == expected, when
+        assert trained(tasks[when]) == expected, when
         assert rounds_trained == numbers, when
 
 
-def test_more_images_go_on_where_fewer_ended(piece, expected, rounds_trained):
-    assert trained(piece(images=16)) == expected[:2]
-    assert trained(piece(images=24)) == expected
+def test_more_images_go_on_where_fewer_ended(task, expected, rounds_trained):
+    assert trained(task(images=16)) == expected[:2]
+    assert trained(task(images=24)) == expected
     assert rounds_trained == [0, 1, 2]
 
 
-def test_a_prior_in_the_cache_is_not_trained_again_and_gives_its_history(piece, rounds_trained):
-    first = [prior.card for prior in rounds(piece())]
-    assert [prior.card for prior in rounds(piece())] == first
+def test_a_prior_in_the_cache_is_not_trained_again_and_gives_its_history(task, rounds_trained):
+    first = [prior.card for prior in rounds(task())]
+    assert [prior.card for prior in rounds(task())] == first
     assert rounds_trained == [0, 1, 2]
     assert [card.state["images_shown"] for card in first] == [8, 16, 24]
     assert {"generator_loss", "discriminator_loss", "memory_loss", "augmentation", "overfitting"} < first[
@@ -131,35 +131,35 @@ def test_a_prior_in_the_cache_is_not_trained_again_and_gives_its_history(piece, 
     assert (first[0].training["images"], first[0].training["learning_rate"]) == (20, 1e-3)
 
 
-def interrupted(piece: PriorPiece) -> None:
+def interrupted(task: PriorTask) -> None:
     """Train two of three rounds and stop."""
-    coming = rounds(piece)
+    coming = rounds(task)
     next(coming), next(coming)
     coming.close()
-    assert (piece.folder / CHECKPOINT).exists()
+    assert (task.folder / CHECKPOINT).exists()
 
 
 @pytest.mark.parametrize("damage", [b"no checkpoint", None], ids=["text", "truncated"])
-def test_a_damaged_checkpoint_begins_anew(damage, piece, expected, rounds_trained):
-    interrupted(piece())
-    path = piece().folder / CHECKPOINT
+def test_a_damaged_checkpoint_begins_anew(damage, task, expected, rounds_trained):
+    interrupted(task())
+    path = task().folder / CHECKPOINT
     path.write_bytes(path.read_bytes()[:-200] if damage is None else damage)
     rounds_trained.clear()
-    assert trained(piece()) == expected
+    assert trained(task()) == expected
     assert rounds_trained == [0, 1, 2]
 
 
-def test_a_lost_round_is_trained_again(piece, expected, rounds_trained):
-    interrupted(piece())
-    (piece().after(0) / CARD).unlink()
+def test_a_lost_round_is_trained_again(task, expected, rounds_trained):
+    interrupted(task())
+    (task().after(0) / CARD).unlink()
     rounds_trained.clear()
-    assert trained(piece(images=16)) == expected[:2]
+    assert trained(task(images=16)) == expected[:2]
     assert rounds_trained == [0]
 
 
 @pytest.mark.slow
-def test_a_generator_learns_the_colors_of_what_it_is_shown(piece):
-    part = piece(images=480, images_per_round=480, batch_size=8, generator_width=4, discriminator_width=4)
+def test_a_generator_learns_the_colors_of_what_it_is_shown(task):
+    part = task(images=480, images_per_round=480, batch_size=8, generator_width=4, discriminator_width=4)
     truth = part.store.images(part.store.positions(part.images["image_id"]), 64)
     (prior,) = rounds(part)
     untrained = training._Run(part)._prior(0, {})
@@ -170,13 +170,13 @@ def test_a_generator_learns_the_colors_of_what_it_is_shown(piece):
     assert distance(prior.samples(64, seed=1)) < distance(untrained.samples(64, seed=1)) / 2
 
 
-def test_too_few_images_and_a_loss_that_diverges_are_errors(piece, images):
-    few = piece(faces=images.head(3))
+def test_too_few_images_and_a_loss_that_diverges_are_errors(task, images):
+    few = task(faces=images.head(3))
     with pytest.raises(PriorTrainingError, match=r"on 3 images: one batch takes 4.*role `public`"):
         next(rounds(few))
     assert not few.folder.exists()
     with pytest.raises(PriorTrainingError, match=r"in round 1. Lower prior.training.learning_rate"):
-        train_prior(piece(learning_rate=1e30))
+        train_prior(task(learning_rate=1e30))
 
 
 def test_every_round_shows_each_image_before_any_one_again():
@@ -186,26 +186,26 @@ def test_every_round_shows_each_image_before_any_one_again():
     assert list(order[:5]) != list(order[5:10])
 
 
-def test_the_folder_is_named_by_all_that_the_result_depends_on(piece, images, compute):
+def test_the_folder_is_named_by_all_that_the_result_depends_on(task, images, compute):
     different = [
-        piece(),
-        piece(seed=1),
-        piece(learning_rate=2e-3),
-        piece(augmentation={"start": 0.4}),
-        piece(faces=images.iloc[1:]),
-        piece(where=compute.model_copy(update={"precision": "bfloat16"})),
+        task(),
+        task(seed=1),
+        task(learning_rate=2e-3),
+        task(augmentation={"start": 0.4}),
+        task(faces=images.iloc[1:]),
+        task(where=compute.model_copy(update={"precision": "bfloat16"})),
     ]
     assert len({part.folder for part in different}) == len(different)
-    assert piece(where=compute.model_copy(update={"batch_size": 3, "workers": 2})).folder == piece().folder
-    assert piece(images=400).folder == piece().folder  # training goes on
+    assert task(where=compute.model_copy(update={"batch_size": 3, "workers": 2})).folder == task().folder
+    assert task(images=400).folder == task().folder  # training goes on
 
 
-def test_no_code_runs_in_training_a_prior_that_is_not_in_the_key(piece, not_in_keys):
-    assert not_in_keys(lambda: list(training.rounds(piece()))) == set()
+def test_no_code_runs_in_training_a_prior_that_is_not_in_the_key(task, not_in_keys):
+    assert not_in_keys(lambda: list(training.rounds(task()))) == set()
 
 
 @pytest.mark.parametrize("module", ["reconstruction.prior_training.networks", "faces.images", "backbones.augmentation"])
-def test_a_prior_is_trained_anew_once_its_code_has_changed(module, piece, edited):
-    before = piece().folder
+def test_a_prior_is_trained_anew_once_its_code_has_changed(module, task, edited):
+    before = task().folder
     edited(f"faceleak.{module}")
-    assert piece().folder != before
+    assert task().folder != before

@@ -9,7 +9,7 @@ from faceleak.reconstruction.priors.opening import identity_of
 from faceleak.reconstruction.priors.options import PriorOptions
 from faceleak.reconstruction.priors.prior import PriorError
 from faceleak.work.closure import _read, closure
-from faceleak.work.pieces import code_version
+from faceleak.work.tasks import code_version
 
 CPU = torch.device("cpu")
 DEMO = PriorOptions.model_validate("demo")

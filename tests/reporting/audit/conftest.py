@@ -136,7 +136,7 @@ def write_tables(folder: Path) -> None:
     (reports / "recommendation.md").write_text(recommend(points, goal).markdown())
     claims = {"variant": ["dp_8"], "unit": ["image"], "epsilon": [8.0], "delta": [1e-5], "epsilon_lower_bound": [0.4]}
     pd.DataFrame(claims).to_csv(reports / "privacy_claims.csv", index=False)
-    hits = {"encounter": ["undefended", "undefended", "noise_1"], "step": ["optimized", "random", "optimized"]}
+    hits = {"evaluation": ["undefended", "undefended", "noise_1"], "step": ["optimized", "random", "optimized"]}
     hits |= {"identity": ["Ada Example", "Bob Example", "Eve Example"], "known": [False, True, True]}
     pd.DataFrame(hits | {"reconstructions": [5, 1, 2]}).to_csv(reports / "hits.csv", index=False)
     risks = {"identity": ["Ada Example", EVIL], "images": [10, 10], "targets": [3, 2], "risk": [5.0, 0.1]}

@@ -54,7 +54,7 @@ def test_a_table_is_read_once(complete, monkeypatch):
 
 def test_people_keep_the_names_that_look_like_numbers_or_nothing(tmp_path):
     (tmp_path / "08_reporting").mkdir()
-    (tmp_path / "08_reporting" / "hits.csv").write_text("encounter,identity,faces\nnull,07201,3\nnull,NA,\n")
+    (tmp_path / "08_reporting" / "hits.csv").write_text("evaluation,identity,faces\nnull,07201,3\nnull,NA,\n")
     hits = ResultFiles(tmp_path).table("hits.csv")
-    assert hits[["encounter", "identity"]].to_numpy().tolist() == [["null", "07201"], ["null", "NA"]]
+    assert hits[["evaluation", "identity"]].to_numpy().tolist() == [["null", "07201"], ["null", "NA"]]
     assert hits["faces"].isna().tolist() == [False, True]

@@ -89,7 +89,7 @@ def test_judges_who_do_not_know_members_in_photographs_allow_no_conclusion(evide
     steps["optimized"] |= with_bounds("photograph_match_rate", found)
     page = summary(evidence_of, tmp_path, NOTHING_FOUND, drawn)
     assert verdicts(page) == [verdict, "no evidence"]
-    told = "the judges find members in 0.020 [0.000, 0.040] of real photographs of them"
+    told = "the evaluators find members in 0.020 [0.000, 0.040] of real photographs of them"
     assert (told in page.answers[0].reasons[0]) == (verdict == "cannot conclude")
 
 

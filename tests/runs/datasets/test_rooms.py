@@ -31,7 +31,7 @@ from faceleak.runs.datasets.rooms import (
     FileDataset,
     PriorDataset,
 )
-from faceleak.work.sealed import save_arrays
+from faceleak.work.checksummed import save_arrays
 
 
 def test_backbone_round_trip(tmp_path: Path, tiny_backbone: Backbone) -> None:
@@ -82,7 +82,7 @@ ARRAY = np.arange(12, dtype=np.uint8).reshape(3, 4)
     ("record", "name"),
     [
         (ReconstructionArray("undefended", "plain", "optimized", "pixels"), "undefended/optimized/pixels"),
-        (ReconstructionArray("a/b_static", "adaptive", "own/step", "climb"), "a/b_static_adaptive/own/step/climb"),
+        (ReconstructionArray("a/b_static", "adaptive", "own/step", "ascent"), "a/b_static_adaptive/own/step/maximize"),
         (ReconstructionEmbeddings("first", "noise", "adaptive", "random"), "first/noise_adaptive/random"),
         (MethodArray("linear", "latents"), "linear/latents"),
         (ComparedArray("tuned", "optimized", "scores"), "tuned/optimized/scores"),

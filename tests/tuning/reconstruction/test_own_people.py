@@ -5,7 +5,7 @@ import pytest
 
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import split
-from faceleak.membership.evidence import IdentityOverlapError, known_images
+from faceleak.membership.inputs import IdentityOverlapError, known_images
 from faceleak.membership.options import ReferenceOptions
 from faceleak.membership.references import split_references
 from faceleak.tuning.reconstruction.own_people import own_people

@@ -9,7 +9,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
 from faceleak.metrics.identity_match import measure_match
-from faceleak.metrics.judge import Gallery, Judge
+from faceleak.metrics.matcher import Gallery, Matcher
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.tuning.reconstruction.results import Contender, choose, compare, importances, trials_table
 
@@ -65,7 +65,7 @@ def test_what_matters_is_found_and_where_nothing_differs_nothing_is_said() -> No
 
 OPTIONS = BootstrapOptions(resamples=200)
 PEOPLE = 20
-JUDGE = Judge(
+MATCHER = Matcher(
     Gallery(np.eye(41)[:PEOPLE], np.array([f"m{person}" for person in range(PEOPLE)])),
     Gallery(np.eye(41)[PEOPLE : 2 * PEOPLE], np.array([f"c{person}" for person in range(PEOPLE)])),
     frozenset({"m0"}),
@@ -84,11 +84,11 @@ def faces(members: int, controls: int) -> np.ndarray:
 
 def test_both_are_measured_and_the_gap_is_own_minus_fresh() -> None:
     default, tuned = Contender(0.2, 150.0, [faces(4, 1)]), Contender(0.6, 40.0, [faces(8, 1)])
-    measured = compare(default, tuned, [JUDGE], OPTIONS)
+    measured = compare(default, tuned, [MATCHER], OPTIONS)
     assert measured["default"]["fresh_advantage"] == pytest.approx(0.15)
     assert measured["tuned"]["fresh_advantage"] == pytest.approx(0.35)
     assert measured["tuned"]["gap"] == pytest.approx(0.25)
-    alone = measure_match([faces(8, 1)], [JUDGE], OPTIONS)
+    alone = measure_match([faces(8, 1)], [MATCHER], OPTIONS)
     assert measured["tuned"]["gap_ci_low"] == pytest.approx(0.6 - alone["match_advantage_ci_high"])
     assert measured["tuned"]["distinct_members"] == 8
     assert (measured["default"]["steps_per_face"], measured["tuned"]["steps_per_face"]) == (150.0, 40.0)

@@ -55,14 +55,14 @@ def test_parameters_outside_the_space_are_refused(space: SearchSpace) -> None:
 
 
 TUNING = ReconstructionTuningOptions(candidates=20, selected=4, space=SPACE)
-JUDGE = EvaluatorOptions(
+EVALUATOR = EvaluatorOptions(
     training={"architecture": "iresnet_tiny", "image_size": 32, "embedding_size": 16, "epochs": 1, "batch_size": 16}
 )
 
 
 def reconstruction(**changes: object) -> ReconstructionOptions:
     search = SEARCH.model_copy(update=changes)
-    return ReconstructionOptions(prior="demo", search=search, evaluators={"only": JUDGE})
+    return ReconstructionOptions(prior="demo", search=search, evaluators={"only": EVALUATOR})
 
 
 def test_a_search_that_trials_could_try_passes() -> None:

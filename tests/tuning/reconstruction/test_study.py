@@ -1,4 +1,4 @@
-"""A trial's values: what judges say of a real search, and what it costs."""
+"""A trial's values: what evaluators say of a real search, and what it costs."""
 
 from dataclasses import replace
 
@@ -9,13 +9,13 @@ from faceleak.backbones.embedding import embed, embed_pixels
 from faceleak.faces.splits import with_role
 from faceleak.metrics.identity_match import measure_match
 from faceleak.metrics.intervals import Interval
-from faceleak.metrics.judge import make_judge
+from faceleak.metrics.matcher import make_matcher
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction import search as searching
-from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.optimizers import adam
 from faceleak.reconstruction.priors import load_prior
+from faceleak.reconstruction.scorer import Scorer
 from faceleak.tuning.reconstruction.space import parameters_of
 from faceleak.tuning.reconstruction.study import OwnTarget, SearchObjective, standard_error, steps_per_face
 from tests.reconstruction.conftest import tiny_attack  # noqa: F401
@@ -29,21 +29,21 @@ def own_target(tiny_backbone, tiny_attack, demo_store, demo_splits, compute) -> 
     people = with_role(demo_splits, "same_identity", "unseen_identity", "auxiliary")
     people = people.assign(role=people["role"].replace({"auxiliary": "public"}))
     people["embedding"] = list(embed(tiny_backbone, demo_store, people["image_id"], compute))
-    judges = {"only": make_judge(people, 0.2)}
-    guide = Guide(tiny_backbone, ("bn_distance",), tiny_attack)
-    return OwnTarget(guide, {"only": tiny_backbone}, judges, BootstrapOptions(resamples=100), compute)
+    matchers = {"only": make_matcher(people, 0.2)}
+    scorer = Scorer(tiny_backbone, ("bn_distance",), tiny_attack)
+    return OwnTarget(scorer, {"only": tiny_backbone}, matchers, BootstrapOptions(resamples=100), compute)
 
 
 def test_a_trial_is_worth_what_judges_say_of_the_optimized_faces(own_target: OwnTarget, space, compute) -> None:
     trial = FixedTrial(parameters_of(SMALL, DEMO, space))
     advantage, steps = SearchObjective(own_target, space, SMALL, DEMO)(trial)
-    objective = Objective(own_target.guide, {"membership": 1.0})
+    objective = Objective(own_target.scorer, {"membership": 1.0})
     import torch
 
     device = torch.device("cpu")
     found = searching.reconstruct(load_prior(DEMO, device), objective, SMALL, device)["optimized"]
     embeddings = embed_pixels(own_target.evaluators["only"], found.pixels, compute)
-    measured = measure_match([embeddings], [own_target.judges["only"]], own_target.bootstrap)
+    measured = measure_match([embeddings], [own_target.matchers["only"]], own_target.bootstrap)
     assert advantage == measured["match_advantage"]
     assert steps == steps_per_face(SMALL) == 2 * (8 + 4) / 4
     assert trial.user_attrs["distinct_members"] == measured["distinct_members"]
@@ -64,9 +64,9 @@ def test_a_trial_is_worth_what_judges_say_of_the_optimized_faces(own_target: Own
 def test_steps_are_counted_as_the_search_takes_them(own_target, monkeypatch, changes: dict) -> None:
     taken, gradient = [], adam.gradient
 
-    def counted(prior, climbed, latents, noise, *arguments):
+    def counted(prior, maximized, latents, noise, *arguments):
         taken.append(len(noise))
-        return gradient(prior, climbed, latents, noise, *arguments)
+        return gradient(prior, maximized, latents, noise, *arguments)
 
     monkeypatch.setattr(adam, "gradient", counted)
     search = SMALL.model_copy(update={"steps": 1} | changes)

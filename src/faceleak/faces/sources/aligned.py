@@ -24,7 +24,7 @@ from faceleak.faces.sources.source import (
     state_of,
 )
 from faceleak.work.compute import ComputeOptions, pick_device
-from faceleak.work.pieces import fingerprint
+from faceleak.work.tasks import fingerprint
 
 if TYPE_CHECKING:
     from torch import Tensor

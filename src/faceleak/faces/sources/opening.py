@@ -13,7 +13,7 @@ from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.sources.several import NamedSource, SeveralFaces
 from faceleak.faces.sources.source import ImageSource, Loss, SourceError, SourceImage
 from faceleak.faces.sources.verification_bin import VerificationFaces
-from faceleak.work.pieces import code_version, fingerprint
+from faceleak.work.tasks import code_version, fingerprint
 
 OPEN: dict[str, Callable[..., ImageSource]] = {
     "folder": lambda options, few: FaceFolder(options.path, few),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from faceleak.faces.images import MAXIMUM_BYTES
 from faceleak.faces.options import ParquetOptions
 from faceleak.faces.sources.source import Loss, SourceError, SourceImage, name_of_system, printable, state_of
-from faceleak.work.pieces import fingerprint
+from faceleak.work.tasks import fingerprint
 
 if TYPE_CHECKING:
     from pyarrow import DataType

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from faceleak.faces.images import MAXIMUM_BYTES, ImageError
 from faceleak.faces.sources.indexed import Bytes, EndOfFileError, open_bytes
 from faceleak.faces.sources.source import Loss, SourceError, SourceImage, require_file, state_of
-from faceleak.work.pieces import fingerprint
 from faceleak.work.progress import track
+from faceleak.work.tasks import fingerprint
 
 MAGIC = 0xCED7230A
 PREFIX = struct.Struct("<II")  # magic, kind and length

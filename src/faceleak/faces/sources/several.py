@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from faceleak.faces.options import StatedRole
 from faceleak.faces.sources.source import ImageSource, Loss, SourceImage
-from faceleak.work.pieces import fingerprint
+from faceleak.work.tasks import fingerprint
 
 
 @dataclass(frozen=True)

@@ -138,8 +138,8 @@ def shared_variance(scores: ReferenceScores, is_member: BoolArray, side: Side) -
     for candidate in (side, out):
         if (pooled := candidate.squares.sum()) > 0:
             return float(pooled / np.maximum(candidate.number - 1, 0).sum())
-    strangers = ~np.asarray(is_member, bool) & (out.number > 0)
-    if not strangers.any():
+    non_members = ~np.asarray(is_member, bool) & (out.number > 0)
+    if not non_members.any():
         return 1.0
-    differences: FloatArray = scores.target[strangers] - out.mean[strangers]
-    return float(np.var(differences) / np.mean(1 + 1 / out.number[strangers])) or 1.0
+    differences: FloatArray = scores.target[non_members] - out.mean[non_members]
+    return float(np.var(differences) / np.mean(1 + 1 / out.number[non_members])) or 1.0

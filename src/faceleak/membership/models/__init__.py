@@ -15,7 +15,7 @@ class AttackModel(Protocol):
     """A fitted attack model: rows of numbers → scores (n,), higher says member.
 
     threshold: the score from which on it says member. With `logit(rows)`, differentiable in the rows (n, columns) of a
-    tensor, stage 2 can climb it.
+    tensor, stage 2 can maximize it.
     """
 
     threshold: float

@@ -36,7 +36,7 @@ class LogisticModel(PlainData):
         return scores
 
     def logit(self, rows: "Tensor") -> "Tensor":
-        """Score (n, columns), differentiably: stage 2 climbs it."""
+        """Score (n, columns), differentiably: stage 2 maximizes it."""
         exact = rows.double()  # a column's mean may be far larger than its scale
         mean, scale, weights = (exact.new_tensor(values) for values in (self.mean, self.scale, self.weights))
         return (((exact - mean) / scale) @ weights + self.bias).to(rows.dtype)

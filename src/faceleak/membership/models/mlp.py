@@ -47,7 +47,7 @@ class MlpAttackModel(PlainData):
         return outputs[:, 0].astype(np.float64)
 
     def logit(self, rows: "Tensor") -> "Tensor":
-        """Score (n, columns), differentiably: stage 2 climbs it."""
+        """Score (n, columns), differentiably: stage 2 maximizes it."""
         from torch.nn.utils import vector_to_parameters
 
         exact = rows.double()  # a column's mean may be far larger than its scale

@@ -7,9 +7,9 @@ import pandas as pd
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions
-from faceleak.pipelines.membership.nodes import reference_pieces
-from faceleak.pipelines.reconstruction.judges import evaluator_pieces, with_loaded
-from faceleak.pipelines.target.nodes import load_target, target_pieces, tell_faults
+from faceleak.pipelines.membership.nodes import reference_tasks
+from faceleak.pipelines.reconstruction.evaluators import evaluator_tasks, with_loaded
+from faceleak.pipelines.target.nodes import load_target, target_tasks, tell_faults
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
 
@@ -23,18 +23,18 @@ def train_together(
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
 ) -> tuple[Any, dict[str, dict[str, Any]]]:
-    """Return the target, and what was trained together with it as pieces that share the cores: kind → name → backbone.
+    """Return the target, and what was trained together with it as tasks that share the cores: kind → name → backbone.
 
     Beside a loaded one nothing is trained: it is looked at first.
     """
-    own = target_pieces(store, splits, target, compute)
+    own = target_tasks(store, splits, target, compute)
     if not own:
         return load_target(splits, target), {}
     trained = _train(
         {
-            "evaluators": evaluator_pieces(store, splits, reconstruction, compute),
+            "evaluators": evaluator_tasks(store, splits, reconstruction, compute),
             "target": own,
-            "references": reference_pieces(store, reference_splits, membership, compute),
+            "references": reference_tasks(store, reference_splits, membership, compute),
         },
         compute,
     )
@@ -57,8 +57,8 @@ def train_others(
     """
     trained = trained_together or _train(
         {
-            "evaluators": evaluator_pieces(store, splits, reconstruction, compute),
-            "references": reference_pieces(store, reference_splits, membership, compute),
+            "evaluators": evaluator_tasks(store, splits, reconstruction, compute),
+            "references": reference_tasks(store, reference_splits, membership, compute),
         },
         compute,
     )
@@ -66,8 +66,8 @@ def train_others(
 
 
 def _train(kinds: dict[str, list[Any]], compute: ComputeOptions) -> dict[str, dict[str, Any]]:
-    """Train the pieces of all kinds as one list: kind → name → backbone."""
+    """Train the tasks of all kinds as one list: kind → name → backbone."""
     from faceleak.backbones.training import train_backbones
 
-    trained = iter(train_backbones([piece for pieces in kinds.values() for piece in pieces], compute))
-    return {kind: {piece.name: next(trained) for piece in pieces} for kind, pieces in kinds.items()}
+    trained = iter(train_backbones([task for tasks in kinds.values() for task in tasks], compute))
+    return {kind: {task.name: next(trained) for task in tasks} for kind, tasks in kinds.items()}

@@ -6,22 +6,22 @@ from faceleak.pipelines.attack import nodes
 from faceleak.pipelines.membership.planned import plan_references
 from faceleak.pipelines.reconstruction.planned import plan_evaluators
 from faceleak.pipelines.target.planned import plan_target
-from faceleak.planning.pieces import Pieces
+from faceleak.planning.tasks import Tasks
 from faceleak.planning.work import Planned
 
 
-def plan_together(plan: Pieces, reference_splits: pd.DataFrame) -> Planned:
+def plan_together(plan: Tasks, reference_splits: pd.DataFrame) -> Planned:
     """Evaluators, target and references; beside a target that is loaded, nothing."""
     if plan.options.target.source != "train":
         return plan_target(plan)
-    judges, own, references = plan_evaluators(plan), plan_target(plan), plan_references(plan, reference_splits)
-    return Planned([*judges.works, *own.works, *references.works], own.outputs)
+    matchers, own, references = plan_evaluators(plan), plan_target(plan), plan_references(plan, reference_splits)
+    return Planned([*matchers.works, *own.works, *references.works], own.outputs)
 
 
-def plan_others(plan: Pieces, reference_splits: pd.DataFrame) -> Planned:
+def plan_others(plan: Tasks, reference_splits: pd.DataFrame) -> Planned:
     """Those of the references and evaluators that were not trained together with the target."""
-    judges, references = plan_evaluators(plan), plan_references(plan, reference_splits)
-    return Planned([*judges.works, *references.works], (*references.outputs, *judges.outputs))
+    matchers, references = plan_evaluators(plan), plan_references(plan, reference_splits)
+    return Planned([*matchers.works, *references.works], (*references.outputs, *matchers.outputs))
 
 
 PLANNED = {nodes.train_together: plan_together, nodes.train_others: plan_others}

@@ -11,7 +11,7 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED, View
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import stack
-from faceleak.pipelines.membership.nodes import anchors, reference_pieces
+from faceleak.pipelines.membership.nodes import anchors, reference_tasks
 from faceleak.work.compute import ComputeOptions
 
 IMAGE = ["image_id", "identity", "sha256"]
@@ -26,23 +26,23 @@ def make_variants(
     compute: ComputeOptions,
 ) -> dict[str, Any]:
     """The target itself and every configured variant of it, by name; those that are there already are kept."""
-    from faceleak.defenses import pieces
+    from faceleak.defenses import tasks
 
     owner = owner_of(target, store, splits, training, compute)
-    return {UNDEFENDED: target, **pieces.make_variants(owner, options.variants, compute)}
+    return {UNDEFENDED: target, **tasks.make_variants(owner, options.variants, compute)}
 
 
 def owner_of(
     target: Any, store: FaceStore, splits: pd.DataFrame, training: TargetOptions, compute: ComputeOptions
 ) -> Any:
-    """Who releases the target, with the piece that it was trained as, if it was trained here.
+    """Who releases the target, with the task that it was trained as, if it was trained here.
 
     Raises StaleTargetError.
     """
     from faceleak.defenses.owner import Owner
-    from faceleak.pipelines.target.nodes import check_trained_on_members, target_pieces
+    from faceleak.pipelines.target.nodes import check_trained_on_members, target_tasks
 
-    trained = target_pieces(store, splits, training, compute)
+    trained = target_tasks(store, splits, training, compute)
     check_trained_on_members(target, trained)
     return Owner(target, trained[0] if trained else None, store, with_role(splits, "public")[IMAGE], compute)
 
@@ -63,11 +63,11 @@ def list_variants(options: DefenseOptions) -> dict[str, dict[str, Any]]:
 def make_views(
     variants: dict[str, Any], store: FaceStore, splits: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions
 ) -> dict[View, Any]:
-    """Every variant as it is released and, where an adaptive attacker takes part, with its defense undone."""
-    from faceleak.defenses import pieces
+    """Every variant as it is released and, where an adaptive attacker takes part, with its defense bypassed."""
+    from faceleak.defenses import tasks
 
     own = own_faces(store, with_role(splits, "auxiliary"), options, compute)
-    return pieces.make_views(variants, undoings_tried(options), own, compute)
+    return tasks.make_views(variants, bypasses_tried(options), own, compute)
 
 
 def fit_shadows(
@@ -80,7 +80,7 @@ def fit_shadows(
     options: DefenseOptions,
     compute: ComputeOptions,
 ) -> dict[str, dict[str, Any]]:
-    """Defend and undo the references as the target, and fit attacks on what they show: view → attack → fitted.
+    """Defend and bypass the references as the target, and fit attacks on what they show: view → attack → fitted.
 
     Nothing is defended, and nothing fitted, without the threat model `shadow` or an attacker who knows of the defense.
     """
@@ -95,7 +95,7 @@ def fit_shadows(
     owners = _owners_of_references(references, store, splits, reference_splits, membership, compute)
     read = images_to_read(reference_splits, membership.references)
     images = {str(name): rows for name, rows in read.groupby("reference", sort=False)}
-    tried, own = undoings_tried(options), own_faces(store, with_role(splits, "public"), options, compute)
+    tried, own = bypasses_tried(options), own_faces(store, with_role(splits, "public"), options, compute)
     attacks, names = membership.offline_attacks(), membership.signals()
     fitted = {}
     for view, backbones in shadow_views(owners, options.variants, tried, own, compute):
@@ -119,25 +119,25 @@ def _owners_of_references(
 ) -> dict[str, Any]:
     from faceleak.defenses.owner import Owner
 
-    trained = reference_pieces(store, reference_splits, membership, compute)
+    trained = reference_tasks(store, reference_splits, membership, compute)
     public = with_role(splits, "public")[IMAGE]
-    return {piece.name: Owner(references[piece.name], piece, store, public, compute) for piece in trained}
+    return {task.name: Owner(references[task.name], task, store, public, compute) for task in trained}
 
 
 def own_faces(store: FaceStore, images: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions) -> Any:
-    """As many of these faces as undoing takes."""
-    from faceleak.undoing import OwnFaces
+    """As many of these faces as bypass takes."""
+    from faceleak.bypasses import OwnFaces
 
-    return OwnFaces(store, images[IMAGE].sample(min(options.undoing_images, len(images)), random_state=0), compute)
+    return OwnFaces(store, images[IMAGE].sample(min(options.bypass_images, len(images)), random_state=0), compute)
 
 
-def undoings_tried(options: DefenseOptions) -> dict[str, tuple[str, ...]]:
-    """Variant → the undoings that an adaptive attacker tries; none where there is no such attacker."""
+def bypasses_tried(options: DefenseOptions) -> dict[str, tuple[str, ...]]:
+    """Variant → the bypasses that an adaptive attacker tries; none where there is no such attacker."""
     from faceleak.defenses import registry
 
     if "adaptive" not in options.attackers:
         return {}
-    tried = {variant.name: registry.get(variant.defense).UNDOINGS for variant in options.variants}
+    tried = {variant.name: registry.get(variant.defense).BYPASSES for variant in options.variants}
     return {UNDEFENDED: ("bn_reestimation",), **tried}
 
 
@@ -175,8 +175,8 @@ def collect_points(
     from faceleak.reporting.privacy_points import as_tree, collect
 
     access = {name: access_of(attack) for name, attack in attacks.attacks.items()}
-    undoings = scores.drop_duplicates(["variant", "attacker", "attack", "threat_model"])
-    points = collect(utility, membership, options.attackers, access, undoings)
+    bypasses = scores.drop_duplicates(["variant", "attacker", "attack", "threat_model"])
+    points = collect(utility, membership, options.attackers, access, bypasses)
     return points, as_tree(points)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from faceleak.reporting.options import GateOptions
 
 
-def judge(metrics: dict[str, Any], options: GateOptions) -> list[dict[str, Any]]:
+def matcher(metrics: dict[str, Any], options: GateOptions) -> list[dict[str, Any]]:
     """Say of each policy whether it holds. Raises GateError for unknown names."""
     from faceleak.reporting.gate import join_numbers, judge_policies
 

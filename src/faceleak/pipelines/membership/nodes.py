@@ -15,7 +15,7 @@ from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.membership.stacking import stack
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.target.nodes import tell_faults
-from faceleak.work.compute import ComputeOptions, run_pieces
+from faceleak.work.compute import ComputeOptions, run_tasks
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +25,16 @@ def split_references(splits: pd.DataFrame, options: MembershipOptions) -> pd.Dat
     return references.split_references(splits, options.references)
 
 
-def reference_pieces(
+def reference_tasks(
     store: FaceStore, reference_splits: pd.DataFrame, options: MembershipOptions, compute: ComputeOptions
 ) -> list[Any]:
-    """What has to be trained for the references: a piece each, with a seed of its own."""
-    from faceleak.backbones.training import TrainingPiece
+    """What has to be trained for the references: a task each, with a seed of its own."""
+    from faceleak.backbones.training import TrainingTask
 
     training = options.references.training
     members = reference_splits[reference_splits["is_member"]]
     return [
-        TrainingPiece(
+        TrainingTask(
             str(name),
             store,
             images,
@@ -69,8 +69,8 @@ def train_references(
     """
     from faceleak.backbones.training import train_backbones
 
-    pieces = reference_pieces(store, reference_splits, options, compute)
-    return tell_faults(dict(zip([piece.name for piece in pieces], train_backbones(pieces, compute), strict=True)))
+    tasks = reference_tasks(store, reference_splits, options, compute)
+    return tell_faults(dict(zip([task.name for task in tasks], train_backbones(tasks, compute), strict=True)))
 
 
 def read_reference_signals(
@@ -140,21 +140,21 @@ def read_view_signals(
     options: MembershipOptions,
     compute: ComputeOptions,
 ) -> pd.DataFrame:
-    """Read what the attacks need off every view of a variant: variant, undoing, image_id, one column a number.
+    """Read what the attacks need off every view of a variant: variant, bypass, image_id, one column a number.
 
     Signals that a defended view does not give are left out there; the target itself has to give all.
     """
-    from faceleak.membership.view_signals import SignalsPiece, read_views
+    from faceleak.membership.view_signals import SignalsTask, read_views
     from faceleak.signals.readable import readable
 
     images, names = with_role(splits, *EVALUATED_ROLES), options.signals()
-    pieces = {
-        view: SignalsPiece(
+    tasks = {
+        view: SignalsTask(
             tuple(names if view == TARGET_VIEW else readable(names, backbone)), backbone, store, images, anchors(splits)
         )
         for view, backbone in views.items()
     }
-    return stack(read_views(pieces, compute), *VIEW)
+    return stack(read_views(tasks, compute), *VIEW)
 
 
 def fit_attacks(
@@ -222,7 +222,7 @@ def measure_membership(
     blind = measure_attacker(blind_scores, None, options.aggregation, bootstrap)
     measure = partial(measure_attacker, blind=blind_scores, aggregation=options.aggregation, bootstrap=bootstrap)
     tables = list(groups.values())
-    measured = run_pieces(measure, tables, compute) if is_much(len(scores), bootstrap) else map(measure, tables)
+    measured = run_tasks(measure, tables, compute) if is_much(len(scores), bootstrap) else map(measure, tables)
     metrics: dict[str, dict[str, Any]] = {}
     for (variant, attacker, threat_model, attack), of_attack in zip(groups, measured, strict=True):
         of_variant = metrics.setdefault(variant, {MEMBERSHIP: {model_name(BLIND, "partial_knowledge"): blind}})

@@ -10,33 +10,33 @@ import pandas as pd
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.membership import references
-from faceleak.membership.attackers import TARGET_VIEW, AttackerName, View, encounters
-from faceleak.membership.evidence import known_images
+from faceleak.membership.attackers import TARGET_VIEW, AttackerName, View, evaluations
+from faceleak.membership.inputs import known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.metrics.attackers import is_much
 from faceleak.pipelines.membership import nodes
 from faceleak.pipelines.target.planned import TOGETHER
 from faceleak.planning.networks import Network, StandIn, network_of
-from faceleak.planning.pieces import Pieces, Table, queries
 from faceleak.planning.quantities import fitting, measuring
+from faceleak.planning.tasks import Table, Tasks, queries
 from faceleak.planning.work import Cost, Planned, Work
 from faceleak.signals.readable import readable
 
 SEVERAL_VIEWS = 11 / 6  # fits where a view is chosen: five folds and a threshold's five, on four fifths
 
 
-def plan_reference_splits(plan: Pieces) -> Planned:
+def plan_reference_splits(plan: Tasks) -> Planned:
     """The splits; of references for which there are no faces yet those of the first, which is like all others."""
     options = plan.options.membership.references
     drawn = options if plan.is_packed else options.model_copy(update={"count": 1})
     return Planned(outputs=(references.split_references(plan.splits, drawn),))
 
 
-def plan_references(plan: Pieces, reference_splits: pd.DataFrame) -> Planned:
+def plan_references(plan: Tasks, reference_splits: pd.DataFrame) -> Planned:
     """A training each."""
     options = plan.options.membership
-    trained = nodes.reference_pieces(plan.store, reference_splits, options, plan.compute)
-    backbones = {piece.name: plan.trained(piece) for piece in trained}
+    trained = nodes.reference_tasks(plan.store, reference_splits, options, plan.compute)
+    backbones = {task.name: plan.trained(task) for task in trained}
     network, count = Network.of(options.references.training, None), options.references.count
     for name in map(references.reference_name, range(len(trained), count)):
         backbones[name] = StandIn(network)
@@ -44,7 +44,7 @@ def plan_references(plan: Pieces, reference_splits: pd.DataFrame) -> Planned:
     return Planned(works, (backbones,))
 
 
-def plan_reference_signals(plan: Pieces, trained: dict[str, Backbone], reference_splits: pd.DataFrame) -> Planned:
+def plan_reference_signals(plan: Tasks, trained: dict[str, Backbone], reference_splits: pd.DataFrame) -> Planned:
     """All signals of the attacker's own people, off each reference."""
     options, first = plan.options.membership, reference_splits["reference"].iloc[0]
     read = dict(tuple(references.images_to_read(reference_splits, options.references).groupby("reference")))
@@ -56,7 +56,7 @@ def plan_reference_signals(plan: Pieces, trained: dict[str, Backbone], reference
     return Planned(works, (plan.table(images, trained, works, make),))
 
 
-def plan_calibration_signals(plan: Pieces, trained: dict[str, Backbone]) -> Planned:
+def plan_calibration_signals(plan: Tasks, trained: dict[str, Backbone]) -> Planned:
     """What calibrates, for the target's images, off each reference."""
     images, names = dict.fromkeys(trained, plan.evaluated), plan.options.membership.signals_of_references()
     works = plan.readings("references on the target's images", names, images, trained)
@@ -64,13 +64,13 @@ def plan_calibration_signals(plan: Pieces, trained: dict[str, Backbone]) -> Plan
     return Planned(works, (plan.table(images, trained, works, make),))
 
 
-def plan_blind(plan: Pieces, trained: dict[str, Backbone]) -> Planned:
+def plan_blind(plan: Tasks, trained: dict[str, Backbone]) -> Planned:
     """What the blind baseline sees, and its fit."""
     return Planned(blind_baseline(plan, trained, plan.evaluated, [plan.splits]))
 
 
 def blind_baseline(
-    plan: Pieces, trained: dict[str, Backbone], images: pd.DataFrame, splits: list[pd.DataFrame]
+    plan: Tasks, trained: dict[str, Backbone], images: pd.DataFrame, splits: list[pd.DataFrame]
 ) -> list[Work]:
     """Signals of the images themselves, read beside the first reference, and a fit on what each attacker knows."""
     blind, kind, (name, backbone) = plan.options.membership.blind, "blind baseline", next(iter(trained.items()))
@@ -81,7 +81,7 @@ def blind_baseline(
     return [*works, *(Work(kind, 1, (fit,), kept=False) for fit in fits)]
 
 
-def plan_signals(plan: Pieces, views: dict[View, Backbone]) -> Planned:
+def plan_signals(plan: Tasks, views: dict[View, Backbone]) -> Planned:
     """All signals off each view, of all evaluated people."""
     kind, pool = ("signals of views", "signals") if len(views) > 1 else ("signals of the target", "")
     images, names = dict.fromkeys(views, plan.evaluated), plan.options.membership.signals()
@@ -104,7 +104,7 @@ class Models:
 
 
 def plan_fits(
-    plan: Pieces,
+    plan: Tasks,
     signals: Table,
     reference_signals: Table,
     calibration_signals: Table,
@@ -133,17 +133,17 @@ def plan_fits(
     return Planned(works, (Models(number, views, fit if all(tables) else None),))
 
 
-def plan_scores(plan: Pieces, models: Models, attackers: list[AttackerName]) -> Planned:
+def plan_scores(plan: Tasks, models: Models, attackers: list[AttackerName]) -> Planned:
     """The rows of each attack by each attacker on each variant."""
-    return Planned(outputs=([plan.judged] * (len(encounters(models.views, attackers)) * models.attacks),))
+    return Planned(outputs=([plan.judged] * (len(evaluations(models.views, attackers)) * models.attacks),))
 
 
-def plan_measures(plan: Pieces, scores: list[int]) -> Planned:
+def plan_measures(plan: Tasks, scores: list[int]) -> Planned:
     """Metrics and intervals of every attack and of the blind baseline, side by side where that pays."""
     return Planned(measured(plan, scores, "measuring" if is_much(sum(scores), plan.options.bootstrap) else ""))
 
 
-def measured(plan: Pieces, scores: list[int], pool: str = "") -> list[Work]:
+def measured(plan: Tasks, scores: list[int], pool: str = "") -> list[Work]:
     """Metrics and intervals of attacks with so many scores each, and of the blind baseline."""
     bootstrap = plan.options.bootstrap
     cost = Cost(measuring(plan.options.membership.aggregation, bootstrap), scores[0] * bootstrap.resamples)

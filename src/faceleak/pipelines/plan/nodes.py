@@ -1,4 +1,4 @@
-"""Plan: which pieces of the configured audit are there, and what the others will take."""
+"""Plan: which tasks of the configured audit are there, and what the others will take."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,9 +35,9 @@ def plan_audit(
     from faceleak.pipelines.faces.nodes import look_for_copies, split_faces
     from faceleak.pipelines.plan.walk import walk
     from faceleak.planning.networks import Network
-    from faceleak.planning.pieces import Audit, Pieces
     from faceleak.planning.plan import count_roles, make_plan
     from faceleak.planning.sample import Sample, StatedFaces, sample_faces
+    from faceleak.planning.tasks import Audit, Tasks
 
     audit = Audit(faces, target, membership, attackers, reconstruction, defense, bootstrap, compute)
     found = None if plan.people is not None else _store_of(packed, faces, compute)
@@ -50,7 +50,7 @@ def plan_audit(
         if found is not None and faces.duplicates == "drop":
             _, splits = look_for_copies(found, splits, faces)
         pipelines = {name: part.create_pipeline() for name, part in PARTS.items()}
-        works = walk(pipelines, Pieces(audit, store, splits))
+        works = walk(pipelines, Tasks(audit, store, splits))
         return {**make_plan(works, sample, plan), "counts": count_roles(manifest, splits)}
 
 

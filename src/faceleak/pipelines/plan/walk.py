@@ -12,14 +12,14 @@ from typing import Any
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from faceleak.planning.pieces import Pieces
 from faceleak.planning.quantities import A_NODE
+from faceleak.planning.tasks import Tasks
 from faceleak.planning.work import Cost, NotPlannedError, Planned, Work, merged
 
 log = logging.getLogger(__name__)
 
 
-def walk(pipelines: Mapping[str, Pipeline], plan: Pieces) -> list[Work]:
+def walk(pipelines: Mapping[str, Pipeline], plan: Tasks) -> list[Work]:
     """All works of these pipelines; a node that several of them have counts to the first one."""
     data, works, seen = dict[str, Any](), list[Work](), set[str]()
     for name, pipeline in pipelines.items():
@@ -35,7 +35,7 @@ def walk(pipelines: Mapping[str, Pipeline], plan: Pieces) -> list[Work]:
     return merged(works)
 
 
-def _works_of(node: Node, data: dict[str, Any], plan: Pieces) -> list[Work]:
+def _works_of(node: Node, data: dict[str, Any], plan: Tasks) -> list[Work]:
     """Works of one node, in whose planner's arguments the node's own go by their names; notes its outputs in `data`."""
     if (planner := planner_of(node.func)) is None:
         return []
@@ -55,7 +55,7 @@ def planner_of(function: Callable[..., Any]) -> Callable[..., Planned] | None:
     return planners.get(function)
 
 
-def _value(dataset: str, data: Mapping[str, Any], plan: Pieces) -> Any:
+def _value(dataset: str, data: Mapping[str, Any], plan: Tasks) -> Any:
     """A parameter, or what stands for a dataset; None where nothing does."""
     if dataset.startswith("params:"):
         return reduce(getattr, dataset.removeprefix("params:").split("."), plan.options)

@@ -21,7 +21,7 @@ SAMPLE_SEED = 1  # of the latents that are judged and shown, the same ones after
 
 def hold_out_people(splits: pd.DataFrame, options: PriorTrainingOptions) -> pd.DataFrame:
     """Divide the public images into `training` and `held_out` (column part), by people."""
-    from faceleak.reconstruction.prior_training.piece import hold_out
+    from faceleak.reconstruction.prior_training.task import hold_out
 
     return hold_out(with_role(splits, "public"), options.held_out_share, options.training.seed)
 
@@ -35,7 +35,7 @@ def open_features(
 ) -> Any:
     """The backbone whose embeddings judge the samples: the first independent evaluator, or the given one."""
     from faceleak.backbones.loading import load_checkpoint
-    from faceleak.pipelines.reconstruction.judges import train_evaluators
+    from faceleak.pipelines.reconstruction.evaluators import train_evaluators
 
     if isinstance(options.features, LoadOptions):
         load = options.features
@@ -81,22 +81,22 @@ def train_prior(
     """
     from functools import partial
 
-    from faceleak.reconstruction.prior_training.piece import PriorPiece
+    from faceleak.reconstruction.prior_training.task import PriorTask
     from faceleak.reconstruction.prior_training.training import rounds
     from faceleak.runs import tracking
-    from faceleak.work.pieces import remembered_json
+    from faceleak.work.tasks import remembered_json
 
-    piece = PriorPiece(store, public[public["part"] == "training"], options.training, compute)
-    judgment = f"judged_{_judge_name(features, store.as_stored(public), options, bootstrap)}.json"
+    task = PriorTask(store, public[public["part"] == "training"], options.training, compute)
+    judgment = f"judged_{_evaluator_name(features, store.as_stored(public), options, bootstrap)}.json"
     history: list[dict[str, float]] = []
-    for number, prior in enumerate(rounds(piece)):
-        judge = partial(judge_samples, prior, features, public, options, bootstrap, compute)
-        history.append(prior.card.state | remembered_json(piece.after(number) / judgment, judge))
+    for number, prior in enumerate(rounds(task)):
+        matcher = partial(judge_samples, prior, features, public, options, bootstrap, compute)
+        history.append(prior.card.state | remembered_json(task.after(number) / judgment, matcher))
         shown = int(prior.card.state["images_shown"])
         log.info(_summary(shown, history[-1], options.features_name))
         tracking.log_step({f"prior/{name}": value for name, value in history[-1].items()}, shown)
         if (number + 1) % options.sheet_every == 0:
-            sheet = piece.folder / "sheets" / f"samples_{shown:09d}.png"
+            sheet = task.folder / "sheets" / f"samples_{shown:09d}.png"
             _save_sheet(prior, shown, sheet)
             tracking.log_file(sheet, "prior/sheets")
     return prior, pd.DataFrame(history)
@@ -110,9 +110,11 @@ def _summary(images_shown: int, measured: dict[str, float], features_name: str) 
     )
 
 
-def _judge_name(features: Any, public: pd.DataFrame, options: PriorTrainingOptions, bootstrap: BootstrapOptions) -> str:
+def _evaluator_name(
+    features: Any, public: pd.DataFrame, options: PriorTrainingOptions, bootstrap: BootstrapOptions
+) -> str:
     """What a judgment depends on besides the prior."""
-    from faceleak.work.pieces import code_version, fingerprint
+    from faceleak.work.tasks import code_version, fingerprint
 
     people = public[["sha256", "identity", "part"]]
     size = options.training.image_size
@@ -152,7 +154,7 @@ def _embeddings(public: pd.DataFrame, part: str) -> Any:
 
 def _save_sheet(prior: Any, images_shown: int, path: Path) -> None:
     from faceleak.reporting.galleries import SHEET, samples_sheet
-    from faceleak.work.pieces import writing
+    from faceleak.work.tasks import writing
 
     if path.exists():
         return

@@ -1,4 +1,4 @@
-"""Reconstruction: latents and faces for every encounter, match rates, findings."""
+"""Reconstruction: latents and faces for every evaluation, match rates, findings."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import (
     TARGET_VIEW,
     AttackerName,
-    Encounter,
+    Evaluation,
     View,
-    encounter_name,
-    encounters,
+    evaluation_name,
+    evaluations,
     suffix_of,
 )
 from faceleak.membership.options import AttackOptions, MembershipOptions
@@ -35,8 +35,8 @@ def fit_untrained(
     compute: ComputeOptions,
 ) -> Any:
     """The attack as it is fitted on a backbone that learnt nothing: what a search finds without the target."""
-    from faceleak.membership.evidence import known_images
-    from faceleak.reconstruction.guide import fit_guide, untrained
+    from faceleak.membership.inputs import known_images
+    from faceleak.reconstruction.scorer import fit_scorer, untrained
 
     search = options.search
     images = known_images(splits)
@@ -46,7 +46,7 @@ def fit_untrained(
     backbone = untrained(views[TARGET_VIEW], store, public, search.seed, compute)
     attack = membership.attacks[search.attack]
     compared = calibrating(references, attack)
-    return fit_guide(backbone, compared, store, images, attack, compute, search.optimizer)
+    return fit_scorer(backbone, compared, store, images, attack, compute, search.optimizer)
 
 
 def calibrating(references: dict[str, Any], attack: AttackOptions) -> list[Any]:
@@ -65,26 +65,26 @@ def reconstruct_faces(
     rounds: int,
     compute: ComputeOptions,
 ) -> dict[ReconstructionArray, Any]:
-    """Reconstruct faces in every encounter: `ReconstructionArray` → array.
+    """Reconstruct faces in every evaluation: `ReconstructionArray` → array.
 
     rounds: of the search, in the place of `options.search.rounds`.
 
-    Encounters in which the attack cannot be made, as no view of the variant gives its signals, are left out.
+    Evaluations in which the attack cannot be made, as no view of the variant gives its signals, are left out.
     """
-    from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_all
+    from faceleak.reconstruction.tasks import ReconstructionTask, reconstruct_all
 
-    pieces = reconstruction_pieces(views, references, models, options, membership, attackers, rounds, compute)
+    tasks = reconstruction_tasks(views, references, models, options, membership, attackers, rounds, compute)
     search = options.search.model_copy(update={"rounds": rounds})
-    found = reconstruct_all(pieces, ReconstructionPiece(untrained, options.prior, search, compute), compute)
+    found = reconstruct_all(tasks, ReconstructionTask(untrained, options.prior, search, compute), compute)
     return {
-        ReconstructionArray(meeting.variant, meeting.attacker, step, part): array
-        for meeting, of_step in found.items()
+        ReconstructionArray(evaluation.variant, evaluation.attacker, step, part): array
+        for evaluation, of_step in found.items()
         for step, arrays in of_step.items()
         for part, array in arrays.items()
     }
 
 
-def reconstruction_pieces(
+def reconstruction_tasks(
     views: dict[View, Any],
     references: dict[str, Any],
     models: Any,
@@ -93,24 +93,28 @@ def reconstruction_pieces(
     attackers: list[AttackerName],
     rounds: int,
     compute: ComputeOptions,
-) -> dict[Encounter, Any]:
-    """What has to be searched: a piece for each encounter in which the attack can be made."""
+) -> dict[Evaluation, Any]:
+    """What has to be searched: a task for each evaluation in which the attack can be made."""
     from faceleak.membership.scoring import model_name
     from faceleak.membership.views import strongest
-    from faceleak.reconstruction.guide import make_guide
     from faceleak.reconstruction.optimizers import registry as optimizers
-    from faceleak.reconstruction.pieces import ReconstructionPiece
+    from faceleak.reconstruction.scorer import make_scorer
+    from faceleak.reconstruction.tasks import ReconstructionTask
 
     attack = model_name(options.search.attack, options.search.threat_model)
     compared = tuple(calibrating(references, membership.attacks[options.search.attack]))
     search = options.search.model_copy(update={"rounds": rounds})
     by_gradients = optimizers.get(search.optimizer).TAKES_GRADIENTS
-    guides = {
-        meeting: make_guide(views[meeting.view], models[meeting.fitted_on.name][attack], compared, by_gradients)
-        for tries in encounters(views, attackers)
-        if (meeting := strongest(tries, models, attack)) is not None
+    scorers = {
+        evaluation: make_scorer(
+            views[evaluation.view], models[evaluation.fitted_on.name][attack], compared, by_gradients
+        )
+        for tries in evaluations(views, attackers)
+        if (evaluation := strongest(tries, models, attack)) is not None
     }
-    return {meeting: ReconstructionPiece(guide, options.prior, search, compute) for meeting, guide in guides.items()}
+    return {
+        evaluation: ReconstructionTask(scorer, options.prior, search, compute) for evaluation, scorer in scorers.items()
+    }
 
 
 def embed_reconstructions(
@@ -134,14 +138,14 @@ def measure_reconstruction(
     options: ReconstructionOptions,
     bootstrap: BootstrapOptions,
 ) -> dict[str, dict[str, Any]]:
-    """Judge every step of every encounter: variant → reconstruction → attack → step → metric.
+    """Judge every step of every evaluation: variant → reconstruction → attack → step → metric.
 
-    KID is by the first independent evaluator. What the judges make of real photographs stands beside every step.
+    KID is by the first independent evaluator. What the evaluators make of real photographs stands beside every step.
     """
     from faceleak.membership.scoring import model_name
     from faceleak.metrics.identity_match import measure_panel, measure_photographs
-    from faceleak.metrics.judge import make_panel
     from faceleak.metrics.kid import measure_kid, photograph_sets
+    from faceleak.metrics.matcher import make_panel
 
     shown, first = parts(people, "evaluator"), options.independent[0]
     panel, sets = make_panel(shown, options.independent, options.far), photograph_sets(shown[first], bootstrap)
@@ -159,7 +163,7 @@ def measure_reconstruction(
 
 def _by_step(embeddings: dict[ReconstructionEmbeddings, Any]) -> dict[SearchStep, dict[str, Any]]:
     """Step of a search → evaluator → embeddings, in the order of `STEPS`."""
-    from faceleak.reconstruction.pieces import STEPS
+    from faceleak.reconstruction.tasks import STEPS
 
     steps: dict[SearchStep, dict[str, Any]] = {}
     for of, of_evaluator in embeddings.items():
@@ -174,13 +178,13 @@ def list_findings(
     store: FaceStore,
     options: ReconstructionOptions,
 ) -> pd.DataFrame:
-    """Whom every reconstruction shows: a row each, with the encounter, the step, its number and its score.
+    """Whom every reconstruction shows: a row each, with the evaluation, the step, its number and its score.
 
     `ssim` and `psnr` say how alike it is to the training photo of that member that is nearest by the first evaluator.
     """
     from faceleak.faces.likeness import likeness
     from faceleak.metrics.identity_match import findings_table
-    from faceleak.metrics.judge import make_panel
+    from faceleak.metrics.matcher import make_panel
     from faceleak.reporting.galleries import nearest_images
 
     shown = parts(people, "evaluator")
@@ -191,7 +195,7 @@ def list_findings(
         table = findings_table(of_step, panel).assign(score=scores)
         nearest = table["member_identity"], of_step[first], pixels.shape[1]
         table["ssim"], table["psnr"] = likeness(pixels, nearest_images(store, shown[first], "member", *nearest))
-        table.insert(0, "encounter", encounter_name(found_at.variant, found_at.attacker))
+        table.insert(0, "evaluation", evaluation_name(found_at.variant, found_at.attacker))
         table.insert(1, "step", found_at.step)
         table.insert(2, "number", range(len(table)))
         tables.append(table)

@@ -64,7 +64,7 @@ def _seen_by(evaluator: str, step: str) -> ReconstructionEmbeddings:
 
 def _found(findings: pd.DataFrame, step: str) -> pd.DataFrame:
     """Whom the faces of one step of the undefended target show, a row a face."""
-    of_step = (findings["encounter"] == UNDEFENDED) & (findings["step"] == step)
+    of_step = (findings["evaluation"] == UNDEFENDED) & (findings["step"] == step)
     return findings[of_step].reset_index(drop=True)
 
 
@@ -75,7 +75,7 @@ def _undistorted(pixels: Any) -> Canvas:
 
 def draw_steps(reconstructions: dict[ReconstructionArray, Any]) -> Any:
     """What ranking and optimizing change, with and without the target: not the same seed in a column."""
-    from faceleak.reconstruction.pieces import STEPS
+    from faceleak.reconstruction.tasks import STEPS
     from faceleak.reporting.galleries import reconstruction_stages
 
     return reconstruction_stages({step: reconstructions[_of_target(step, "pixels")] for step in STEPS})
@@ -111,10 +111,10 @@ def draw_embedding_map(
     options: ReconstructionOptions,
 ) -> Any:
     """Where the undefended target's reconstructions lie among people, by the first independent evaluator."""
-    from faceleak.metrics.judge import make_judge
+    from faceleak.metrics.matcher import make_matcher
     from faceleak.reporting.embedding_map import embedding_map
 
     evaluator = options.independent[0]
-    judge = make_judge(parts(people, "evaluator")[evaluator], options.far)
+    matcher = make_matcher(parts(people, "evaluator")[evaluator], options.far)
     own = embeddings[_seen_by(evaluator, "optimized")]
-    return embedding_map(own, judge.members, judge.controls, _found(findings, "optimized"), evaluator)
+    return embedding_map(own, matcher.members, matcher.controls, _found(findings, "optimized"), evaluator)

@@ -2,23 +2,23 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.reconstruction import judges, nodes, pictures
+from faceleak.pipelines.reconstruction import evaluators, nodes, pictures
 from faceleak.pipelines.target.pipeline import VIEW_TARGET
 
 
-def prepare_judge() -> Pipeline:
+def prepare_evaluator() -> Pipeline:
     """The evaluators, and the people that reconstructions are compared with."""
     options, compute = "params:reconstruction", "params:compute"
     return Pipeline(
         [
             Node(
-                judges.train_evaluators,
+                evaluators.train_evaluators,
                 ["face_store", "splits", options, compute],
                 "evaluators",
                 name="train_evaluators",
             ),
             Node(
-                judges.embed_people,
+                evaluators.embed_people,
                 ["evaluators", "face_store", "splits", compute],
                 "people_embeddings",
                 name="embed_people",
@@ -113,4 +113,4 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    return Pipeline([VIEW_TARGET]) + prepare_judge() + reconstruct_views() + figures
+    return Pipeline([VIEW_TARGET]) + prepare_evaluator() + reconstruct_views() + figures

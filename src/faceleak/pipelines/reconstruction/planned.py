@@ -2,62 +2,62 @@
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import with_role
-from faceleak.membership.attackers import AttackerName, View, encounters
+from faceleak.membership.attackers import AttackerName, View, evaluations
 from faceleak.pipelines.membership.planned import Models
-from faceleak.pipelines.reconstruction import judges, nodes
+from faceleak.pipelines.reconstruction import evaluators, nodes
 from faceleak.pipelines.target.planned import TOGETHER
 from faceleak.planning.networks import Network, network_of
-from faceleak.planning.pieces import Pieces
-from faceleak.planning.quantities import climbing, ranking, reading
+from faceleak.planning.quantities import ascending, ranking, reading
+from faceleak.planning.tasks import Tasks
 from faceleak.planning.work import Cost, Planned, Work
 
 BYTES_OF_A_SEARCH = 4e6
 
 
-def plan_evaluators(plan: Pieces) -> Planned:
-    """A training for each judge that is not loaded; their networks stand for them."""
+def plan_evaluators(plan: Tasks) -> Planned:
+    """A training for each evaluator that is not loaded; their networks stand for them."""
     options = plan.options.reconstruction
-    trained = judges.evaluator_pieces(plan.store, plan.splits, options, plan.compute)
-    works = [work for piece in trained for work in plan.trainings(f"evaluator {piece.name}", [piece], TOGETHER)]
+    trained = evaluators.evaluator_tasks(plan.store, plan.splits, options, plan.compute)
+    works = [work for task in trained for work in plan.trainings(f"evaluator {task.name}", [task], TOGETHER)]
     return Planned(works, ({name: Network.of(one.training, one.load) for name, one in options.evaluators.items()},))
 
 
-def plan_people(plan: Pieces, evaluators: dict[str, Network]) -> Planned:
-    """Everybody whom reconstructions are compared with, seen by each judge."""
+def plan_people(plan: Tasks, evaluators: dict[str, Network]) -> Planned:
+    """Everybody whom reconstructions are compared with, seen by each evaluator."""
     images = len(with_role(plan.splits, "member", "same_identity", "unseen_identity", "public"))
     seen = [Cost(reading(network), images) for network in evaluators.values()]
     return Planned([Work("people seen by evaluators", 1, (cost,), kept=False) for cost in seen])
 
 
 def plan_searches(
-    plan: Pieces,
+    plan: Tasks,
     views: dict[View, Backbone],
     references: dict[str, Backbone],
     models: Models,
     attackers: list[AttackerName],
     rounds: int,
 ) -> Planned:
-    """A search for each encounter, and one that is guided by nothing of the target, which is there if they are."""
+    """A search for each evaluation, and one that is guided by nothing of the target, which is there if they are."""
     options, membership = plan.options.reconstruction, plan.options.membership
-    search, number, there = options.search.model_copy(update={"rounds": rounds}), len(encounters(views, attackers)), 0
+    search, number, there = options.search.model_copy(update={"rounds": rounds}), len(evaluations(views, attackers)), 0
     if models.fit is not None:
         fitted = models.fit(search.attack, search.threat_model)
-        made = nodes.reconstruction_pieces(
+        made = nodes.reconstruction_tasks(
             views, references, fitted, options, membership, attackers, rounds, plan.compute
         )
-        number, there = len(made), sum(piece.path.exists() for piece in made.values())
+        number, there = len(made), sum(task.path.exists() for task in made.values())
     attack, target = membership.attacks[search.attack], network_of(next(iter(views.values())))
     compared = [Network.of(membership.references.training, None)] * (len(references) if attack.calibration else 0)
     costs = (
         Cost(ranking(options, attack, target, compared), search.faces_ranked),
-        Cost(climbing(options, attack, target, compared), search.faces_climbed),
+        Cost(ascending(options, attack, target, compared), search.faces_optimized),
     )
     there += there == number
     return Planned([Work("reconstruction searches", number + 1, costs, "search", there=there, disk=BYTES_OF_A_SEARCH)])
 
 
 PLANNED = {
-    judges.train_evaluators: plan_evaluators,
-    judges.embed_people: plan_people,
+    evaluators.train_evaluators: plan_evaluators,
+    evaluators.embed_people: plan_people,
     nodes.reconstruct_faces: plan_searches,
 }

@@ -38,27 +38,27 @@ def train_targets(
     """Train the targets as the audited one was trained, each with a seed of its own. Raises RepeatError."""
     from faceleak.backbones.training import train_backbones
 
-    pieces = repeated_pieces(store, target_splits, target, compute)
-    return dict(zip([piece.name for piece in pieces], train_backbones(pieces, compute), strict=True))
+    tasks = repeated_tasks(store, target_splits, target, compute)
+    return dict(zip([task.name for task in tasks], train_backbones(tasks, compute), strict=True))
 
 
-def repeated_pieces(
+def repeated_tasks(
     store: FaceStore, target_splits: pd.DataFrame, target: TargetOptions, compute: ComputeOptions
 ) -> list[Any]:
-    """What has to be trained for the targets: a piece each. Raises RepeatError where the target was loaded."""
-    from faceleak.backbones.training import TrainingPiece
+    """What has to be trained for the targets: a task each. Raises RepeatError where the target was loaded."""
+    from faceleak.backbones.training import TrainingTask
 
     if target.train is None or target.source != "train":
         raise RepeatError(
             "The target was loaded, and repeating it would take its training. Describe that in `target.train` with "
             "target.source `train`, or leave out the `repeats` pipeline."
         )
-    pieces = []
+    tasks = []
     for number, (name, images) in enumerate(target_splits.groupby("target", sort=False)):
         training = target.train.model_copy(update={"seed": target.train.seed + number})
         members = with_role(images, "member")
-        pieces.append(TrainingPiece(str(name), store, members, training, compute, compute.cache / "backbones"))
-    return pieces
+        tasks.append(TrainingTask(str(name), store, members, training, compute, compute.cache / "backbones"))
+    return tasks
 
 
 def read_target_signals(
@@ -126,8 +126,8 @@ def score_blind_targets(
     tables = []
     for name, splits in parts(target_splits, "target").items():
         seen = read_signals(options.blind.signals, first, store, splits, compute, within=everything)
-        of_strangers = of_target[name][of_target[name]["reference"].isin(list(references))]
-        blind = beside_images(seen, of_strangers, options.blind)
+        of_non_members = of_target[name][of_target[name]["reference"].isin(list(references))]
+        blind = beside_images(seen, of_non_members, options.blind)
         tables.append(scoring.score_blind(blind, splits, options).assign(target=name))
     return pd.concat(tables, ignore_index=True)
 

@@ -5,33 +5,33 @@ import pandas as pd
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership import repeats
-from faceleak.membership.evidence import known_images
+from faceleak.membership.inputs import known_images
 from faceleak.membership.stacking import parts
 from faceleak.pipelines.membership.planned import blind_baseline, measured
 from faceleak.pipelines.repeats import nodes
-from faceleak.planning.pieces import Pieces, Table
 from faceleak.planning.quantities import fitting
+from faceleak.planning.tasks import Table, Tasks
 from faceleak.planning.work import Cost, NotPlannedError, Planned, Work
 
 
-def plan_draw(plan: Pieces) -> Planned:
+def plan_draw(plan: Tasks) -> Planned:
     """Draw."""
     number = plan.options.membership.targets
     drawn = repeats.draw_targets(plan.store.manifest(), plan.splits, plan.options.faces.splits, number)
     return Planned(outputs=(drawn,))
 
 
-def plan_targets(plan: Pieces, target_splits: pd.DataFrame) -> Planned:
+def plan_targets(plan: Tasks, target_splits: pd.DataFrame) -> Planned:
     """A training each. Raises NotPlannedError where the target is loaded."""
     try:
-        trained = nodes.repeated_pieces(plan.store, target_splits, plan.options.target, plan.compute)
+        trained = nodes.repeated_tasks(plan.store, target_splits, plan.options.target, plan.compute)
     except nodes.RepeatError as error:
         raise NotPlannedError(str(error)) from error
-    backbones = {piece.name: plan.trained(piece) for piece in trained}
+    backbones = {task.name: plan.trained(task) for task in trained}
     return Planned(plan.trainings("repeated targets", trained, "repeats"), (backbones,))
 
 
-def plan_signals(plan: Pieces, targets: dict[str, Backbone], target_splits: pd.DataFrame) -> Planned:
+def plan_signals(plan: Tasks, targets: dict[str, Backbone], target_splits: pd.DataFrame) -> Planned:
     """All signals off each target, of its own people."""
     images, names = parts(target_splits, "target"), plan.options.membership.signals()
     works = plan.readings("signals of repeated targets", names, images, targets)
@@ -39,7 +39,7 @@ def plan_signals(plan: Pieces, targets: dict[str, Backbone], target_splits: pd.D
 
 
 def plan_calibration(
-    plan: Pieces, references: dict[str, Backbone], targets: dict[str, Backbone], target_splits: pd.DataFrame
+    plan: Tasks, references: dict[str, Backbone], targets: dict[str, Backbone], target_splits: pd.DataFrame
 ) -> Planned:
     """What calibrates, for all images of all targets, off each reference and, for online attacks, off each target."""
     options, everything = plan.options.membership, target_splits.drop_duplicates("image_id")
@@ -50,13 +50,13 @@ def plan_calibration(
     return Planned(works)
 
 
-def plan_blind(plan: Pieces, references: dict[str, Backbone], target_splits: pd.DataFrame) -> Planned:
+def plan_blind(plan: Tasks, references: dict[str, Backbone], target_splits: pd.DataFrame) -> Planned:
     """What the blind baseline sees of all images, and a fit for each target."""
     drawn = list(parts(target_splits, "target").values())
     return Planned(blind_baseline(plan, references, target_splits.drop_duplicates("image_id"), drawn))
 
 
-def plan_attacks(plan: Pieces, signals: Table, reference_signals: Table, target_splits: pd.DataFrame) -> Planned:
+def plan_attacks(plan: Tasks, signals: Table, reference_signals: Table, target_splits: pd.DataFrame) -> Planned:
     """Every attack on every target; with `shadow` once on all references."""
     options = plan.options.membership
     known = [len(known_images(images)) for images in parts(target_splits, "target").values()]
@@ -72,7 +72,7 @@ def plan_attacks(plan: Pieces, signals: Table, reference_signals: Table, target_
     return Planned(works, ([judged] * (len(options.attacks) * len(options.threat_models)),))
 
 
-def plan_measures(plan: Pieces, scores: list[int]) -> Planned:
+def plan_measures(plan: Tasks, scores: list[int]) -> Planned:
     """Metrics and intervals of every attack over all targets, and of the blind baseline."""
     return Planned(measured(plan, scores))
 

@@ -10,7 +10,7 @@ from faceleak.common.errors import FaceleakError
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
-from faceleak.membership.evidence import evaluated_images
+from faceleak.membership.inputs import evaluated_images
 from faceleak.membership.options import MembershipOptions, SweepOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import non_members_needed
@@ -37,7 +37,7 @@ def measure_sweep(
     SweepError where the target cannot be trained, the configuration has no sweep, or too few images of such people
     are there.
     """
-    from faceleak.backbones.training import TrainingPiece, train_backbones
+    from faceleak.backbones.training import TrainingTask, train_backbones
     from faceleak.membership import sweep
     from faceleak.metrics.membership import measure_membership
     from faceleak.signals.reading import read_signals
@@ -48,8 +48,8 @@ def measure_sweep(
     attack = options.attacks[chosen.attack]
     manifest = store.manifest()
     splits = {cell: sweep.split_cell(manifest, cell, faces.splits) for cell in sweep.cells(chosen)}
-    pieces = [
-        TrainingPiece(
+    tasks = [
+        TrainingTask(
             cell.name,
             store,
             with_role(images, "member"),
@@ -67,7 +67,7 @@ def measure_sweep(
             "faces.splits.roles.unseen_identity."
         )
     rows = []
-    for (cell, images), backbone in zip(splits.items(), train_backbones(pieces, compute), strict=True):
+    for (cell, images), backbone in zip(splits.items(), train_backbones(tasks, compute), strict=True):
         signals = read_signals(sorted(attack.signals_read()), backbone, store, images, compute)
         scores = sweep.score_cell(signals, images, attack)
         metrics = measure_membership(scores, None, bootstrap)["unseen_identity"]

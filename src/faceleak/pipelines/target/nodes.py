@@ -14,7 +14,7 @@ from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import TARGET_VIEW, View
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.work.compute import ComputeOptions, run_pieces
+from faceleak.work.compute import ComputeOptions, run_tasks
 
 PREPROCESSING_PAIRS = 10_000
 PREPROCESSING_IMAGES_A_PERSON = 5
@@ -26,22 +26,22 @@ class StaleTargetError(FaceleakError):
     """The target is of an earlier split."""
 
 
-def target_pieces(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> list[Any]:
-    """What has to be trained for the target: one piece, or none where it comes from outside."""
-    from faceleak.backbones.training import TrainingPiece
+def target_tasks(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> list[Any]:
+    """What has to be trained for the target: one task, or none where it comes from outside."""
+    from faceleak.backbones.training import TrainingTask
 
     if options.train is None or options.source != "train":
         return []
     members = with_role(splits, "member")
-    return [TrainingPiece("target", store, members, options.train, compute, compute.cache / "backbones")]
+    return [TrainingTask("target", store, members, options.train, compute, compute.cache / "backbones")]
 
 
 def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> Any:
     """Train the target on the members (once; found again by what it depends on), or load the given one."""
     from faceleak.backbones.training import train_backbones
 
-    if pieces := target_pieces(store, splits, options, compute):
-        return train_backbones(pieces, compute)[0]
+    if tasks := target_tasks(store, splits, options, compute):
+        return train_backbones(tasks, compute)[0]
     return load_target(splits, options)
 
 
@@ -175,13 +175,13 @@ def view_target(
     target: Any, store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions
 ) -> dict[View, Any]:
     """The target as the only variant: `undefended`. Raises StaleTargetError."""
-    check_trained_on_members(target, target_pieces(store, splits, options, compute))
+    check_trained_on_members(target, target_tasks(store, splits, options, compute))
     return {TARGET_VIEW: target}
 
 
-def check_trained_on_members(target: Any, pieces: list[Any]) -> None:
+def check_trained_on_members(target: Any, tasks: list[Any]) -> None:
     """Raise StaleTargetError if the target was trained here, and on other faces than those that are members now."""
-    if any(target.card.training.get("data_hash") != piece.data_hash for piece in pieces):
+    if any(target.card.training.get("data_hash") != task.data_hash for task in tasks):
         raise StaleTargetError(
             "The target was trained on other faces than the splits call members now: faces, splits or packing have "
             "changed since. Whatever were measured of it would be labeled wrong. Train it again: run the `target` "
@@ -197,7 +197,7 @@ def measure_utility(
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
 ) -> dict[str, dict[str, Any]]:
-    """Verification on people that no view was trained on: variant → utility; an undone view counts to its variant.
+    """Verification on people that no view was trained on: variant → utility; a bypassed view counts to its variant.
 
     With `target.utility.pairs`, the accuracy by LFW's protocol besides. For a loaded target `drawn_members`, the share
     of images that are called members by a draw: nobody knows whether it was trained on them.
@@ -216,8 +216,8 @@ def measure_utility(
         compute=compute,
     )
     utilities: dict[str, dict[str, Any]] = {}
-    for view, measured in zip(views, run_pieces(measure, list(views.values()), compute), strict=True):
-        name = f"utility_after_{view.undoing}" if view.undoing else "utility"
+    for view, measured in zip(views, run_tasks(measure, list(views.values()), compute), strict=True):
+        name = f"utility_after_{view.bypass}" if view.bypass else "utility"
         utilities.setdefault(view.variant, {})[name] = measured
         if useless := read_utility(measured):
             log.warning("%s: %s. Nothing can be concluded from attacks on it that find nothing.", view.name, useless)

@@ -5,17 +5,17 @@ from faceleak.faces.splits import with_role
 from faceleak.membership.attackers import TARGET_VIEW, View
 from faceleak.pipelines.target import nodes
 from faceleak.planning.networks import Network, StandIn, network_of
-from faceleak.planning.pieces import Pieces, queries
 from faceleak.planning.quantities import reading, verifying
+from faceleak.planning.tasks import Tasks, queries
 from faceleak.planning.work import Cost, Planned, Work
 
 TOGETHER = "train_backbones"  # the pool of all backbones that `attack` trains
 
 
-def plan_target(plan: Pieces) -> Planned:
+def plan_target(plan: Tasks) -> Planned:
     """One training, or none where the target is loaded; what is not on this machine has a stand-in."""
     options = plan.options.target
-    trained = nodes.target_pieces(plan.store, plan.splits, options, plan.compute)
+    trained = nodes.target_tasks(plan.store, plan.splits, options, plan.compute)
     if trained:
         return Planned(plan.trainings("target", trained, TOGETHER), (plan.trained(trained[0]),))
     load = options.load
@@ -29,7 +29,7 @@ def plan_view(target: Backbone) -> Planned:
     return Planned(outputs=({TARGET_VIEW: target},))
 
 
-def plan_utility(plan: Pieces, views: dict[View, Backbone]) -> Planned:
+def plan_utility(plan: Tasks, views: dict[View, Backbone]) -> Planned:
     """Embeddings of people who were not trained on, and pairs of them, for each view."""
     people, options = with_role(plan.splits, "unseen_identity"), plan.options.target.utility
     number, images = people["identity"].nunique(), len(people)

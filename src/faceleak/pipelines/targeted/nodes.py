@@ -1,4 +1,4 @@
-"""Targeted: faces from what leaks of a person, an embedding or one image, of members and of strangers.
+"""Targeted: faces from what leaks of a person, an embedding or one image, of members and of non-members.
 
 From leaked embeddings: how often the faces are accepted. From an image: is this person in there, and what did the
 training photos look like?
@@ -18,7 +18,7 @@ from faceleak.reconstruction.arrays import MethodArray
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
 
-KINDS = {"members": "same_identity", "strangers": "unseen_identity"}
+KINDS = {"members": "same_identity", "non_members": "unseen_identity"}
 
 
 def choose_templates(splits: pd.DataFrame, options: ReconstructionOptions) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def measure_inversion(
 
 
 def pair_thresholds(by_evaluator: dict[str, pd.DataFrame], far: float) -> dict[str, float]:
-    """The cosine of each evaluator that the share `far` of pairs of strangers' and people's images reaches."""
+    """The cosine of each evaluator that the share `far` of pairs of non-members' and people's images reaches."""
     import numpy as np
 
     from faceleak.metrics.targeted import pair_threshold
@@ -129,28 +129,28 @@ def search_person_images(
 ) -> dict[MethodArray, Any]:
     """Search from each given image: latents, pixels and scores of each method, scores of `image`, a row an image.
 
-    Raises NoGradientError where the attack cannot be climbed by gradients.
+    Raises NoGradientError where the attack cannot be maximized by gradients.
     """
     from faceleak.membership.scoring import model_name
     from faceleak.pipelines.reconstruction.nodes import calibrating
-    from faceleak.reconstruction.guide import make_guide
     from faceleak.reconstruction.person_image import NoGradientError
+    from faceleak.reconstruction.scorer import make_scorer
 
     search = options.search
     if not membership.attacks[search.attack].is_differentiable():
         raise NoGradientError(
             f"reconstruction.search.attack is {search.attack!r}, which has no gradient, and a search from one person's "
-            "image climbs gradients. Take a `logistic` or `mlp` attack on signals of single images and all layers, "
+            "image maximizes gradients. Take a `logistic` or `mlp` attack on signals of single images and all layers, "
             "without calibration or with `features`, to run the `targeted` pipeline."
         )
     attack = models[UNDEFENDED][model_name(search.attack, search.threat_model)]
     compared = tuple(calibrating(references, membership.attacks[search.attack]))
-    guide = make_guide(target, attack, compared, takes_gradients=True)
-    return search_by_guide(guide, store, given, options, compute)
+    scorer = make_scorer(target, attack, compared, takes_gradients=True)
+    return search_by_scorer(scorer, store, given, options, compute)
 
 
-def search_by_guide(
-    guide: Any, store: FaceStore, given: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
+def search_by_scorer(
+    scorer: Any, store: FaceStore, given: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
 ) -> dict[MethodArray, Any]:
     """The same, by the attack of `guide` on its backbone."""
     import torch
@@ -162,11 +162,11 @@ def search_by_guide(
     from faceleak.work.compute import pick_device
 
     device, ids = pick_device(compute), given["given_image"]
-    guide = guide.to(device)
-    target = guide.backbone
-    of_images = read_faces(lambda _, faces: guide.score(faces)[:, None], target, store, ids, compute, "Scoring images")
+    scorer = scorer.to(device)
+    target = scorer.backbone
+    of_images = read_faces(lambda _, faces: scorer.score(faces)[:, None], target, store, ids, compute, "Scoring images")
     templates = torch.from_numpy(embed(target, store, ids, compute)).to(device)
-    found = search_people(load_prior(options.prior, device), guide, templates, options.person_image)
+    found = search_people(load_prior(options.prior, device), scorer, templates, options.person_image)
     arrays: dict[MethodArray, Any] = {MethodArray("image", "scores"): of_images[:, 0].copy()}
     for method, of_method in found.items():
         arrays |= {
@@ -186,11 +186,11 @@ def measure_person_images(
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
 ) -> dict[str, dict[str, Any]]:
-    """Judge by the independent evaluators: variant → person_image → method → whose photos → metric, and the verdicts.
+    """Matcher by the independent evaluators: variant → person_image → method → whose photos → metric, and the verdicts.
 
     `members`: beside their training photos; `members_other_images`: beside images of theirs that were not trained on;
-    `strangers`: beside their other images; `member_excess`: members less strangers. The method `gain` is `person_image`
-    less `inversion`, person by person.
+    `non-members`: beside their other images; `member_excess`: members less non-members. The method `gain` is
+    `person_image` less `inversion`, person by person.
     """
     from faceleak.backbones.embedding import embed_pixels
     from faceleak.metrics.targeted import measure_difference, measure_gains, measure_means, measure_verdict
@@ -207,7 +207,7 @@ def measure_person_images(
     alike["gain"] = {whose: alike["person_image"][whose] - alike["inversion"][whose] for whose in alike["inversion"]}
     measured: dict[str, Any] = {
         method: {whose: measure_means(table, bootstrap) for whose, table in of_method.items()}
-        | {"member_excess": measure_difference(of_method["members"], of_method["strangers"], bootstrap)}
+        | {"member_excess": measure_difference(of_method["members"], of_method["non_members"], bootstrap)}
         for method, of_method in alike.items()
     }
     measured["gain"] |= {
@@ -232,7 +232,7 @@ def _beside_photos(
     compared = {
         "members": ("members", "member"),
         "members_other_images": ("members", KINDS["members"]),
-        "strangers": ("strangers", KINDS["strangers"]),
+        "non_members": ("non_members", KINDS["non_members"]),
     }
     tables = {}
     for whose, (kind, role) in compared.items():

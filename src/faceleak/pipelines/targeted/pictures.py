@@ -59,8 +59,8 @@ def _first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compared(given: pd.DataFrame, splits: pd.DataFrame) -> pd.Series:
-    """An image of each person that faces are compared with: a training photo of members, another one of strangers."""
-    others = with_role(splits, "member", KINDS["strangers"]).sort_values("image_id")
+    """An image of each person that faces are compared with: a training photo of members, another one of non-members."""
+    others = with_role(splits, "member", KINDS["non_members"]).sort_values("image_id")
     others = others[~others["image_id"].isin(given["given_image"])]
     return given["identity"].map(others.groupby("identity")["image_id"].first())
 

@@ -1,4 +1,4 @@
-"""Tuning of stage 2: target and judges of the attacker's own, a study on them, the chosen search on the target."""
+"""Tuning of stage 2: target and evaluators of the attacker's own, a study on them, the chosen search on the target."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from faceleak.membership.attackers import TARGET_VIEW, UNDEFENDED, View
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.reconstruction.judges import train_evaluators
+from faceleak.pipelines.reconstruction.evaluators import train_evaluators
 from faceleak.pipelines.reconstruction.nodes import calibrating
 from faceleak.reconstruction.arrays import ComparedArray
 from faceleak.reconstruction.options import ReconstructionOptions
@@ -39,9 +39,9 @@ def gather_own_people(
 def train_own_evaluators(
     store: FaceStore, own_splits: pd.DataFrame, reconstruction: ReconstructionOptions, compute: ComputeOptions
 ) -> dict[str, Any]:
-    """Train the independent judges anew, on the attacker's own people; loaded ones are the same."""
-    judges = {name: reconstruction.evaluators[name] for name in reconstruction.independent}
-    return train_evaluators(store, own_splits, reconstruction.model_copy(update={"evaluators": judges}), compute)
+    """Train the independent evaluators anew, on the attacker's own people; loaded ones are the same."""
+    matchers = {name: reconstruction.evaluators[name] for name in reconstruction.independent}
+    return train_evaluators(store, own_splits, reconstruction.model_copy(update={"evaluators": matchers}), compute)
 
 
 def run_study(
@@ -58,9 +58,9 @@ def run_study(
     compute: ComputeOptions,
 ) -> tuple[pd.DataFrame, dict[str, float], dict[str, Any], Any]:
     """Try searches on the attacker's own target: the trials, what mattered, the chosen one as `--config` takes it."""
-    from faceleak.membership.evidence import known_images
-    from faceleak.metrics.judge import make_judge
-    from faceleak.reconstruction.guide import fit_guide
+    from faceleak.membership.inputs import known_images
+    from faceleak.metrics.matcher import make_matcher
+    from faceleak.reconstruction.scorer import fit_scorer
     from faceleak.reporting.tuning import front_figure
     from faceleak.tuning.reconstruction.results import CHOSEN, importances, trials_table
     from faceleak.tuning.reconstruction.space import block_of, search_of
@@ -71,10 +71,10 @@ def run_study(
     attack = membership.attacks[reconstruction.search.attack]
     known = known_images(own_splits)
     compared, optimizer = calibrating(others, attack), reconstruction.search.optimizer
-    guide = fit_guide(references[own], compared, store, known, attack, compute, optimizer)
+    scorer = fit_scorer(references[own], compared, store, known, attack, compute, optimizer)
     people = parts(own_people_embeddings, "evaluator")
-    judges = {name: make_judge(table, reconstruction.far) for name, table in people.items()}
-    target = OwnTarget(guide, own_evaluators, judges, bootstrap, compute)
+    matchers = {name: make_matcher(table, reconstruction.far) for name, table in people.items()}
+    target = OwnTarget(scorer, own_evaluators, matchers, bootstrap, compute)
     search, prior = reconstruction.search, reconstruction.prior
     trials = try_searches(target, own_splits, search, prior, tuning)
     table, shares = trials_table(trials, tuning.standard_errors), importances(trials, tuning.seed)
@@ -94,26 +94,26 @@ def reconstruct_by_both(
 ) -> dict[ComparedArray, Any]:
     """Reconstruct faces from the audited target by the default and by the tuned search."""
     from faceleak.membership.scoring import model_name
-    from faceleak.reconstruction.guide import make_guide
     from faceleak.reconstruction.optimizers import registry as optimizers
-    from faceleak.reconstruction.pieces import ReconstructionPiece, reconstruct_piece
+    from faceleak.reconstruction.scorer import make_scorer
+    from faceleak.reconstruction.tasks import ReconstructionTask, reconstruct_task
     from faceleak.tuning.reconstruction.space import with_block
-    from faceleak.work.compute import run_pieces
+    from faceleak.work.compute import run_tasks
 
     search, prior = reconstruction.search, reconstruction.prior
     compared = tuple(calibrating(references, membership.attacks[search.attack]))
     attack = attack_models[UNDEFENDED][model_name(search.attack, search.threat_model)]
-    guide = make_guide(views[TARGET_VIEW], attack, compared, optimizers.get(search.optimizer).TAKES_GRADIENTS)
+    scorer = make_scorer(views[TARGET_VIEW], attack, compared, optimizers.get(search.optimizer).TAKES_GRADIENTS)
     tuned, its_prior = with_block(tuned_search["run"]["params"]["reconstruction"], search, prior)
-    pieces = {
-        DEFAULT: ReconstructionPiece(guide, prior, search, compute),
-        TUNED: ReconstructionPiece(guide, its_prior, tuned, compute),
+    tasks = {
+        DEFAULT: ReconstructionTask(scorer, prior, search, compute),
+        TUNED: ReconstructionTask(scorer, its_prior, tuned, compute),
     }
-    run_pieces(reconstruct_piece, [piece for piece in pieces.values() if not piece.path.exists()], compute)
+    run_tasks(reconstruct_task, [task for task in tasks.values() if not task.path.exists()], compute)
     return {
         ComparedArray(name, step, part): array
-        for name, piece in pieces.items()
-        for step, arrays in reconstruct_piece(piece).items()
+        for name, task in tasks.items()
+        for step, arrays in reconstruct_task(task).items()
         for part, array in arrays.items()
     }
 
@@ -127,9 +127,9 @@ def compare_with_default(
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
 ) -> tuple[dict[str, Any], Any]:
-    """Judge both on the audited target: variant → tuning_reconstruction → search → metrics, and the figure."""
+    """Matcher both on the audited target: variant → tuning_reconstruction → search → metrics, and the figure."""
     from faceleak.backbones.embedding import embed_pixels
-    from faceleak.metrics.judge import make_judge
+    from faceleak.metrics.matcher import make_matcher
     from faceleak.reporting.tuning import fresh_figure
     from faceleak.tuning.reconstruction.results import CHOSEN, Contender, compare
 
@@ -138,13 +138,13 @@ def compare_with_default(
 
     def contender(name: str, trial: pd.Series) -> Contender:
         pixels = reconstructions[ComparedArray(name, "optimized", "pixels")]
-        embeddings = [embed_pixels(evaluators[judge], pixels, compute) for judge in names]
+        embeddings = [embed_pixels(evaluators[matcher], pixels, compute) for matcher in names]
         return Contender(float(trial["own_advantage"]), float(trial["steps_per_face"]), embeddings)
 
     measured = compare(
         contender(DEFAULT, trials.iloc[0]),
         contender(TUNED, trials[trials[CHOSEN]].iloc[0]),
-        [make_judge(tables[name], reconstruction.far) for name in names],
+        [make_matcher(tables[name], reconstruction.far) for name in names],
         bootstrap,
     )
     return {UNDEFENDED: {"tuning_reconstruction": measured}}, fresh_figure(measured)

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.reconstruction.judges import embed_people
+from faceleak.pipelines.reconstruction.evaluators import embed_people
 from faceleak.pipelines.target.pipeline import VIEW_TARGET
 from faceleak.pipelines.tuning_reconstruction import nodes
 
@@ -11,7 +11,7 @@ MEMBERSHIP, RECONSTRUCTION, TUNING = "params:membership", "params:reconstruction
 
 
 def make_own_world() -> Pipeline:
-    """People of the attacker's own, and judges who know no others."""
+    """People of the attacker's own, and evaluators who know no others."""
     return Pipeline(
         [
             Node(

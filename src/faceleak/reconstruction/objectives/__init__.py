@@ -1,4 +1,4 @@
-"""Terms of the objective, one file each: what the search climbs, weighted in `search.objective` by their names."""
+"""Terms of the objective, one file each: what the search maximizes, weighted in `search.objective` by their names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from faceleak.common.named import Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from faceleak.reconstruction.guide import Guide
+    from faceleak.reconstruction.scorer import Scorer
     from faceleak.signals import Need
     from faceleak.signals.observation import Observation
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Sample:
     """One batch of generated faces as the terms of an objective see it.
 
-    latents: (n, size) that made `faces` (n, 3, h, w) in 0…1; seen: what the guide's backbone shows of them.
+    latents: (n, size) that made `faces` (n, 3, h, w) in 0…1; seen: what the scorer's backbone shows of them.
     seed: for terms that draw something; another one at every step of the search. images: how many each person has; the
     first images of all people come first, then the second ones in the same order.
     """
@@ -37,11 +37,11 @@ class TermModule(Protocol):
     together. ABOUT_OTHERS, if true: it depends on the other faces of a batch, so that nobody is rated by it.
     """
 
-    def needs(self, guide: "Guide") -> "frozenset[Need]":
+    def needs(self, scorer: "Scorer") -> "frozenset[Need]":
         """What it reads of the forward pass that all terms share."""
         ...
 
-    def value(self, sample: Sample, guide: "Guide") -> "Tensor":
+    def value(self, sample: Sample, scorer: "Scorer") -> "Tensor":
         """One number a face (n,), differentiable; higher is better."""
         ...
 

@@ -7,8 +7,8 @@ from functools import cache
 
 from torch import Tensor, nn
 
-from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import Sample
+from faceleak.reconstruction.scorer import Scorer
 from faceleak.signals import Need
 from faceleak.work.compute import seeded
 
@@ -16,14 +16,14 @@ DRAWS = True
 DEGREES, SHIFT, SCALING, LIGHT = 5.0, 0.03, 0.04, 0.15
 
 
-def needs(guide: Guide) -> frozenset[Need]:  # noqa: ARG001  the same for every guide
+def needs(scorer: Scorer) -> frozenset[Need]:  # noqa: ARG001  the same for every scorer
     """Nothing of the pass that others share: augmented faces take one of their own."""
     return frozenset()
 
 
-def value(sample: Sample, guide: Guide) -> Tensor:
+def value(sample: Sample, scorer: Scorer) -> Tensor:
     """The attack's logit of each face, augmented."""
-    return guide.score(augment(sample.faces, sample.seed))
+    return scorer.score(augment(sample.faces, sample.seed))
 
 
 def augment(faces: Tensor, seed: int) -> Tensor:

@@ -6,16 +6,16 @@ of stage 1 optimizes (arXiv 2401.13719). It needs no attack that was fitted.
 
 from torch import Tensor
 
-from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import Sample
+from faceleak.reconstruction.scorer import Scorer
 from faceleak.signals import Need, bn_distance
 
 
-def needs(guide: Guide) -> frozenset[Need]:  # noqa: ARG001  the same for every guide
+def needs(scorer: Scorer) -> frozenset[Need]:  # noqa: ARG001  the same for every scorer
     """The means of what enters each layer."""
     return frozenset({"mean"})
 
 
-def value(sample: Sample, guide: Guide) -> Tensor:  # noqa: ARG001  all is in the sample
+def value(sample: Sample, scorer: Scorer) -> Tensor:  # noqa: ARG001  all is in the sample
     """Minus the mean distance over the layers, ≤ 0."""
     return -bn_distance.compute(sample.seen).mean(1)

@@ -2,16 +2,16 @@
 
 from torch import Tensor
 
-from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import Sample
+from faceleak.reconstruction.scorer import Scorer
 from faceleak.signals import Need
 
 
-def needs(guide: Guide) -> frozenset[Need]:
+def needs(scorer: Scorer) -> frozenset[Need]:
     """What the attack's signals need."""
-    return guide.needs
+    return scorer.needs
 
 
-def value(sample: Sample, guide: Guide) -> Tensor:
+def value(sample: Sample, scorer: Scorer) -> Tensor:
     """The attack's logit of each face."""
-    return guide.score_seen(sample.seen)
+    return scorer.score_seen(sample.seen)

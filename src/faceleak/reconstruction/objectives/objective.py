@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from faceleak.backbones.batch_norm import reading
-from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import Sample, augmented, registry
 from faceleak.reconstruction.objectives.diversity import repulsion
+from faceleak.reconstruction.scorer import Scorer
 from faceleak.signals import Need
 from faceleak.signals.observation import observe
 
@@ -43,13 +43,13 @@ BATCH = 256
 
 
 class Objective:
-    """Weighted terms under a guide; terms of weight 0 are left out."""
+    """Weighted terms under a scorer; terms of weight 0 are left out."""
 
-    def __init__(self, guide: Guide, weights: Mapping[str, float]) -> None:
-        self.guide = guide
+    def __init__(self, scorer: Scorer, weights: Mapping[str, float]) -> None:
+        self.scorer = scorer
         self.weights = {name: weight for name, weight in weights.items() if weight}
         self.terms = {name: registry.get(name) for name in self.weights}
-        self.needs = frozenset[Need]().union(*(term.needs(guide) for term in self.terms.values()))
+        self.needs = frozenset[Need]().union(*(term.needs(scorer) for term in self.terms.values()))
 
     @property
     def draws(self) -> bool:
@@ -62,7 +62,7 @@ class Objective:
         return registry.images(self.weights)
 
     def __call__(self, faces: Tensor, latents: Tensor, seed: int = 0) -> Tensor:
-        """Faces (n, 3, h, w) in 0…1 and the latents that made them → what is climbed (n,)."""
+        """Faces (n, 3, h, w) in 0…1 and the latents that made them → what is maximized (n,)."""
         return self.value(self.sample(faces, latents, seed, self.images))
 
     def sample(self, faces: Tensor, latents: Tensor, seed: int, images: int, besides: Collection[Need] = ()) -> Sample:
@@ -70,23 +70,23 @@ class Objective:
 
         besides: what somebody else needs of the pass.
         """
-        seen = observe(self.guide.backbone, faces, self.needs.union(besides))
+        seen = observe(self.scorer.backbone, faces, self.needs.union(besides))
         return Sample(latents, faces, seen, seed, images)
 
     def value(self, sample: Sample, without: Collection[str] = ()) -> Tensor:
         """The weighted sum (n,) of the terms, but for those in `without`."""
         terms = {name: term for name, term in self.terms.items() if name not in without}
-        values = [self.weights[name] * term.value(sample, self.guide) for name, term in terms.items()]
+        values = [self.weights[name] * term.value(sample, self.scorer) for name, term in terms.items()]
         return torch.stack(values).sum(0) if values else sample.faces.new_zeros(len(sample.faces))
 
     def worth(self, faces: Tensor, latents: Tensor, seed: int, images: int) -> Tensor:
-        """What is climbed (n,), without terms such as `diversity`, which are about others: people may be kept by it."""
+        """What is maximized (n,), without terms such as `diversity`, which compare faces: people may be kept by it."""
         about_others = [name for name, term in self.terms.items() if getattr(term, "ABOUT_OTHERS", False)]
         return self.value(self.sample(faces, latents, seed, images), without=about_others)
 
     def rating(self, faces: Tensor, seed: int = 0) -> Tensor:
         """Membership scores (n,) by which people are kept: under augmentations, where these are part of the terms."""
-        return self.guide.score(augmented.augment(faces, seed) if "augmented" in self.weights else faces)
+        return self.scorer.score(augmented.augment(faces, seed) if "augmented" in self.weights else faces)
 
     def keep(self, ratings: Tensor, faces: Callable[[], Tensor], count: int) -> Tensor:
         """Places (count,) of the people to keep by their ratings (n,): of different ones, where `diversity` is a term.
@@ -96,6 +96,6 @@ class Objective:
         weight = self.weights.get("diversity", 0.0)
         if not weight:
             return best(ratings, count)
-        with torch.inference_mode(), reading(self.guide.backbone):
-            embeddings = torch.cat([self.guide.backbone(batch) for batch in torch.split(faces(), BATCH)])
+        with torch.inference_mode(), reading(self.scorer.backbone):
+            embeddings = torch.cat([self.scorer.backbone(batch) for batch in torch.split(faces(), BATCH)])
         return best_of_different(ratings, embeddings, weight, count)

@@ -1,4 +1,4 @@
-"""Optimizers, one file each: how latents climb, by the name that `search.optimizer` says."""
+"""Optimizers, one file each: how latents maximize, by the name that `search.optimizer` says."""
 
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -18,7 +18,7 @@ class Optimizer(Protocol):
 
     TAKES_GRADIENTS: bool
 
-    def climb(
+    def maximize(
         self,
         prior: "Prior",
         objective: "Objective",
@@ -27,7 +27,7 @@ class Optimizer(Protocol):
         generator: "torch.Generator",
         dtype: "torch.dtype",
     ) -> tuple["Tensor", list[float]]:
-        """Latents (n, size) → better ones (n, size) within the prior's space, and the mean climbed at each step."""
+        """Latents (n, size) → better ones (n, size) within the prior's space, and the mean maximized at each step."""
         ...
 
 

@@ -1,11 +1,11 @@
-"""Adam (arXiv 1412.6980): climbs the gradient of the mean over each person's images."""
+"""Adam (arXiv 1412.6980): maximizes the gradient of the mean over each person's images."""
 
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from faceleak.reconstruction.drawing import Climbed, draw_noise, draw_seed, gradient
+from faceleak.reconstruction.drawing import Maximized, draw_noise, draw_seed, gradient
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
 from faceleak.reconstruction.priors import Prior
@@ -14,7 +14,7 @@ from faceleak.work.progress import track
 TAKES_GRADIENTS = True
 
 
-def climb(
+def maximize(
     prior: Prior,
     objective: Objective,
     latents: Tensor,
@@ -24,7 +24,7 @@ def climb(
 ) -> tuple[Tensor, list[float]]:
     """Latents (n, size) → latents (n, size) after `options.steps` steps, each by one more image of every person.
 
-    Also at each step the mean of what is climbed, before the step is made.
+    Also at each step the mean of what is maximized, before the step is made.
     """
     latents, means = latents.clone(), list[Tensor]()
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
@@ -36,8 +36,8 @@ def climb(
             strict=True,
         )
         values: list[Tensor] = []
-        climbed = _noted(partial(objective, seed=draw_seed(objective, generator)), values)
-        gradients = [gradient(prior, climbed, batch, noise, options.variation, dtype) for batch, noise in batches]
+        maximized = _noted(partial(objective, seed=draw_seed(objective, generator)), values)
+        gradients = [gradient(prior, maximized, batch, noise, options.variation, dtype) for batch, noise in batches]
         latents.grad = torch.cat(gradients)
         optimizer.step()
         latents.copy_(prior.space.project(latents))
@@ -45,9 +45,9 @@ def climb(
     return latents, [mean.item() for mean in means]
 
 
-def _noted(climbed: Climbed, values: list[Tensor]) -> Climbed:
+def _noted(maximized: Maximized, values: list[Tensor]) -> Maximized:
     def noting(faces: Tensor, latents: Tensor) -> Tensor:
-        value = climbed(faces, latents)
+        value = maximized(faces, latents)
         values.append(value.detach())
         return value
 

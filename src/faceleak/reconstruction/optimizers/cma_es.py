@@ -1,4 +1,4 @@
-"""CMA-ES with a diagonal covariance (Ros and Hansen, PPSN 2008): climbs scores that have no gradient.
+"""CMA-ES with a diagonal covariance (Ros and Hansen, PPSN 2008): maximizes scores that have no gradient.
 
 Each latent is the mean of a search distribution of its own. At every step all people's populations are scored, batch by
 batch, through prior and backbone. A diagonal is learnt from (size + 2)/3 times fewer images than a full covariance.
@@ -21,7 +21,7 @@ from faceleak.work.progress import track
 TAKES_GRADIENTS = False
 
 
-def climb(
+def maximize(
     prior: Prior,
     objective: Objective,
     latents: Tensor,
@@ -33,7 +33,7 @@ def climb(
 
     A generation has `options.population` latents a person, and starts with the standard deviation
     `options.learning_rate`. All of a person's latents are varied by the same noise, so that they are compared by what
-    they are and not by the image that was drawn. Also the mean of what is climbed in each generation.
+    they are and not by the image that was drawn. Also the mean of what is maximized in each generation.
     """
     means: list[float] = []
     seeds = torch.randint(2**31, (len(latents),), generator=generator).tolist()
@@ -43,9 +43,9 @@ def climb(
     ]
     for _ in track(range(options.steps), f"Searching from {len(latents)} latents", options.steps, "generations"):
         noise = draw_noise(latents.expand(objective.images, *latents.shape), generator)
-        climbed = partial(objective, seed=draw_seed(objective, generator))
+        maximized = partial(objective, seed=draw_seed(objective, generator))
         asked = np.array([[search.ask() for search in searches] for _ in range(options.population)])
-        values = np.array([_values(prior, climbed, of_all, latents, noise, options, dtype) for of_all in asked])
+        values = np.array([_values(prior, maximized, of_all, latents, noise, options, dtype) for of_all in asked])
         means.append(float(values.mean()))
         for number, search in enumerate(searches):
             search.tell(
@@ -57,7 +57,7 @@ def climb(
 
 def _values(
     prior: Prior,
-    climbed: "partial[Tensor]",
+    maximized: "partial[Tensor]",
     asked: NDArray[np.float64],
     latents: Tensor,
     noise: Tensor,
@@ -74,6 +74,6 @@ def _values(
             with torch.autocast(batch.device.type, dtype, enabled=dtype != torch.float32):
                 varied = prior.space.vary(batch.repeat(len(noise), 1), of_batch.flatten(0, 1), options.variation)
                 faces = prior.faces(varied)
-            parts.append(climbed(faces.to(batch.dtype), varied).view(len(noise), -1).mean(0))
+            parts.append(maximized(faces.to(batch.dtype), varied).view(len(noise), -1).mean(0))
     values: NDArray[np.float64] = torch.cat(parts).double().cpu().numpy()
     return values

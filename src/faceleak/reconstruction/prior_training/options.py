@@ -69,8 +69,9 @@ class GanOptions(Options):
 class PriorTrainingOptions(Options):
     """The whole `prior` block: a generator trained on people with the role `public`, without `held_out_share` of them.
 
-    features: whose embeddings judge the samples. `evaluator` is the judge of `reconstruction`; a block as `target.load`
-    is a backbone from outside. `samples`: how many are judged. sheet_every: rounds between two sheets of samples.
+    features: whose embeddings judge the samples. `evaluator` is the evaluator of `reconstruction`; a block as
+    `target.load` is a backbone from outside. `samples`: how many are judged. sheet_every: rounds between two sheets of
+    samples.
     """
 
     training: GanOptions

@@ -14,9 +14,9 @@ from faceleak.common.options import Options
 from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.prior_training.networks import FaceGenerator
 from faceleak.reconstruction.priors.prior import PriorError
+from faceleak.work.checksummed import SealError, check_version, load_arrays, save_arrays
 from faceleak.work.compute import seeded
-from faceleak.work.pieces import fingerprint, writing
-from faceleak.work.sealed import SealError, check_version, load_arrays, save_arrays
+from faceleak.work.tasks import fingerprint, writing
 
 WEIGHTS, CARD = "prior.safetensors", "prior.json"
 CARD_VERSION = 1

@@ -16,7 +16,7 @@ from torch import Tensor
 from faceleak.backbones.augmentation import mirrored
 from faceleak.backbones.faces_input import face_batches
 from faceleak.reconstruction.prior_training.gan import LOSSES, Gan
-from faceleak.reconstruction.prior_training.piece import PriorPiece, PriorTrainingError
+from faceleak.reconstruction.prior_training.task import PriorTask, PriorTrainingError
 from faceleak.reconstruction.prior_training.trained import (
     CARD,
     PriorCard,
@@ -29,42 +29,42 @@ from faceleak.work.compute import keep_freed_memory, pick_device, seeded, traini
 from faceleak.work.progress import track
 
 
-def train_prior(piece: PriorPiece) -> TrainedPrior:
+def train_prior(task: PriorTask) -> TrainedPrior:
     """Train the prior, or find it in the cache. Raises PriorTrainingError."""
-    *_, last = rounds(piece)
+    *_, last = rounds(task)
     return last
 
 
-def rounds(piece: PriorPiece) -> Iterator[TrainedPrior]:
+def rounds(task: PriorTask) -> Iterator[TrainedPrior]:
     """Yield the prior as it is after each round: found in the cache, or trained as soon as it is asked for.
 
     The last one is the result. Raises PriorTrainingError where there are fewer images than one batch, or a loss is no
     number.
     """
-    piece.check()
+    task.check()
     keep_freed_memory()
-    run, path = None, piece.folder / CHECKPOINT
-    for number in range(piece.options.rounds):
-        if not (piece.after(number) / CARD).exists():
+    run, path = None, task.folder / CHECKPOINT
+    for number in range(task.options.rounds):
+        if not (task.after(number) / CARD).exists():
             if run is None:
-                run = _Run(piece)
+                run = _Run(task)
                 run.restore(path, at_most=number)
             run.train_until(number + 1, path)
-        yield load_trained_prior(piece.after(number), pick_device(piece.compute))
+        yield load_trained_prior(task.after(number), pick_device(task.compute))
 
 
 class _Run(Resumable):
     """Training from round to round."""
 
-    def __init__(self, piece: PriorPiece) -> None:
-        self.piece = piece
-        self.device = pick_device(piece.compute)
-        self.positions = piece.store.positions(piece.ordered["image_id"])
-        self.gan = Gan(piece.options, self.device, training_dtype(piece.compute, self.device))
+    def __init__(self, task: PriorTask) -> None:
+        self.task = task
+        self.device = pick_device(task.compute)
+        self.positions = task.store.positions(task.ordered["image_id"])
+        self.gan = Gan(task.options, self.device, training_dtype(task.compute, self.device))
 
     def step(self) -> None:
         """Show the images of one round, and keep the prior that comes of it."""
-        number, options = self.done, self.piece.options
+        number, options = self.done, self.task.options
         random = np.random.default_rng([options.seed, number])
         with seeded(int(random.integers(2**31))):
             losses = [
@@ -76,14 +76,14 @@ class _Run(Resumable):
             raise PriorTrainingError(
                 f"The losses of the prior are {means} in round {number + 1}. Lower prior.training.learning_rate."
             )
-        save_trained_prior(self._prior(number + 1, dict(zip(LOSSES, means, strict=True))), self.piece.after(number))
+        save_trained_prior(self._prior(number + 1, dict(zip(LOSSES, means, strict=True))), self.task.after(number))
 
     def _batches(self, number: int, random: np.random.Generator) -> Iterator[Tensor]:
         """Batches (batch_size, 3, size, size) of training images in −1…1."""
-        options = self.piece.options
+        options = self.task.options
         order = _endless_order(len(self.positions), options.images_shown(1), random)
         batches = face_batches(
-            self.piece.store, self.positions[order], options.image_size, options.batch_size, self.device
+            self.task.store, self.positions[order], options.image_size, options.batch_size, self.device
         )
         description = f"Training a prior, round {number + 1} of {options.rounds}"
         for faces in track(batches, description, options.steps, "steps"):
@@ -91,8 +91,8 @@ class _Run(Resumable):
 
     def _prior(self, number: int, losses: dict[str, float]) -> TrainedPrior:
         """The prior as it is now, after so many rounds."""
-        options, adaptation = self.piece.options, self.gan.adaptation
-        training = {"images": len(self.positions), "data_hash": self.piece.data_hash}
+        options, adaptation = self.task.options, self.gan.adaptation
+        training = {"images": len(self.positions), "data_hash": self.task.data_hash}
         state = {
             "images_shown": options.images_shown(number),
             "augmentation": adaptation.probability,

@@ -1,4 +1,4 @@
-"""From the configuration to a prior, and what names one in a piece."""
+"""From the configuration to a prior, and what names one in a task."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -77,7 +77,7 @@ def _file_hash(path: Path, size: int, modified: int) -> str:  # noqa: ARG001
 def _factory_hash(options: str) -> str:
     """A factory may bring weights of its own, so the network is built to see them."""
     from faceleak.reconstruction.priors.generators import build, state_hash
-    from faceleak.work.pieces import code_version, fingerprint
+    from faceleak.work.tasks import code_version, fingerprint
 
     described = PriorOptions.model_validate_json(options)
     module = (described.factory or "").partition(":")[0]

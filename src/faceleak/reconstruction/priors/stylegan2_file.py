@@ -15,7 +15,7 @@ from faceleak.backbones.checkpoint import listed, sha256_of_file
 from faceleak.reconstruction.priors.prior import PriorError
 from faceleak.reconstruction.priors.stylegan2_network import Shape, StyleGAN2
 from faceleak.work.compute import seeded
-from faceleak.work.pieces import writing
+from faceleak.work.tasks import writing
 
 FORMAT, VERSION = "faceleak-stylegan2", "1"
 CONVERT = "python -m faceleak.reconstruction.priors.convert CHECKPOINT OUT.safetensors"

@@ -172,7 +172,7 @@ class Evidence:
     def hits(self) -> pd.DataFrame | None:
         """One row a step and member that was found on the undefended target; None where nobody listed them."""
         hits = self.files.table("hits.csv")
-        return None if hits is None else hits[hits["encounter"] == UNDEFENDED].drop(columns="encounter")
+        return None if hits is None else hits[hits["evaluation"] == UNDEFENDED].drop(columns="evaluation")
 
     @cached_property
     def risks(self) -> pd.DataFrame | None:
@@ -183,7 +183,7 @@ class Evidence:
     def points(self) -> pd.DataFrame | None:
         """The comparison of defenses, as `privacy_points.collect` gives it; None where there is none."""
         points = self.files.table(POINTS)
-        return None if points is None else points.fillna({"undoing": ""})
+        return None if points is None else points.fillna({"bypass": ""})
 
     @cached_property
     def recommendation(self) -> Recommendation | None:

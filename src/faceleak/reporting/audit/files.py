@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from faceleak.common.text_tables import read_results
 from faceleak.reporting.checks import ReportingError
-from faceleak.work.pieces import write_json
+from faceleak.work.tasks import write_json
 
 Tree = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ from faceleak.metrics.identity_level import SETTINGS
 from faceleak.metrics.membership import POPULATIONS
 from faceleak.reporting.audit.evidence import POINTS, Evidence
 from faceleak.reporting.audit.files import SPLITS
-from faceleak.reporting.audit.parts import Action, Answer, Code, Summary, weightiest
+from faceleak.reporting.audit.parts import Action, Answer, Code, Summary, heaviest
 from faceleak.reporting.audit.questions import answers, leaking
 from faceleak.reporting.formats import listed
 from faceleak.reporting.gate import broken
@@ -41,7 +41,7 @@ HEADLINES: dict[Code, str] = {
 def summarize(evidence: Evidence) -> Summary:
     """Make the first page."""
     both = answers(evidence)
-    verdict = weightiest([answer.verdict for answer in both])
+    verdict = heaviest([answer.verdict for answer in both])
     return Summary(
         verdict=verdict,
         headline=HEADLINES[verdict].format(leaking(both)),

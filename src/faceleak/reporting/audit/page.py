@@ -70,7 +70,7 @@ def _plot(block: PrivacyUtilityPlot, files: ResultFiles) -> Markup:
 
     points = files.table(block.file)
     assert points is not None
-    return plot_section(points.fillna({"undoing": ""}))
+    return plot_section(points.fillna({"bypass": ""}))
 
 
 def _markdown(text: str) -> Markup:

@@ -136,6 +136,6 @@ class Summary(Part):
     untested: tuple[str, ...]
 
 
-def weightiest(codes: list[Code]) -> Code:
+def heaviest(codes: list[Code]) -> Code:
     """The verdict that decides where there are several: a leak by any attack is a leak."""
     return min(codes, key=BY_WEIGHT.index, default="not tested")

@@ -6,7 +6,7 @@ from faceleak.common.words import counted
 from faceleak.membership.views import AttackAccess
 from faceleak.metrics.membership import LOWEST_TPR
 from faceleak.reporting.audit.evidence import Evidence, taken_by
-from faceleak.reporting.audit.parts import Answer, Code, Finding, Missing, weightiest
+from faceleak.reporting.audit.parts import Answer, Code, Finding, Missing, heaviest
 from faceleak.reporting.audit.sections.about import HOLDS
 from faceleak.reporting.formats import TPR, interval_text, listed, measured, none_accused, number, percent
 from faceleak.reporting.results import OPTIMIZED, Membership, Metrics
@@ -30,7 +30,7 @@ ASKED = {
     "identity": "Was this person trained on? (with the training images)",
     "identity_other_images": "Was this person trained on? (with other images of them)",
 }
-JUDGES_KNOW = 0.1  # of real photographs of members: below, faces that were drawn well would go unnoticed too
+EVALUATORS_KNOW = 0.1  # of real photographs of members: below, faces that were drawn well would go unnoticed too
 WITHOUT_TARGET = "untrained_guided"  # the step of a search guided by a network that learnt nothing
 
 
@@ -42,7 +42,7 @@ def answers(evidence: Evidence) -> tuple[Answer, ...]:
 def _answer(evidence: Evidence, question: str, accesses: tuple[AttackAccess, ...], means: str) -> Answer:
     attacks = evidence.membership_by(*accesses)
     readings = [*_membership_readings(attacks), *_reconstruction_readings(evidence, accesses)]
-    verdict = weightiest([code for code, _ in readings])
+    verdict = heaviest([code for code, _ in readings])
     average = [*_membership_findings(attacks), *_reconstruction_findings(evidence, accesses)]
     return Answer(
         question=question,
@@ -88,12 +88,14 @@ def _without_target(evidence: Evidence, attack: str) -> float | None:
     return measured(evidence.target.reconstruction[attack].get(WITHOUT_TARGET, {}), "match_advantage").low
 
 
-def _judges_are_blind(numbers: Metrics) -> str | None:
-    """That the judges hardly know members in real photographs; None where they do, or where nobody measured it."""
+def _evaluators_are_blind(numbers: Metrics) -> str | None:
+    """That the evaluators hardly know members in real photographs; None where they do, or where nobody measured it."""
     high = measured(numbers, "photograph_match_rate").high
-    if high is None or high > JUDGES_KNOW:
+    if high is None or high > EVALUATORS_KNOW:
         return None
-    return f"the judges find members in {interval_text(numbers, 'photograph_match_rate')} of real photographs of them"
+    return (
+        f"the evaluators find members in {interval_text(numbers, 'photograph_match_rate')} of real photographs of them"
+    )
 
 
 def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> list[tuple[Code, str]]:
@@ -110,7 +112,7 @@ def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, .
             found.append(("cannot conclude", f"reconstruction by {attack}: no interval of the match advantage."))
         elif low > 0:
             found.append(("leaks", f"reconstruction by {attack}: faces match members more than controls, by {told}."))
-        elif (blind := _judges_are_blind(numbers)) is not None:
+        elif (blind := _evaluators_are_blind(numbers)) is not None:
             found.append(("cannot conclude", f"reconstruction by {attack}: {blind}."))
         else:
             found.append(("no evidence", f"reconstruction by {attack}: match advantage {told}, which includes 0."))

@@ -78,7 +78,7 @@ class PlanDataset(TreeDataset):
 
 
 def _numbers(plan: dict[str, Any]) -> dict[str, Any]:
-    names = ("pieces", "there", "seconds", "cpu_seconds", "disk", "memory")
+    names = ("tasks", "there", "seconds", "cpu_seconds", "disk", "memory")
     tree: dict[str, Any] = {"total": plan["totals"]}
     for line in plan["lines"]:
         kind = line["kind"].replace(" ", "_").replace("'", "")

@@ -9,8 +9,8 @@ from kedro.utils import load_obj
 from faceleak.faces import remote
 from faceleak.faces.packing import Packing
 from faceleak.faces.store import FaceSource, FaceStore, pack
-from faceleak.work.pieces import write_json, writing
-from faceleak.work.sealed import SealError, load_arrays, load_more, load_tree, save_arrays, save_tree
+from faceleak.work.checksummed import SealError, load_arrays, load_more, load_tree, save_arrays, save_tree
+from faceleak.work.tasks import write_json, writing
 
 RECORDS = "records"
 

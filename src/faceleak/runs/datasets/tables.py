@@ -10,8 +10,8 @@ from kedro_datasets.pandas import ParquetDataset
 
 from faceleak.common.text_tables import read_results
 from faceleak.runs.datasets.text import saving_whole
-from faceleak.work.pieces import writing
-from faceleak.work.sealed import load_table, save_table
+from faceleak.work.checksummed import load_table, save_table
+from faceleak.work.tasks import writing
 
 
 class TableDataset(ParquetDataset):

@@ -9,7 +9,7 @@ from kedro_datasets.json import JSONDataset
 from kedro_datasets.text import TextDataset as KedroTextDataset
 from kedro_datasets.yaml import YAMLDataset as KedroYAMLDataset
 
-from faceleak.work.pieces import writing
+from faceleak.work.tasks import writing
 
 
 @contextmanager

@@ -39,11 +39,11 @@ class SearchSpace(Options):
         return self
 
     @model_validator(mode="after")
-    def _always_climb_something(self) -> "SearchSpace":
+    def _always_maximizes_something(self) -> "SearchSpace":
         if empty := [term for term, weights in self.objective.items() if not weights]:
             raise ValueError(f"objective.{empty[0]} has no weights to choose from")
         if not any(min(weights) > 0 for weights in self.objective.values()):
-            raise ValueError("objective: give one term weights above 0 only, so that every trial climbs something")
+            raise ValueError("objective: give one term weights above 0 only, so that every trial maximizes something")
         return self
 
     def outside(self, search: SearchOptions, prior: PriorOptions) -> list[str]:

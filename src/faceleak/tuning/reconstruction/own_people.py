@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from faceleak.faces.splits import COLUMNS, EVALUATED_ROLES, with_role
-from faceleak.membership.evidence import check_disjoint
+from faceleak.membership.inputs import check_disjoint
 
 KNOWN_SHARE = 0.5
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from faceleak.metrics.identity_match import measure_match
 from faceleak.metrics.intervals import Interval, independent_difference
-from faceleak.metrics.judge import Judge
+from faceleak.metrics.matcher import Matcher
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import FloatArray
 from faceleak.tuning.reconstruction.study import ADVANTAGE, DISTINCT, ERROR, STEPS
@@ -90,7 +90,7 @@ FRESH, DIFFERENCE = "fresh_advantage", "fresh_advantage_difference"
 class Contender:
     """A search: its match advantage on the attacker's own target, its steps a face, and what it found on the target.
 
-    embeddings: of the faces found there, a judge's (n, d) each.
+    embeddings: of the faces found there, an evaluator's (n, d) each.
     """
 
     own_advantage: float
@@ -99,25 +99,25 @@ class Contender:
 
 
 def compare(
-    default: Contender, tuned: Contender, judges: Sequence[Judge], options: BootstrapOptions
+    default: Contender, tuned: Contender, matchers: Sequence[Matcher], options: BootstrapOptions
 ) -> dict[str, dict[str, Any]]:
     """Measure both searches on the audited target, and the tuned one minus the default one.
 
     Returns `default`, `tuned` and `tuned_over_default`. The first two have `own_advantage`, `fresh_advantage` (the
     match advantage on the target), `gap` (own minus fresh), `steps_per_face` and what `measure_match` says besides; the
     last has `fresh_advantage_difference`, in −2…2. All but `own_advantage` and counts have `_ci_low` and `_ci_high`.
-    The interval of the difference takes the two searches for independent; as they share judges and people, it is
+    The interval of the difference takes the two searches for independent; as they share evaluators and people, it is
     rather wide.
     """
     measured = {
-        name: _measured(contender, judges, options) for name, contender in (("default", default), ("tuned", tuned))
+        name: _measured(contender, matchers, options) for name, contender in (("default", default), ("tuned", tuned))
     }
     first, second = (_interval(measured[name]) for name in ("tuned", "default"))
     return measured | {"tuned_over_default": independent_difference(first, second).named(DIFFERENCE)}
 
 
-def _measured(contender: Contender, judges: Sequence[Judge], options: BootstrapOptions) -> dict[str, Any]:
-    found = measure_match(contender.embeddings, judges, options)
+def _measured(contender: Contender, matchers: Sequence[Matcher], options: BootstrapOptions) -> dict[str, Any]:
+    found = measure_match(contender.embeddings, matchers, options)
     fresh = Interval(*(found.pop(f"match_advantage{end}") for end in ("", "_ci_low", "_ci_high")))
     own = contender.own_advantage
     gap = Interval(own - fresh.value, own - fresh.high, own - fresh.low)

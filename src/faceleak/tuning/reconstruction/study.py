@@ -13,21 +13,21 @@ import pandas as pd
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import embed_pixels
 from faceleak.metrics.identity_match import measure_match
-from faceleak.metrics.judge import Judge
+from faceleak.metrics.matcher import Matcher
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.reconstruction.guide import Guide
 from faceleak.reconstruction.objectives import registry as objectives
 from faceleak.reconstruction.objectives.objective import Objective
 from faceleak.reconstruction.options import SearchOptions
-from faceleak.reconstruction.pieces import ReconstructionPiece
 from faceleak.reconstruction.priors import load_prior
 from faceleak.reconstruction.priors.options import PriorOptions
+from faceleak.reconstruction.scorer import Scorer
 from faceleak.reconstruction.search import reconstruct
+from faceleak.reconstruction.tasks import ReconstructionTask
 from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions, SearchSpace
 from faceleak.tuning.reconstruction.space import parameters_of, suggest_search
 from faceleak.tuning.study import WITHOUT_EFFECT, Plan, run_plan, versions
 from faceleak.work.compute import ComputeOptions, pick_device, training_dtype
-from faceleak.work.pieces import code_version, fingerprint
+from faceleak.work.tasks import code_version, fingerprint
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -40,24 +40,24 @@ ADVANTAGE, ERROR, STEPS, DISTINCT = "own_advantage", "own_advantage_error", "ste
 class OwnTarget:
     """A target whose members the attacker knows: what guides a search, and who judges what it finds.
 
-    evaluators, judges: by the same names; all have to agree.
+    evaluators, matchers: by the same names; all have to agree.
     """
 
-    guide: Guide
+    scorer: Scorer
     evaluators: Mapping[str, Backbone]
-    judges: Mapping[str, Judge]
+    matchers: Mapping[str, Matcher]
     bootstrap: BootstrapOptions
     compute: ComputeOptions
 
     def measure(self, search: SearchOptions, prior: PriorOptions) -> dict[str, float]:
         """Run the search, and measure what it finds as `measure_match` does. Raises MetricError, PriorError."""
         device = pick_device(self.compute)
-        objective = Objective(self.guide.to(device), search.objective)
+        objective = Objective(self.scorer.to(device), search.objective)
         found = reconstruct(load_prior(prior, device), objective, search, device, training_dtype(self.compute, device))[
             "optimized"
         ]
         embeddings = [embed_pixels(backbone, found.pixels, self.compute) for backbone in self.evaluators.values()]
-        return measure_match(embeddings, [self.judges[name] for name in self.evaluators], self.bootstrap)
+        return measure_match(embeddings, [self.matchers[name] for name in self.evaluators], self.bootstrap)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +123,9 @@ def name_of(
     options: ReconstructionTuningOptions,
 ) -> str:
     """Name the study by the hash of all that decides which trials there are."""
-    guided = ReconstructionPiece(target.guide, prior, search, target.compute).path.name
+    guided = ReconstructionTask(target.scorer, prior, search, target.compute).path.name
     evaluators = {name: backbone.network_hash() for name, backbone in target.evaluators.items()}
-    thresholds = {name: judge.threshold for name, judge in target.judges.items()}
+    thresholds = {name: matcher.threshold for name, matcher in target.matchers.items()}
     chosen = options.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"standard_errors"})
     parts = (guided, evaluators, thresholds, chosen, target.bootstrap, people)
     terms = map(objectives.module, options.space.objective)

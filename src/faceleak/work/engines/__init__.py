@@ -1,1 +1,1 @@
-"""Where independent pieces of work run: one file an engine. `faceleak.work.compute` is the door to them."""
+"""Where independent tasks run: one file an engine. `faceleak.work.compute` is the door to them."""

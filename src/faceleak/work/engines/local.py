@@ -1,4 +1,4 @@
-"""Pieces on this machine: in this process, or in several that share its cores and GPUs."""
+"""Tasks on this machine: in this process, or in several that share its cores and GPUs."""
 
 import ctypes
 import multiprocessing
@@ -16,8 +16,8 @@ from faceleak.work import progress
 from faceleak.work.compute import (
     ComputeOptions,
     DeviceError,
-    Piece,
     Result,
+    Task,
     WorkerError,
     available_cores,
     gpus,
@@ -29,27 +29,27 @@ from faceleak.work.engines.worker import become_worker, is_worker
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 SECONDS_TO_NOTICE_A_DEATH = 5.0
-PIECES_AHEAD = 4  # for each worker, so that none waits
+TASKS_AHEAD = 4  # for each worker, so that none waits
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 
 
 def run(
-    function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions, processes: int = 1
+    function: Callable[[Task], Result], tasks: Sequence[Task], options: ComputeOptions, processes: int = 1
 ) -> list[Result]:
-    """Apply `function` to every piece and return the results in order.
+    """Apply `function` to every task and return the results in order.
 
     One worker runs them here, several in processes of their own; a script that calls this needs the usual
     `if __name__ == "__main__":`. The first error, or an interrupt, ends the processes at once and is raised.
     Raises WorkerError where a process dies.
     """
-    workers = 1 if is_worker() else worker_count(options, len(pieces), processes)
+    workers = 1 if is_worker() else worker_count(options, len(tasks), processes)
     if workers == 1:
-        return [function(piece) for piece in pieces]
+        return [function(task) for task in tasks]
     threads = None if options.threads == "auto" else options.threads
     devices = gpus(options) if options.device in ("auto", "cuda") else []
     of_workers = [devices[first : first + processes] for first in range(0, len(devices) - processes + 1, processes)]
     with _workers(workers, threads, of_workers) as executor:
-        futures = [executor.submit(function, piece) for piece in pieces]
+        futures = [executor.submit(function, task) for task in tasks]
         for future in as_completed(futures):
             future.result()
         return [future.result() for future in futures]
@@ -86,21 +86,19 @@ def _raise_cause(ended: "Future[Any]", together: "list[Future[Any]]") -> None:
     ended.result()
 
 
-def stream(
-    function: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int
-) -> Iterator[tuple[Piece, Result]]:
-    """Apply `function` to pieces that do not fit in memory together: yield each with its result, in order."""
+def stream(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int) -> Iterator[tuple[Task, Result]]:
+    """Apply `function` to tasks that do not fit in memory together: yield each with its result, in order."""
     if workers == 1 or is_worker():
-        yield from ((piece, function(piece)) for piece in pieces)
+        yield from ((task, function(task)) for task in tasks)
         return
     with _workers(workers) as executor:
-        waiting: deque[tuple[Piece, Future[Result]]] = deque()
-        for piece in pieces:
-            waiting.append((piece, executor.submit(function, piece)))
-            if len(waiting) > PIECES_AHEAD * workers:
+        waiting: deque[tuple[Task, Future[Result]]] = deque()
+        for task in tasks:
+            waiting.append((task, executor.submit(function, task)))
+            if len(waiting) > TASKS_AHEAD * workers:
                 first, future = waiting.popleft()
                 yield first, future.result()
-        yield from ((piece, future.result()) for piece, future in waiting)
+        yield from ((task, future.result()) for task, future in waiting)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Pieces on a Ray cluster: Ray places them, gives them cores and GPUs, and runs them again where a process dies.
+"""Tasks on a Ray cluster: Ray places them, gives them cores and GPUs, and runs them again where a process dies.
 
 Nodes share the folder in which the run was started and the cache, at the same paths; each has the same environment.
 """
@@ -19,8 +19,8 @@ from faceleak.common.errors import FaceleakError
 from faceleak.work import progress
 from faceleak.work.compute import (
     ComputeOptions,
-    Piece,
     Result,
+    Task,
     WorkerError,
     available_cores,
     keep_freed_memory,
@@ -29,10 +29,10 @@ from faceleak.work.compute import (
     training_dtype,
 )
 from faceleak.work.engines.worker import become_worker
-from faceleak.work.pieces import remembered_json
+from faceleak.work.tasks import remembered_json
 
 GRACE = 1.0  # seconds
-OBJECT_STORE = 256 << 20  # bytes of shared memory for pieces on their way, of a cluster of our own; more goes to disk
+OBJECT_STORE = 256 << 20  # bytes of shared memory for tasks on their way, of a cluster of our own; more goes to disk
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # what makes Ray listen on 127.0.0.1 alone, on any system
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "120"}  # a busy machine takes its time
 
@@ -43,7 +43,7 @@ class ClusterError(FaceleakError):
 
 @dataclass(frozen=True)
 class _Driver:
-    """What a worker has to have in common with the process that sends pieces."""
+    """What a worker has to have in common with the process that sends tasks."""
 
     folder: Path
     mark: Path  # a file in the cache
@@ -63,12 +63,12 @@ class _Reporter:
 
 
 def run(
-    function: Callable[[Piece], Result], pieces: Sequence[Piece], options: ComputeOptions, processes: int = 1
+    function: Callable[[Task], Result], tasks: Sequence[Task], options: ComputeOptions, processes: int = 1
 ) -> list[Result]:
-    """Apply `function` to every piece on the cluster and return the results in order.
+    """Apply `function` to every task on the cluster and return the results in order.
 
-    The first error of a piece is raised as it is and ends all others at once, as an interrupt does.
-    Raises ClusterError where the cluster cannot be used, WorkerError where a piece's processes died again and again.
+    The first error of a task is raised as it is and ends all others at once, as an interrupt does.
+    Raises ClusterError where the cluster cannot be used, WorkerError where a task's processes died again and again.
     """
     _connect(options)
     import ray
@@ -78,15 +78,15 @@ def run(
     driver = _describe(options)
     with _progress() as queue, _ending(running):
         submit = _remote(options, driver, processes)
-        shared = ray.put(function)  # once for all pieces: it may hold a backbone
-        limit = len(pieces) if options.workers == "auto" else options.workers
-        for number, piece in enumerate(pieces):
+        shared = ray.put(function)  # once for all tasks: it may hold a backbone
+        limit = len(tasks) if options.workers == "auto" else options.workers
+        for number, task in enumerate(tasks):
             if len(running) == limit:
                 _collect(running, results)
-            running[submit.remote(shared, piece, driver, queue)] = number
+            running[submit.remote(shared, task, driver, queue)] = number
         while running:
             _collect(running, results)
-    return [results[number] for number in range(len(pieces))]
+    return [results[number] for number in range(len(tasks))]
 
 
 def _connect(options: ComputeOptions) -> None:
@@ -161,7 +161,7 @@ def _progress() -> Iterator[Any]:
 def _ending(running: dict[Any, int]) -> Iterator[None]:
     """End all that runs where the block ends by an error or an interrupt.
 
-    What is about to end by itself may: Ray's own process breaks down where a piece ends while it is being canceled
+    What is about to end by itself may: Ray's own process breaks down where a task ends while it is being canceled
     (its pull request 54798 mends some of these cases).
     """
     import ray
@@ -185,14 +185,14 @@ def _remote(options: ComputeOptions, driver: _Driver, processes: int) -> Any:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     if not any(node.get("CPU", 0) >= threads and node.get("GPU", 0) >= gpus for node in nodes):
         raise ClusterError(
-            f"A piece takes {threads} cores and {gpus} GPUs, and no living node of the cluster has that many. Lower "
+            f"A task takes {threads} cores and {gpus} GPUs, and no living node of the cluster has that many. Lower "
             "compute.threads, compute.training_processes or compute.gpu_share, or set compute.device to `cpu`."
         )
     return ray.remote(_work).options(num_cpus=threads, num_gpus=gpus, max_retries=options.retries)
 
 
 def _collect(running: dict[Any, int], results: dict[int, Any]) -> None:
-    """Wait for one piece and keep its result."""
+    """Wait for one task and keep its result."""
     import ray
 
     (done,), _ = ray.wait(list(running), num_returns=1)
@@ -203,20 +203,20 @@ def _collect(running: dict[Any, int], results: dict[int, Any]) -> None:
         raise (error.cause if isinstance(error.cause, Exception) else error) from None
     except ray.exceptions.RayError as error:
         raise WorkerError(
-            f"A piece of work did not end on the Ray cluster ({type(error).__name__}): its process or its node died, "
+            f"A task of work did not end on the Ray cluster ({type(error).__name__}): its process or its node died, "
             "most often because memory ran out. What was finished is kept: lower "
             "compute.workers or compute.batch_size, or raise compute.retries, and run the same command again."
         ) from error
 
 
-def _work(function: Callable[[Piece], Result], piece: Piece, driver: _Driver, queue: Any) -> Result:
-    """Run a piece; in a process of the cluster."""
+def _work(function: Callable[[Task], Result], task: Task, driver: _Driver, queue: Any) -> Result:
+    """Run a task; in a process of the cluster."""
     become_worker()
     _use_threads(1 if driver.options.threads == "auto" else driver.options.threads)
     _check(driver)
     if queue is not None:
         progress.report_to(_Reporter(queue))
-    return function(piece)
+    return function(task)
 
 
 def _use_threads(number: int) -> None:

@@ -40,7 +40,7 @@ DOES = {
     "plain": "attacks the target as it is",
     "static": "does not know of a defense: fitted on the undefended target",
     "refitted": "fits the attack on the defended variant",
-    "adaptive": "knows the defense, tries to undo it, and takes the view that is best on people of its own",
+    "adaptive": "knows the defense, tries to bypass it, and takes the view that is best on people of its own",
 }
 
 

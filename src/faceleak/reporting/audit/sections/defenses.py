@@ -14,7 +14,7 @@ from faceleak.reporting.privacy_points import by_access, front, records
 from faceleak.reporting.results import read_variants
 from faceleak.reporting.style import words
 
-NAMES = ("variant", "attacker", "attack", "undoing")
+NAMES = ("variant", "attacker", "attack", "bypass")
 
 
 def section(evidence: Evidence) -> Section:
@@ -47,7 +47,7 @@ def _front(access: str, rows: pd.DataFrame) -> Table:
 
 
 def _attackers(access: str, rows: pd.DataFrame) -> Table:
-    note = "Undoing: what the attacker did to the variant first. The attack is the attacker's strongest."
+    note = "Bypass: what the attacker did to the variant first. The attack is the attacker's strongest."
     return _points_table(rows, f"Every variant against every attacker, {ACCESSES[access]}", note=note, folded=True)
 
 

@@ -12,7 +12,7 @@ from faceleak.reporting.checks import ReportingError
 from faceleak.reporting.formats import in_short, listed
 from faceleak.reporting.gate import join_numbers
 from faceleak.reporting.style import words
-from faceleak.work.pieces import fingerprint
+from faceleak.work.tasks import fingerprint
 
 Sentences = Iterator[tuple[str, bool]]  # text, and whether it is a warning
 

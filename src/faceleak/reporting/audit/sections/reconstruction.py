@@ -12,7 +12,7 @@ from faceleak.reporting.tuning import comparison_of, contenders, quantity_of, tu
 
 FIRST_STEPS = ("random", "best_random")
 KID = "KID is the distance of all faces of a step from photographs, as sets: 0 where nothing tells them apart."
-FAR = "A match is a cosine that only the configured share of strangers' comparisons reaches."
+FAR = "A match is a cosine that only the configured share of non-members' comparisons reaches."
 INTRODUCTION = (
     "A search for the strongest attack uses the attacker's own data alone. The best of many trials is partly the "
     "luckiest one, so what counts is its value on the audited people, whom no trial saw. The gap is the value on own "
@@ -56,7 +56,7 @@ def _blocks(evidence: Evidence) -> list[Block]:
 
 
 def _figures(evidence: Evidence) -> list[Block]:
-    shown, judge = _in_words(evidence), evidence.configuration.reconstruction.independent[0]
+    shown, matcher = _in_words(evidence), evidence.configuration.reconstruction.independent[0]
     beside = "each beside a photograph of the nearest member and of the nearest control person; matches are framed"
     figures = {
         "gallery.png": ("Reconstructions beside the nearest people", f"Gallery of drawn faces, {beside}. {shown}"),
@@ -72,7 +72,7 @@ def _figures(evidence: Evidence) -> list[Block]:
         ),
         "embedding_map.png": (
             "Where reconstructions lie among people",
-            f"A plane with members, control people and reconstructions as the evaluator {judge} tells them apart, "
+            f"A plane with members, control people and reconstructions as the evaluator {matcher} tells them apart, "
             "neighbors alike; reconstructions are colored by whom they match.",
         ),
     }
