@@ -1,4 +1,4 @@
-"""Configuration reference: every block, from the pydantic models, their docstrings and what `conf/base` says."""
+"""Configuration reference: every block, from the pydantic models, the docstrings of their fields and `conf/base`."""
 
 import logging
 from collections.abc import Iterator
@@ -7,8 +7,7 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
-from docs_pages.meanings import meanings
-from docs_pages.types import Schema, code, describe, models_in
+from docs_pages.types import Schema, code, describe, model_of, models_in
 from faceleak.defenses import registry as defenses
 from faceleak.runs.configuration import Parameters
 from faceleak.settings import CONFIG_LOADER_ARGS
@@ -44,11 +43,10 @@ class Reference:
 
     def all_blocks(self, given: dict[str, Any]) -> Iterator[str]:
         """Every key at the top, each a block of its own."""
-        explained = meanings(self._schema["description"], self._schema["properties"])[1]
         for key, field in self._schema["properties"].items():
             if not models_in(field, key):
                 yield f"\n## {key}\n"
-                yield from self.table({key: field}, [], explained, given, "Parameters")
+                yield from self.table({key: field}, [], given, "Parameters")
             yield from self._sections({key: field}, "", given)
 
     def _sections(self, fields: Schema, above: str, given: Any) -> Iterator[str]:
@@ -62,21 +60,20 @@ class Reference:
 
     def _section(self, model: str, place: str, given: Any) -> Iterator[str]:
         schema = self._models[model]
-        introduction, explained = meanings(schema.get("description", ""), schema["properties"])
-        yield f"\n{'##' if place.count('.') == 0 else '###'} {place} {{#{_anchor(place)}}}\n\n{introduction}\n"
+        heading = "##" if place.count(".") == 0 else "###"
+        yield f"\n{heading} {place} {{#{_anchor(place)}}}\n\n{schema['description']}\n"
         below = list(self._sections(schema["properties"], place, given))  # first, so that the table knows the places
-        yield from self.table(schema["properties"], schema.get("required", []), explained, given, model)
+        yield from self.table(schema["properties"], schema.get("required", []), given, model)
         yield from below
 
-    def table(
-        self, fields: Schema, required: list[str], explained: dict[str, str], given: Any, model: str = ""
-    ) -> Iterator[str]:
-        """A row for each key. What has neither description nor a section of its own is a warning."""
+    def table(self, fields: Schema, required: list[str], given: Any, model: str) -> Iterator[str]:
+        """A row for each key. What has no description is a warning."""
         yield "| key | meaning | takes | default | conf/base |\n|---|---|---|---|---|"
         for key, field in fields.items():
-            meaning = field.get("description") or explained.get(key, "")
-            if not (meaning or models_in(field, key)):
-                LOG.warning("%s.%s has no description: give it one in the docstring of its class", model, key)
+            below = self._models.get(model_of(field), {})  # of two equal descriptions pydantic keeps this one
+            meaning = " ".join(field.get("description", below.get("description", "")).split())
+            if not meaning:
+                LOG.warning("%s.%s has no description: give it a docstring, below it in its class", model, key)
             default = "*required*" if key in required else _shown(field.get("default", MISSING))
             takes, in_base = describe(field, self._link), _shown(_value(given, key))
             yield f"| `{key}` | {meaning} | {takes} | {default} | {in_base} |"
@@ -91,11 +88,9 @@ def _settings() -> Iterator[str]:
     yield "\n## Settings of defenses\n\nThey stand beside `defense` in a row of `defense.variants`."
     for name in defenses.names():
         schema = defenses.get(name).Settings.model_json_schema()
-        fields = schema.get("properties", {})
-        introduction, explained = meanings(schema.get("description", ""), fields)
-        yield f"\n### {name} {{#settings-{name}}}\n\n{introduction}\n"
-        if fields:
-            yield from Reference(schema).table(fields, schema.get("required", []), explained, {}, name)
+        yield f"\n### {name} {{#settings-{name}}}\n\n{schema['description']}\n"
+        if fields := schema.get("properties", {}):
+            yield from Reference(schema).table(fields, schema.get("required", []), {}, name)
 
 
 def _anchor(place: str) -> str:

@@ -20,7 +20,9 @@ FILES = {
     "mine/nets/net.py": '"""A net."""\nfrom ..blocks import block\n\n\n'
     'class Net:\n    """Doc."""\n    def run(self):\n        return block()\n',
     "mine/blocks.py": "def block():\n    from mine.deep import depth\n    return depth\n",
-    "mine/deep.py": "import beside\nfrom faceleak.faces.canvas import Canvas\ndepth = beside.one\n",
+    "mine/deep.py": "import beside\nfrom . import options\nfrom faceleak.faces.canvas import Canvas\n"
+    "depth = beside.one\n",
+    "mine/options.py": 'class Options:\n    field: int = 1\n    """What it is."""\n    other: str = "text"\n',
     "mine/typed.py": "a = 1\n",
     "mine/unused.py": "a = 1\n",
     "beside.py": "import json\none = 1\n",
@@ -58,7 +60,7 @@ def test_a_module_comes_from_all_that_it_imports_of_its_package_of_files_beside_
     mine()
     found = set(closure.closure("mine.nets.net"))
     assert {name for name in found if not name.startswith("faceleak")} == {
-        *("mine", "mine.nets", "mine.nets.net", "mine.blocks", "mine.deep", "beside")
+        *("mine", "mine.nets", "mine.nets.net", "mine.blocks", "mine.deep", "mine.options", "beside")
     }
     assert {"faceleak.faces", "faceleak.faces.canvas"} <= found
 
@@ -70,6 +72,7 @@ def test_a_module_comes_from_all_that_it_imports_of_its_package_of_files_beside_
         {"mine/blocks.py": FILES["mine/blocks.py"].replace("return depth", "return depth + 1")},
         {"mine/deep.py": FILES["mine/deep.py"].replace("beside.one", "-beside.one")},
         {"beside.py": "import json\none = 2\n"},
+        {"mine/options.py": FILES["mine/options.py"].replace('"text"', '"another"')},
         {"mine/__init__.py": "changed = 1\n"},
     ],
     ids=lambda change: next(iter(change)),
@@ -86,6 +89,8 @@ def test_code_however_far_away_counts(change, mine):
         {"mine/nets/net.py": FILES["mine/nets/net.py"].replace("A net", "A network").replace("Doc.", "Docstring.")},
         {"mine/blocks.py": "# a comment\n" + FILES["mine/blocks.py"].replace("():", "(  ):\n\n")},
         {"mine/deep.py": "'''New.'''\n" + FILES["mine/deep.py"]},
+        {"mine/options.py": FILES["mine/options.py"].replace("What it is.", "What it means.\n    In two lines.")},
+        {"mine/options.py": FILES["mine/options.py"].replace('    """What it is."""\n', "")},
         {"mine/unused.py": "a = 2\n"},
     ],
     ids=lambda change: next(iter(change)),

@@ -21,17 +21,18 @@ def height_and_width(image_size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 class Preprocessing(Options):
-    """How RGB faces in 0…1 become the network's input: brought to `image_size`, (x − mean) / std for each channel.
-
-    image_size: pixels, one number for a square or [height, width]. fit: what happens to faces of another aspect
-    (`faces.canvas`). `mean` and `std` are in the order of `color_order`, which is that of the training.
-    """
+    """How RGB faces in 0…1 become the network's input: brought to `image_size`, (x − mean) / std for each channel."""
 
     image_size: ImageSize = 112
+    """Pixels: one number for a square, or [height, width]."""
     fit: Fit = "stretch"
+    """What happens to faces of another aspect (`faces.canvas`)."""
     color_order: Literal["RGB", "BGR"] = "RGB"
+    """Order of the channels in the training."""
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    """What is subtracted from each channel, in the order of `color_order`."""
     std: tuple[Positive, Positive, Positive] = (0.5, 0.5, 0.5)
+    """What each channel is divided by, in the order of `color_order`."""
 
     @property
     def canvas(self) -> Canvas:
@@ -40,22 +41,26 @@ class Preprocessing(Options):
 
 
 class BackboneCard(Options):
-    """Architecture, preprocessing, and where the weights come from (`training` is empty where that was not here).
-
-    `architecture`: a name, or `package.module:Class` of a module of the user's own, which is built with `arguments`.
-    `normalization`: BN, group normalization, or `folded`, what `folding.fold` makes of BN. `release`: what happens to
-    an embedding before it is given away. `bn_eps`: eps of all BN layers, None for that of the architecture.
-    """
+    """What has to be known to use a backbone, and where its weights come from."""
 
     version: Literal[1] = 1
+    """Version of the card's format."""
     architecture: str
+    """A name, or `package.module:Class` of a module of the user's own, which is built with `arguments`."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """Arguments of a module of the user's own, by name."""
     embedding_size: int = Field(ge=1)
+    """Numbers in an embedding."""
     preprocessing: Preprocessing = Preprocessing()
+    """How faces become the input."""
     normalization: Normalization = "batch"
+    """BN, group normalization, or `folded`, what `folding.fold` makes of BN."""
     bn_eps: float | None = Field(None, gt=0)
+    """Eps of all BN layers; None for that of the architecture."""
     release: Release | None = None
+    """What happens to an embedding before it is given away."""
     training: dict[str, Any] = Field(default_factory=dict)
+    """How the weights were trained; empty where that was not here."""
 
     def of_forward_pass(self) -> dict[str, Any]:
         """All that an embedding depends on: the card without `training`, as plain data."""

@@ -16,16 +16,17 @@ STEPS = 8  # to which an embedding is known by, in its own root mean square
 class Release(Options):
     """Gaussian noise, then rounding.
 
-    noise: standard deviation, relative to the embedding's own root mean square. decimals: to which the embedding,
-    brought to unit length, is rounded; None leaves its length and all its digits.
     The noise follows from `seed` and the embedding, so that asking again gives the same answer, in any batch. An
     embedding is known by its coordinates in eighths of its root mean square: a pass in another batch differs in the
     last bits, and would have other noise if these counted.
     """
 
     noise: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """Standard deviation, relative to the embedding's own root mean square."""
     decimals: int | None = Field(None, ge=0)
+    """To which the embedding, brought to unit length, is rounded; None leaves its length and all its digits."""
     seed: int = 0
+    """Seed of the noise."""
 
     def answer(self, embeddings: "Tensor") -> "Tensor":
         """Embeddings (n, d) as the network gives them → as the service does; gradients pass as if nothing was done."""

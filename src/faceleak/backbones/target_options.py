@@ -14,31 +14,38 @@ from faceleak.common.options import Options
 
 
 class LoadOptions(Options):
-    """A target from outside: what network it is, a file of weights, and how faces were prepared in its training.
-
-    architecture: a name of `architectures.ARCHITECTURES`; or `factory`: `package.module:Class`, a torch.nn.Module of
-    the user's own, which is built with `arguments`. weights: .safetensors, .pt, .pth or .ckpt, or .onnx, which
-    describes the network too; a factory whose network has its weights already needs none. sha256: what the file has to
-    have. embedding_size: numbers in an embedding. preprocessing: a name of `presets.PRESETS` or a block. normalization:
-    `group` for a network that was built without BN. bn_eps: eps of the BN layers in the training, which no weights file
-    holds; without it, that of the architecture, 1e-5 in most (networks that come from MXNet: 2e-5). head: the
-    classification head, where it is at hand: a weights file with the tensor `weight` (classes, embedding_size), or the
-    checkpoint in which it stands beside the backbone, and `identities`: a text file with one identity a line, in the
-    order of the classes. head_scale multiplies its cosines.
-    """
+    """A target from outside: what network it is, a file of weights, and how faces were prepared in its training."""
 
     architecture: str | None = None
+    """A name of `architectures.ARCHITECTURES`; this one or `factory`, unless the weights are .onnx."""
     factory: str | None = None
+    """`package.module:Class`, a torch.nn.Module of your own, which is built with `arguments`."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """Arguments of the `factory`, by name."""
     weights: Path | None = None
+    """A file .safetensors, .pt, .pth or .ckpt, or .onnx, which describes the network too; a factory whose network has
+    its weights already needs none.
+    """
     sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$")
+    """SHA-256 that the file of weights has to have, as 64 hexadecimal digits."""
     embedding_size: int = Field(ge=1)
+    """Numbers in an embedding."""
     preprocessing: NamedPreprocessing = Preprocessing()
+    """How faces become the input: a name of `presets.PRESETS`, or a block."""
     normalization: Normalization = "batch"
+    """Kind of the normalization layers; `group` for a network that was built without BN."""
     bn_eps: float | None = Field(None, gt=0)
+    """Eps of the BN layers in the training, which no weights file holds; without it, that of the architecture, 1e-5 in
+    most (networks that come from MXNet: 2e-5).
+    """
     head: Path | None = None
+    """The classification head, where it is at hand: a weights file with the tensor `weight` (classes, embedding_size),
+    or the checkpoint in which it stands beside the backbone; with `identities`.
+    """
     identities: Path | None = None
+    """A text file with one identity a line, in the order of the head's classes; with `head`."""
     head_scale: float = Field(64.0, gt=0)
+    """What the cosines of the head are multiplied by."""
 
     @field_validator("architecture")
     @classmethod
@@ -95,23 +102,25 @@ class LoadOptions(Options):
 
 
 class UtilityOptions(Options):
-    """How utility is measured: verification over pairs of images of people with the role `unseen_identity`.
-
-    maximum_pairs: where there are more, so many are drawn, half of them of the same person where that is possible.
-    pairs: a file as LFW's pairs.txt, whose images are in the store, for the accuracy by LFW's protocol.
-    """
+    """How utility is measured: verification over pairs of images of people with the role `unseen_identity`."""
 
     maximum_pairs: int = Field(100_000, ge=1000)
+    """Where there are more pairs, so many are drawn, half of them of the same person where that is possible."""
     pairs: Path | None = None
+    """A file as LFW's pairs.txt, whose images are in the store, for the accuracy by LFW's protocol."""
 
 
 class TargetOptions(Options):
-    """The whole `target` block. `source` names the block that says where the target comes from."""
+    """The whole `target` block."""
 
     source: Literal["train", "load"]
+    """Name of the block that says where the target comes from."""
     train: TrainingOptions | None = None
+    """How the target is trained here, on the members."""
     load: LoadOptions | None = None
+    """A target from outside."""
     utility: UtilityOptions = UtilityOptions()
+    """How utility is measured."""
 
     @model_validator(mode="after")
     def _describe_the_source(self) -> "TargetOptions":

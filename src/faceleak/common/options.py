@@ -21,11 +21,12 @@ SPELLED = {  # keys as they were called once → as they are
 class Options(BaseModel):
     """A block of the configuration. Fields without a default must be given in `conf/`.
 
+    What a field means stands below it, as the reference shows it: its unit, and its range where the type does not tell.
     In a mapping of entries, `null` takes an entry away: an environment adds to what base has, and could not remove it.
     GONE names the keys that were once in a block, each with what there is in its place.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     GONE: ClassVar[dict[str, str]] = {}
 
     @model_validator(mode="before")
@@ -90,9 +91,10 @@ Name = Annotated[str, AfterValidator(be_a_name)]  # that a user gives to somethi
 
 
 class TrackingOptions(Options):
-    """What MLflow is told besides parameters and metrics. `system_metrics`: how busy the machine is."""
+    """What MLflow is told besides parameters and metrics."""
 
     system_metrics: bool = True
+    """Whether MLflow is told how busy the machine is."""
 
 
 Aggregation = Literal["mean", "max", "log_sum_exp", "median"]  # of the scores of a person's images

@@ -22,10 +22,12 @@ BYPASSES = ("bn_reestimation",)
 
 
 class Settings(Options):
-    """`strength`: σ, standard deviation in units of each channel's own scale. `noise`: its distribution."""
+    """The noise on running statistics."""
 
     strength: float = Field(ge=0, allow_inf_nan=False)
+    """Standard deviation σ of the noise, in units of each channel's own scale."""
     noise: Literal["gaussian", "laplace"] = "gaussian"
+    """Distribution of the noise."""
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":

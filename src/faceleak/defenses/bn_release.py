@@ -33,14 +33,14 @@ SMALLEST_VARIANCE = 0.1  # that noise may leave, relative to the public one
 
 
 class Settings(Options):
-    """`epsilon`, `delta`: for a person with all images; without delta it is 1 / (10·people).
-
-    `clipping`: largest L2 norm of a contribution; a channel's scale is 1.
-    """
+    """How private the released statistics are."""
 
     epsilon: float = Field(gt=0, allow_inf_nan=False)
+    """The ε of (ε, δ) for a person with all images."""
     delta: float | None = Field(None, gt=0, lt=1)
+    """The δ of (ε, δ) for a person with all images; without it, 1 / (10·people)."""
     clipping: float = Field(1.0, gt=0, allow_inf_nan=False)
+    """Largest L2 norm of a contribution; a channel's scale is 1."""
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":

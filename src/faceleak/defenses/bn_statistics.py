@@ -27,17 +27,16 @@ SETTINGS_OF = {"clipping": ["width"], "quantization": ["bits"], "shrinkage": ["s
 
 
 class Settings(Options):
-    """One of the four ways, and how far it goes: `width` of clipping, `bits` of quantization, `share` of shrinkage.
-
-    `kind`: the way; `reestimation` takes all public faces, and there is nothing else to set. `width`: of the range to
-    both sides, in units of each channel's own scale; 0 leaves the public statistics. `bits`: of each mean and of each
-    log variance. `share`: of the way to the public statistics, from 0 (unchanged to the bit) to 1 (public ones alone).
-    """
+    """One of the four ways, and how far it goes: `width` of clipping, `bits` of quantization, `share` of shrinkage."""
 
     kind: Literal["clipping", "quantization", "shrinkage", "reestimation"]
+    """The way; `reestimation` takes all public faces, and there is nothing else to set."""
     width: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """Width of the range to both sides, in units of each channel's own scale; 0 leaves the public statistics."""
     bits: int | None = Field(None, ge=1, le=16)
+    """Bits of each mean and of each log variance."""
     share: float | None = Field(None, ge=0, le=1)
+    """Share of the way to the public statistics, from 0 (unchanged to the bit) to 1 (public ones alone)."""
 
     @model_validator(mode="after")
     def _goes_as_far_as_its_kind_can(self) -> "Settings":

@@ -25,9 +25,10 @@ IMITATION = 1.3  # times a plain training step, for the teacher's forward pass b
 
 
 class Settings(Options):
-    """`epochs`: passes over the public faces."""
+    """How long the student learns."""
 
     epochs: int = Field(ge=1)
+    """Passes over the public faces."""
 
 
 def quantity(owner: "Owner", settings: Settings) -> float:

@@ -19,9 +19,10 @@ BYPASSES = ("averaging", "unwrapping")
 
 
 class Settings(Options):
-    """`strength`: standard deviation of the noise, relative to the embedding's own root mean square."""
+    """The noise on embeddings."""
 
     strength: float = Field(ge=0, allow_inf_nan=False)
+    """Standard deviation of the noise, relative to the embedding's own root mean square."""
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":

@@ -18,9 +18,10 @@ BYPASSES = ("averaging", "unwrapping")
 
 
 class Settings(Options):
-    """`decimals`: of each coordinate that stay."""
+    """How coarse embeddings become."""
 
     decimals: int = Field(ge=0, le=7)
+    """Decimals of each coordinate that stay."""
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":  # noqa: ARG001  there is no chance in it

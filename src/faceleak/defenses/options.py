@@ -22,17 +22,16 @@ FORMER = {  # defenses that have another spelling now
 
 
 class VariantOptions(Options):
-    """One variant: a defense and its settings.
-
-    `defense`: the name of its file, or the import path of your own. `settings`: they stand beside `defense` in
-    the configuration. Without `name` the variant is called after the defense and the settings that differ from their
-    defaults. `seed`: of what the defense draws.
-    """
+    """One variant: a defense and its settings, which stand beside `defense` in the configuration."""
 
     defense: str
+    """Name of the defense's file, or the import path of your own."""
     name: str = ""
+    """What the variant is called; without it, after the defense and the settings that differ from their defaults."""
     seed: int = 0
+    """Seed of what the defense draws."""
     settings: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the defense; they stand beside `defense` in the configuration."""
 
     @model_validator(mode="before")
     @classmethod
@@ -71,32 +70,35 @@ def _short(key: str, value: Any) -> str:
 
 
 class GoalOptions(Options):
-    """What a defense has to reach: `metric` of the strongest attacker at most `at_most`.
-
-    `utility_loss`: verification AUC that it may cost.
-    """
+    """What a defense has to reach, and what it may cost."""
 
     metric: Literal["tpr_at_fpr_1pct", "attack_auc"] = "tpr_at_fpr_1pct"
+    """Metric of the strongest attacker that counts."""
     at_most: float = Field(0.05, ge=0, le=1)
+    """Largest value of `metric` that reaches the goal."""
     utility_loss: float = Field(0.01, ge=0, le=1)
+    """Verification AUC that the defense may cost."""
 
 
 class DefenseOptions(Options):
-    """The whole `defense` block.
-
-    `attackers`: who attacks each variant. `threat_models`: with `shadow`, each of the attacker's reference backbones is
-    defended and bypassed as each variant. `bypass_images` is how many faces of its own the adaptive attacker uses.
-    `reconstruction_attackers`: who draws faces out of each variant, in a search of `reconstruction_rounds`, shorter
-    than that of the undefended target alone.
-    """
+    """The whole `defense` block."""
 
     variants: list[VariantOptions] = Field(min_length=1)
+    """Defenses with their settings."""
     attackers: list[AttackerName] = Field(min_length=1)
+    """Who attacks each variant."""
     threat_models: list[ThreatModel] = Field(["partial_knowledge"], min_length=1)
+    """What attackers have; with `shadow`, each of the attacker's reference backbones is defended and bypassed as each
+    variant.
+    """
     bypass_images: int = Field(1000, ge=2)
+    """How many faces of its own the adaptive attacker uses."""
     reconstruction_attackers: list[AttackerName] = Field(["static", "adaptive"], min_length=1)
+    """Who draws faces out of each variant."""
     reconstruction_rounds: int = Field(2, ge=1)
+    """Rounds of that search, which is shorter than that of the undefended target alone."""
     goal: GoalOptions = GoalOptions()
+    """What a defense has to reach."""
 
     @model_validator(mode="after")
     def _name_each_variant_once(self) -> "DefenseOptions":

@@ -19,9 +19,10 @@ BYPASSES = ("bn_reestimation", "finetuning")
 
 
 class Settings(Options):
-    """`share`: of each convolution's weights that become 0."""
+    """How much is pruned."""
 
     share: float = Field(ge=0, lt=1)
+    """Share of each convolution's weights that become 0."""
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":  # noqa: ARG001  there is no chance in it

@@ -22,18 +22,18 @@ BYPASSES = ("bn_insertion",)
 
 
 class Settings(Options):
-    """Training options in place of the target's; without one the target's own stays.
-
-    `epochs`: fewer are early stopping. `weight_decay`, `augmentation`: stronger ones. `normalization`: `group` in place
-    of BN. `frozen_statistics`: BN keeps the statistics of a backbone trained on public faces, from which training
-    starts.
-    """
+    """Training options in place of the target's; without one the target's own stays."""
 
     epochs: int | None = Field(None, ge=0)
+    """Passes over the images; fewer than the target's are early stopping."""
     weight_decay: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """Weight decay of SGD, stronger than the target's."""
     augmentation: Literal["none", "strong"] | None = None
+    """Augmentation, stronger than the target's."""
     normalization: Literal["batch", "group"] | None = None
+    """Kind of the normalization layers; `group` in place of BN."""
     frozen_statistics: bool | None = None
+    """BN keeps the statistics of a backbone trained on public faces, from which training starts."""
 
     @model_validator(mode="after")
     def _replaces_something(self) -> "Settings":

@@ -21,9 +21,10 @@ BYPASSES = ("bn_reestimation", "finetuning")
 
 
 class Settings(Options):
-    """`strength`: standard deviation of the noise, relative to the root mean square of each tensor."""
+    """The noise on weights."""
 
     strength: float = Field(ge=0, allow_inf_nan=False)
+    """Standard deviation of the noise, relative to the root mean square of each tensor."""
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":

@@ -17,82 +17,86 @@ StatedRole = Literal["member", "same_identity", "non_member", "unseen_identity",
 class DemoOptions(Options):
     """Fictitious people drawn by the demo generator.
 
-    `people`, `images_per_person`: how many are drawn. `seed`: of the draws.
-    An image of a person has the latent √(1−s²)·z_person + s·ε, s = `image_variation`; `nuisance` scales photometric
-    and geometric noise (1: colors ±25 %, rotation ±8°), so that images do not lie exactly on the generator's range.
+    An image of a person has the latent √(1−s²)·z_person + s·ε, s = `image_variation`.
     """
 
     people: int = Field(ge=2)
+    """How many people are drawn."""
     images_per_person: int = Field(ge=2)
+    """How many images of each person are drawn."""
     image_variation: float = Field(0.55, ge=0, le=1)
+    """How far the images of a person differ: the s in the latent √(1−s²)·z_person + s·ε."""
     nuisance: float = Field(0.5, ge=0, le=1)
+    """Scale of photometric and geometric noise (1: colors ±25 %, rotation ±8°), so that images do not lie exactly on
+    the generator's range.
+    """
     seed: int = 0
+    """Seed of the draws."""
 
 
 class FolderOptions(Options):
-    """A folder with one folder a person.
-
-    `path`: of the folder; images are `<path>/<identity>/<image>`. Whatever else lies below it is counted.
-    """
+    """A folder with one folder a person."""
 
     path: Path
+    """The folder; images are `<path>/<identity>/<image>`. Whatever else lies below it is counted."""
 
 
 class RecordOptions(Options):
-    """RecordIO, as InsightFace or MXNet's im2rec writes it.
-
-    `path`: of the `.rec` file; its `.idx` file lies beside it, or records are read in their order.
-    """
+    """RecordIO, as InsightFace or MXNet's im2rec writes it."""
 
     path: Path
+    """The `.rec` file; its `.idx` file lies beside it, or records are read in their order."""
 
 
 class BinOptions(Options):
-    """InsightFace's verification set. Each image is a person of its own.
-
-    `path`: of the `.bin` file.
-    """
+    """InsightFace's verification set. Each image is a person of its own."""
 
     path: Path
+    """The `.bin` file."""
 
 
 class ParquetOptions(Options):
-    """A Parquet file or a folder with such files.
-
-    `path`: of the file or the folder. `image_column`: encoded images, bytes or a struct with a field `bytes`.
-    `identity_column`: who is on them, as text or whole numbers.
-    """
+    """A Parquet file or a folder with such files."""
 
     path: Path
+    """The file or the folder."""
     image_column: str = "image"
+    """Column of encoded images, bytes or a struct with a field `bytes`."""
     identity_column: str = "identity"
+    """Column that says who is on them, as text or whole numbers."""
 
 
 class CsvOptions(Options):
-    """A CSV list, as any spreadsheet writes it.
-
-    `path`: of the file, with `path,identity` or `path,identity,role`; paths in it are relative to it.
-    """
+    """A CSV list, as any spreadsheet writes it."""
 
     path: Path
+    """The file, with `path,identity` or `path,identity,role`; paths in it are relative to it."""
 
 
 class LfwDownloadOptions(Options):
-    """Labeled Faces in the Wild, fetched by scikit-learn into `folder`; `funneled`: roughly aligned."""
+    """Labeled Faces in the Wild, fetched by scikit-learn."""
 
     folder: Path
+    """Folder that the images are fetched into."""
     funneled: bool = True
+    """Whether roughly aligned images are fetched."""
 
 
 class SourceBlocks(Options):
     """The blocks that describe sources; the one that `source` names is read."""
 
     folder: FolderOptions | None = None
+    """A folder with one folder a person."""
     recordio: RecordOptions | None = None
+    """RecordIO, as InsightFace or MXNet's im2rec writes it."""
     bin: BinOptions | None = None
+    """InsightFace's verification set."""
     parquet: ParquetOptions | None = None
+    """A Parquet file or a folder with such files."""
     csv: CsvOptions | None = None
+    """A CSV list, as any spreadsheet writes it."""
     lfw_download: LfwDownloadOptions | None = None
+    """Labeled Faces in the Wild, fetched by scikit-learn."""
 
 
 KIND = "source of faces"
@@ -100,10 +104,12 @@ sources: Registry[SourceModule] = Registry("", KIND, SourceModule, words=SourceB
 
 
 class OneSource(SourceBlocks):
-    """`source` names the block that describes it, or a source of your own by its import path, with its `settings`."""
+    """A source of faces: the block that `source` names describes it, or the `settings` of a source of your own."""
 
     source: str
+    """Name of the block that describes the source, or the import path of a source of your own."""
     settings: dict[str, Any] = Field(default_factory=dict)
+    """Settings of a source of your own."""
 
     def described(self) -> Any:
         """What describes the source: the block of its name, or the settings of one of the user's own."""
@@ -125,51 +131,48 @@ class OneSource(SourceBlocks):
 
 
 class SourceOptions(OneSource):
-    """One of several sources.
-
-    `source`: the block that describes it, or the import path of your own, whose `settings` stand beside it.
-    `role`: what the user knows of its people. `member`: all images were trained on; `same_identity`: they show
-    members (`people_of` names the source with their training images), but were not trained on; `non_member`: not
-    trained on, and free to play any other role; `unseen_identity`, `auxiliary`, `public`: this role and no other.
-    """
+    """One of several sources."""
 
     source: Annotated[str, sources]
+    """The block that describes it, or the import path of your own, whose `settings` stand beside it."""
     role: StatedRole | None = None
+    """What the user knows of its people. `member`: all images were trained on; `same_identity`: they show members
+    (`people_of` names the source with their training images), but were not trained on; `non_member`: not trained on,
+    and free to play any other role; `unseen_identity`, `auxiliary`, `public`: this role and no other.
+    """
     people_of: str | None = None
+    """Name of the source with the training images of these people, where that is another one."""
 
 
 class QuarantineOptions(Options):
-    """Images that are broken, or of a size that `validation` does not accept, are listed and left out.
-
-    `maximum_share`: of all images; if more of them cannot be used, packing stops.
-    """
+    """Images that are broken, or of a size that `validation` does not accept, are listed and left out."""
 
     maximum_share: float = Field(0.01, ge=0, le=1)
+    """Share of all images; if more of them cannot be used, packing stops."""
 
 
 class RoleOptions(Options):
-    """How many people play a role, and how many images each of them gives.
-
-    `people`: a number, or `all` that the other roles leave. `minimum_images`: people with fewer do not play it.
-    `maximum_images`: of people with more, some images are left out.
-    """
+    """How many people play a role, and how many images each of them gives."""
 
     people: Annotated[int, Field(ge=0)] | Literal["all"]
+    """A number of people, or `all` that the other roles leave."""
     minimum_images: int = Field(1, ge=1)
+    """People with fewer images do not play the role."""
     maximum_images: int | None = Field(None, ge=1)
+    """Of people with more images, some are left out."""
 
 
 class SplitOptions(Options):
-    """Who is who. `training_share` of a member person's images are trained on, the rest are `same_identity`.
-
-    `known_share` of the member and of the unseen people are known to an attacker with partial knowledge. `seed`: of the
-    draws.
-    """
+    """Who is who."""
 
     roles: dict[PersonRole, RoleOptions]
+    """How many people play each role; `member` and `unseen_identity` are needed."""
     training_share: float = Field(0.5, gt=0, lt=1)
+    """Share of a member person's images that are trained on; the rest are `same_identity`."""
     known_share: float = Field(0.5, ge=0, lt=1)
+    """Share of the member and of the unseen people who are known to an attacker with partial knowledge."""
     seed: int = 0
+    """Seed of the draws."""
 
     @model_validator(mode="after")
     def _leave_room_for_both_halves(self) -> "SplitOptions":
@@ -186,36 +189,38 @@ class SplitOptions(Options):
 
 
 class ValidationOptions(Options):
-    """What the validation node accepts.
-
-    `minimum_size`, `maximum_size`: of height and width, in pixels; images of another size go to the quarantine.
-    `minimum_images_per_identity`: images of a person.
-    """
+    """What the validation node accepts."""
 
     minimum_size: int = Field(32, ge=1)
+    """Smallest height and width, in pixels; smaller images go to the quarantine."""
     maximum_size: int = Field(4096, ge=1)
+    """Largest height and width, in pixels; larger images go to the quarantine."""
     minimum_images_per_identity: int = Field(2, ge=1)
+    """Least number of different images of a person who is compared."""
 
 
 class FacesOptions(OneSource):
-    """The whole `faces` block. `source` names the block that says where faces come from, or a source of your own by
-    its import path.
-
-    `settings`: those of a source of your own.
-    `duplicates`: what is done about copies of an image, the same bytes or the same picture saved again. `stop`: those
-    that play several roles stop the run, those within a role are told. `drop`: one of each is kept, in the first of the
-    roles member, same_identity, unseen_identity, auxiliary, public; no image changes its role.
-    landmarks: a CSV file of five landmarks an image, by which raw photographs are aligned on their way into the store.
-    """
+    """The whole `faces` block."""
 
     source: Annotated[str, Registry[SourceModule]("", KIND, SourceModule, words=[*sources.words, "demo", "several"])]
+    """Name of the block that says where faces come from, or the import path of a source of your own."""
     demo: DemoOptions | None = None
+    """Fictitious people drawn by the demo generator."""
     several: dict[Name, SourceOptions] = Field(default_factory=dict)
+    """Several sources, by a name for each."""
     landmarks: Path | None = None
+    """A CSV file of five landmarks an image, by which raw photographs are aligned on their way into the store."""
     quarantine: QuarantineOptions = QuarantineOptions()
+    """When too many images cannot be used."""
     duplicates: Literal["stop", "drop"] = "stop"
+    """What is done about copies of an image, the same bytes or the same picture saved again. `stop`: those that play
+    several roles stop the run, those within a role are told. `drop`: one of each is kept, in the first of the roles
+    member, same_identity, unseen_identity, auxiliary, public; no image changes its role.
+    """
     splits: SplitOptions
+    """Who plays which role."""
     validation: ValidationOptions = ValidationOptions()
+    """What is accepted."""
 
     @model_validator(mode="after")
     def _name_the_parts(self) -> "FacesOptions":

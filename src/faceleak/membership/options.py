@@ -32,24 +32,26 @@ AttackKey = Annotated[Name, AfterValidator(_be_no_blind_baseline)]
 
 
 class AttackOptions(Options):
-    """One attack: the signals it reads, the model that turns them into a score, and how references calibrate it.
-
-    `signals`: by their names. `model`: what turns them into a score.
-    `layers`: of signals that are read at each BN layer, those of all layers or of a third of them, in the network's
-    order. `regularization`: inverse strength C of the logistic model. `score`: the column whose distribution `quantile`
-    regresses on the signals. `calibration`: none; `features`, which gives the model each number beside its excess over
-    the references; or a calibration of the model's score. `online`: the calibration also reads references that were
-    trained on the judged images themselves: the other targets of the `repeats` pipeline, which is the only one to make
-    such attacks.
-    """
+    """One attack: the signals it reads, the model that turns them into a score, and how references calibrate it."""
 
     signals: list[SignalName] = Field(min_length=1)
+    """Names of the signals that are read."""
     layers: Layers = "all"
+    """Of signals that are read at each BN layer, those of all layers or of a third of them, in the network's order."""
     model: ModelName = "logistic"
+    """What turns the signals into a score."""
     regularization: float = Field(1.0, gt=0)
+    """Inverse strength C of the logistic model."""
     score: str | None = None
+    """Column whose distribution `quantile` regresses on the signals."""
     calibration: CalibrationName | None = None
+    """None; `features`, which gives the model each number beside its excess over the references; or a calibration of
+    the model's score.
+    """
     online: bool = False
+    """Whether the calibration also reads references that were trained on the judged images themselves: the other
+    targets of the `repeats` pipeline, which is the only one to make such attacks.
+    """
 
     @model_validator(mode="after")
     def _calibrate_the_score_online(self) -> "AttackOptions":
@@ -85,86 +87,89 @@ class AttackOptions(Options):
 
 
 class BlindOptions(Options):
-    """The blind baseline, which never sees the target.
-
-    `signals`: of the image alone. `reference_signals`: read off `references` of the attacker's own reference backbones.
-    `regularization`: inverse strength C of its logistic model.
-    """
+    """The blind baseline, which never sees the target."""
 
     signals: list[SignalName] = Field(["pixel_statistics"])
+    """Names of signals of the image alone."""
     reference_signals: list[SignalName] = Field(["bn_distance"])
+    """Names of the signals that are read off `references` of the attacker's own reference backbones."""
     references: int = Field(1, ge=0)
+    """How many reference backbones are read."""
     regularization: float = Field(1.0, gt=0)
+    """Inverse strength C of its logistic model."""
 
 
 class ReferenceOptions(Options):
-    """Reference backbones, the attacker's own.
-
-    `count`: how many. `member_share`: of the auxiliary people, drawn for each, are trained on; `training_share`: of
-    their images. `read_people`: of how many auxiliary people, drawn once, signals of references are read and shadow
-    attacks learn; none for all. `seed`: of the draws.
-    """
+    """Reference backbones, the attacker's own."""
 
     count: int = Field(ge=1)
+    """How many there are."""
     member_share: float = Field(0.5, gt=0, lt=1)
+    """Share of the auxiliary people, drawn for each reference, that it is trained on."""
     training_share: float = Field(0.5, gt=0, lt=1)
+    """Share of these people's images that it is trained on."""
     read_people: Annotated[int, Field(ge=2)] | None = None
+    """Of how many auxiliary people, drawn once, signals of references are read and shadow attacks learn; none: all."""
     training: TrainingOptions
+    """How each is trained."""
     seed: int = 0
+    """Seed of the draws."""
 
 
 class RiskOptions(Options):
-    """Whose risk is told record by record.
-
-    `attack`: by whose scores; its calibration is `bavaria`. `threat_model`: under which it was fitted.
-    """
+    """Whose risk is told record by record."""
 
     attack: str
+    """Name of the attack by whose scores it is told; its calibration is `bavaria`."""
     threat_model: ThreatModel
+    """Threat model under which the attack was fitted."""
 
 
 class TrainingSetOptions(Options):
-    """The size of a training set: the user's own, to which the sweep is extrapolated.
-
-    `people`, `images_per_person`: how many there are.
-    """
+    """The size of a training set: the user's own, to which the sweep is extrapolated."""
 
     people: int = Field(ge=2)
+    """How many people there are."""
     images_per_person: int = Field(ge=1)
+    """How many images of each there are."""
 
 
 class SweepOptions(Options):
-    """Training sets of the `sweep` pipeline: all combinations, attacked by `attack` with partial knowledge.
-
-    `people`, `images_per_person`: the sizes that are combined.
-    Sets so small that the target's epochs are fewer than `minimum_steps` steps are trained for more epochs.
-    """
+    """Training sets of the `sweep` pipeline: all combinations, attacked by `attack` with partial knowledge."""
 
     people: list[int] = Field(min_length=2)
+    """Numbers of people that are combined."""
     images_per_person: list[int] = Field(min_length=2)
+    """Numbers of images a person that are combined."""
     attack: str
+    """Name of the attack, one without calibration."""
     minimum_steps: int = Field(200, ge=0)
+    """Sets so small that the target's epochs are fewer steps than this are trained for more epochs."""
     training_set: TrainingSetOptions
+    """The training set to which the sweep is extrapolated."""
 
 
 class MembershipOptions(Options):
-    """The whole `membership` block.
-
-    `threat_models`: what attackers have; each attack is fitted under every one.
-    `aggregation`: how the scores of a person's images become the person's. `targets`: how many targets the `repeats`
-    pipeline attacks, the audited one among them. `attributes`: a CSV file with `identity` or `image_id` and a column
-    for each attribute, by which subgroups are compared.
-    """
+    """The whole `membership` block."""
 
     threat_models: list[ThreatModel] = Field(min_length=1)
+    """What attackers have; each attack is fitted under every one."""
     attacks: dict[AttackKey, AttackOptions] = Field(min_length=1)
+    """Attacks, by a name for each."""
     blind: BlindOptions = BlindOptions()
+    """The blind baseline."""
     references: ReferenceOptions
+    """Reference backbones of the attacker's own."""
     aggregation: Aggregation = "mean"
+    """How the scores of a person's images become the person's."""
     targets: int = Field(5, ge=1)
+    """How many targets the `repeats` pipeline attacks, the audited one among them."""
     risk: RiskOptions | None = None
+    """Whose risk the `repeats` pipeline tells record by record."""
     sweep: SweepOptions | None = None
+    """Training sets of the `sweep` pipeline."""
     attributes: Path | None = None
+    """A CSV file with `identity` or `image_id` and a column for each attribute, by which subgroups are compared."""
 
     def signals(self) -> list[str]:
         """All signals that any attack needs, each once."""

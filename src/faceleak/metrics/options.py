@@ -6,11 +6,11 @@ from faceleak.common.options import Options
 
 
 class BootstrapOptions(Options):
-    """How intervals are made.
-
-    `resamples`: how often people are drawn anew. `level`: of confidence. `seed`: of the draws.
-    """
+    """How intervals are made."""
 
     resamples: int = Field(1000, ge=100)
+    """How often people are drawn anew."""
     level: float = Field(0.95, gt=0, lt=1)
+    """Level of confidence."""
     seed: int = Field(0, ge=0)
+    """Seed of the draws."""

@@ -24,32 +24,39 @@ class SearchOptions(Options):
 
     Optimization runs in `rounds` of `steps` steps of the `optimizer`. Each round but the last keeps the better half, so
     the first one starts from selected·2^(rounds − 1) latents, where there are as many candidates. What is maximized is
-    the mean score of a person's images, which differ from each other by `variation` (share of the latent's standard
-    deviation, 0 for a single image); `images_per_person` of them decide who is kept, by their `rating`: the membership
-    score, or all that is maximized. `objective`: the weight of each term that is maximized
-    (`reconstruction/objectives`). `optimizer`: `adam` follows gradients, `cma_es` takes any score and looks at
-    `population` images a person and step.
-
-    `attack`, `threat_model`: the attack of stage 1 that guides the search, and what its attacker has. `learning_rate`:
-    the size of a step, the first one's for `cma_es`, in standard deviations of the latents. `batch_size`: latents that
-    are optimized side by side. `seed`: of the draws.
+    the mean score of a person's images.
     """
 
     attack: str
+    """Name of the attack of stage 1 that guides the search."""
     threat_model: ThreatModel = "partial_knowledge"
+    """What the attacker of that attack has."""
     objective: dict[TermName, Weight] = Field({"membership": 1.0}, min_length=1)
+    """Weight of each term that is maximized (`reconstruction/objectives`)."""
     rating: Literal["membership", "objective"] = "membership"
+    """By what it is decided who is kept: the membership score, or all that is maximized."""
     optimizer: OptimizerName = "adam"
+    """How is maximized: `adam` follows gradients, `cma_es` takes any score."""
     population: int = Field(16, ge=2)
+    """Images a person and step that `cma_es` looks at."""
     candidates: int = Field(ge=2)
+    """How many random latents are ranked by the attack of stage 1."""
     selected: int = Field(ge=1)
+    """How many people the search returns."""
     rounds: int = Field(3, ge=1)
+    """Rounds of the optimization; each but the last keeps the better half."""
     steps: int = Field(ge=0)
+    """Steps of a round."""
     learning_rate: float = Field(0.1, gt=0)
+    """Size of a step, the first one's for `cma_es`, in standard deviations of the latents."""
     variation: float = Field(0.3, ge=0, lt=1)
+    """How far the images of a person differ: a share of the latent's standard deviation, 0 for a single image."""
     images_per_person: int = Field(4, ge=1)
+    """Images of a person whose scores decide who is kept."""
     batch_size: int = Field(64, ge=1)
+    """Latents that are optimized side by side."""
     seed: int = 0
+    """Seed of the draws."""
 
     @property
     def kept(self) -> list[int]:
@@ -95,17 +102,18 @@ class SearchOptions(Options):
 
 
 class EvaluatorOptions(Options):
-    """One evaluator: `training` or `load` says where it comes from.
+    """One evaluator: `training` or `load` says where it comes from."""
 
-    An `independent` one is trained on other images of the member people than the target was, and on control people; it
-    should differ from the target in architecture, loss and seed. One that is not is trained on the members' very
+    training: TrainingOptions | None = None
+    """How it is trained here; this one or `load`."""
+    load: LoadOptions | None = None
+    """A backbone from outside; this one or `training`."""
+    independent: bool = True
+    """An independent judge is trained on other images of the member people than the target was, and on control people;
+    it should differ from the target in architecture, loss and seed. One that is not is trained on the members' very
     images, and on control people: it resembles the target, is fooled where the target is, and counts for nothing but
     the comparison (arXiv 2505.03519).
     """
-
-    training: TrainingOptions | None = None
-    load: LoadOptions | None = None
-    independent: bool = True
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> "EvaluatorOptions":
@@ -119,53 +127,63 @@ class TargetedOptions(Options):
     """The `targeted` pipeline: templates of `people` members and of as many non-members, one each, are turned into
     faces.
 
-    `candidates` random faces are embedded: to start from, and to learn the linear map from embeddings to latents, whose
-    squared weights cost `ridge`. The best start is optimized by `steps` steps of Adam. `learning_rate`: of Adam.
-    `batch_size`: templates that are inverted side by side. `seed`: of the draws.
+    The best of random faces is optimized by Adam.
     """
 
     people: int = Field(50, ge=2)
+    """How many members there are, and as many non-members."""
     candidates: int = Field(2000, ge=2)
+    """How many random faces are embedded: to start from, and to learn the linear map from embeddings to latents."""
     ridge: float = Field(0.001, gt=0)
+    """What the squared weights of the linear map cost."""
     steps: int = Field(60, ge=0)
+    """Steps of Adam."""
     learning_rate: float = Field(0.1, gt=0)
+    """Learning rate of Adam."""
     batch_size: int = Field(64, ge=1)
+    """How many people are drawn side by side."""
     seed: int = 0
+    """Seed of the draws."""
 
 
 class PersonImageOptions(TargetedOptions):
     """The `targeted` pipeline, from one image of a person that the target was not trained on, as `TargetedOptions`.
 
     What is maximized is `near` times the cosine to the image, by the target, and the terms of `objective`, a mean over
-    images that differ by `variation`; `images_per_person` of them give a person's score. `objective`: the weight of
-    each term. As in `TargetedOptions`: images of `people` members and of as many non-members; `candidates` random faces
-    and a linear map with the penalty `ridge` give the start; `steps` steps of Adam. `learning_rate`: of Adam.
-    `batch_size`: people side by side. `seed`: of the draws.
+    images that differ by `variation`.
     """
 
     near: float = Field(10.0, gt=0)
+    """Weight of the cosine to the image, by the target."""
     objective: dict[TermName, Weight] = Field({"membership": 1.0}, min_length=1)
+    """Weight of each other term that is maximized (`reconstruction/objectives`)."""
     variation: float = Field(0.3, ge=0, lt=1)
+    """How far the images of a person differ: a share of the latent's standard deviation, 0 for a single image."""
     images_per_person: int = Field(4, ge=1)
+    """Images of a person that give the person's score."""
 
 
 class ReconstructionOptions(Options):
-    """The whole `reconstruction` block. `attackers`: who draws faces where no defense is judged.
-
-    `prior`: a block, or `demo`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`.
-    `evaluators`: the evaluators by name; all independent ones have to agree. `far`: of each one's threshold.
-    """
+    """The whole `reconstruction` block."""
 
     GONE: ClassVar[dict[str, str]] = {"blind_sheet": "the evaluators alone say whom a face shows. Take the key out"}
 
     prior: PriorOptions
+    """A block, or `demo`, or `trained`: what the `prior` pipeline has left in the folder `trained_prior`."""
     trained_prior: Path = Path("data/06_models/prior")
+    """Folder of the prior that the `prior` pipeline has trained."""
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
+    """Who draws faces where no defense is judged."""
     search: SearchOptions
+    """The search of stage 2."""
     targeted: TargetedOptions = TargetedOptions()
+    """Faces from templates, as the `targeted` pipeline draws them."""
     person_image: PersonImageOptions = PersonImageOptions()
+    """Faces from one image of a person, as the `targeted` pipeline draws them."""
     far: float = Field(0.001, gt=0, lt=1)
+    """False-accept rate of each evaluator's threshold."""
     evaluators: dict[Name, EvaluatorOptions] = Field(min_length=1)
+    """The evaluators by name; all independent ones have to agree."""
 
     @property
     def independent(self) -> tuple[str, ...]:

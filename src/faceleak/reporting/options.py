@@ -8,24 +8,25 @@ from faceleak.membership.views import UPPER_BOUND
 
 
 class ReportOptions(Options):
-    """The report. Without `show_people` it holds no face and no name, so that it can be passed on."""
+    """The report."""
 
     show_people: bool = True
+    """Whether faces and names are shown. Without them the report can be passed on."""
 
 
 class PolicyOptions(Options):
-    """What a number of the audit must not exceed, or must reach, before the model is released, and why.
-
-    metric: as in MLflow, `<stage>/<attack>/<population>/<metric>`. variant: which backbone is released. `at_most` and
-    `at_least` are limits that are themselves allowed; one of them at least. reason: what people read where it is
-    violated.
-    """
+    """What a number of the audit must not exceed, or must reach, before the model is released, and why."""
 
     metric: str = Field(min_length=1)
+    """The number, as in MLflow: `<stage>/<attack>/<population>/<metric>`. Upper bounds decide nothing."""
     variant: str = UNDEFENDED
+    """Which backbone is released."""
     at_most: float | None = None
+    """A limit that is itself allowed; this one or `at_least` has to be given."""
     at_least: float | None = None
+    """A limit that is itself allowed; this one or `at_most` has to be given."""
     reason: str = Field(min_length=1)
+    """What people read where the policy is violated."""
 
     @field_validator("metric")
     @classmethod
@@ -44,6 +45,7 @@ class PolicyOptions(Options):
 
 
 class GateOptions(Options):
-    """The whole `gate` block: all policies have to hold."""
+    """The whole `gate` block."""
 
     policies: list[PolicyOptions] = Field(min_length=1)
+    """What numbers have to be; all policies have to hold."""

@@ -31,26 +31,38 @@ class ConfigurationError(FaceleakError):
 
 
 class Parameters(Options):
-    """Everything under `conf/<env>/parameters*.yml`.
-
-    `attackers`: who attacks the target when no defense is judged.
-    """
+    """Everything under `conf/<env>/parameters*.yml`."""
 
     compute: ComputeOptions = ComputeOptions()
+    """Where work runs."""
     bootstrap: BootstrapOptions = BootstrapOptions()
+    """How intervals are made."""
     faces: FacesOptions
+    """Where images come from and which part each person plays."""
     target: TargetOptions
+    """The backbone under audit."""
     membership: MembershipOptions
+    """Attacks on membership."""
     attackers: list[AttackerName] = Field(["plain"], min_length=1)
+    """Who attacks the target when no defense is judged."""
     reconstruction: ReconstructionOptions
+    """Stage 2: faces out of the target."""
     prior: PriorTrainingOptions
+    """Training of a prior of your own."""
     defense: DefenseOptions
+    """Defenses, and who attacks them."""
     report: ReportOptions = ReportOptions()
+    """What the report shows."""
     gate: GateOptions | None = None
+    """What has to hold before a release."""
     tracking: TrackingOptions = TrackingOptions()
+    """What MLflow is told besides parameters and metrics."""
     tuning: TuningOptions
+    """Search for the best attack on membership."""
     plan: PlanOptions = PlanOptions()
+    """What is known of the machine and the data before a run."""
     tuning_reconstruction: ReconstructionTuningOptions
+    """Search for the best search of stage 2."""
 
 
 @dataclass(frozen=True)

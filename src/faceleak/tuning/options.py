@@ -24,13 +24,12 @@ SearchedModel = Annotated[ModelName, AfterValidator(_take_no_score)]
 
 
 class SignalSpace(Options):
-    """Signals to choose from.
-
-    `always`: those that every trial reads. `optional`: those that each trial takes or leaves.
-    """
+    """Signals to choose from."""
 
     always: list[SignalName] = Field(min_length=1)
+    """Signals that every trial reads."""
     optional: list[SignalName] = Field(default_factory=list)
+    """Signals that each trial takes or leaves."""
 
     @model_validator(mode="after")
     def _name_each_once(self) -> "SignalSpace":
@@ -45,17 +44,20 @@ class SignalSpace(Options):
 
 
 class SearchSpace(Options):
-    """The attacks to choose from.
-
-    `layers`, `model`, `calibration`: the values that a trial draws from. `regularization`: bounds of C, searched on a
-    log scale; a model that does not read it is tried without.
-    """
+    """The attacks to choose from."""
 
     signals: SignalSpace
+    """Signals to choose from."""
     layers: list[Layers] = Field(["all"], min_length=1)
+    """Values of `layers` that a trial draws from."""
     model: list[SearchedModel] = Field(min_length=1)
+    """Models that a trial draws from."""
     regularization: tuple[float, float]
+    """Bounds of C above 0, the smaller one first, searched on a log scale; a model that does not read it is tried
+    without.
+    """
     calibration: list[CalibrationName | None] = Field(min_length=1)
+    """Calibrations that a trial draws from."""
 
     @model_validator(mode="after")
     def _have_a_range(self) -> "SearchSpace":
@@ -95,31 +97,24 @@ class SearchSpace(Options):
 class StudyOptions(Options):
     """What every study takes."""
 
-    trials: int = Field(
-        30, ge=1, description="How many, failed ones not counted; raising it goes on with the same study."
-    )
-    workers: int = Field(
-        1,
-        ge=1,
-        description="Processes on the study; with more than one, which trials are drawn depends on their speed.",
-    )
-    storage: SecretStr | None = Field(
-        None,
-        description="URL of a database for studies that several machines work on; without one, a study is a file in "
-        "`compute.cache`.",
-    )
-    seed: int = Field(0, ge=0, description="Of what the trials draw.")
+    trials: int = Field(30, ge=1)
+    """How many trials there are, failed ones not counted; raising it goes on with the same study."""
+    workers: int = Field(1, ge=1)
+    """Processes on the study; with more than one, which trials are drawn depends on their speed."""
+    storage: SecretStr | None = None
+    """URL of a database for studies of several machines; without one, a study is a file in `compute.cache`."""
+    seed: int = Field(0, ge=0)
+    """Seed of what the trials draw."""
 
 
 class TuningOptions(StudyOptions):
-    """The whole `tuning` block.
-
-    `threat_model`: on which data attacks are judged: known people of the target, or shadows. `default`: the attack of
-    `membership.attacks` that is tried first and that the tuned one is compared with. `pruning`: whether a trial ends
-    early whose value, after some folds, is below the median of the others'.
-    """
+    """The whole `tuning` block."""
 
     threat_model: ThreatModel
+    """On which data attacks are judged: known people of the target, or shadows."""
     default: str
+    """The attack of `membership.attacks` that is tried first and that the tuned one is compared with."""
     space: SearchSpace
+    """The attacks to choose from."""
     pruning: bool = True
+    """Whether a trial ends early whose value, after some folds, is below the median of the others'."""

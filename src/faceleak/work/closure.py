@@ -41,7 +41,6 @@ INFRASTRUCTURE = frozenset(
 INSTALLED = ("site-packages", "dist-packages")
 STANDARD = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")]
 COMPILED = (".so", ".pyd")
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 WITHOUT_EFFECT = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 
 
@@ -190,7 +189,7 @@ def _names(statement: ast.Import | ast.ImportFrom, package: list[str]) -> Iterat
 
 
 def _say(node: Any, said: list[str], imports: list[ast.Import | ast.ImportFrom]) -> None:
-    """Write what a part of the source does, without docstrings, and without fields that hold nothing.
+    """Write what a part of the source does: without docstrings, attributes' too, and without fields that hold nothing.
 
     Those are what tells Python's minor versions apart in `ast.dump`.
     """
@@ -207,8 +206,13 @@ def _say(node: Any, said: list[str], imports: list[ast.Import | ast.ImportFrom])
         said.append(type(node).__name__)
         for field in node._fields:
             value = getattr(node, field, None)
-            if field == "body" and isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-                value = value[1:]  # type: ignore[index]
+            if isinstance(value, list):
+                value = [part for part in value if not _is_docstring(part)]
             if value is not None and value != [] and field not in WITHOUT_EFFECT:
                 said.append(field)
                 _say(value, said, imports)
+
+
+def _is_docstring(part: Any) -> bool:
+    """Whether it is a text that stands alone: it does nothing."""
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)

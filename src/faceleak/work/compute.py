@@ -28,34 +28,39 @@ MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt(3)
 class ComputeOptions(Options):
     """Where work runs.
 
-    `engine`: `local`, processes on this machine, or `ray`, a Ray cluster. `device`: `auto` takes a GPU where there is
-    one. `precision`: of training and optimization; `auto` is bfloat16 where the hardware computes in it. `workers`:
-    tasks at a time; `auto` is one a GPU or one a core, and with `ray` as many as there is room for. `threads`: of a
-    task; `auto` shares the cores out, and with `ray` is 1; the same number gives the same bits on whichever engine.
-    `batch_size`: images in a forward pass without gradients. `shard_images`: so many images of one backbone are read as
-    one task; with another number they are read anew. `cache`: folder of what was expensive to make.
-    `training_processes`: how many train one backbone together, on a GPU each; on the CPU, sharing the cores, only one
-    without BN. `threads` are then those of each process, and a task to train takes so many workers.
-
-    Only with `local`: `devices` are the numbers of the GPUs to use, a process on each; `auto` takes all.
-
-    Only with `ray`: `address` is `<host>:<port>` of a cluster, or none, which starts one on this machine for the run.
-    `gpu_share` is what a task takes of a GPU. `retries`: how often a task runs again whose process or node died.
+    `devices` is only for `engine: local`; `address`, `gpu_share` and `retries` are only for `engine: ray`.
     """
 
     engine: Literal["local", "ray"] = "local"
+    """`local`, processes on this machine, or `ray`, a Ray cluster."""
     address: str | None = Field(None, pattern=r"^[^\s:/]+:\d+$")
+    """`<host>:<port>` of a Ray cluster; none starts one on this machine for the run."""
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """Where tensors lie; `auto` takes a GPU where there is one."""
     devices: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | Literal["auto"] = "auto"
+    """Numbers of the GPUs to use, a process on each; `auto` takes all."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of training and optimization; `auto` is bfloat16 where the hardware computes in it."""
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Tasks at a time; `auto` is one a GPU or one a core, and with `ray` as many as there is room for."""
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Threads of a task; `auto` shares the cores out, and with `ray` is 1; the same number gives the same bits on
+    whichever engine.
+    """
     gpu_share: float = Field(1.0, gt=0, le=1)
+    """What a task takes of a GPU."""
     retries: int = Field(3, ge=0)
+    """How often a task runs again whose process or node died."""
     training_processes: int = Field(1, ge=1)
+    """How many processes train one backbone together, on a GPU each; on the CPU, sharing the cores, only one without
+    BN. `threads` are then those of each process, and a task to train takes so many workers.
+    """
     batch_size: int = Field(64, ge=1)
+    """Images in a forward pass without gradients."""
     shard_images: int = Field(65536, ge=1)
+    """So many images of one backbone are read as one task; with another number they are read anew."""
     cache: Path = Path("data/cache")
+    """Folder of what was expensive to make."""
 
     @model_validator(mode="after")
     def _fit_the_engine(self) -> "ComputeOptions":

@@ -11,30 +11,36 @@ Trainable = Literal["scale_and_bias", "last_layer", "scale_and_bias_and_last_lay
 
 
 class PrivateSettings(Options):
-    """How much privacy, for whom, and how the backbone is trained under it.
-
-    epsilon, delta: (ε, δ) for adding or removing one unit. Without epsilon the same training runs with neither clipping
-    nor noise, and claims nothing. Without delta it is 1/(10·units). unit: what is protected as a whole, an `image`, or
-    an `identity` with all images of a person (user-level sampling, arXiv 2407.07737).
-    trainable: `scale_and_bias` of the normalization layers, the `last_layer`, both, or `all` (slower). steps, momentum:
-    those of SGD. units_per_step:
-    expected number; each unit is drawn by itself (Poisson). images_per_unit: of a person, drawn anew at each step.
-    views: augmentations of an image averaged within its unit (arXiv 2204.13650). clipping_norm: of a unit's gradient.
-    learning_rate falls linearly to 0. secret_seed: draws and noise from the system's randomness instead of the seed.
-    """
+    """How much privacy, for whom, and how the backbone is trained under it. The learning rate falls linearly to 0."""
 
     epsilon: float | None = Field(8.0, ge=0.01, allow_inf_nan=False)
+    """The ε of (ε, δ) for adding or removing one unit. Without it the same training runs with neither clipping nor
+    noise, and claims nothing.
+    """
     delta: float | None = Field(None, gt=0, lt=1)
+    """The δ of (ε, δ); without it, 1/(10·units)."""
     unit: Unit = "identity"
+    """What is protected as a whole: an `image`, or an `identity` with all images of a person (user-level sampling,
+    arXiv 2407.07737).
+    """
     trainable: Trainable = "scale_and_bias"
+    """What is trained: `scale_and_bias` of the normalization layers, the `last_layer`, both, or `all` (slower)."""
     steps: int = Field(60, ge=1)
+    """Steps of SGD."""
     units_per_step: float = Field(25, gt=0)
+    """Expected number of units in a step; each unit is drawn by itself (Poisson)."""
     images_per_unit: int = Field(4, ge=1)
+    """Images of a person, drawn anew at each step."""
     views: int = Field(1, ge=1)
+    """Augmentations of an image, averaged within its unit (arXiv 2204.13650)."""
     clipping_norm: float = Field(1.0, gt=0, allow_inf_nan=False)
+    """Largest L2 norm of a unit's gradient."""
     learning_rate: float = Field(0.03, gt=0)
+    """Learning rate of the first step."""
     momentum: float = Field(0.9, ge=0, lt=1)
+    """Momentum of SGD."""
     secret_seed: bool = False
+    """Takes draws and noise from the system's randomness instead of the seed."""
 
     @model_validator(mode="after")
     def _delta_belongs_to_epsilon(self) -> "PrivateSettings":

@@ -27,18 +27,23 @@ class TrainedPriorError(PriorError):
 
 
 class PriorCard(Options):
-    """What has to be known to build the generator, what it was trained on, and how its last round went.
-
-    `state`: images_shown; generator_loss, discriminator_loss and memory_loss (means); augmentation, the probability in
-    0…1 of each change; overfitting, the mean sign in −1…1 of the discriminator's answers to training images.
-    """
+    """What has to be known to build the generator, what it was trained on, and how its last round went."""
 
     version: Literal[1] = 1
+    """Version of the card's format."""
     image_size: Literal[64, 128, 256]
+    """Side of a face in pixels."""
     latent_size: int = Field(ge=1)
+    """Numbers in a latent."""
     width: int = Field(ge=1)
+    """Channels of the generator at 64 pixels."""
     training: dict[str, Any] = Field(default_factory=dict)
+    """What it was trained on."""
     state: dict[str, float] = Field(default_factory=dict)
+    """How its last round went: images_shown; generator_loss, discriminator_loss and memory_loss (means); augmentation,
+    the probability in 0…1 of each change; overfitting, the mean sign in −1…1 of the discriminator's answers to training
+    images.
+    """
 
 
 class TrainedPrior:

@@ -16,15 +16,16 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 
 
 class Crop(Options):
-    """The part of a generated face that is kept.
-
-    `left`, `right`: fractions of its width. `top`, `bottom`: fractions of its height, from the top.
-    """
+    """The part of a generated face that is kept."""
 
     left: Fraction
+    """Left edge, as a fraction of the width."""
     top: Fraction
+    """Upper edge, as a fraction of the height, from the top."""
     right: Fraction
+    """Right edge, as a fraction of the width."""
     bottom: Fraction
+    """Lower edge, as a fraction of the height, from the top."""
 
     @model_validator(mode="after")
     def _is_a_rectangle(self) -> "Crop":
@@ -47,42 +48,51 @@ def _crop_by_name(given: Any) -> Any:
 
 
 class StyleGAN2Options(Options):
-    """A converted StyleGAN2 checkpoint. weights: what `priors.convert` wrote. sha256: what that file has to have.
-
-    latent_space: where the search goes: `z` (normal latents), `w` (what the mapping network makes of them) or `w_plus`
-    (a w for each layer). truncation: faces are drawn at w_mean + truncation·(w − w_mean); 1 for no truncation.
-    noise: `constant` as stored, `none`, or `random`.
-    """
+    """A converted StyleGAN2 checkpoint."""
 
     weights: Path
+    """What `priors.convert` wrote."""
     sha256: Sha256 | None = None
+    """SHA-256 that this file has to have, as 64 hexadecimal digits."""
     latent_space: LatentSpaceName = "z"
+    """Where the search goes: `z` (normal latents), `w` (what the mapping network makes of them) or `w_plus` (a w for
+    each layer).
+    """
     truncation: float = Field(0.7, gt=0, le=1)
+    """Faces are drawn at w_mean + truncation·(w − w_mean); 1 for no truncation."""
     noise: Noise = "constant"
+    """Noise of the generator: `constant` as stored, `none`, or `random`."""
 
 
 class PriorOptions(Options):
-    """One of: the word `demo`; `stylegan2` with its block; `factory`, a generator of the user's own; `trained`.
-
-    trained: the folder with what the `prior` pipeline has trained.
-    factory: `package.module:Class`, a torch.nn.Module that is built with `arguments` and maps standard normal latents
-    (n, `latent_size`) to RGB images (n, 3, height, width), black and white being the two numbers of `output_range`.
-    weights: its state dict, where it does not come with it; sha256: what that file has to have.
-    crop: the part of a face that is kept: a name of CROPS or fractions. image_size: pixels, the side that faces are
-    then scaled to; without it they keep theirs, and each backbone scales them to its own.
-    """
+    """One of: the word `demo`; `stylegan2` with its block; `factory`, a generator of the user's own; `trained`."""
 
     demo: bool = False
+    """The generator of the demo; as a block, the word `demo` in its place."""
     trained: Path | None = None
+    """Folder with what the `prior` pipeline has trained."""
     stylegan2: StyleGAN2Options | None = None
+    """A converted StyleGAN2 checkpoint."""
     factory: str | None = None
+    """`package.module:Class`, a torch.nn.Module that is built with `arguments` and maps standard normal latents (n,
+    `latent_size`) to RGB images (n, 3, height, width).
+    """
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """Arguments of the `factory`, by name."""
     weights: Path | None = None
+    """State dict of the `factory`, where it does not come with it."""
     sha256: Sha256 | None = None
+    """SHA-256 that the file of weights has to have, as 64 hexadecimal digits."""
     latent_size: int | None = Field(None, ge=1)
+    """Numbers in a latent of the `factory`."""
     output_range: tuple[float, float] | None = None
+    """The two numbers that are black and white in images of the `factory`."""
     crop: Annotated[Crop, BeforeValidator(_crop_by_name)] | None = None
+    """The part of a face that is kept: a name of CROPS, or fractions."""
     image_size: int | None = Field(None, ge=16)
+    """Side in pixels that faces are then scaled to; without it they keep theirs, and each backbone scales them to its
+    own.
+    """
 
     @model_validator(mode="before")
     @classmethod

@@ -125,17 +125,20 @@ Size = Annotated[int, Field(ge=1, le=65536)]
 
 
 class Shape(Options):
-    """Sizes of a generator.
-
-    channels: of each resolution, from 4 to `resolution`, doubling. clamp: see `StyledConvolution`.
-    """
+    """Sizes of a generator."""
 
     resolution: int = Field(ge=8, le=4096)
+    """Side of an image in pixels."""
     z_size: Size
+    """Numbers in a latent z."""
     w_size: Size
+    """Numbers in a w."""
     mapping_layers: int = Field(ge=1, le=64)
+    """Layers of the mapping network."""
     channels: tuple[Size, ...]
+    """Channels of each resolution, from 4 to `resolution`, doubling."""
     clamp: float | None = Field(None, gt=0)
+    """See `StyledConvolution`."""
 
     @field_validator("channels")
     @classmethod

@@ -12,18 +12,20 @@ RANGES = ("steps", "rounds", "learning_rate", "variation")
 
 
 class SearchSpace(Options):
-    """The searches to choose from.
-
-    objective: the weights to choose from for each term; 0 leaves it out. `steps`, `rounds`, `learning_rate` (on a log
-    scale) and `variation`: bounds, both included. latent_space: of a `stylegan2` prior; empty keeps the configured one.
-    """
+    """The searches to choose from. Of two bounds the smaller one comes first, and both are included."""
 
     objective: dict[TermName, list[Weight]] = Field(min_length=1)
+    """Weights to choose from for each term; 0 leaves it out."""
     steps: tuple[int, int]
+    """Bounds of `steps`, from 0 on."""
     rounds: tuple[int, int]
+    """Bounds of `rounds`, from 1 on."""
     learning_rate: tuple[float, float]
+    """Bounds of `learning_rate`, from 1e-6 on, searched on a log scale."""
     variation: tuple[float, float]
+    """Bounds of `variation`, in 0…1, 1 excluded."""
     latent_space: list[LatentSpaceName] = Field(default_factory=list)
+    """Latent spaces of a `stylegan2` prior to choose from; empty keeps the configured one."""
 
     @model_validator(mode="after")
     def _have_ranges(self) -> "SearchSpace":
@@ -65,17 +67,18 @@ class SearchSpace(Options):
 
 
 class ReconstructionTuningOptions(StudyOptions):
-    """The whole `tuning_reconstruction` block.
-
-    `candidates`, `selected`: of the search in a trial, in place of those of `reconstruction.search`: fewer are faster.
-    `standard_errors`: the point with the fewest steps is taken among those whose match advantage is at most so many
-    standard errors of the best one below it; 0 takes the best.
-    """
+    """The whole `tuning_reconstruction` block."""
 
     candidates: int = Field(ge=2)
+    """Candidates of the search in a trial, in place of those of `reconstruction.search`: fewer are faster."""
     selected: int = Field(ge=2)
+    """Selected people of the search in a trial, in place of those of `reconstruction.search`: fewer are faster."""
     space: SearchSpace
+    """The searches to choose from."""
     standard_errors: float = Field(1.0, ge=0)
+    """The point with the fewest steps is taken among those whose match advantage is at most so many standard errors of
+    the best one below it; 0 takes the best.
+    """
 
     def of_trial(self, search: SearchOptions) -> SearchOptions:
         """A search as trials run it."""
