@@ -1,7 +1,7 @@
 """Validation: the last look at images, manifest and splits before anything is computed from them.
 
 Manifest and splits are read twice, a slice at a time: once to count on integers what images share, once for Great
-Expectations, which evaluates `expectations.checks` on slices of one table, a row an image.
+Expectations, which evaluates the suite `expectations.yml` on slices of one table, a row an image.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from faceleak.common.errors import FaceleakError
 from faceleak.faces import counting
 from faceleak.faces.copies import find_copies, warn_of_copies
 from faceleak.faces.counting import NO_ROLE, NONE, Coded, Counts
-from faceleak.faces.expectations import EXAMPLES, Check, Entry, checks, evaluate
+from faceleak.faces.expectations import EXAMPLES, Entry, Texts, evaluate, texts
 from faceleak.faces.options import ValidationOptions
 from faceleak.faces.rows import Keys, Table, columns_of, keys_of, slices
 from faceleak.faces.soundness import Soundness, check_images
@@ -64,14 +64,13 @@ def examine(
     how many have the hash with which they were packed, and how many were decoded (`soundness.check_images`).
     `decided_by`: how many roles are stated by the `user`, and how many come from a `draw`.
     """
-    expected = checks(options)
     soundness = check_images(store)
     images = _Images(store, soundness, manifest, splits, copies)
-    found = evaluate(images.tables(), expected)
+    found = evaluate(images.tables(), options)
     success = all(entry["success"] for entry in found)
     return {
         "success": success,
-        "message": "" if success else _message(expected, found, len(images)),
+        "message": "" if success else _message(found, texts(options), len(images)),
         "rows": len(images),
         "images": {"same_hash": len(store) - soundness.decoded, "decoded": soundness.decoded},
         "decided_by": _decided_by(splits),
@@ -157,15 +156,15 @@ def _decided_by(splits: Table) -> dict[str, int]:
     return dict(counts)
 
 
-def _message(expected: list[Check], found: list[Entry], rows: int) -> str:
-    failed = [_line(check, entry) for check, entry in zip(expected, found, strict=True) if not entry["success"]]
+def _message(found: list[Entry], in_words: dict[str, Texts], rows: int) -> str:
+    failed = [_line(entry, in_words[entry["name"]]) for entry in found if not entry["success"]]
     return (
-        f"The faces are not fit for an audit, so nothing was computed from them. {len(failed)} of {len(expected)} "
+        f"The faces are not fit for an audit, so nothing was computed from them. {len(failed)} of {len(found)} "
         f"expectations failed on {rows} images:\n" + "\n".join(failed)
     )
 
 
-def _line(check: Check, entry: Entry) -> str:
+def _line(entry: Entry, said: Texts) -> str:
     count = entry["unexpected_count"]
     examples = ", ".join(entry["examples"]) + (", …" if count > EXAMPLES else "")
-    return f"- {check.offenders}: {count} ({examples}). {check.remedy}."
+    return f"- {said.offenders}: {count} ({examples}). {said.remedy}."

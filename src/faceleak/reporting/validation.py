@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from faceleak.common.words import counted, form
+from faceleak.reporting.audit.parts import Paragraph, Table
 from faceleak.reporting.checks import check_columns
+from faceleak.reporting.formats import cell_text
 from faceleak.reporting.style import ROLE_MEANINGS, words
 from faceleak.reporting.templating import render
 
@@ -35,22 +38,35 @@ def count_roles(splits: pd.DataFrame) -> pd.DataFrame:
 
 def validation_page(validation: Validation) -> str:
     """Make one small HTML page that needs nothing else; `validation` as `faces.validation.examine` gives it."""
+    *paragraphs, table = validation_blocks(validation)
     return render(
         "validation.html.j2",
+        {"cell": cell_text},
         title=TITLE,
-        verdict=verdict(validation),
-        decided=decided(validation),
-        checked=how_images_were_checked(validation),
-        images=counted(validation["rows"], "image"),
-        columns=COLUMNS,
-        rows=_rows(validation),
-        failed=FAILED,
+        paragraphs=paragraphs,
+        table=table,
+        is_number=lambda *_: False,
+        is_failed=lambda row: FAILED in row,
+        styles=Markup(render("audit.css")),  # noqa: S704
     )
 
 
-def validation_table(validation: Validation) -> pd.DataFrame:
-    """One row an expectation, in words (`COLUMNS`); images: how many are not as expected."""
-    return pd.DataFrame(_rows(validation), columns=list(COLUMNS))
+def validation_blocks(validation: Validation, with_examples: bool = True) -> tuple[Paragraph, Paragraph, Table]:
+    """Whether all is well, who decided and what was looked at, and one row an expectation, in words (`COLUMNS`).
+
+    images: how many are not as expected. Examples are names of images, which often tell people.
+    """
+    shown = len(COLUMNS) if with_examples else len(COLUMNS) - 1
+    return (
+        Paragraph(text=verdict(validation), warning=not validation["success"]),
+        Paragraph(text=f"{decided(validation)} {how_images_were_checked(validation)}"),
+        Table(
+            caption=f"What was expected of {counted(validation['rows'], 'image')}, and how many differ",
+            columns=COLUMNS[:shown],
+            rows=tuple(row[:shown] for row in _rows(validation)),
+            folded=validation["success"],
+        ),
+    )
 
 
 def verdict(validation: Validation) -> str:

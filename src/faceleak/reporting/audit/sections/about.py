@@ -15,7 +15,7 @@ from faceleak.reporting.audit.files import SPLITS, TARGET_CARD, TARGET_WEIGHTS
 from faceleak.reporting.audit.parts import Block, Cell, Paragraph, Section, Table
 from faceleak.reporting.formats import NOTHING, listed
 from faceleak.reporting.style import ROLE_MEANINGS, words
-from faceleak.reporting.validation import count_roles, decided, how_images_were_checked, validation_table, verdict
+from faceleak.reporting.validation import count_roles, validation_blocks
 
 Inventory = Mapping[str, Any]
 
@@ -179,18 +179,7 @@ def _validation(evidence: Evidence) -> list[Block]:
     found = evidence.files.tree("faces_validation.json")
     if found is None:
         return [evidence.missing("What was expected of the faces", "faces_validation.json")]
-    table = validation_table(found)
-    if not evidence.configuration.report.show_people:
-        table = table.drop(columns="examples")  # names of images often tell people
-    return [
-        Paragraph(text=verdict(found), warning=not found["success"]),
-        Paragraph(text=f"{decided(found)} {how_images_were_checked(found)}"),
-        frame_table(
-            table,
-            f"What was expected of {counted(found['rows'], 'image', 'images')}, and how many differ",
-            folded=found["success"],
-        ),
-    ]
+    return [*validation_blocks(found, with_examples=evidence.configuration.report.show_people)]
 
 
 def _quarantine(evidence: Evidence) -> Block:
