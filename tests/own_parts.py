@@ -16,12 +16,11 @@ def compute(seen):
 
 
 def column_names(backbone):
-    return [f"{name}.{part}" for name in bn_layers(backbone) for part in ("highest", "lowest")]
+    return [(name, part) for name in bn_layers(backbone) for part in ("highest", "lowest")]
 """
 SAYS_ITS_LAYERS = """
 
-def layer_of(column):
-    return column.rpartition(".")[0]
+COLUMN = ("layer", "statistic")
 """
 FILES = {
     "__init__": "",

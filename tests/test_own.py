@@ -27,7 +27,7 @@ from faceleak.membership.attacks import code_of
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.reconstruction import objectives, optimizers
 from faceleak.runs.configuration import ConfigurationError, check_parameters
-from faceleak.signals.columns import UnknownLayerError, column_name, columns_of, columns_of_layers, signal_of
+from faceleak.signals.columns import Column, UnknownLayerError, columns_of, columns_of_layers
 from faceleak.work import closure
 from faceleak.work.compute import ComputeOptions
 from faceleak.work.tasks import code_version
@@ -154,6 +154,12 @@ MISTAKES = [  # of which kind, the name, other texts of files → what is said
     (
         signals.registry,
         "own_parts.peaks",
+        {"peaks": PEAKS + 'COLUMN = ("layers",)\n'},
+        r"COLUMN of the signal 'own_parts.peaks' is \('layers',\): it says of what the names of `column_names`",
+    ),
+    (
+        signals.registry,
+        "own_parts.peaks",
         {"peaks": PEAKS.replace('"mean"', '"maen"')},
         "NEEDS of .* should be 'embeddi",
     ),
@@ -212,9 +218,9 @@ def test_a_file_that_is_no_python_is_named(own):
 
 def test_column_names_tell_the_signal_also_of_an_import_path():
     for signal in ("bn_distance", "own_parts.peaks", "own_parts.calibrating:Shift"):
-        assert signal_of(column_name(signal, "layer1.0.bn1")) == signal
-    assert column_name("bn_distance", "layer1.0.bn1") == "bn_distance.layer1.0.bn1"
-    table = pd.DataFrame(columns=[column_name("own_parts.peaks", "bn1"), column_name("own_parts", "bn1")])
+        assert Column.parse(Column(signal, "layer1.0.bn1").name) == (signal, "layer1.0.bn1")
+    assert Column("bn_distance", "layer1.0.bn1").name == "bn_distance.layer1.0.bn1"
+    table = pd.DataFrame(columns=[Column("own_parts.peaks", "bn1").name, Column("own_parts", "bn1").name])
     assert columns_of("own_parts", table) == ["own_parts.bn1"]
     assert columns_of("own_parts.peaks", table) == ["own_parts/peaks.bn1"]
 
@@ -229,8 +235,8 @@ def test_own_signals_are_read_and_a_third_of_the_layers_is_a_third_of_their_colu
     table = read_signals([comparing, peaks, "bn_distance"], tiny_backbone, demo_store, images, compute)
     assert len(columns_of(comparing, table)) == len(signals.registry.get(comparing).columns)
     for third in THIRDS:
-        layers = [column.removeprefix("bn_distance.") for column in columns_of_layers("bn_distance", table, third)]
-        expected = [column_name(peaks, f"{layer}.{part}") for layer in layers for part in ("highest", "lowest")]
+        layers = [Column.parse(name).layer for name in columns_of_layers("bn_distance", table, third)]
+        expected = [f"own_parts/peaks.{layer}.{part}" for layer in layers for part in ("highest", "lowest")]
         assert columns_of_layers(peaks, table, third) == expected
         assert columns_of_layers(comparing, table, third) == columns_of(comparing, table)
 
@@ -238,9 +244,9 @@ def test_own_signals_are_read_and_a_third_of_the_layers_is_a_third_of_their_colu
 @pytest.mark.parametrize("third", THIRDS)
 def test_a_signal_that_does_not_say_its_layers_stops_a_third_of_them_before_any_work(third, own):
     unsaid = "own_parts.unsaid"
-    columns = pd.DataFrame(columns=[column_name(unsaid, part) for part in ("bn1.highest", "bn1.lowest")])
+    columns = pd.DataFrame(columns=[Column(unsaid, part).name for part in ("bn1.highest", "bn1.lowest")])
     assert len(columns_of_layers(unsaid, columns, "all")) == 2
-    told = "'own_parts.unsaid' reads BN layers, .* Define `layer_of"
+    told = "'own_parts.unsaid' reads BN layers, .* Define COLUMN"
     with pytest.raises(UnknownLayerError, match=told):
         columns_of_layers(unsaid, columns, third)
     asked = parameters("smoke")["membership"]
@@ -386,7 +392,7 @@ def test_attack_and_defense_run_with_one_of_each_from_the_folder_of_the_command(
     data = project / "data" / "smoke"
     assert pd.read_parquet(data / "03_primary/splits.parquet")["identity"].nunique() == 52
     table = pd.read_parquet(data / "04_feature/signals.parquet")
-    assert {signal_of(name) for name in table.columns} >= {"own_parts.peaks", "own_parts.comparing"}
+    assert {Column.parse(name).signal for name in table.columns} >= {"own_parts.peaks", "own_parts.comparing"}
     scores = pd.read_parquet(data / "07_model_output/defense_scores.parquet")
     assert set(scores["attack"]) == {"own", "own_early", "own_climbed"}
     assert set(scores["variant"]) == {"undefended", "hiding"}

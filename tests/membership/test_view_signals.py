@@ -8,7 +8,6 @@ from faceleak.membership.inputs import MissingSignalsError, evaluated_images
 from faceleak.membership.options import AttackOptions, BlindOptions
 from faceleak.membership.scoring import score_images
 from faceleak.membership.view_signals import (
-    PREFIX,
     SignalsTask,
     as_other_images,
     beside_images,
@@ -76,14 +75,16 @@ def test_without_images_of_one_kind_there_is_nothing_to_tell_apart(splits):
 
 
 def test_the_second_reading_takes_the_place_of_the_first_by_hand():
-    table = pd.DataFrame({"a.0": [1.0], "b.0": [2.0], "b.1": [3.0], f"{PREFIX}b.0": [4.0], f"{PREFIX}b.1": [5.0]})
+    first = {"a.0": [1.0], "b.0": [2.0], "b.1": [3.0]}
+    table = pd.DataFrame(first | {"other_images.b.0": [4.0], "other_images.b.1": [5.0]})
     assert as_other_images(table).to_dict("list") == {"a.0": [1.0], "b.0": [4.0], "b.1": [5.0]}
     assert without_other_images(table).columns.tolist() == ["a.0", "b.0", "b.1"]
     assert as_other_images(table[["a.0"]]).columns.tolist() == ["a.0"]
 
 
 def test_only_comparisons_have_to_be_read_twice():
-    twice = pd.DataFrame(columns=["bn_distance.0", "reference_similarity.mean", f"{PREFIX}reference_similarity.mean"])
+    first = ["bn_distance.0", "reference_similarity.mean"]
+    twice = pd.DataFrame(columns=[*first, "other_images.reference_similarity.mean"])
     assert has_other_images(["bn_distance", "reference_similarity"], twice)
     assert not has_other_images(["bn_distance", "reference_similarity"], without_other_images(twice))
     assert has_other_images(["bn_distance"], without_other_images(twice))
@@ -99,7 +100,7 @@ def test_companions_are_no_training_images(tiny_backbone, demo_store, demo_split
     )
     others = other_images(images)
     assert not (others["role"] == "member").any()
-    second = read[[f"{PREFIX}{column}" for column in COMPARED]]
+    second = read[[f"other_images.{column}" for column in COMPARED]]
     assert set(second.dropna().index) == set(others["image_id"])
     alone = read_signals(["reference_similarity"], tiny_backbone, demo_store, others, compute).set_index("image_id")
     np.testing.assert_array_equal(second.loc[alone.index], alone[COMPARED])
@@ -122,7 +123,7 @@ def planted(splits: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     first = values.add(4.0 * remembered, axis=0)
     chosen = images["image_id"].isin(other_images(images)["image_id"])
     second = pd.DataFrame(random.normal(size=(len(images), 2)), columns=COMPARED).set_axis(images.index).where(chosen)
-    return pd.concat([images[["image_id"]], first, second.add_prefix(PREFIX)], axis=1).reset_index(drop=True)
+    return pd.concat([images[["image_id"]], first, second.add_prefix("other_images.")], axis=1).reset_index(drop=True)
 
 
 @pytest.mark.parametrize("calibration", [None, "features", "bavaria"])

@@ -78,7 +78,7 @@ def test_one_row_an_image_in_order_and_one_column_a_number(tiny_backbone, demo_s
     moments, distances = (signal.column_names(tiny_backbone.net) for signal in (bn_moments, bn_distance))
     assert table.columns.tolist() == [
         "image_id",
-        *(f"bn_moments.{column}" for column in moments),
+        *(f"bn_moments.{moment}.{layer}" for moment, layer in moments),
         *(f"bn_distance.{column}" for column in distances),
     ]
     assert "bn_distance.layer2.0.downsample.1" in table.columns

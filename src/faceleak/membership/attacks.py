@@ -22,7 +22,7 @@ from faceleak.membership.models.base import (
     numbers,
 )
 from faceleak.membership.options import AttackOptions
-from faceleak.signals.columns import columns_of, columns_of_layers, signal_of
+from faceleak.signals.columns import Column, columns_of, columns_of_layers
 
 BEYOND = " beyond references"
 
@@ -145,7 +145,7 @@ def _columns(options: AttackOptions, table: pd.DataFrame) -> list[str]:
     read = [columns_of_layers(signal, table, options.layers) for signal in options.signals]
     columns = [column for of_signal in read for column in of_signal]
     if options.score is not None and options.score not in table.columns:
-        known = ", ".join(columns_of(signal_of(options.score), table)[:5]) or "none"
+        known = ", ".join(columns_of(Column.parse(options.score).signal, table)[:5]) or "none"
         raise AttackColumnsError(
             f"The attack's `score` is {options.score!r}, and this backbone's signals have no such column "
             f"(of that signal: {known}). Correct `score` in membership.attacks."

@@ -18,7 +18,7 @@ from faceleak.membership.inputs import AttackInput, known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.membership.scoring import Attacks, model_name
 from faceleak.membership.views import can_be_made, own_auc, own_auc_of_shadows, readable_columns
-from faceleak.signals.columns import signal_of
+from faceleak.signals.columns import Column
 from faceleak.work.compute import ComputeOptions, run_tasks
 from faceleak.work.tasks import code_version, fingerprint, remembered_json
 
@@ -130,7 +130,7 @@ def fit_on_shadows(
 def _columns_read(table: pd.DataFrame, options: AttackOptions) -> pd.DataFrame:
     """The columns that the attack reads, and what the images are."""
     read = options.signals_read()
-    return table[[column for column in table.columns if column in IMAGE or signal_of(column) in read]]
+    return table[[column for column in table.columns if column in IMAGE or Column.parse(column).signal in read]]
 
 
 def _fit_on_shadows(

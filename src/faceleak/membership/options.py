@@ -12,7 +12,7 @@ from faceleak.membership.models import ModelName
 from faceleak.membership.models import registry as models
 from faceleak.signals import SignalName, is_read_off_images
 from faceleak.signals import registry as signals
-from faceleak.signals.columns import Layers, layers_of, signal_of
+from faceleak.signals.columns import Column, Layers, is_read_by_layer
 
 ThreatModel = Literal["partial_knowledge", "shadow"]
 BLIND = "blind"  # what the blind baseline is called among the attacks
@@ -65,7 +65,7 @@ class AttackOptions(Options):
             regress = ", ".join(f"`{name}`" for name in models.names() if models.regresses_a_score(name))
             raise ValueError(f"`score` names the column that the model {regress} regresses: give both, or neither")
         if self.score is not None:
-            signals.check(signal_of(self.score))
+            signals.check(Column.parse(self.score).signal)
         return self
 
     def is_differentiable(self) -> bool:
@@ -83,7 +83,7 @@ class AttackOptions(Options):
 
     def signals_read(self) -> set[str]:
         """All signals that the attack needs."""
-        return {*self.signals, *([] if self.score is None else [signal_of(self.score)])}
+        return {*self.signals, *([] if self.score is None else [Column.parse(self.score).signal])}
 
 
 class BlindOptions(Options):
@@ -210,7 +210,7 @@ class MembershipOptions(Options):
     def _know_which_columns_are_those_of_a_third_of_the_layers(self) -> "MembershipOptions":
         for attack in self.attacks.values():
             for signal in attack.signals if attack.layers != "all" else []:
-                layers_of(signal)
+                is_read_by_layer(signal)
         return self
 
     @model_validator(mode="after")

@@ -2,9 +2,9 @@
 
 Other images are what an attacker sees who holds images of a person, but none that the target can have been trained on
 (2203.02077). A signal that compares images of a person would otherwise show what training on the companions did. So it
-is read a second time, among these images alone, and kept beside the first reading, in columns of the same name after
-`PREFIX`. Views are independent tasks: read side by side, and none read twice. The blind baseline's table holds
-what can be told of the images without a look at the target.
+is read a second time, among these images alone, and kept beside the first reading (`columns.read_again`). Views are
+independent tasks: read side by side, and none read twice. The blind baseline's table holds what can be told of
+the images without a look at the target.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,13 +21,11 @@ from faceleak.membership.attackers import View
 from faceleak.membership.inputs import aligned
 from faceleak.membership.options import BlindOptions
 from faceleak.signals import is_read_off_images
-from faceleak.signals.columns import column_name, columns_of
+from faceleak.signals.columns import Column, columns_of, read_again, second_readings
 from faceleak.work.compute import ComputeOptions, run_tasks, worker_count
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
-
-PREFIX = "other_images."
 
 
 def other_images(splits: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +58,7 @@ def read_with_other_images(
 ) -> pd.DataFrame:
     """Read signals as `read_signals` does, and what compares images again among `other_images` alone.
 
-    images: rows of the splits. The second reading's columns, named after `PREFIX`, are empty for all other images.
+    images: rows of the splits. The second reading's columns are empty for all other images.
     """
     from faceleak.signals.reading import read_signals
 
@@ -71,12 +69,12 @@ def read_with_other_images(
         return read
     together = images if within is None else within
     again = read_signals(comparisons, backbone, store, others, compute, anchors, together).set_index("image_id")
-    return read.join(again.add_prefix(PREFIX), on="image_id")
+    return read.join(again.rename(columns=read_again), on="image_id")
 
 
 def columns_again(signal: str, table: pd.DataFrame) -> list[str]:
     """The columns of `table` that hold the second reading of this signal."""
-    return [column for column in table.columns if column.startswith(PREFIX + column_name(signal, ""))]
+    return [name for name, first in second_readings(table).items() if Column.parse(first).signal == signal]
 
 
 def has_other_images(signals: Iterable[str], table: pd.DataFrame) -> bool:
@@ -86,13 +84,13 @@ def has_other_images(signals: Iterable[str], table: pd.DataFrame) -> bool:
 
 def as_other_images(table: pd.DataFrame) -> pd.DataFrame:
     """The second reading in the place of the first."""
-    second = {column: column.removeprefix(PREFIX) for column in table.columns if column.startswith(PREFIX)}
+    second = second_readings(table)
     return table.drop(columns=list(second.values()), errors="ignore").rename(columns=second)
 
 
 def without_other_images(table: pd.DataFrame) -> pd.DataFrame:
     """The first reading alone."""
-    return table.drop(columns=[column for column in table.columns if column.startswith(PREFIX)])
+    return table.drop(columns=list(second_readings(table)))
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,6 @@ def _fill_cache(task: SignalsTask, compute: ComputeOptions) -> None:
 
 
 def _read(task: SignalsTask, compute: ComputeOptions) -> pd.DataFrame:
-
     return read_with_other_images(task.names, task.backbone, task.store, task.images, compute, task.anchors)
 
 
@@ -137,6 +134,6 @@ def beside_images(of_images: pd.DataFrame, calibration_signals: pd.DataFrame, op
         columns = [column for signal in options.reference_signals for column in columns_of(signal, rows)]
         parts.append(rows[columns].add_prefix(f"{name}."))
         second = [column for signal in options.reference_signals for column in columns_again(signal, rows)]
-        renamed = {column: f"{PREFIX}{name}.{column.removeprefix(PREFIX)}" for column in second}
+        renamed = {column: read_again(f"{name}.{first}") for column, first in second_readings(rows[second]).items()}
         parts.append(rows[second].rename(columns=renamed))
     return pd.concat(parts, axis=1)

@@ -14,6 +14,7 @@ from faceleak.backbones.loading import load_checkpoint
 from faceleak.backbones.target_options import LoadOptions, TargetOptions
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.signals import Comparison, registry
+from faceleak.signals.columns import column_names
 from faceleak.signals.reading import signal_table
 from faceleak.work.compute import seeded
 
@@ -104,7 +105,7 @@ def _columns_of(backbone: Backbone, name: str) -> list[str]:
     if key not in _columns:
         signal = registry.get(name)
         if isinstance(signal, Comparison):
-            _columns[key] = [f"{name}.{column}" for column in signal.columns]
+            _columns[key] = column_names(name, signal.columns)
         else:
             with torch.inference_mode():
                 values = signal.read(backbone, torch.rand(2, 3, *backbone.canvas.shape)).numpy()

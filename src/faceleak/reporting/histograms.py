@@ -23,6 +23,7 @@ from faceleak.reporting.style import (
     shortened,
     tidy,
 )
+from faceleak.signals.columns import Column, columns_of
 
 DISTANCE = "bn_distance"
 ACROSS = 4
@@ -43,7 +44,7 @@ def distance_histograms(
     Raises ReportingError where columns are missing, views are mixed or a distance is negative or not finite;
     MetricError where there are no members.
     """
-    columns = [column for column in signals.columns if column.startswith(f"{signal}.")]
+    columns = columns_of(signal, signals)
     if not columns:
         raise ReportingError(f"The signals have no column of `{signal}`. Read this signal, or name another one.")
     check_columns(signals, [*VIEW, "image_id"], "signals")
@@ -61,7 +62,7 @@ def distance_histograms(
     for axes, column in zip(grid.flat, shown, strict=False):
         of_role = {str(role): values.to_numpy(float) for role, values in rows.groupby("role")[column]}
         _draw_layer(axes, {role: of_role[role] for role in ROLE_DASHES if role in of_role})
-        axes.set_title(f"{shortened(column.removeprefix(f'{signal}.'), 36)}\n{_auc_of(of_role)}", fontsize=SMALL)
+        axes.set_title(f"{shortened(Column.parse(column).own, 36)}\n{_auc_of(of_role)}", fontsize=SMALL)
     for axes in grid.flat[len(shown) :]:
         axes.set_visible(False)
     for axes in grid.flat[max(0, len(shown) - across) : len(shown)]:

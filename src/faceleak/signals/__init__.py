@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 
 Access = Literal["weights", "embeddings", "head", "nothing"]  # `head`: embeddings and the classification head
 Need = Literal["embedding", "mean", "square", "map"]  # of a forward pass
+Form = tuple[Literal["statistic", "layer"], ...]
+FORMS: tuple[Form, ...] = (("statistic",), ("layer",), ("layer", "statistic"), ("statistic", "layer"))
+Parts = str | tuple[str, ...]  # of a column's name
 
 
 class ReadsImages(Protocol):
     """What defines a signal that is read off single images.
 
     ACCESS: what the attacker must touch. NEEDS: what it reads of the forward pass that all signals share. It may also
-    define `column_names(backbone)`, a name for each column (without it they are numbered); `layer_of(column)`, the BN
-    layer at which a column is read, where it is read layer by layer; and EXTRA_PASSES, how many forward passes of its
-    own it makes.
+    define `column_names(backbone)`, a name for each column (without it they are numbered); COLUMN, of what such a name
+    is made where each column is read at one BN layer: `("layer",)`, or `("layer", "statistic")` or `("statistic",
+    "layer")`, for which names are pairs in that order, no dot in the statistic; and EXTRA_PASSES, how many forward
+    passes of its own it makes.
     """
 
     ACCESS: Access
@@ -55,17 +59,17 @@ class Signal:
     """What a backbone shows for one image.
 
     access: what the attacker must touch. needs: what it reads of a forward pass. compute: observation of n faces →
-    (n, columns), differentiable in the faces. column_names: network → a name for each column; without it they are
-    numbered. layer_of: name of a column → the BN layer at which it is read; signals that are not read layer by layer
-    have none. extra_passes: forward passes of its own, besides the one that all signals share.
+    (n, columns), differentiable in the faces. column_names: network → a name for each column, or its parts; without it
+    they are numbered. form: what parts a name has. extra_passes: forward passes of its own, besides the one that all
+    signals share.
     """
 
     name: str
     access: Access
     needs: frozenset[Need]
     compute: Callable[["Observation"], "Tensor"]
-    column_names: Callable[["nn.Module"], list[str]] | None
-    layer_of: Callable[[str], str] | None
+    column_names: Callable[["nn.Module"], Sequence[Parts]] | None
+    form: Form
     extra_passes: int
 
     def read(self, backbone: "nn.Module", faces: "Tensor") -> "Tensor":
@@ -102,9 +106,14 @@ class Signals(Registry[Signal | Comparison]):
 def _made(name: str, found: Any) -> Signal | Comparison:
     if hasattr(found, "compare"):
         return Comparison(name, found.ACCESS, found.COLUMNS, found.compare)
-    column_names, layer_of = getattr(found, "column_names", None), getattr(found, "layer_of", None)
+    column_names, form = getattr(found, "column_names", None), getattr(found, "COLUMN", FORMS[0])
+    if form not in FORMS or (form != FORMS[0] and column_names is None):
+        raise UnknownNameError(
+            f"COLUMN of the signal {name!r} is {form!r}: it says of what the names of `column_names` are made, and is "
+            f"one of {', '.join(map(repr, FORMS))}."
+        )
     extra_passes = getattr(found, "EXTRA_PASSES", 0)
-    return Signal(name, found.ACCESS, frozenset(found.NEEDS), found.compute, column_names, layer_of, extra_passes)
+    return Signal(name, found.ACCESS, frozenset(found.NEEDS), found.compute, column_names, form, extra_passes)
 
 
 registry = Signals("faceleak.signals", "signal", ReadsImages, ComparesImages, made=_made)

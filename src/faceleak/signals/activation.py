@@ -16,6 +16,7 @@ from faceleak.signals.observation import Observation, with_positions
 
 ACCESS = "weights"
 NEEDS = ("mean",)
+COLUMN = ("layer", "statistic")
 
 
 def compute(seen: Observation) -> Tensor:
@@ -24,15 +25,10 @@ def compute(seen: Observation) -> Tensor:
     return cat(means, dim=1)
 
 
-def column_names(backbone: nn.Module) -> list[str]:
+def column_names(backbone: nn.Module) -> list[tuple[str, str]]:
     """Layer and channel."""
     chosen = _last_of_every_width(bn_layers(backbone))
-    return [f"{name}.{channel}" for name, width in chosen.items() for channel in range(width)]
-
-
-def layer_of(column: str) -> str:
-    """The layer at which a column is read."""
-    return column.rpartition(".")[0]
+    return [(name, str(channel)) for name, width in chosen.items() for channel in range(width)]
 
 
 def _last_of_every_width(layers: Mapping[str, _BatchNorm]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from faceleak.signals.observation import Observation
 
 ACCESS = "weights"
 NEEDS = ("mean",)
+COLUMN = ("layer",)
 
 
 def compute(seen: Observation) -> Tensor:
@@ -24,8 +25,3 @@ def compute(seen: Observation) -> Tensor:
 def column_names(backbone: nn.Module) -> list[str]:
     """The BN layers' names."""
     return list(bn_layers(backbone))
-
-
-def layer_of(column: str) -> str:
-    """The layer at which a column is read."""
-    return column

@@ -4,8 +4,6 @@ Ours. Where `bn_distance` averages over the positions before it compares, the se
 position, E[(v − u)²] / b, and the log ratio of variances says whether the image is more or less varied than usual.
 """
 
-from collections.abc import Iterable
-
 from torch import Tensor, cat, nn, stack
 
 from faceleak.backbones.batch_norm import bn_layers
@@ -13,6 +11,7 @@ from faceleak.signals.observation import Observation
 
 ACCESS = "weights"
 NEEDS = ("mean", "square")
+COLUMN = ("statistic", "layer")
 MOMENTS = ("log_distance", "log_second_moment", "log_variance_ratio")
 SMALLEST = 1e-9
 
@@ -30,17 +29,7 @@ def compute(seen: Observation) -> Tensor:
     return cat([(distance + SMALLEST).log(), (second_moment + SMALLEST).log(), ratio], dim=1)
 
 
-def column_names(backbone: nn.Module) -> list[str]:
+def column_names(backbone: nn.Module) -> list[tuple[str, str]]:
     """Moment and layer."""
-    return moment_names(bn_layers(backbone))
-
-
-def moment_names(layers: Iterable[str]) -> list[str]:
-    """Moment and layer, in the order of the columns."""
-    names = list(layers)
-    return [f"{moment}.{layer}" for moment in MOMENTS for layer in names]
-
-
-def layer_of(column: str) -> str:
-    """The layer at which a column is read."""
-    return column.partition(".")[2]
+    layers = list(bn_layers(backbone))
+    return [(moment, layer) for moment in MOMENTS for layer in layers]

@@ -1,36 +1,86 @@
-"""Names of the columns that signals give."""
+"""Columns of a table of signals: here their names are made, read and chosen.
 
-from collections.abc import Callable
-from typing import Literal, get_args
+A name is `<signal>.<what the signal calls it>`; the dots of an import path are slashes in it, so that the first dot
+ends the signal's name. `other_images.` stands before the name of a column that was read a second time.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import pandas as pd
 
 from faceleak.common.errors import FaceleakError
-from faceleak.signals import Comparison, registry
+from faceleak.signals import Comparison, Parts, Signal, registry
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Layers = Literal["all", "early", "middle", "late"]
+AGAIN = "other_images."
 
 
 class UnknownLayerError(FaceleakError):
     """A signal that reads BN layers does not say which of its columns is read at which."""
 
 
-def column_name(signal: str, column: str) -> str:
-    """What a signal's column is called in a table: `<signal>.<column>`.
-
-    The dots of an import path are slashes here, so that the first dot ends the signal's name.
-    """
-    return f"{signal.replace('.', '/')}.{column}"
+class ColumnNameError(FaceleakError):
+    """A signal gives its columns names from which their layers could not be told."""
 
 
-def signal_of(column: str) -> str:
-    """The signal whose column this is."""
-    return column.partition(".")[0].replace("/", ".")
+class Column(NamedTuple):
+    """A number that a signal gives for an image; `own` is what the signal calls it."""
+
+    signal: str
+    own: str
+
+    @staticmethod
+    @cache
+    def parse(name: str) -> "Column":
+        """The column of this name; a name without a dot has no `own`."""
+        signal, _, own = name.partition(".")
+        return Column(signal.replace("/", "."), own)
+
+    @property
+    def name(self) -> str:
+        """What it is called in a table."""
+        return f"{self.signal.replace('.', '/')}.{self.own}"
+
+    @property
+    def layer(self) -> str:
+        """The BN layer at which it is read; empty where its signal is not read layer by layer."""
+        form = _form_of(self.signal)
+        if "layer" not in form:
+            return ""
+        if "statistic" not in form:
+            return self.own
+        return self.own.partition(".")[2] if form[0] == "statistic" else self.own.rpartition(".")[0]
+
+
+def column_names(signal: str, columns: Iterable[Parts]) -> list[str]:
+    """What these columns of a signal are called in a table."""
+    return [Column(signal, own if isinstance(own, str) else ".".join(own)).name for own in columns]
+
+
+def names_read(signal: Signal, network: "nn.Module", count: int) -> list[str]:
+    """What the `count` columns are called that a signal reads off a network's faces. Raises ColumnNameError."""
+    if signal.column_names is None:
+        return column_names(signal.name, map(str, range(count)))
+    columns = signal.column_names(network)
+    if len(signal.form) > 1:
+        place = signal.form.index("statistic")
+        for parts in columns:
+            if not isinstance(parts, tuple) or len(parts) != len(signal.form) or "." in parts[place]:
+                raise ColumnNameError(
+                    f"The signal {signal.name!r} calls a column {parts!r}, but COLUMN says that it is named by "
+                    f"{' and '.join(signal.form)}: return a pair of texts for each column, no dot in the statistic."
+                )
+    return column_names(signal.name, columns)
 
 
 def columns_of(signal: str, table: pd.DataFrame) -> list[str]:
     """The columns of `table` that hold this signal."""
-    return [column for column in table.columns if column.startswith(column_name(signal, ""))]
+    return [name for name in table.columns if (column := Column.parse(name)).signal == signal and column.own]
 
 
 def columns_of_layers(signal: str, table: pd.DataFrame, layers: Layers) -> list[str]:
@@ -39,10 +89,9 @@ def columns_of_layers(signal: str, table: pd.DataFrame, layers: Layers) -> list[
     Signals that are not read layer by layer keep all of their columns. Raises UnknownLayerError.
     """
     columns = columns_of(signal, table)
-    layer_of = None if layers == "all" else layers_of(signal)
-    if layer_of is None:
+    if layers == "all" or not is_read_by_layer(signal):
         return columns
-    of_layer = [layer_of(column.removeprefix(column_name(signal, ""))) for column in columns]
+    of_layer = [Column.parse(name).layer for name in columns]
     in_order = list(dict.fromkeys(of_layer))
     third = get_args(Layers).index(layers) - 1
     first = len(in_order) * third // 3
@@ -50,14 +99,28 @@ def columns_of_layers(signal: str, table: pd.DataFrame, layers: Layers) -> list[
     return [column for column, layer in zip(columns, of_layer, strict=True) if layer in kept]
 
 
-def layers_of(signal: str) -> Callable[[str], str] | None:
-    """Name of a column → its BN layer; None for a signal that is not read layer by layer. Raises UnknownLayerError."""
-    found = registry.get(signal)
-    if isinstance(found, Comparison):
-        return None
-    if found.layer_of is None and found.needs & {"mean", "square"}:
+def is_read_by_layer(signal: str) -> bool:
+    """Whether each column of a signal is read at one BN layer. Raises UnknownLayerError where that is not known."""
+    found, by_layer = registry.get(signal), "layer" in _form_of(signal)
+    if isinstance(found, Signal) and not by_layer and found.needs & {"mean", "square"}:
         raise UnknownLayerError(
             f"The signal {signal!r} reads BN layers, and which of its columns are those of a third of them is unknown. "
-            "Define `layer_of(column)` in its file, which returns the layer's name, or leave `layers: all`."
+            "Define COLUMN in its file, of what `column_names` is made: ('layer',), ('layer', 'statistic') or "
+            "('statistic', 'layer'); or leave `layers: all`."
         )
-    return found.layer_of
+    return by_layer
+
+
+def _form_of(signal: str) -> tuple[str, ...]:
+    found = registry.get(signal)
+    return () if isinstance(found, Comparison) else found.form
+
+
+def read_again(name: str) -> str:
+    """What a column is called where it was read a second time."""
+    return f"{AGAIN}{name}"
+
+
+def second_readings(table: pd.DataFrame) -> dict[str, str]:
+    """Columns of a table that were read a second time → what they were called the first time."""
+    return {name: name.removeprefix(AGAIN) for name in table.columns if name.startswith(AGAIN)}

@@ -16,7 +16,7 @@ from faceleak.backbones.embedding import read_faces
 from faceleak.common.errors import FaceleakError
 from faceleak.faces.store import FaceStore
 from faceleak.signals import Comparison, Need, Signal, registry
-from faceleak.signals.columns import column_name
+from faceleak.signals.columns import column_names, names_read
 from faceleak.signals.embedded import EmbeddedImages
 from faceleak.signals.observation import observe
 from faceleak.work.checksummed import load_table, save_table
@@ -69,7 +69,7 @@ def read_signals(
         for signal in signals:
             if isinstance(signal, Comparison):
                 values = signal.compare(embedded)
-                tables[signal.name] = _named(signal.name, values, signal.columns)
+                tables[signal.name] = pd.DataFrame(values, columns=column_names(signal.name, signal.columns))
     ids = images[["image_id"]].reset_index(drop=True)
     together: pd.DataFrame = pd.concat([ids, *(tables[name] for name in names)], axis=1)
     return together
@@ -83,12 +83,7 @@ def _unit(table: pd.DataFrame) -> NDArray[np.float32]:
 
 def signal_table(signal: Signal, backbone: Backbone, values: NDArray[np.float32]) -> pd.DataFrame:
     """Name the columns of values (n, columns) that a signal gave for this backbone."""
-    numbered = [str(number) for number in range(values.shape[1])]
-    return _named(signal.name, values, signal.column_names(backbone.net) if signal.column_names else numbered)
-
-
-def _named(signal: str, values: NDArray[np.float32], columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(values, columns=[column_name(signal, column) for column in columns])
+    return pd.DataFrame(values, columns=names_read(signal, backbone.net, values.shape[1]))
 
 
 def _read_together(
