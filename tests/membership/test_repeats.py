@@ -8,7 +8,7 @@ from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
 from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.inputs import IdentityOverlapError, evaluated_images
-from faceleak.membership.options import AttackOptions, MembershipOptions
+from faceleak.membership.options import AttackOptions, MembershipOptions, ModelKey
 from faceleak.membership.repeats import (
     draw_targets,
     fit_all,
@@ -39,7 +39,7 @@ OPTIONS = MembershipOptions(
     },
     references=REFERENCES,
 )
-NAMES = {f"{attack}_{threat_model}" for attack in OPTIONS.attacks for threat_model in OPTIONS.threat_models}
+NAMES = {(attack, threat_model) for attack in OPTIONS.attacks for threat_model in OPTIONS.threat_models}
 
 
 @pytest.fixture(scope="module")
@@ -155,15 +155,15 @@ def test_every_target_is_attacked_as_if_it_were_alone(fitted, tables, target_spl
 
 def test_shadows_are_fitted_once(fitted):
     for attack in ("bn_distance", "bavaria"):
-        assert len({id(attacks[f"{attack}_shadow"]) for attacks in fitted.values()}) == 1
-        assert len({id(attacks[f"{attack}_partial_knowledge"]) for attacks in fitted.values()}) == TARGETS
+        assert len({id(attacks[attack, "shadow"]) for attacks in fitted.values()}) == 1
+        assert len({id(attacks[attack, "partial_knowledge"]) for attacks in fitted.values()}) == TARGETS
 
 
 @pytest.mark.parametrize("threat_model", ["partial_knowledge", "shadow"])
 def test_one_threat_model_alone(threat_model, fitted, tables, target_splits):
     options = OPTIONS.model_copy(update={"threat_models": [threat_model]})
     for target, attacks in fit_all(*tables, target_splits, options).items():
-        assert set(attacks) == {name for name in NAMES if name.endswith(threat_model)}
+        assert set(attacks) == {name for name in NAMES if name[1] == threat_model}
         for name, attack in attacks.items():
             assert attack.to_dict() == fitted[target][name].to_dict()
 
@@ -173,7 +173,7 @@ def test_the_false_positive_rates_of_images_are_uniform_and_low_for_members(
     threat_model, fitted, tables, target_splits
 ):
     signals, _, calibration_signals = tables
-    table = record_evidence(signals, calibration_signals, fitted, target_splits, f"bavaria_{threat_model}")
+    table = record_evidence(signals, calibration_signals, fitted, target_splits, ModelKey("bavaria", threat_model))
     assert table.columns.tolist() == ["target", "image_id", "identity", "is_member", "z", "p_value"]
     for name, splits in parts(target_splits, "target").items():
         # other images of members' people are left out: they are no members, but the target saw the person
@@ -196,7 +196,7 @@ def test_a_record_so_clear_that_its_rate_underflows_still_has_one(fitted, tables
     signals, _, calibration_signals = tables
     numbers = [name for name in signals if name.startswith("bn_")]
     sure = signals.assign(**{name: signals[name] - 1e5 for name in numbers})
-    table = record_evidence(sure, calibration_signals, fitted, target_splits, "bavaria_shadow")
+    table = record_evidence(sure, calibration_signals, fitted, target_splits, ModelKey("bavaria", "shadow"))
     assert table["p_value"].min() > 0
     assert np.isfinite(table["z"]).all()
     assert len(risk_table(table)) > 0
@@ -212,7 +212,7 @@ ONLINE = OPTIONS.model_copy(
     }
 )
 ONLINE_NAMES = {
-    f"{attack}_{threat_model}"
+    (attack, threat_model)
     for attack in ("bavaria_online", "difference_online")
     for threat_model in ONLINE.threat_models
 }
@@ -246,7 +246,7 @@ def test_online_references_are_the_other_targets_and_change_nothing_for_other_at
     signals, _, calibration_signals = tables
     beside, of_both = online
     for target, attacks in of_both.items():
-        assert set(attacks) == ONLINE_NAMES | {"bavaria_partial_knowledge", "bavaria_shadow"}
+        assert set(attacks) == ONLINE_NAMES | {("bavaria", "partial_knowledge"), ("bavaria", "shadow")}
         for name in set(attacks) - ONLINE_NAMES:
             assert attacks[name].to_dict() == fitted[target][name].to_dict()
     scores = score_all(signals, beside, of_both, target_splits)
@@ -256,9 +256,9 @@ def test_online_references_are_the_other_targets_and_change_nothing_for_other_at
         table[table["attack"] == "bavaria"].sort_values(key, ignore_index=True) for table in (scores, expected)
     ]
     pd.testing.assert_frame_equal(*of_both_runs)
-    judged = record_evidence(signals, beside, of_both, target_splits, "bavaria_shadow")
+    judged = record_evidence(signals, beside, of_both, target_splits, ModelKey("bavaria", "shadow"))
     pd.testing.assert_frame_equal(
-        judged, record_evidence(signals, calibration_signals, fitted, target_splits, "bavaria_shadow")
+        judged, record_evidence(signals, calibration_signals, fitted, target_splits, ModelKey("bavaria", "shadow"))
     )
     for (attack, _), rows in scores.groupby(["attack", "threat_model"]):
         assert len(rows) == len(expected) / 4
@@ -268,7 +268,7 @@ def test_online_references_are_the_other_targets_and_change_nothing_for_other_at
 def test_an_online_score_by_hand(online, tables, target_splits):
     signals, _, _ = tables
     beside, fitted = online
-    attack = fitted["target_1"]["difference_online_partial_knowledge"]
+    attack = fitted["target_1"]["difference_online", "partial_knowledge"]
     scores = score_all(signals, beside, fitted, target_splits)
     rows = scores[(scores["target"] == "target_1") & (scores["attack"] == "difference_online")]
     rows = rows[rows["threat_model"] == "partial_knowledge"].set_index("image_id")["score"]

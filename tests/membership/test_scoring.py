@@ -8,11 +8,9 @@ from faceleak.membership.attackers import TARGET_VIEW, View, views_of
 from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.inputs import IdentityOverlapError, MissingSignalsError, evaluated_images, known_images
 from faceleak.membership.models.base import AttackColumnsError
-from faceleak.membership.options import AttackOptions, BlindOptions, MembershipOptions
+from faceleak.membership.options import AttackOptions, BlindOptions, MembershipOptions, ModelKey
 from faceleak.membership.scoring import (
     SCORE_COLUMNS,
-    model_name,
-    parse_model_name,
     score_blind,
     score_images,
 )
@@ -62,17 +60,6 @@ def models(signals, reference_signals, calibration_signals, splits):
     return fit_attacks(signals, reference_signals, calibration_signals, splits, ATTACKS, BOTH)
 
 
-@pytest.mark.parametrize("threat_model", BOTH)
-@pytest.mark.parametrize("attack", ["bn_distance", "my_shadow", "partial_knowledge"])
-def test_an_attacks_name_can_be_taken_apart_again(attack, threat_model):
-    assert parse_model_name(model_name(attack, threat_model)) == (attack, threat_model)
-
-
-def test_a_name_without_a_threat_model_is_refused():
-    with pytest.raises(ValueError, match="'bn_distance' does not end with a threat model"):
-        parse_model_name("bn_distance")
-
-
 def test_worker_processes_fit_the_same(signals, reference_signals, calibration_signals, splits, models):
     two = ComputeOptions(workers=2)
     fitted = fit_attacks(signals, reference_signals, calibration_signals, splits, ATTACKS, BOTH, compute=two)
@@ -82,14 +69,14 @@ def test_worker_processes_fit_the_same(signals, reference_signals, calibration_s
 
 
 def test_every_attack_is_fitted_under_every_threat_model_for_every_view(models):
-    names = {f"{attack}_{threat_model}" for attack in ATTACKS for threat_model in BOTH}
+    names = {(attack, threat_model) for attack in ATTACKS for threat_model in BOTH}
     assert {view: set(of_view) for view, of_view in models.items()} == dict.fromkeys(
         [view.name for view in VIEWS], names
     )
     for of_view in models.values():
-        assert of_view["bn_distance_shadow"].model.columns == ("bn_distance.bn1", "bn_distance.bn2")
+        assert of_view["bn_distance", "shadow"].model.columns == ("bn_distance.bn1", "bn_distance.bn2")
         columns = ("bn_moments.log_distance.bn1", "bn_distance.bn1", "bn_distance.bn2")
-        assert of_view["both_shadow"].model.columns == of_view["calibrated_shadow"].model.columns == columns
+        assert of_view["both", "shadow"].model.columns == of_view["calibrated", "shadow"].model.columns == columns
 
 
 def disturbed(table: pd.DataFrame, rows) -> pd.DataFrame:
@@ -111,14 +98,14 @@ def test_an_attack_is_fitted_on_what_its_threat_model_allows_and_nothing_else(
     def of(table: pd.DataFrame, images: pd.Series) -> pd.DataFrame:
         return disturbed(table, table["image_id"].isin(images))
 
-    def unchanged(*tables: pd.DataFrame) -> set[str]:
+    def unchanged(*tables: pd.DataFrame) -> set[ModelKey]:
         fitted = fit_attacks(*tables, splits, ATTACKS, BOTH)["noisy"]
         return {name for name, attack in fitted.items() if plain(attack) == plain(models["noisy"][name])}
 
     def plain(attack) -> dict:
         return {**attack.to_dict(), "own_auc": None}  # asked for only where there are several views
 
-    shadows = {name for name in models["noisy"] if name.endswith("_shadow")}
+    shadows = {name for name in models["noisy"] if name.threat_model == "shadow"}
     partial = set(models["noisy"]) - shadows
     # what is evaluated was never seen
     unseen = of(signals, evaluated), reference_signals, of(calibration_signals, evaluated)
@@ -126,7 +113,7 @@ def test_an_attack_is_fitted_on_what_its_threat_model_allows_and_nothing_else(
     assert unchanged(of(signals, known), reference_signals, calibration_signals) == shadows
     others = of(reference_signals, reference_signals["image_id"])
     assert unchanged(signals, others, calibration_signals) == partial
-    calibrated = {"calibrated_partial_knowledge"}
+    calibrated = {("calibrated", "partial_knowledge")}
     assert unchanged(signals, reference_signals, of(calibration_signals, known)) == (shadows | partial) - calibrated
 
 
@@ -135,7 +122,7 @@ def test_partial_knowledge_needs_no_references(signals, splits):
     plain = {name: attack for name, attack in ATTACKS.items() if attack.calibration is None}
     nothing = pd.DataFrame(columns=["reference", "image_id"])
     models = fit_attacks(of_view, nothing, nothing, splits, plain, ["partial_knowledge"])
-    assert set(models["noisy"]) == {"bn_distance_partial_knowledge", "both_partial_knowledge"}
+    assert set(models["noisy"]) == {("bn_distance", "partial_knowledge"), ("both", "partial_knowledge")}
     scores = score_images(of_view, nothing, {"noisy": models["noisy"]}, splits, ["plain"])
     assert set(scores["attack"]) == set(plain)
 
@@ -183,7 +170,7 @@ def test_a_higher_score_says_member_and_each_attacker_looks_where_it_should(
 def test_the_verdict_is_that_of_the_attackers_own_threshold(models, signals, calibration_signals, splits):
     scores = score_images(signals, calibration_signals, models, splits, ["plain"])
     for (variant, threat_model, attack), rows in scores.groupby(["variant", "threat_model", "attack"]):
-        threshold = models[variant][model_name(attack, threat_model)].threshold
+        threshold = models[variant][attack, threat_model].threshold
         assert (rows["says_member"] == (rows["score"] >= threshold)).all()
     assert set(scores["says_member"]) == {True, False}
 

@@ -62,12 +62,13 @@ def test_shadows_teach_on_every_view_what_they_show_there(tables: tuple, compute
     released = ["undefended", "bn_perturbation_0", "bn_perturbation_0.8", "bn_folding"]
     bypassed = [f"{name}+bn_reestimation" for name in released[:-1]] + ["bn_folding+bn_insertion"]
     assert set(fitted) == {*released, *bypassed}
-    assert {view for view, attacks in fitted.items() if "bn_distance" not in attacks} == {"bn_folding"}
-    assert all("norm" in fitted[view] for view in released)
-    assert not any("norm" in fitted[view] for view in bypassed)  # who reads embeddings does not hold the weights
+    distance, norm = ("bn_distance", "shadow"), ("norm", "shadow")
+    assert {view for view, attacks in fitted.items() if distance not in attacks} == {"bn_folding"}
+    assert all(norm in fitted[view] for view in released)
+    assert not any(norm in fitted[view] for view in bypassed)  # who reads embeddings does not hold the weights
 
     plain = fit_attack(inputs.of_references(tables[1]), MEMBERSHIP.attacks["bn_distance"])
-    models = {view: attacks["bn_distance"].model for view, attacks in fitted.items() if "bn_distance" in attacks}
+    models = {view: attacks[distance].model for view, attacks in fitted.items() if distance in attacks}
     assert models["undefended"] == models["bn_perturbation_0"] == plain.model
     assert models["bn_perturbation_0.8"] != plain.model
     assert models["bn_perturbation_0+bn_reestimation"] == models["undefended+bn_reestimation"] != plain.model

@@ -171,7 +171,7 @@ def test_over_several_targets_what_takes_the_head_stands_apart() -> None:
     measured = repeats.measure_targets(*tables, options, BootstrapOptions(resamples=100))
     (of_variant,) = measured.values()
     assert set(of_variant["upper_bound"]) == {"bound_shadow", "both_shadow"}
-    text, table, figure = repeats.write_comparison(measured)
+    text, table, figure = repeats.write_comparison(measured, options)
     rows = [line for line in text.split("### ")[1].splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows[-2:]] == ["| bound (upper bound)", "| both (upper bound)"]
     assert "Reading: leaks" not in text

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from faceleak.membership.options import BLIND_MODEL, ModelKey
 from faceleak.reporting.checks import ReportingError
-from faceleak.reporting.comparison import comparison_figure, comparison_markdown, comparison_table
+from faceleak.reporting.comparison import by_model, comparison_figure, comparison_markdown, comparison_table
 from faceleak.reporting.style import BLUE, VERMILION
 
 
@@ -27,13 +28,24 @@ def measured(auc, over_paper=None, people=False):
 
 
 BLIND = {population: {**interval("auc", 0.51, 0.02), "targets": 5} for population in ("unseen_identity", "identity")}
+FUSED, DISTANCE, NORM = (ModelKey(name, "shadow") for name in ("fused", "bn_distance", "embedding_norm"))
+KNOWN_DISTANCE, MOMENTS = (ModelKey(name, "partial_knowledge") for name in ("bn_distance", "bn_moments"))
 TREE = {
-    "blind_partial_knowledge": BLIND,
-    "bn_distance_partial_knowledge": {"unseen_identity": measured(0.75), "identity": measured(0.97, None, True)},
-    "bn_distance_shadow": {"unseen_identity": measured(0.72), "identity": measured(0.9, None, True)},
-    "embedding_norm_shadow": {"unseen_identity": measured(0.6, -0.12), "identity": measured(0.95, 0.05, True)},
-    "fused_shadow": {"unseen_identity": measured(0.96, 0.24), "identity": measured(0.92, 0.02, True)},
-    "bn_moments_partial_knowledge": {"unseen_identity": measured(0.9, 0.15), "identity": measured(0.96, -0.01, True)},
+    BLIND_MODEL: BLIND,
+    KNOWN_DISTANCE: {
+        "unseen_identity": measured(0.75),
+        "identity": measured(0.97, None, True),
+    },
+    DISTANCE: {"unseen_identity": measured(0.72), "identity": measured(0.9, None, True)},
+    NORM: {
+        "unseen_identity": measured(0.6, -0.12),
+        "identity": measured(0.95, 0.05, True),
+    },
+    FUSED: {"unseen_identity": measured(0.96, 0.24), "identity": measured(0.92, 0.02, True)},
+    MOMENTS: {
+        "unseen_identity": measured(0.9, 0.15),
+        "identity": measured(0.96, -0.01, True),
+    },
 }
 
 
@@ -86,13 +98,13 @@ def test_markdown_tells_how_much_was_measured_and_what_it_means():
     assert "Means over 5 targets, each with 1,000 images of members and 2,000 of non-members;" in unseen
     assert "each with 50 people of members and 40 of non-members;" in people
     assert "Reading: leaks: fused_shadow has AUC 0.960" in unseen
-    once = {"fused_shadow": {"unseen_identity": {**measured(0.5), "targets": 1}}}
+    once = {FUSED: {"unseen_identity": {**measured(0.5), "targets": 1}}}
     assert "One target, with 1,000 images" in comparison_markdown(once)
     assert "Reading: no evidence: " in comparison_markdown(once)
 
 
 def test_no_attack_is_called_the_papers_where_none_was_compared_with_it():
-    alone = {"bn_distance_shadow": TREE["bn_distance_shadow"], "blind_partial_knowledge": BLIND}
+    alone = {DISTANCE: TREE[DISTANCE], BLIND_MODEL: BLIND}
     assert rows_of(comparison_markdown(alone), "identity")[0][4] == "–"
     assert comparison_figure(alone).axes[0].get_yticklabels()[0].get_text() == "bn_distance"
 
@@ -140,7 +152,7 @@ def test_intervals_chance_and_the_blind_baseline_are_drawn():
 
 
 def test_an_attack_that_was_not_measured_on_unseen_people_is_the_last_row():
-    tree = {**TREE, "lira_shadow": {"identity": measured(0.999, 0.03, True)}}
+    tree = {**TREE, ModelKey("lira", "shadow"): {"identity": measured(0.999, 0.03, True)}}
     assert marks(comparison_figure(tree).axes[1])[0][-1] == "lira"
     only_people = {name: {"identity": populations["identity"]} for name, populations in TREE.items()}
     (axes,) = comparison_figure(only_people).axes
@@ -148,15 +160,20 @@ def test_an_attack_that_was_not_measured_on_unseen_people_is_the_last_row():
 
 
 def test_one_target_without_intervals_is_drawn():
-    figure = comparison_figure({"fused_shadow": {"unseen_identity": {"auc": 0.8}}})
+    figure = comparison_figure({FUSED: {"unseen_identity": {"auc": 0.8}}})
     figure.draw_without_rendering()
     assert figure.get_suptitle().endswith("one target")
 
 
 @pytest.mark.parametrize("show", [comparison_markdown, comparison_figure])
 def test_what_cannot_be_compared_is_refused(show):
-    for tree in ({}, {"blind_partial_knowledge": BLIND}):
+    for tree in ({}, {BLIND_MODEL: BLIND}):
         with pytest.raises(ReportingError, match="No attack was measured"):
             show(tree)
-    with pytest.raises(ReportingError, match="'fused' does not end with a threat model"):
-        show({"fused": {"unseen_identity": measured(0.8)}})
+
+
+def test_names_in_metrics_are_those_of_the_configuration():
+    tree = {"fused_shadow": {"identity": {}}, "blind_partial_knowledge": {}, "my_shadow_partial_knowledge": {}}
+    assert list(by_model(tree, ["fused", "my_shadow"])) == [FUSED, BLIND_MODEL, ("my_shadow", "partial_knowledge")]
+    with pytest.raises(ReportingError, match="'my_shadow_partial_knowledge' was compared, which is none of membership"):
+        by_model(tree, ["fused"])

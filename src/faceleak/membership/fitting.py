@@ -15,8 +15,8 @@ from faceleak.membership import inputs
 from faceleak.membership.attackers import TARGET_VIEW, View, views_of
 from faceleak.membership.attacks import Attack, code_of, fit_attack
 from faceleak.membership.inputs import AttackInput, known_images
-from faceleak.membership.options import AttackOptions, ThreatModel
-from faceleak.membership.scoring import Attacks, model_name
+from faceleak.membership.options import AttackOptions, ModelKey, ThreatModel
+from faceleak.membership.scoring import Attacks
 from faceleak.membership.views import can_be_made, own_auc, own_auc_of_shadows, readable_columns
 from faceleak.signals.columns import Column
 from faceleak.work.compute import ComputeOptions, run_tasks
@@ -58,16 +58,16 @@ def fit_attacks(
     """
     known = known_images(splits)[["image_id", "identity", "is_member"]]
     online = trained_on is not None
-    undefended: dict[str, Attack] = {}
+    undefended: dict[ModelKey, Attack] = {}
     if "shadow" in threat_models and shadow_models is None:
         shadows = inputs.of_references(reference_signals, online)
-        undefended = {name: fit_attack(shadows, attack) for name, attack in attacks.items()}
+        undefended = {ModelKey(name, "shadow"): fit_attack(shadows, attack) for name, attack in attacks.items()}
     views = {view: readable_columns(rows) for view, rows in views_of(signals).items()}
     possible = {
         view: [name for name in attacks if view == TARGET_VIEW or can_be_made(attacks[name], view, rows)]
         for view, rows in views.items()
     }
-    own: dict[View, dict[str, Attack]] = {view: {} for view in views}
+    own: dict[View, dict[ModelKey, Attack]] = {view: {} for view in views}
     if "partial_knowledge" in threat_models:
         tries = Counter(view.variant for view in views)
         tasks = [
@@ -81,19 +81,17 @@ def fit_attacks(
         own = dict(zip(views, run_tasks(_fit_task, tasks, compute), strict=True))
     fitted: Attacks = {}
     for view, names in possible.items():
-        taught = undefended if shadow_models is None else shadow_models[view.name]
-        fitted[view.name] = {
-            model_name(name, threat_model): of_model[name]
-            for threat_model in threat_models
-            for of_model in [taught if threat_model == "shadow" else own[view]]
-            for name in names
-            if name in of_model
-        }
+        found = own[view] | (undefended if shadow_models is None else shadow_models[view.name])
+        wanted = [ModelKey(name, threat_model) for threat_model in threat_models for name in names]
+        fitted[view.name] = {model: found[model] for model in wanted if model in found}
     return fitted
 
 
-def _fit_task(task: FitTask) -> dict[str, Attack]:
-    return {name: _fit_on_view(task.known, options, task.one_of_several) for name, options in task.attacks.items()}
+def _fit_task(task: FitTask) -> dict[ModelKey, Attack]:
+    return {
+        ModelKey(name, "partial_knowledge"): _fit_on_view(task.known, options, task.one_of_several)
+        for name, options in task.attacks.items()
+    }
 
 
 def _fit_on_view(known: AttackInput, options: AttackOptions, one_of_several: bool) -> Attack:
@@ -111,15 +109,15 @@ def fit_on_shadows(
     attacks: Mapping[str, AttackOptions],
     several: bool,
     cache: Path,
-) -> dict[str, Attack]:
-    """Fit all attacks that can be made on the view, or find them in the cache; by the names in `attacks`.
+) -> dict[ModelKey, Attack]:
+    """Fit all attacks that can be made on the view, or find them in the cache.
 
     shadow_signals: reference, image_id and columns, read off each reference as it is in this view; reference_signals:
     the same of the references as they were trained, with identity, role and is_member, which calibrate as they do for
     the target. several: whether the attacker has to choose among views of the variant.
     """
     return {
-        name: _fit_on_shadows(
+        ModelKey(name, "shadow"): _fit_on_shadows(
             _columns_read(shadow_signals, options), _columns_read(reference_signals, options), options, several, cache
         )
         for name, options in attacks.items()

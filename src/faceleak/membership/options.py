@@ -1,7 +1,7 @@
 """Configuration of the `membership` pipeline."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,6 +18,21 @@ ThreatModel = Literal["partial_knowledge", "shadow"]
 BLIND = "blind"  # what the blind baseline is called among the attacks
 CALIBRATED_SHADOWS = 4  # references: fewer leave a shadow nobody whom another one never saw
 ONLINE_TARGETS = 3  # fewer leave no image with others that were trained on it and others that were not
+
+
+class ModelKey(NamedTuple):
+    """Which fitted attack: what the configuration calls it, and the threat model under which it was fitted."""
+
+    attack: str
+    threat_model: str
+
+    @property
+    def name(self) -> str:
+        """What metrics and files call it."""
+        return f"{self.attack}_{self.threat_model}"
+
+
+BLIND_MODEL = ModelKey(BLIND, "partial_knowledge")
 
 
 def _be_no_blind_baseline(name: str) -> str:

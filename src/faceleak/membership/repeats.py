@@ -11,7 +11,7 @@ from faceleak.membership.attacks import Attack
 from faceleak.membership.calibration import bavaria
 from faceleak.membership.fitting import fit_attacks
 from faceleak.membership.inputs import check_disjoint, evaluated_images
-from faceleak.membership.options import MembershipOptions
+from faceleak.membership.options import MembershipOptions, ModelKey
 from faceleak.membership.scoring import Attacks, score_images
 from faceleak.membership.stacking import parts, stack
 from faceleak.membership.views import readable_columns
@@ -72,7 +72,7 @@ def fit_all(
     for attacks, online in ((options.offline_attacks(), None), (options.online_attacks(), trained_on)):
         if not attacks:
             continue
-        shadows: dict[str, Attack] = {}
+        shadows: dict[ModelKey, Attack] = {}
         for name, splits in parts(target_splits, TARGET).items():
             references = _references(calibration[name], trained_on, online is not None)
             tables = read[name].assign(**TARGET_VIEW._asdict()), reference_signals, references, splits, attacks
@@ -108,12 +108,16 @@ def _references(calibration_signals: pd.DataFrame, trained_on: pd.DataFrame, onl
 
 
 def record_evidence(
-    signals: pd.DataFrame, calibration_signals: pd.DataFrame, fitted: Attacks, target_splits: pd.DataFrame, attack: str
+    signals: pd.DataFrame,
+    calibration_signals: pd.DataFrame,
+    fitted: Attacks,
+    target_splits: pd.DataFrame,
+    model: ModelKey,
 ) -> pd.DataFrame:
     """How far each image's score lies above what references say of it.
 
     Columns: target, image_id, identity, is_member, z and p_value, the image's own false-positive rate: by BaVarIA's
-    predictive distribution, for backbones that never saw the person, of the score before calibration of `attack`, whose
+    predictive distribution, for backbones that never saw the person, of the score before calibration of `model`, whose
     calibration is `bavaria`. Other images of members' people are left out: they are no members, but the target saw the
     person.
     """
@@ -124,7 +128,7 @@ def record_evidence(
         images = evaluated_images(splits)
         images = images[images["role"] != "same_identity"]
         seen = inputs.of_target(images, read[name], _references(calibration[name], trained_on, online=False))
-        scores, learnt = fitted[name][attack].raw_scores(seen), fitted[name][attack].calibration
+        scores, learnt = fitted[name][model].raw_scores(seen), fitted[name][model].calibration
         rows = seen.images[["image_id", "identity", "is_member"]]
         smallest = np.finfo(np.float64).tiny
         p_value = np.maximum(bavaria.out_p_value(scores, learnt), smallest)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from faceleak.membership.attackers import AttackerName, Evaluation, View, evalua
 from faceleak.membership.attacks import Attack
 from faceleak.membership.inputs import AttackInput, aligned, evaluated_images, known_images
 from faceleak.membership.models import logistic
-from faceleak.membership.options import BLIND, MembershipOptions, ThreatModel
+from faceleak.membership.options import BLIND_MODEL, MembershipOptions, ModelKey
 from faceleak.membership.view_signals import (
     as_other_images,
     has_other_images,
@@ -23,7 +22,7 @@ from faceleak.membership.view_signals import (
 from faceleak.membership.views import readable_columns, strongest
 from faceleak.signals import is_read_off_images
 
-Attacks = dict[str, dict[str, Attack]]  # name of a view → attack and threat model → fitted attack
+Attacks = dict[str, dict[ModelKey, Attack]]  # name of a view → attack and threat model → fitted attack
 SCORE_COLUMNS = [
     "image_id",
     "identity",
@@ -42,23 +41,10 @@ SCORE_COLUMNS = [
 ]
 
 
-def model_name(attack: str, threat_model: str) -> str:
-    """The attack's name in metrics."""
-    return f"{attack}_{threat_model}"
-
-
-def parse_model_name(name: str) -> tuple[str, ThreatModel]:
-    """The inverse of `model_name`."""
-    for threat_model in get_args(ThreatModel):
-        if name.endswith(f"_{threat_model}"):
-            return name.removesuffix(f"_{threat_model}"), threat_model
-    raise ValueError(f"{name!r} does not end with a threat model ({', '.join(get_args(ThreatModel))})")
-
-
 def score_images(
     signals: pd.DataFrame,
     calibration_signals: pd.DataFrame,
-    fitted: Mapping[str, Mapping[str, Attack]],
+    fitted: Mapping[str, Mapping[ModelKey, Attack]],
     splits: pd.DataFrame,
     attackers: Sequence[AttackerName],
     trained_on: pd.DataFrame | None = None,
@@ -70,17 +56,17 @@ def score_images(
     where the signals were not read among these. trained_on: as for `fit_attacks`.
     """
     evaluated, others = evaluated_images(splits), other_images(splits)["image_id"]
-    names = list(dict.fromkeys(name for of_view in fitted.values() for name in of_view))
+    models = list(dict.fromkeys(model for of_view in fitted.values() for model in of_view))
     of_view = views_of(signals)
     tables = []
     for tries in evaluations(of_view, attackers):
-        chosen = {name: evaluation for name in names if (evaluation := strongest(tries, fitted, name))}
+        chosen = {model: evaluation for model in models if (evaluation := strongest(tries, fitted, model))}
         for view in dict.fromkeys(evaluation.view for evaluation in chosen.values()):
             seen = inputs.of_target(evaluated, readable_columns(of_view[view]), calibration_signals, trained_on)
             of_others = _of_other_images(seen, others)
             tables += [
-                _scored(seen, of_others, fitted[evaluation.fitted_on.name][name], evaluation, name)
-                for name, evaluation in chosen.items()
+                _scored(seen, of_others, fitted[evaluation.fitted_on.name][model], evaluation, model)
+                for model, evaluation in chosen.items()
                 if evaluation.view == view
             ]
     return pd.concat(tables, ignore_index=True)
@@ -100,7 +86,7 @@ def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: Memb
     if others.any() and (len(columns) + 1 < blind_signals.shape[1] or all(map(is_read_off_images, compared))):
         of_others[others] = model.score(as_other_images(aligned(evaluated[others], blind_signals)))
     nobody = Evaluation("plain", View(""), View(""))
-    return _score_table(evaluated, score, of_others, model.threshold, nobody, BLIND, "partial_knowledge")
+    return _score_table(evaluated, score, of_others, model.threshold, nobody, BLIND_MODEL)
 
 
 def _of_other_images(seen: AttackInput, others: pd.Series) -> AttackInput:
@@ -110,15 +96,14 @@ def _of_other_images(seen: AttackInput, others: pd.Series) -> AttackInput:
 
 
 def _scored(
-    seen: AttackInput, of_others: AttackInput, attack: Attack, evaluation: Evaluation, name: str
+    seen: AttackInput, of_others: AttackInput, attack: Attack, evaluation: Evaluation, model: ModelKey
 ) -> pd.DataFrame:
     read = attack.options.signals_read()
     tables = [seen.own, *(seen.references if attack.options.calibration else [])]
     other_images_score: NDArray[np.float64] = np.full(len(seen.images), np.nan)
     if len(of_others.images) and all(has_other_images(read, table) for table in tables):
         other_images_score[seen.images["image_id"].isin(of_others.images["image_id"])] = attack.score(of_others)
-    score, names = attack.score(seen), parse_model_name(name)
-    return _score_table(seen.images, score, other_images_score, attack.threshold, evaluation, *names)
+    return _score_table(seen.images, attack.score(seen), other_images_score, attack.threshold, evaluation, model)
 
 
 def _score_table(
@@ -127,16 +112,15 @@ def _score_table(
     other_images_score: NDArray[np.float64],
     threshold: float,
     evaluation: Evaluation,
-    attack: str,
-    threat_model: ThreatModel,
+    model: ModelKey,
 ) -> pd.DataFrame:
     return images.assign(
         variant=evaluation.variant,
         attacker=evaluation.attacker,
         bypass=evaluation.view.bypass,
         view=evaluation.view.name,
-        attack=attack,
-        threat_model=threat_model,
+        attack=model.attack,
+        threat_model=model.threat_model,
         population=images["role"],
         score=score,
         says_member=score >= threshold,

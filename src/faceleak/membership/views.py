@@ -16,7 +16,7 @@ from faceleak.bypasses import registry as bypasses
 from faceleak.membership.attackers import Evaluation, View
 from faceleak.membership.inputs import AttackInput
 from faceleak.membership.models.base import folds_over_people
-from faceleak.membership.options import AttackOptions
+from faceleak.membership.options import AttackOptions, ModelKey
 from faceleak.signals import registry as signals
 from faceleak.signals.columns import columns_of
 
@@ -112,9 +112,9 @@ def own_aucs_of_shadows(shadows: Sequence[AttackInput], options: AttackOptions) 
 
 
 def strongest(
-    tries: Sequence[Evaluation], fitted: "Mapping[str, Mapping[str, Attack]]", name: str
+    tries: Sequence[Evaluation], fitted: "Mapping[str, Mapping[ModelKey, Attack]]", model: ModelKey
 ) -> Evaluation | None:
-    """The evaluation in which the attack `name` did best on the attacker's own people; None where it cannot be made.
+    """The evaluation in which an attack did best on the attacker's own people; None where it cannot be made.
 
     An attack that shadows taught was judged on other shadows. Where too few of them leave it unjudged, the bypassed
     view is taken.
@@ -122,10 +122,10 @@ def strongest(
     possible = [
         evaluation
         for evaluation in tries
-        if all(name in fitted.get(view.name, {}) for view in (evaluation.fitted_on, evaluation.view))
+        if all(model in fitted.get(view.name, {}) for view in (evaluation.fitted_on, evaluation.view))
     ]
     return max(
-        reversed(possible), key=lambda evaluation: fitted[evaluation.fitted_on.name][name].own_auc or 0.0, default=None
+        reversed(possible), key=lambda evaluation: fitted[evaluation.fitted_on.name][model].own_auc or 0.0, default=None
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faceleak.membership.attackers import AttackerName
-from faceleak.membership.scoring import model_name
+from faceleak.membership.options import ModelKey
 from faceleak.reporting.checks import ReportingError, check_columns
 from faceleak.reporting.formats import ACCESSES, ENDS, NOTHING, TPR
 from faceleak.reporting.results import AttackName, names_in_metrics
@@ -105,7 +105,7 @@ def _point(
         "variant": variant,
         "access": access,
         "attacker": attacker,
-        "attack": model_name(best.attack, best.threat_model),
+        "attack": ModelKey(best.attack, best.threat_model).name,
         "bypass": chosen.get((variant, attacker, best.attack, best.threat_model), ""),
         **_with_bounds("utility", useful, "verification_auc"),
         **_with_bounds("attack_auc", attacks[best], "auc"),

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, get_args
 
 from faceleak.membership.attackers import AttackerName, suffix_of
-from faceleak.membership.options import ThreatModel
-from faceleak.membership.scoring import model_name
+from faceleak.membership.options import ModelKey, ThreatModel
 from faceleak.membership.views import MEMBERSHIP, UPPER_BOUND
 from faceleak.metrics.membership import POPULATIONS
 from faceleak.reporting.verdict import Reading, is_blind, read_membership, strongest
@@ -29,7 +28,7 @@ class AttackName(NamedTuple):
 def names_in_metrics(attacks: Iterable[str]) -> dict[str, AttackName]:
     """Every name that one of these attacks can have in metrics, and what it is made of."""
     return {
-        f"{model_name(attack, threat_model)}{suffix_of(attacker)}": AttackName(attack, threat_model, attacker)
+        f"{ModelKey(attack, threat_model).name}{suffix_of(attacker)}": AttackName(attack, threat_model, attacker)
         for attack in attacks
         for threat_model in get_args(ThreatModel)
         for attacker in get_args(AttackerName)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from faceleak.common.words import counted
-from faceleak.membership.scoring import model_name
+from faceleak.membership.options import ModelKey
 from faceleak.metrics.membership import MEMBER, POPULATIONS
 from faceleak.metrics.roc import auc, non_members_needed, roc_curve
 from faceleak.reporting.checks import ReportingError, check_columns, only_value
@@ -136,6 +136,6 @@ def roc_points(scores: pd.DataFrame) -> pd.DataFrame:
                 curve = roc_curve(chosen["score"].to_numpy(float), chosen["is_member"].to_numpy(bool))
                 kept = np.unique(np.linspace(0, len(curve.fpr) - 1, POINTS).round().astype(int))
                 points = {"false_positive_rate": curve.fpr[kept], "true_positive_rate": curve.tpr[kept]}
-                name = model_name(str(attack), str(threat_model))
+                name = ModelKey(str(attack), str(threat_model)).name
                 curves.append(pd.DataFrame({"attack": name, "population": population, **points}))
     return pd.concat(curves, ignore_index=True)

@@ -45,10 +45,15 @@ def trials_table(trials: "Sequence[FrozenTrial]") -> pd.DataFrame:
             "state": trial.state.name.lower(),
             **trial.params,
             OWN_AUC: trial.intermediate_values[max(trial.intermediate_values)],
-            **{f"{OWN_AUC}_{fold}": value for fold, value in sorted(trial.intermediate_values.items())},
+            **{after_fold(OWN_AUC, fold): value for fold, value in sorted(trial.intermediate_values.items())},
         }
         for place, trial in enumerate(trials)
     )
+
+
+def after_fold(value: str, fold: int) -> str:
+    """The column that tells a value after a fold, from 1 on."""
+    return f"{value}_{fold}"
 
 
 def best_trial(trials: "Sequence[FrozenTrial]") -> "FrozenTrial":

@@ -13,7 +13,7 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attacks import Attack
 from faceleak.membership.models.logistic import LogisticModel
-from faceleak.membership.options import AttackOptions
+from faceleak.membership.options import AttackOptions, ModelKey
 from faceleak.reconstruction.arrays import (
     ComparedArray,
     MethodArray,
@@ -31,7 +31,7 @@ from faceleak.runs.datasets.rooms import (
     FileDataset,
     PriorDataset,
 )
-from faceleak.work.checksummed import save_arrays
+from faceleak.work.checksummed import load_tree, save_arrays, save_tree
 
 
 def test_backbone_round_trip(tmp_path: Path, tiny_backbone: Backbone) -> None:
@@ -56,13 +56,21 @@ def test_attacks_round_trip(tmp_path: Path) -> None:
     fitted = {"population": [0.1, -1e-17], "gap": 0.0}
     calibrated = Attack(AttackOptions(signals=["bn_moments"], calibration="rmia"), model, 0.1 + 0.2, fitted)
     dataset = AttacksDataset(str(tmp_path / "attacks.json"))
-    dataset.save({"noisy": {"b_shadow": plain, "a_shadow": calibrated}, "undefended": {}})
+    names = ModelKey("my_shadow", "partial_knowledge"), ModelKey("a", "shadow")
+    dataset.save({"noisy": dict(zip(names, (plain, calibrated), strict=True)), "undefended": {}})
+    assert list(load_tree(tmp_path / "attacks.json")["noisy"]) == ["my_shadow_partial_knowledge", "a_shadow"]
     loaded = dataset.load()
     assert list(loaded) == ["noisy", "undefended"]
-    assert list(loaded["noisy"]) == ["b_shadow", "a_shadow"]
+    assert list(loaded["noisy"]) == [*names]
     for found, saved in zip(loaded["noisy"].values(), (plain, calibrated), strict=True):
         assert (found.options, found.model) == (saved.options, saved.model)
         assert (found.threshold, found.calibration) == (saved.threshold, saved.calibration)
+
+
+def test_attacks_from_before_they_said_whose_they_are_are_refused(tmp_path: Path) -> None:
+    save_tree(tmp_path / "attacks.json", {"undefended": {"bn_distance_shadow": {"threshold": 0.5}}})
+    with pytest.raises(DatasetError, match=r"attacks\.json does not say which attack each of its models is"):
+        AttacksDataset(str(tmp_path / "attacks.json")).load()
 
 
 def test_prior_round_trip(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def fit_shadows(
     membership: MembershipOptions,
     options: DefenseOptions,
     compute: ComputeOptions,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[Any, Any]]:
     """Defend and bypass the references as the target, and fit attacks on what they show: view → attack → fitted.
 
     Nothing is defended, and nothing fitted, without the threat model `shadow` or an attacker who knows of the defense.

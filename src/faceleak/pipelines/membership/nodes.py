@@ -212,8 +212,7 @@ def measure_membership(
     The stage is `membership`, or `upper_bound` for attacks that take the classification head.
     """
     from faceleak.membership.attackers import suffix_of
-    from faceleak.membership.options import BLIND
-    from faceleak.membership.scoring import model_name
+    from faceleak.membership.options import BLIND_MODEL, ModelKey
     from faceleak.membership.views import MEMBERSHIP, stage_of
     from faceleak.metrics.attackers import is_much, measure_attacker
 
@@ -225,9 +224,9 @@ def measure_membership(
     measured = run_tasks(measure, tables, compute) if is_much(len(scores), bootstrap) else map(measure, tables)
     metrics: dict[str, dict[str, Any]] = {}
     for (variant, attacker, threat_model, attack), of_attack in zip(groups, measured, strict=True):
-        of_variant = metrics.setdefault(variant, {MEMBERSHIP: {model_name(BLIND, "partial_knowledge"): blind}})
+        of_variant = metrics.setdefault(variant, {MEMBERSHIP: {BLIND_MODEL.name: blind}})
         of_stage = of_variant.setdefault(stage_of(options.attacks[attack]), {})
-        of_stage[model_name(attack, threat_model) + suffix_of(attacker)] = of_attack
+        of_stage[ModelKey(attack, threat_model).name + suffix_of(attacker)] = of_attack
     return metrics
 
 

@@ -95,13 +95,13 @@ def reconstruction_tasks(
     compute: ComputeOptions,
 ) -> dict[Evaluation, Any]:
     """What has to be searched: a task for each evaluation in which the attack can be made."""
-    from faceleak.membership.scoring import model_name
+    from faceleak.membership.options import ModelKey
     from faceleak.membership.views import strongest
     from faceleak.reconstruction.optimizers import registry as optimizers
     from faceleak.reconstruction.scorer import make_scorer
     from faceleak.reconstruction.tasks import ReconstructionTask
 
-    attack = model_name(options.search.attack, options.search.threat_model)
+    attack = ModelKey(options.search.attack, options.search.threat_model)
     compared = tuple(calibrating(references, membership.attacks[options.search.attack]))
     search = options.search.model_copy(update={"rounds": rounds})
     by_gradients = optimizers.get(search.optimizer).TAKES_GRADIENTS
@@ -142,7 +142,7 @@ def measure_reconstruction(
 
     KID is by the first independent evaluator. What the evaluators make of real photographs stands beside every step.
     """
-    from faceleak.membership.scoring import model_name
+    from faceleak.membership.options import ModelKey
     from faceleak.metrics.identity_match import measure_panel, measure_photographs
     from faceleak.metrics.kid import measure_kid, photograph_sets
     from faceleak.metrics.matcher import make_panel
@@ -152,7 +152,7 @@ def measure_reconstruction(
     members = {name: with_role(shown[name], "member") for name in options.independent}
     of_members = {name: np.stack(rows["embedding"].to_list()) for name, rows in members.items()}
     photographs = measure_photographs(of_members, members[first]["identity"].to_numpy(), panel, bootstrap)
-    attack = model_name(options.search.attack, options.search.threat_model)
+    attack = ModelKey(options.search.attack, options.search.threat_model).name
     metrics: dict[str, dict[str, Any]] = {}
     for (variant, attacker, step), of_step in _by_step(embeddings).items():
         measured = metrics.setdefault(variant, {"reconstruction": {}})["reconstruction"]

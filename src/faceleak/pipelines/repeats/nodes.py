@@ -144,14 +144,14 @@ def attack_targets(
     Raises RepeatError.
     """
     from faceleak.membership import repeats
-    from faceleak.membership.scoring import model_name
+    from faceleak.membership.options import ModelKey
 
     if options.risk is None:
         raise RepeatError("membership.risk is missing: name the calibrated attack by which records are ranked.")
     fitted = repeats.fit_all(signals, reference_signals, calibration_signals, target_splits, options)
     scores = repeats.score_all(signals, calibration_signals, fitted, target_splits)
-    attack = model_name(options.risk.attack, options.risk.threat_model)
-    return scores, repeats.record_evidence(signals, calibration_signals, fitted, target_splits, attack)
+    model = ModelKey(options.risk.attack, options.risk.threat_model)
+    return scores, repeats.record_evidence(signals, calibration_signals, fitted, target_splits, model)
 
 
 def measure_targets(
@@ -161,23 +161,23 @@ def measure_targets(
 
     The stage is `membership`, or `upper_bound` for attacks that take the classification head.
     """
-    from faceleak.membership.options import BLIND
-    from faceleak.membership.scoring import model_name
+    from faceleak.membership.options import BLIND_MODEL, ModelKey
     from faceleak.membership.views import MEMBERSHIP, stage_of
     from faceleak.metrics.comparison import compare
 
     tables = {
-        model_name(str(attack), str(threat_model)): rows
+        ModelKey(str(attack), str(threat_model)).name: rows
         for (threat_model, attack), rows in scores.groupby(["threat_model", "attack"], sort=False)
     }
     paper = options.papers_attack()
     papers = {
-        name: model_name(paper, str(rows["threat_model"].iloc[0])) for name, rows in tables.items() if paper is not None
+        name: ModelKey(paper, str(rows["threat_model"].iloc[0])).name
+        for name, rows in tables.items()
+        if paper is not None
     }
-    blind_name = model_name(BLIND, "partial_knowledge")
-    measured = compare(tables, papers, blind_scores, blind_name, options.aggregation, bootstrap)
+    measured = compare(tables, papers, blind_scores, BLIND_MODEL.name, options.aggregation, bootstrap)
     stages = {
-        model_name(str(attack), str(threat_model)): stage_of(options.attacks[str(attack)])
+        ModelKey(str(attack), str(threat_model)).name: stage_of(options.attacks[str(attack)])
         for threat_model, attack in scores[["threat_model", "attack"]].drop_duplicates().itertuples(index=False)
     }
     of_stage: dict[str, dict[str, Any]] = {MEMBERSHIP: {}}
@@ -193,14 +193,14 @@ def rank_risks(record_scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame,
     return risk_table(record_scores), risk_table(record_scores, "identity"), calibration(record_scores)
 
 
-def write_comparison(metrics: dict[str, dict[str, Any]]) -> tuple[str, pd.DataFrame, Any]:
+def write_comparison(metrics: dict[str, dict[str, Any]], options: MembershipOptions) -> tuple[str, pd.DataFrame, Any]:
     """The comparison as Markdown, as a table and as a figure."""
     from faceleak.membership.views import MEMBERSHIP, UPPER_BOUND
-    from faceleak.reporting.comparison import comparison_figure, comparison_markdown, comparison_table
+    from faceleak.reporting.comparison import by_model, comparison_figure, comparison_markdown, comparison_table
 
     of_stage = metrics[REPEATED]
-    bounds = of_stage.get(UPPER_BOUND, {})
-    attacks = of_stage[MEMBERSHIP] | bounds
+    bounds = by_model(of_stage.get(UPPER_BOUND, {}), options.attacks)
+    attacks = {**by_model(of_stage[MEMBERSHIP], options.attacks), **bounds}
     return comparison_markdown(attacks, bounds), comparison_table(attacks), comparison_figure(attacks, bounds)
 
 

@@ -54,7 +54,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.write_comparison,
-                "comparison_metrics",
+                ["comparison_metrics", options],
                 ["comparison_text", "comparison_table", "comparison_figure"],
                 name="write_comparison",
             ),

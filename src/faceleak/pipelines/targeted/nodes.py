@@ -131,7 +131,7 @@ def search_person_images(
 
     Raises NoGradientError where the attack cannot be maximized by gradients.
     """
-    from faceleak.membership.scoring import model_name
+    from faceleak.membership.options import ModelKey
     from faceleak.pipelines.reconstruction.nodes import calibrating
     from faceleak.reconstruction.person_image import NoGradientError
     from faceleak.reconstruction.scorer import make_scorer
@@ -143,7 +143,7 @@ def search_person_images(
             "image maximizes gradients. Take a `logistic` or `mlp` attack on signals of single images and all layers, "
             "without calibration or with `features`, to run the `targeted` pipeline."
         )
-    attack = models[UNDEFENDED][model_name(search.attack, search.threat_model)]
+    attack = models[UNDEFENDED][ModelKey(search.attack, search.threat_model)]
     compared = tuple(calibrating(references, membership.attacks[search.attack]))
     scorer = make_scorer(target, attack, compared, takes_gradients=True)
     return search_by_scorer(scorer, store, given, options, compute)

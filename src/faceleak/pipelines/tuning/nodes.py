@@ -79,7 +79,7 @@ def compare_with_default(
 ) -> tuple[dict[str, Any], Any]:
     """Measure what tuning brought: variant → tuning → attack → metrics, and its figure."""
     from faceleak.membership.attackers import UNDEFENDED
-    from faceleak.membership.scoring import model_name
+    from faceleak.membership.options import ModelKey
     from faceleak.reporting.tuning import OVER, fresh_figure
     from faceleak.tuning.attack_study import own_shares
     from faceleak.tuning.results import Contender, compare
@@ -93,5 +93,5 @@ def compare_with_default(
         bootstrap,
     )
     names = {"default": tuning.default, "tuned": TUNED, "tuned_over_default": f"{TUNED}{OVER}{tuning.default}"}
-    named = {model_name(names[key], tuning.threat_model): values for key, values in measured.items()}
+    named = {ModelKey(names[key], tuning.threat_model).name: values for key, values in measured.items()}
     return {UNDEFENDED: {"tuning": named}}, fresh_figure(named)

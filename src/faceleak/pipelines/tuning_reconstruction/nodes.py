@@ -93,7 +93,7 @@ def reconstruct_by_both(
     compute: ComputeOptions,
 ) -> dict[ComparedArray, Any]:
     """Reconstruct faces from the audited target by the default and by the tuned search."""
-    from faceleak.membership.scoring import model_name
+    from faceleak.membership.options import ModelKey
     from faceleak.reconstruction.optimizers import registry as optimizers
     from faceleak.reconstruction.scorer import make_scorer
     from faceleak.reconstruction.tasks import ReconstructionTask, reconstruct_task
@@ -102,7 +102,7 @@ def reconstruct_by_both(
 
     search, prior = reconstruction.search, reconstruction.prior
     compared = tuple(calibrating(references, membership.attacks[search.attack]))
-    attack = attack_models[UNDEFENDED][model_name(search.attack, search.threat_model)]
+    attack = attack_models[UNDEFENDED][ModelKey(search.attack, search.threat_model)]
     scorer = make_scorer(views[TARGET_VIEW], attack, compared, optimizers.get(search.optimizer).TAKES_GRADIENTS)
     tuned, its_prior = with_block(tuned_search["run"]["params"]["reconstruction"], search, prior)
     tasks = {

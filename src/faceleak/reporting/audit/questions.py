@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from faceleak.common.words import counted
+from faceleak.membership.options import ModelKey
 from faceleak.membership.views import AttackAccess
 from faceleak.metrics.membership import LOWEST_TPR
 from faceleak.reporting.audit.evidence import Evidence, taken_by
@@ -173,7 +174,7 @@ def _by_record(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> Findin
         f"(q ≤ {SIGNIFICANT}); the most exposed by p = {number(float(risks['p_value'].min()))}, "
         f"over up to {counted(targets, 'target', 'targets')}"
     )
-    return Finding(asked=asked, answer=answer, attack=f"{risk.attack}_{risk.threat_model}")
+    return Finding(asked=asked, answer=answer, attack=ModelKey(risk.attack, risk.threat_model).name)
 
 
 def _found_in_reconstructions(evidence: Evidence) -> Iterator[Finding | Missing]:

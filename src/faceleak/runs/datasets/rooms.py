@@ -124,21 +124,29 @@ class PriorDataset(_PathDataset):
 
 
 class AttacksDataset(_PathDataset):
-    """Fitted attacks as JSON: view → attack → numbers."""
+    """Fitted attacks as JSON: view → attack → numbers, and whose they are."""
 
-    def save(self, data: dict[str, dict[str, Any]]) -> None:
+    def save(self, data: dict[str, dict[Any, Any]]) -> None:
         """Write all attacks."""
-        plain = {view: {name: attack.to_dict() for name, attack in of_view.items()} for view, of_view in data.items()}
+        plain = {
+            view: {model.name: model._asdict() | attack.to_dict() for model, attack in of_view.items()}
+            for view, of_view in data.items()
+        }
         with writing(self._filepath) as partial:
             save_tree(partial, plain)
 
-    def load(self) -> dict[str, dict[str, Any]]:
-        """Load all attacks."""
+    def load(self) -> dict[str, dict[Any, Any]]:
+        """Load all attacks. Refuses a damaged file, and one from before it said whose they are."""
         from faceleak.membership.attacks import Attack
+        from faceleak.membership.options import ModelKey
 
         plain = load_tree(self._filepath)
+        if not all(set(ModelKey._fields) <= attack.keys() for of_view in plain.values() for attack in of_view.values()):
+            raise _of_an_earlier_version(self._filepath, "which attack each of its models is")
         return {
-            view: {name: Attack.from_dict(attack) for name, attack in of_view.items()}
+            view: {
+                ModelKey(*map(attack.get, ModelKey._fields)): Attack.from_dict(attack) for attack in of_view.values()
+            }
             for view, of_view in plain.items()
         }
 
@@ -164,8 +172,12 @@ class ArraysDataset(_PathDataset):
         arrays = load_arrays(self._filepath, "numpy")
         records = load_more(self._filepath).get(RECORDS, {})
         if arrays.keys() != records.keys():
-            raise SealError(
-                f"{self._filepath} does not say what each of its arrays belongs to: an earlier faceleak wrote it. "
-                "Delete it and run the same command again: what is there no more is made anew."
-            )
+            raise _of_an_earlier_version(self._filepath, "what each of its arrays belongs to")
         return {self._record(*records[name]): array for name, array in arrays.items()}
+
+
+def _of_an_earlier_version(path: Path, unsaid: str) -> SealError:
+    return SealError(
+        f"{path} does not say {unsaid}: an earlier faceleak wrote it. "
+        "Delete it and run the same command again: what is there no more is made anew."
+    )

@@ -1,7 +1,8 @@
 """Trials of a study: a CSV file for people and DVC, and one child run a trial in MLflow."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import count, takewhile
 from typing import Any
 
 import mlflow
@@ -11,6 +12,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from faceleak.runs.datasets.tables import CSVDataset
+from faceleak.tuning.results import after_fold
 
 TRIAL_TAG, STATE_TAG = "faceleak.trial", "faceleak.trial_state"
 
@@ -45,27 +47,26 @@ class TrialsDataset(CSVDataset):
             **{f"faceleak.{mark}": str(row[mark]) for mark in self._marks},
         }
         run = client.create_run(parent.info.experiment_id, tags=tags)
-        parameters = [Param(name, str(value)) for name, value in row.items() if self._is_parameter(name)]
+        steps = {name: _steps(name, row) for name in self._values}
+        others = {
+            "trial",
+            "state",
+            *self._values,
+            *self._marks,
+            *(name for of in steps.values() for name in of.values()),
+        }
+        parameters = [Param(name, str(value)) for name, value in row.items() if name not in others]
         metrics = [
             Metric(f"{self._stage}/{name}", float(value), now, step)
             for name in self._values
-            for step, value in self._history(row, name)
-            if pd.notna(value)
+            for step, column in steps[name].items()
+            if pd.notna(value := row[column])
         ]
         client.log_batch(run.info.run_id, metrics, parameters)
         client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FINISHED))
 
-    def _history(self, row: dict[str, Any], name: str) -> list[tuple[int, Any]]:
-        """Steps and values of a metric: after each fold, or the one there is."""
-        folds = [column for column in row if _value_of(column) == name]
-        return [(int(column.removeprefix(f"{name}_")), row[column]) for column in folds] or [(0, row[name])]
 
-    def _is_parameter(self, column: str) -> bool:
-        others = {"trial", "state", *self._values, *self._marks}
-        return column not in others and _value_of(column) not in self._values
-
-
-def _value_of(column: str) -> str | None:
-    """The value that a column tells after a fold: own_auc of own_auc_3."""
-    name, _, fold = column.rpartition("_")
-    return name if fold.isdecimal() else None
+def _steps(value: str, columns: Collection[str]) -> dict[int, str]:
+    """Step → the column that tells a value there: after each fold, or the one there is."""
+    folds = ((fold, after_fold(value, fold)) for fold in count(1))
+    return dict(takewhile(lambda fold: fold[1] in columns, folds)) or {0: value}

@@ -1,6 +1,7 @@
 """Membership inference, on the target and on several targets, and the risk of each person."""
 
 from faceleak.common.words import counted
+from faceleak.membership.options import ModelKey
 from faceleak.membership.views import MEMBERSHIP, UPPER_BOUND
 from faceleak.metrics.membership import LOWEST_TPR, POPULATIONS
 from faceleak.reporting.audit.blocks import figure, frame_table, tables_by
@@ -85,7 +86,8 @@ def _roc_words(evidence: Evidence) -> str:
 
 def _distance_words(evidence: Evidence) -> str:
     paper = evidence.configuration.membership.papers_attack()
-    numbers = evidence.target.membership.tree.get(f"{paper}_partial_knowledge", {}).get("unseen_identity")
+    known = ModelKey(paper or "", "partial_knowledge").name
+    numbers = evidence.target.membership.tree.get(known, {}).get("unseen_identity")
     told = f" An attack on them alone has AUC {interval_text(numbers, 'auc')}." if numbers else ""
     return f"How far images lie from the statistics of the batch-normalization layers, by role.{told}"
 
