@@ -82,6 +82,8 @@ def test_what_is_stated_or_there_is_not_measured(sample: Sample) -> None:
     rates = rates_for(works, alone, plan)
     assert rates.by_driver["stated"].seconds == 0.25
     assert rates.by_driver["there"].how == "not needed: all tasks are there"
+    needed = {name for of in (rates.by_driver, rates.by_workers) for name, rate in of.items() if rate.needed}
+    assert needed == {"stated", "a node"}
     assert rates.by_workers["a node"].seconds == 0.35
     with pytest.raises(PlanError, match=r"plan\.rates has stated; this audit takes a node, there"):
         rates_for(works[1:], alone, plan)

@@ -19,7 +19,8 @@ GIGABYTE = 1e9
 class Rate:
     """A unit takes `seconds`, of which the cores are busy for `cpu_seconds` in all; a task `start` seconds besides.
 
-    memory: bytes of the process that does it. how: the measurement or the assumption behind it.
+    memory: bytes of the process that does it. how: the measurement or the assumption behind it. needed: whether tasks
+    that take it are still to be made; otherwise the numbers say nothing.
     """
 
     seconds: float
@@ -27,6 +28,7 @@ class Rate:
     start: float
     memory: float
     how: str
+    needed: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def rates_for(works: Iterable[Work], sample: Sample, plan: PlanOptions) -> Rates
     for work, cost in needed:
         if cost.quantity.name not in given and work.missing:
             (of_workers if is_of_workers(work, cost) else of_driver).setdefault(cost.quantity.name, cost.quantity)
-    nothing = dict.fromkeys(known, Rate(1.0, 1.0, 0.0, 0.0, "not needed: all tasks are there"))
+    nothing = dict.fromkeys(known, Rate(1.0, 1.0, 0.0, 0.0, "not needed: all tasks are there", needed=False))
     by_driver = _measure((sample, of_driver))
     workers = min(workers_of(sample.compute), available_cores())
     by_workers, start, cpu = _side_by_side(sample, of_workers, workers)

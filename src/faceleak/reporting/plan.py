@@ -29,7 +29,7 @@ def rate_lines(plan: dict[str, Any]) -> list[str]:
     found = []
     for who, rates in plan["rates"].items():
         for name, rate in rates.items():
-            if not rate["how"].startswith("not needed"):
+            if rate["needed"]:
                 found.append(f"  {name} ({who}): {1 / rate['seconds']:,.4g} a second; {rate['how']}")
     load = plan["machine"]["load"]
     return [f"Rates, at a load of {load:.1f}:", *found]
