@@ -303,7 +303,7 @@ CASES = [
              "a": {"source": "folder", "folder": {"path": "x"}, "role": "same_identity", "people_of": "b"}}}},
          ConfigurationError, ("people_of is 'b'", "none of the sources")),
     Case("cut store", "store", lambda folder: spoilt_store(folder, lambda content: content[:-400]), StoreError,
-         ("copy.arrow is damaged", "kedro run --pipeline=faces")),
+         ("copy.arrow is damaged", "kedro run --pipelines=faces")),
     Case("store of a later version", "store",
          lambda folder: spoilt_store(folder, lambda content: content.replace(VERSION_1, VERSION_9)),
          StoreError, ("format version 9", "reads version 1")),

@@ -99,6 +99,12 @@ def test_a_configuration_that_cannot_be_read_ends_with_one_message(
     assert_nothing_was_done(ended)
 
 
+def test_a_message_names_commands_for_the_environment_of_the_run() -> None:
+    ended = run("--env=public-casia", "--pipelines=repeats")
+    assert ended.exit_code == 1
+    assert "(kedro run --pipelines=attack,report --env=public-casia)" in ended.output
+
+
 def assert_nothing_was_done(ended: Result) -> None:
     assert ended.exit_code in (1, 2), ended.output
     assert isinstance(ended.exception, SystemExit), ended.exception

@@ -124,7 +124,7 @@ def test_a_backbone_without_hash_and_version_is_read_and_one_of_a_newer_version_
 
 
 def test_a_missing_folder_or_file_is_named(folder, tmp_path):
-    with pytest.raises(BackboneError, match=r"no backbone in .*nowhere.*kedro run --pipeline=target"):
+    with pytest.raises(BackboneError, match=r"no backbone in .*nowhere.*kedro run --pipelines=target"):
         load_backbone(tmp_path / "nowhere")
     (folder / WEIGHTS).unlink()
     with pytest.raises(SealError, match=rf"{WEIGHTS} is missing. Delete {folder} and run the same command"):

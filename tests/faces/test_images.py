@@ -139,7 +139,7 @@ def test_encoding_and_decoding_keep_colors(smooth_pixels):
 
 
 def test_damaged_bytes_of_the_store_are_refused_by_name(smooth_pixels):
-    with pytest.raises(ImageError, match=r"Image 3 is damaged.*kedro run --pipeline=faces"):
+    with pytest.raises(ImageError, match=r"Image 3 is damaged.*kedro run --pipelines=faces"):
         decode_jpeg(encode_jpeg(smooth_pixels)[:-100], "Image 3")
 
 

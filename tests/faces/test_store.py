@@ -177,7 +177,7 @@ def test_a_full_disk_leaves_the_earlier_store(faces, listed, tmp_path):
 
 
 def test_a_missing_store_is_named_with_the_command_that_makes_it(tmp_path):
-    with pytest.raises(StoreError, match=r"no store at .*nowhere\.arrow.*kedro run --pipeline=faces"):
+    with pytest.raises(StoreError, match=r"no store at .*nowhere\.arrow.*kedro run --pipelines=faces"):
         FaceStore(tmp_path / "nowhere.arrow")
 
 
@@ -192,7 +192,7 @@ def damage_of(content: bytes, kind: str) -> bytes:
 def test_a_damaged_store_is_refused_by_name(kind, tmp_path):
     path = tmp_path / "faces.arrow"
     path.write_bytes(damage_of((STORES / "version_1.arrow").read_bytes(), kind))
-    with pytest.raises(StoreError, match=r"faces\.arrow is damaged.*kedro run --pipeline=faces"):
+    with pytest.raises(StoreError, match=r"faces\.arrow is damaged.*kedro run --pipelines=faces"):
         FaceStore(path)
 
 

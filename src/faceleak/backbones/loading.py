@@ -19,7 +19,7 @@ from faceleak.backbones.checkpoint import (
     sha256_of_file,
 )
 from faceleak.backbones.presets import PRESETS
-from faceleak.common.errors import FaceleakError
+from faceleak.common.errors import FaceleakError, kedro_run
 from faceleak.work.checksummed import SealError, check_version, load_arrays, save_arrays
 from faceleak.work.compute import seeded
 from faceleak.work.tasks import writing
@@ -67,7 +67,7 @@ def read_card(folder: Path) -> BackboneCard:
     """Read the card of a saved backbone. Raises BackboneError."""
     path = folder / CARD
     if not path.exists():
-        raise BackboneError(f"There is no backbone in {folder} ({CARD} is missing). Run: kedro run --pipeline=target")
+        raise BackboneError(f"There is no backbone in {folder} ({CARD} is missing). Run: {kedro_run('target')}")
     try:
         content = json.loads(path.read_text())
         check_version(path, content.get("version"), CARD_VERSION, f"Delete {folder} and make the backbone again.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import pandas as pd
 
+from faceleak.common.errors import kedro_run
 from faceleak.faces.options import Role, ValidationOptions
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Texts(NamedTuple):
 def texts(options: ValidationOptions) -> dict[str, Texts]:
     """Every expectation in words, by its name."""
     metas = [expectation["meta"] for expectation in _expectations()]
-    settings = options.model_dump()
+    settings = options.model_dump() | {"run_again": kedro_run("faces")}
     return {meta["name"]: Texts(*(meta[text].format(**settings) for text in Texts._fields)) for meta in metas}
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from faceleak.common.errors import FaceleakError
+from faceleak.common.errors import FaceleakError, kedro_run
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -188,7 +188,5 @@ def decode_jpeg(content: bytes, name: str = "A stored image") -> NDArray[np.uint
             pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(content, "RGB")
             return pixels
     except ValueError as error:
-        raise ImageError(
-            f"{name} is damaged ({error}). Delete the store and run: kedro run --pipeline=faces"
-        ) from error
+        raise ImageError(f"{name} is damaged ({error}). Delete the store and run: {kedro_run('faces')}") from error
     raise ImageError(_too_large(name, width, height))

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from faceleak.common.errors import FaceleakError
+from faceleak.common.errors import FaceleakError, kedro_run
 from faceleak.faces.store import is_made_from, metadata_of
 from faceleak.work.tasks import writing
 
@@ -40,7 +40,7 @@ def fetch(url: str, store: Path) -> None:
     """Download the store at `url` to `store`, unless one made from the same is there. Raises RemoteStoreError."""
     stated = _stated(url)
     if not stated:
-        raise RemoteStoreError(f"There is no store at {url}. Make it where the faces are: kedro run --pipelines=faces")
+        raise RemoteStoreError(f"There is no store at {url}. Make it where the faces are: {kedro_run('faces')}")
     if is_made_from(store, stated["fingerprint"]):
         return
     files, path = _open(url)

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from faceleak.common.errors import FaceleakError
+from faceleak.common.errors import FaceleakError, kedro_run
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.images import decode_jpeg
 from faceleak.faces.lock import packing_alone
@@ -249,7 +249,7 @@ class FaceStore:
             first = int(self._starts[number])
             raise StoreError(
                 f"{self.path} was altered after it was packed: images {first} to {first + len(batch) - 1} have another "
-                "SHA-256 than they were packed with. Delete it and run: kedro run --pipeline=faces"
+                f"SHA-256 than they were packed with. Delete it and run: {kedro_run('faces')}"
             )
         self._verified[number] = True
 
@@ -307,12 +307,12 @@ def _naming_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowInvalid, OSError) as error:
-        raise StoreError(f"{path} is damaged ({error}). Delete it and run: kedro run --pipeline=faces") from error
+        raise StoreError(f"{path} is damaged ({error}). Delete it and run: {kedro_run('faces')}") from error
 
 
 def _open(path: Path) -> "tuple[pa.RecordBatchFileReader, list[pa.RecordBatch]]":
     if not path.exists():
-        raise StoreError(f"There is no store at {path}. Make it: kedro run --pipeline=faces")
+        raise StoreError(f"There is no store at {path}. Make it: {kedro_run('faces')}")
     with _naming_damage(path):
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
@@ -323,6 +323,6 @@ def _open(path: Path) -> "tuple[pa.RecordBatchFileReader, list[pa.RecordBatch]]"
         newer = "Update faceleak to keep it. " if version.isdigit() and int(version) > int(FORMAT_VERSION) else ""
         raise StoreError(
             f"{path} has format version {version}, this faceleak reads version {FORMAT_VERSION}. {newer}"
-            "Delete it and run: kedro run --pipeline=faces"
+            f"Delete it and run: {kedro_run('faces')}"
         )
     return reader, batches

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from faceleak.common.errors import kedro_run
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.demo import DemoFaces
 from faceleak.faces.images import encode_jpeg
@@ -90,8 +91,8 @@ class StatedFaces:
         if faces.source == "demo" and faces.demo is not None:
             return cls(faces.demo.people, faces.demo.people * faces.demo.images_per_person, image_bytes)
         raise PlanError(
-            f"How many people and images the source `{faces.source}` has is known once it is packed. Pack it (kedro "
-            "run --pipelines=faces), or state them in plan.people and plan.images."
+            f"How many people and images the source `{faces.source}` has is known once it is packed. Pack it "
+            f"({kedro_run('faces')}), or state them in plan.people and plan.images."
         )
 
     def __len__(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from faceleak.common.errors import FaceleakError
+from faceleak.common.errors import FaceleakError, kedro_run
 from faceleak.common.trees import flatten
 from faceleak.common.words import counted, form
 from faceleak.reporting.checks import ReportingError
@@ -55,7 +55,7 @@ def judge_policies(policies: Sequence[PolicyOptions], numbers: Numbers) -> list[
     where there are no numbers at all, or no such variant or metric, naming the nearest ones.
     """
     if not numbers:
-        raise GateError("There are no results to judge. Run an audit first: kedro run --pipelines=attack.")
+        raise GateError(f"There are no results to judge. Run an audit first: {kedro_run('attack')}.")
     return [_judge(policy, _value(policy, numbers), _useless(numbers[policy.variant])) for policy in policies]
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from faceleak.backbones.target_options import TargetOptions
-from faceleak.common.errors import FaceleakError
+from faceleak.common.errors import FaceleakError, kedro_run
 from faceleak.common.options import Options, TrackingOptions
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
@@ -174,7 +174,7 @@ def _train_targets(parameters: Parameters) -> None:
     if parameters.target.source != "train":
         raise ValueError(
             "target.source is `load`, but repeats and sweeps train targets: describe the training in target.train with "
-            "target.source `train`, or leave these pipelines out (kedro run --pipelines=attack,report)"
+            f"target.source `train`, or leave these pipelines out ({kedro_run('attack,report')})"
         )
 
 

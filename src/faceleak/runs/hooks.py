@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel
 from yaml import YAMLError
 
+from faceleak.common.errors import run_in
 from faceleak.common.named import check_name
 from faceleak.common.options import TrackingOptions
 from faceleak.common.trees import flatten, merge_metrics
@@ -68,6 +69,7 @@ class ValidationHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Raise ConfigurationError naming each wrong key, its value and what is allowed."""
         loader: Any = context.config_loader
+        run_in(loader.env)
         read_once(loader)
         self._parameters = loader["parameters"]
         parameters = check_parameters(self._parameters, made=())

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from faceleak.common.errors import kedro_run
 from faceleak.common.options import Options
 from faceleak.reconstruction.latents import Sphere
 from faceleak.reconstruction.prior_training.networks import FaceGenerator
@@ -93,7 +94,7 @@ def load_trained_prior(folder: Path, device: torch.device) -> TrainedPrior:
     except RuntimeError as error:
         raise TrainedPriorError(
             f"{folder / WEIGHTS} does not hold the weights that {CARD} beside it describes: {error}. Train the prior "
-            "again: kedro run --pipelines=prior"
+            f"again: {kedro_run('prior')}"
         ) from error
     return TrainedPrior(generator, card).to(device)
 
@@ -103,7 +104,7 @@ def read_prior_card(folder: Path) -> PriorCard:
     path = folder / CARD
     if not path.is_file():
         raise TrainedPriorError(
-            f"There is no trained prior in {folder} ({CARD} is missing). Train one: kedro run --pipelines=prior"
+            f"There is no trained prior in {folder} ({CARD} is missing). Train one: {kedro_run('prior')}"
         )
     try:
         content = json.loads(path.read_text())
@@ -119,5 +120,5 @@ def trained_prior_hash(folder: Path) -> str:
     """Which prior lies in `folder`, for the names of what is made with it. Raises TrainedPriorError."""
     card = read_prior_card(folder)
     if not (folder / WEIGHTS).is_file():
-        raise TrainedPriorError(f"{folder / WEIGHTS} is missing. Train the prior again: kedro run --pipelines=prior")
+        raise TrainedPriorError(f"{folder / WEIGHTS} is missing. Train the prior again: {kedro_run('prior')}")
     return fingerprint(folder / WEIGHTS, card)

@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from faceleak.backbones.target_options import TargetOptions
+from faceleak.common.errors import kedro_run
 from faceleak.common.trees import flatten
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
@@ -200,8 +201,7 @@ class Evidence:
 
     def command(self, pipeline: str) -> str:
         """How to run a pipeline in the environment of this report."""
-        environment = self.origin.environment
-        return f"kedro run --pipelines={pipeline}" + ("" if environment == "base" else f" --env={environment}")
+        return kedro_run(pipeline, self.origin.environment)
 
     def missing(self, what: str, file: str) -> Missing:
         """Say that something is missing, and which command makes the file that it is from."""

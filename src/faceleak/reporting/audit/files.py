@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from faceleak.common.errors import kedro_run
 from faceleak.common.text_tables import read_results
 from faceleak.reporting.checks import ReportingError
 from faceleak.work.tasks import write_json
@@ -146,7 +147,7 @@ class ResultFiles:
                 self._parsed[name] = read(self._path(name))
             except (ValueError, OSError) as error:
                 maker = made_by(name)
-                again = f"Make it again: kedro run --pipelines={maker}." if maker else "Make it again."
+                again = f"Make it again: {kedro_run(maker)}." if maker else "Make it again."
                 raise ReportingError(f"{self._path(name)} {otherwise} ({error}). {again}") from error
         return self._parsed[name]
 
