@@ -14,7 +14,7 @@ import yaml
 
 from benchmarks.latent_distance import scorer_of
 from benchmarks.reconstruction import World, load_world
-from faceleak.pipelines.reconstruction.evaluators import embed_people
+from faceleak.pipelines.reconstruction.nodes import embed_people
 from faceleak.pipelines.targeted.nodes import choose_person_images, measure_person_images, search_by_scorer
 from faceleak.reconstruction.options import PersonImageOptions
 from faceleak.work.compute import keep_freed_memory

@@ -29,8 +29,7 @@ from faceleak.membership.inputs import known_images
 from faceleak.membership.stacking import parts
 from faceleak.metrics.identity_match import measure_panel
 from faceleak.metrics.matcher import Panel, make_panel
-from faceleak.pipelines.reconstruction.evaluators import embed_people
-from faceleak.pipelines.reconstruction.nodes import calibrating
+from faceleak.pipelines.reconstruction.nodes import calibrating, embed_people
 from faceleak.reconstruction.options import EvaluatorOptions, SearchOptions
 from faceleak.reconstruction.scorer import fit_scorer, untrained
 from faceleak.reconstruction.search import SEARCH_STEPS

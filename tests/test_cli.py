@@ -41,6 +41,8 @@ def run(*arguments: str) -> Result:
     [
         (["--env=smokee"], "There is no environment 'smokee'. Did you mean 'smoke'? Known: attacks, base, lfw,"),
         (["--pipelines=membershp,plan"], "There is no pipeline 'membershp'. Did you mean 'membership'? Known:"),
+        (["--pipelines=compare"], "is gone: run `kedro run --pipelines=faces,repeats` instead."),
+        (["--pipelines=tuning_reconstruction"], "run `kedro run --pipelines=tuning --tags=reconstruction` instead."),
         (["--pipelines=attack,target"], "attack and target both make `target`"),
         (
             ["--pipelines=target", "--from-nodes=nope"],

@@ -20,6 +20,10 @@ from faceleak.common.named import check_name, files_of
 from faceleak.runs.order import together
 
 PATIENCE = 5  # seconds
+GONE = {  # pipelines that were once there → what runs the same
+    "compare": "--pipelines=faces,repeats",
+    "tuning_reconstruction": "--pipelines=tuning --tags=reconstruction",
+}
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, name="faceleak")
@@ -66,6 +70,8 @@ def _check_choice(options: dict[str, Any]) -> None:
     """Raise CommandError where what is chosen to run is not there."""
     names = [name for name in (*options["pipelines"], options["pipeline"]) if name]
     for name in names:
+        if name in GONE:
+            raise CommandError(f"The pipeline `{name}` is gone: run `kedro run {GONE[name]}` instead.")
         check_name(name, "pipeline", ["__default__", *files_of(pipelines)], CommandError)
     registry.set_requested(names or None)
     run = together({name: registry[name] for name in names or ["__default__"]})

@@ -11,7 +11,7 @@ from kedro.pipeline import Node, Pipeline
 
 from faceleak.defenses.options import VariantOptions
 from faceleak.pipelines.audit import create_pipeline
-from faceleak.pipelines.audit.pipeline import PARTS
+from faceleak.pipelines.audit.pipeline import create_parts
 from faceleak.pipelines.defense.planned import plan_variants
 from faceleak.pipelines.faces.nodes import split_faces
 from faceleak.pipelines.plan.walk import walk
@@ -45,7 +45,7 @@ def before(audit: Audit, tmp_path: Path) -> Tasks:
 
 
 def planned(tasks: Tasks) -> list[Work]:
-    return walk({name: part.create_pipeline() for name, part in PARTS.items()}, tasks)
+    return walk(create_parts(), tasks)
 
 
 @pytest.mark.slow

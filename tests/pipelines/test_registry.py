@@ -3,15 +3,18 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from inspect import signature
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_origin, get_type_hints
 
 import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
 from kedro.pipeline import Node, Pipeline
+from pydantic import BaseModel
 
 from faceleak.common.trees import flatten
 from faceleak.reporting.audit.files import MADE_BY
@@ -28,7 +31,6 @@ OF_THE_AUDIT = {
     "reconstruction",
     "defense",
     "repeats",
-    "compare",
     "attack",
     "report",
     "audit",
@@ -40,7 +42,6 @@ PIPELINES = OF_THE_AUDIT | {
     "sweep",
     "targeted",
     "tuning",
-    "tuning_reconstruction",
 }
 HEAVY = ("torch", "kornia", "great_expectations")
 
@@ -74,7 +75,7 @@ def test_references_wait_for_what_the_target_is_worth(name: str) -> None:
     assert "utility_metrics" in trainer.inputs
 
 
-@pytest.mark.parametrize("name", ["attack", "membership", "compare", "audit"])
+@pytest.mark.parametrize("name", ["attack", "membership", "repeats", "audit"])
 def test_attacks_are_checked_before_anything_is_trained(name: str) -> None:
     names = [node.name for node in pipelines[name].nodes]
     trainers = [place for place, node in enumerate(names) if node.startswith("train_")]
@@ -99,8 +100,9 @@ def stage_files(stage: dict, *kinds: str) -> set[str]:
 def pipeline_of(stage: dict) -> Pipeline:
     """The nodes that the command of a DVC stage runs."""
     options = dict(word.removeprefix("--").split("=") for word in stage["cmd"].split() if word.startswith("--"))
-    pipeline = pipelines[options["pipelines"]]
-    return pipeline.only_nodes(*options["nodes"].split(",")) if "nodes" in options else pipeline
+    chosen = {"node_names": options.get("nodes"), "from_nodes": options.get("from-nodes")}
+    pipeline: Pipeline = pipelines[options["pipelines"]]
+    return pipeline.filter(**{kind: names.split(",") for kind, names in chosen.items() if names})
 
 
 def test_dvc_stages_declare_exactly_what_their_pipelines_write_and_all_that_they_read() -> None:
@@ -232,6 +234,26 @@ def what_is_read(parameters: dict[str, object]) -> dict[str, set[str]]:
     }
 
 
+def test_repeats_make_references_only_where_nobody_else_in_the_command_does(as_run: Callable[..., list[str]]) -> None:
+    made = as_run("attack", "repeats")
+    assert "train_others" in made
+    assert "train_references" not in made
+    assert set(made) >= {"draw_targets", "write_comparison", "check_attacks"}
+    assert "train_references" in as_run("faces", "repeats")
+    assert as_run("faces", "membership", "repeats").count("train_references") == 1
+
+
+def test_each_stage_of_tuning_is_whole(as_run: Callable[..., list[str]]) -> None:
+    as_run("tuning")
+    tuning = pipelines["tuning"]
+    attack, search = tuning.only_nodes_with_tags("membership"), tuning.only_nodes_with_tags("reconstruction")
+    assert {node.name for node in attack.nodes} & {node.name for node in search.nodes} == {"view_target"}
+    assert {*attack.nodes, *search.nodes} == {*tuning.nodes}
+    for stage, other, best in ((attack, search, "tuned_attack"), (search, attack, "tuned_search")):
+        assert best in stage.all_outputs()
+        assert stage.inputs().isdisjoint(other.all_outputs())
+
+
 def test_two_that_train_the_same_are_refused() -> None:
     with pytest.raises(PipelinesError, match=r"attack and target both make `target`.*--pipelines"):
         together({name: pipelines[name] for name in ("attack", "target")})
@@ -255,6 +277,16 @@ def test_every_stage_is_tracked_with_the_parameters_it_reads() -> None:
         tracked = {key.split(".")[0] for entry in stage.get("params", []) for keys in entry.values() for key in keys}
         used = {p.removeprefix("params:").split(".")[0] for p in pipeline_of(stage).inputs() if p.startswith("params:")}
         assert used - {"compute"} == tracked, name
+
+
+def test_kedro_can_resolve_the_hints_of_every_node_and_so_checks_its_parameters() -> None:
+    for node in {node for pipeline in pipelines.values() for node in pipeline.nodes}:
+        hints = get_type_hints(node.func)
+        takes = signature(node.func).parameters
+        for source, name in zip(node.inputs, takes, strict=False):
+            if source.startswith("params:") and "." not in source:
+                kind = hints[name]
+                assert get_origin(kind) is list or issubclass(kind, BaseModel), (node.name, source)
 
 
 @pytest.mark.parametrize("name", ["faces", "report"])

@@ -6,7 +6,7 @@ from faceleak.backbones.embedding import embed
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.reconstruction.evaluators import embed_people
+from faceleak.pipelines.reconstruction.nodes import embed_people
 from faceleak.pipelines.targeted.nodes import (
     choose_person_images,
     measure_person_images,

@@ -1,4 +1,4 @@
-"""`kedro run --pipelines=tuning_reconstruction` from end to end, on settings so small that the numbers mean nothing."""
+"""The stage `reconstruction` of `tuning` from end to end, on settings so small that the numbers mean nothing."""
 
 import json
 from pathlib import Path
@@ -12,12 +12,12 @@ from safetensors.numpy import load_file
 
 from .conftest import environment, kedro
 
-PIPELINE = "--pipelines=tuning_reconstruction"
+PIPELINE = ("--pipelines=tuning", "--tags=reconstruction")
 
 
 @pytest.fixture(scope="module")
 def tuned(audited: Path) -> Path:
-    run = kedro(audited, "run", "--env=smoke", PIPELINE)
+    run = kedro(audited, "run", "--env=smoke", *PIPELINE)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Tuning: before and after" in run.stdout
     return audited / "data/smoke"
@@ -29,7 +29,7 @@ def test_trials_are_in_a_table_and_in_child_runs(audited: Path, tuned: Path) -> 
     assert trials["chosen"].sum() == 1
     client = MlflowClient(environment(audited)["MLFLOW_TRACKING_URI"])
     experiment = client.get_experiment_by_name("faceleak").experiment_id
-    parent = client.search_runs([experiment], "attributes.run_name = 'tuning_reconstruction (smoke)'")[0].info.run_id
+    parent = client.search_runs([experiment], "attributes.run_name = 'tuning (smoke)'")[0].info.run_id
     children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
     values = {run.info.run_name: run.data.metrics for run in children}
     assert set(values) == {"trial 0", "trial 1", "trial 2", "undefended"}
@@ -61,6 +61,6 @@ def test_the_same_inputs_give_the_same_files_also_where_nothing_is_cached(audite
     before = [file.read_bytes() for file in files]
     for study in (tuned / "cache/studies").glob("*.db"):
         study.unlink()
-    run = kedro(audited, "run", "--env=smoke", PIPELINE)
+    run = kedro(audited, "run", "--env=smoke", *PIPELINE)
     assert run.returncode == 0, run.stderr
     assert [file.read_bytes() for file in files] == before

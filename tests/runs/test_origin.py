@@ -12,6 +12,7 @@ from faceleak.runs import origin
         ({"pipeline_names": ["attack", "report"], "env": "lfw"}, "kedro run --pipelines=attack,report --env=lfw"),
         ({"runtime_params": {"target.train.epochs": 20}}, "kedro run --params=target.train.epochs=20"),
         ({"runtime_params": {"target": {"train": {"epochs": 20}}}}, "kedro run --params=target.train.epochs=20"),
+        ({"pipeline_names": ["tuning"], "tags": ("membership",)}, "kedro run --pipelines=tuning --tags=membership"),
         ({"runtime_params": {"a": "two words"}}, "kedro run '--params=a=two words'"),
     ],
 )

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+Tree = dict[str, Any]  # plain data for JSON or YAML
+Metrics = dict[str, Tree]  # variant → stage → … → number
+
 
 def flatten(tree: dict[str, Any], separator: str = "/") -> dict[str, Any]:
     """Join the keys of nested dicts: {"a": {"b": 1}} → {"a/b": 1}."""
@@ -14,9 +17,9 @@ def flatten(tree: dict[str, Any], separator: str = "/") -> dict[str, Any]:
     return flat
 
 
-def merge_metrics(*trees: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def merge_metrics(*trees: Metrics) -> Metrics:
     """Join metrics by variant: variant → stage → …; a stage that occurs twice for a variant is an error."""
-    merged: dict[str, dict[str, Any]] = {}
+    merged: Metrics = {}
     for tree in trees:
         for variant, stages in tree.items():
             known = merged.setdefault(variant, {})

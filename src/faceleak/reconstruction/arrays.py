@@ -3,9 +3,13 @@
 Files are named by the records; nobody takes a name apart.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from faceleak.membership.attackers import AttackerName, evaluation_name
+
+Array = NDArray[Any]  # numbers of any kind: pixels are whole ones
 
 
 class SearchStep(NamedTuple):

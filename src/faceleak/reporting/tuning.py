@@ -176,7 +176,7 @@ def fresh_figure(measured: Tree) -> Figure:
     """Draw, for the default and the tuned one, the value on the data it was chosen by and on fresh people.
 
     measured: name → own and fresh value of one `Quantity` with its interval, and a last entry `<tuned>_over_<default>`
-    with their difference, as the pipelines `tuning` and `tuning_reconstruction` measure them.
+    with their difference, as both stages of the `tuning` pipeline measure them.
     """
     quantity = quantity_of(measured)
     figure = new_figure(7.2, 2.6)

@@ -97,7 +97,8 @@ class OrderHooks:
             runs = dict.fromkeys(runs, together(runs))
         for name, run in runs.items():
             ordered = in_order(run, catalog, parameters)
-            pipelines[name] = ordered.only_nodes(*(node.name for node in pipelines[name].nodes))
+            own = {node.name for node in pipelines[name].nodes}
+            pipelines[name] = Pipeline([node for node in ordered.nodes if node.name in own])
 
 
 class LockHooks:

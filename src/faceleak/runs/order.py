@@ -1,4 +1,4 @@
-"""The order of nodes by the files that they read, besides the one by the datasets that they name."""
+"""Pipelines that run in one command: who makes what, and in which order, also by the files that nodes read."""
 
 import os
 import warnings
@@ -14,13 +14,31 @@ from kedro.pipeline.pipeline import OutputNotUniqueError
 from faceleak.common.errors import FaceleakError
 from faceleak.common.trees import flatten
 
+ALONE = "alone"  # a tag: of nodes that a pipeline has so that it can run without those whose results it takes
+
 
 class PipelinesError(FaceleakError):
     """Pipelines that cannot run in one command."""
 
 
+def side_by_side(pipelines: Mapping[str, Pipeline]) -> dict[str, Pipeline]:
+    """The same pipelines, without the nodes tagged ALONE whose results another one of them makes."""
+    made = {
+        output
+        for pipeline in pipelines.values()
+        for node in pipeline.nodes
+        if ALONE not in node.tags
+        for output in node.outputs
+    }
+    return {
+        name: Pipeline([node for node in pipeline.nodes if ALONE not in node.tags or made.isdisjoint(node.outputs)])
+        for name, pipeline in pipelines.items()
+    }
+
+
 def together(pipelines: Mapping[str, Pipeline]) -> Pipeline:
     """All of them as one. Raises PipelinesError where two make the same in different ways."""
+    pipelines = side_by_side(pipelines)
     try:
         return sum(pipelines.values(), Pipeline([]))
     except OutputNotUniqueError:

@@ -26,6 +26,7 @@ def command(run_params: dict[str, Any]) -> str:
     """The command line that runs the same again."""
     chosen = {
         "pipelines": ",".join(run_params.get("pipeline_names") or []),
+        "tags": ",".join(run_params.get("tags") or []),
         "env": run_params.get("env") or "",
         "params": changed_parameters(run_params),
     }

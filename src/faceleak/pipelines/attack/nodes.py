@@ -1,17 +1,19 @@
 """Training everything that the attack needs side by side, instead of one backbone after the other."""
 
-from typing import Any
-
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
+from faceleak.common.trees import Metrics
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions
+from faceleak.pipelines import Backbone, TrainingTask
 from faceleak.pipelines.membership.nodes import reference_tasks
-from faceleak.pipelines.reconstruction.evaluators import evaluator_tasks, with_loaded
+from faceleak.pipelines.reconstruction.nodes import evaluator_tasks, with_loaded
 from faceleak.pipelines.target.nodes import load_target, target_tasks, tell_faults
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
+
+Trained = dict[str, dict[str, Backbone]]  # kind → name → backbone
 
 
 def train_together(
@@ -22,7 +24,7 @@ def train_together(
     membership: MembershipOptions,
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
-) -> tuple[Any, dict[str, dict[str, Any]]]:
+) -> tuple[Backbone, Trained]:
     """Return the target, and what was trained together with it as tasks that share the cores: kind → name → backbone.
 
     Beside a loaded one nothing is trained: it is looked at first.
@@ -48,9 +50,9 @@ def train_others(
     membership: MembershipOptions,
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
-    trained_together: dict[str, dict[str, Any]],
-    *waited_for: Any,  # noqa: ARG001
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    trained_together: Trained,
+    *waited_for: Metrics,  # noqa: ARG001
+) -> tuple[dict[str, Backbone], dict[str, Backbone]]:
     """Return references and evaluators, trained side by side unless they were trained together with the target.
 
     waited_for: what has to be known of the target before.
@@ -65,7 +67,7 @@ def train_others(
     return tell_faults(trained["references"]), tell_faults(with_loaded(trained["evaluators"], reconstruction))
 
 
-def _train(kinds: dict[str, list[Any]], compute: ComputeOptions) -> dict[str, dict[str, Any]]:
+def _train(kinds: dict[str, list[TrainingTask]], compute: ComputeOptions) -> Trained:
     """Train the tasks of all kinds as one list: kind → name → backbone."""
     from faceleak.backbones.training import train_backbones
 

@@ -1,16 +1,18 @@
 """Defense: the target → variants → views of every attacker; what follows are the nodes of the other pipelines."""
 
-from typing import Any
-
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
+from faceleak.bypasses import OwnFaces
+from faceleak.common.trees import Metrics, Tree
 from faceleak.defenses.options import DefenseOptions
+from faceleak.defenses.owner import Owner
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED, View
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import stack
+from faceleak.pipelines import Attacks, Backbone, Figure
 from faceleak.pipelines.membership.nodes import anchors, reference_tasks
 from faceleak.work.compute import ComputeOptions
 
@@ -18,13 +20,13 @@ IMAGE = ["image_id", "identity", "sha256"]
 
 
 def make_variants(
-    target: Any,
+    target: Backbone,
     store: FaceStore,
     splits: pd.DataFrame,
     training: TargetOptions,
     options: DefenseOptions,
     compute: ComputeOptions,
-) -> dict[str, Any]:
+) -> dict[str, Backbone]:
     """The target itself and every configured variant of it, by name; those that are there already are kept."""
     from faceleak.defenses import tasks
 
@@ -33,13 +35,12 @@ def make_variants(
 
 
 def owner_of(
-    target: Any, store: FaceStore, splits: pd.DataFrame, training: TargetOptions, compute: ComputeOptions
-) -> Any:
+    target: Backbone, store: FaceStore, splits: pd.DataFrame, training: TargetOptions, compute: ComputeOptions
+) -> Owner:
     """Who releases the target, with the task that it was trained as, if it was trained here.
 
     Raises StaleTargetError.
     """
-    from faceleak.defenses.owner import Owner
     from faceleak.pipelines.target.nodes import check_trained_on_members, target_tasks
 
     trained = target_tasks(store, splits, training, compute)
@@ -47,7 +48,7 @@ def owner_of(
     return Owner(target, trained[0] if trained else None, store, with_role(splits, "public")[IMAGE], compute)
 
 
-def list_variants(options: DefenseOptions) -> dict[str, dict[str, Any]]:
+def list_variants(options: DefenseOptions) -> dict[str, Tree]:
     """What each variant is: its defense, with all settings, and its seed."""
     listed = {
         variant.name: {
@@ -61,8 +62,12 @@ def list_variants(options: DefenseOptions) -> dict[str, dict[str, Any]]:
 
 
 def make_views(
-    variants: dict[str, Any], store: FaceStore, splits: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions
-) -> dict[View, Any]:
+    variants: dict[str, Backbone],
+    store: FaceStore,
+    splits: pd.DataFrame,
+    options: DefenseOptions,
+    compute: ComputeOptions,
+) -> dict[View, Backbone]:
     """Every variant as it is released and, where an adaptive attacker takes part, with its defense bypassed."""
     from faceleak.defenses import tasks
 
@@ -71,7 +76,7 @@ def make_views(
 
 
 def fit_shadows(
-    references: dict[str, Any],
+    references: dict[str, Backbone],
     reference_signals: pd.DataFrame,
     store: FaceStore,
     splits: pd.DataFrame,
@@ -79,7 +84,7 @@ def fit_shadows(
     membership: MembershipOptions,
     options: DefenseOptions,
     compute: ComputeOptions,
-) -> dict[str, dict[Any, Any]]:
+) -> Attacks:
     """Defend and bypass the references as the target, and fit attacks on what they show: view → attack → fitted.
 
     Nothing is defended, and nothing fitted, without the threat model `shadow` or an attacker who knows of the defense.
@@ -110,24 +115,20 @@ def fit_shadows(
 
 
 def _owners_of_references(
-    references: dict[str, Any],
+    references: dict[str, Backbone],
     store: FaceStore,
     splits: pd.DataFrame,
     reference_splits: pd.DataFrame,
     membership: MembershipOptions,
     compute: ComputeOptions,
-) -> dict[str, Any]:
-    from faceleak.defenses.owner import Owner
-
+) -> dict[str, Owner]:
     trained = reference_tasks(store, reference_splits, membership, compute)
     public = with_role(splits, "public")[IMAGE]
     return {task.name: Owner(references[task.name], task, store, public, compute) for task in trained}
 
 
-def own_faces(store: FaceStore, images: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions) -> Any:
+def own_faces(store: FaceStore, images: pd.DataFrame, options: DefenseOptions, compute: ComputeOptions) -> OwnFaces:
     """As many of these faces as bypass takes."""
-    from faceleak.bypasses import OwnFaces
-
     return OwnFaces(store, images[IMAGE].sample(min(options.bypass_images, len(images)), random_state=0), compute)
 
 
@@ -141,7 +142,7 @@ def bypasses_tried(options: DefenseOptions) -> dict[str, tuple[str, ...]]:
     return {UNDEFENDED: ("bn_reestimation",), **tried}
 
 
-def check_claims(variants: dict[str, Any], scores: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:
+def check_claims(variants: dict[str, Backbone], scores: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:
     """Set measured ε beside proven ε, for variants whose card proves one for the backbone. Raises BrokenClaimError.
 
     The proof is about the backbone, so attacks that take the classification head say nothing of it.
@@ -161,12 +162,12 @@ def check_claims(variants: dict[str, Any], scores: pd.DataFrame, options: Member
 
 
 def collect_points(
-    utility: dict[str, dict[str, Any]],
-    membership: dict[str, dict[str, Any]],
+    utility: Metrics,
+    membership: Metrics,
     scores: pd.DataFrame,
     options: DefenseOptions,
     attacks: MembershipOptions,
-) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
+) -> tuple[pd.DataFrame, Metrics]:
     """One row a variant, access and attacker: utility, and the strongest attack on unseen identities.
 
     The same as a tree, variant → strongest → access → attacker → metric.
@@ -180,7 +181,7 @@ def collect_points(
     return points, as_tree(points)
 
 
-def draw_privacy_utility(points: pd.DataFrame, options: DefenseOptions) -> tuple[Any, str, str]:
+def draw_privacy_utility(points: pd.DataFrame, options: DefenseOptions) -> tuple[Figure, str, str]:
     """Privacy against utility as a picture and as a page to look around in, and what it recommends, in words."""
     from faceleak.reporting.privacy_utility import privacy_utility_figure, privacy_utility_page
     from faceleak.reporting.recommendation import recommend

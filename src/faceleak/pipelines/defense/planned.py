@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.training_task import TrainingTask
 from faceleak.bypasses import OwnFaces
 from faceleak.bypasses import registry as bypasses
 from faceleak.defenses import registry
@@ -36,7 +37,7 @@ def plan_variants(plan: Tasks, target: Backbone) -> Planned:
     return Planned(works, ({UNDEFENDED: target, **backbones},))
 
 
-def _owner(plan: Tasks, backbone: Backbone, trained: Any) -> Owner:
+def _owner(plan: Tasks, backbone: Backbone, trained: TrainingTask | None) -> Owner:
     store: Any = plan.store
     return Owner(backbone, trained, store, plan.public[nodes.IMAGE], plan.compute)
 

@@ -2,15 +2,16 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from faceleak.common.trees import Tree
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.packing import Packing
 from faceleak.faces.quarantine import summary
 from faceleak.faces.splits import alike, split, split_as_stated
 from faceleak.faces.store import STATED_ROLE, FaceSource, FaceStore
+from faceleak.pipelines import Figure
 from faceleak.work.compute import ComputeOptions
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def look_for_copies(store: FaceStore, splits: pd.DataFrame, options: FacesOption
 
 def validate_faces(
     store: FaceStore, manifest: Path, splits: pd.DataFrame, copies: pd.DataFrame, options: FacesOptions
-) -> tuple[dict[str, Any], str]:
+) -> tuple[Tree, str]:
     """Check store, manifest and splits; return the result and a page to read, whatever was found."""
     from faceleak.faces.validation import examine
     from faceleak.reporting.validation import validation_page
@@ -81,7 +82,7 @@ def validate_faces(
     return result, validation_page(result)
 
 
-def accept_splits(splits: pd.DataFrame, validation: dict[str, Any]) -> pd.DataFrame:
+def accept_splits(splits: pd.DataFrame, validation: Tree) -> pd.DataFrame:
     """Let the splits pass where nothing is wrong; raises FacesValidationError with the offending rows."""
     from faceleak.faces.validation import require_success
 
@@ -89,7 +90,7 @@ def accept_splits(splits: pd.DataFrame, validation: dict[str, Any]) -> pd.DataFr
     return splits
 
 
-def draw_sample(store: FaceStore, splits: pd.DataFrame) -> Any:
+def draw_sample(store: FaceStore, splits: pd.DataFrame) -> Figure:
     """Show a few people of each role."""
     from faceleak.reporting.galleries import people_sheet
 

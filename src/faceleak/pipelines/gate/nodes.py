@@ -1,18 +1,18 @@
 """Gate: the numbers of an audit against the policies of the configuration."""
 
-from typing import Any
-
+from faceleak.common.trees import Metrics, Tree
+from faceleak.reporting.audit.files import ResultFiles
 from faceleak.reporting.options import GateOptions
 
 
-def matcher(metrics: dict[str, Any], options: GateOptions) -> list[dict[str, Any]]:
+def matcher(metrics: dict[str, Metrics], options: GateOptions) -> list[Tree]:
     """Say of each policy whether it holds. Raises GateError for unknown names."""
     from faceleak.reporting.gate import join_numbers, judge_policies
 
     return judge_policies(options.policies, join_numbers(metrics))
 
 
-def enforce(judged: list[dict[str, Any]], results: Any) -> None:  # noqa: ARG001
+def enforce(judged: list[Tree], results: ResultFiles) -> None:  # noqa: ARG001
     """Raise GateError where a policy is violated, so that the run ends with an exit status that is not 0."""
     from faceleak.reporting.gate import require_passed
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
+from faceleak.common.trees import Metrics
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership import references
@@ -14,6 +15,7 @@ from faceleak.membership.attackers import TARGET_VIEW, VIEW, AttackerName, View
 from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.membership.stacking import stack
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines import Attacks, Backbone, Figure, TrainingTask
 from faceleak.pipelines.target.nodes import tell_faults
 from faceleak.work.compute import ComputeOptions, run_tasks
 
@@ -27,7 +29,7 @@ def split_references(splits: pd.DataFrame, options: MembershipOptions) -> pd.Dat
 
 def reference_tasks(
     store: FaceStore, reference_splits: pd.DataFrame, options: MembershipOptions, compute: ComputeOptions
-) -> list[Any]:
+) -> list[TrainingTask]:
     """What has to be trained for the references: a task each, with a seed of its own."""
     from faceleak.backbones.training import TrainingTask
 
@@ -61,8 +63,8 @@ def train_references(
     reference_splits: pd.DataFrame,
     options: MembershipOptions,
     compute: ComputeOptions,
-    *waited_for: Any,  # noqa: ARG001
-) -> dict[str, Any]:
+    *waited_for: Metrics,  # noqa: ARG001
+) -> dict[str, Backbone]:
     """Train the reference backbones, in parallel where there are cores; those that are there already are kept.
 
     waited_for: what has to be known before anything is trained.
@@ -74,7 +76,7 @@ def train_references(
 
 
 def read_reference_signals(
-    trained: dict[str, Any],
+    trained: dict[str, Backbone],
     store: FaceStore,
     splits: pd.DataFrame,
     reference_splits: pd.DataFrame,
@@ -98,7 +100,7 @@ def anchors(splits: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_calibration_signals(
-    trained: dict[str, Any],
+    trained: dict[str, Backbone],
     store: FaceStore,
     splits: pd.DataFrame,
     options: MembershipOptions,
@@ -118,7 +120,7 @@ def read_calibration_signals(
 
 def read_blind_signals(
     calibration_signals: pd.DataFrame,
-    trained: dict[str, Any],
+    trained: dict[str, Backbone],
     store: FaceStore,
     splits: pd.DataFrame,
     options: MembershipOptions,
@@ -134,7 +136,7 @@ def read_blind_signals(
 
 
 def read_view_signals(
-    views: dict[View, Any],
+    views: dict[View, Backbone],
     store: FaceStore,
     splits: pd.DataFrame,
     options: MembershipOptions,
@@ -165,8 +167,8 @@ def fit_attacks(
     options: MembershipOptions,
     threat_models: list[ThreatModel],
     compute: ComputeOptions,
-    shadow_models: Any = None,
-) -> Any:
+    shadow_models: Attacks | None = None,
+) -> Attacks:
     """Fit every attack on what its threat model allows; online ones are left to the `repeats` pipeline.
 
     shadow_models: view → attack → what defended shadows taught; where there are none, the references as they are teach.
@@ -183,7 +185,7 @@ def fit_attacks(
 def score_images(
     signals: pd.DataFrame,
     calibration_signals: pd.DataFrame,
-    models: Any,
+    models: Attacks,
     splits: pd.DataFrame,
     attackers: list[AttackerName],
 ) -> pd.DataFrame:
@@ -193,20 +195,13 @@ def score_images(
     return scoring.score_images(signals, calibration_signals, models, splits, attackers)
 
 
-def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: MembershipOptions) -> pd.DataFrame:
-    """Fit and score the blind baseline."""
-    from faceleak.membership import scoring
-
-    return scoring.score_blind(blind_signals, splits, options)
-
-
 def measure_membership(
     scores: pd.DataFrame,
     blind_scores: pd.DataFrame,
     options: MembershipOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
-) -> dict[str, dict[str, Any]]:
+) -> Metrics:
     """Measure every attack, and the blind baseline once for each variant: variant → stage → attack → …
 
     The stage is `membership`, or `upper_bound` for attacks that take the classification head.
@@ -222,7 +217,7 @@ def measure_membership(
     measure = partial(measure_attacker, blind=blind_scores, aggregation=options.aggregation, bootstrap=bootstrap)
     tables = list(groups.values())
     measured = run_tasks(measure, tables, compute) if is_much(len(scores), bootstrap) else map(measure, tables)
-    metrics: dict[str, dict[str, Any]] = {}
+    metrics: Metrics = {}
     for (variant, attacker, threat_model, attack), of_attack in zip(groups, measured, strict=True):
         of_variant = metrics.setdefault(variant, {MEMBERSHIP: {BLIND_MODEL.name: blind}})
         of_stage = of_variant.setdefault(stage_of(options.attacks[attack]), {})
@@ -248,7 +243,7 @@ def measure_subgroups(scores: pd.DataFrame, options: MembershipOptions, bootstra
     return pd.concat(tables, ignore_index=True)
 
 
-def draw_roc(scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions) -> Any:
+def draw_roc(scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions) -> Figure:
     """ROC curves on log-log axes."""
     from faceleak.membership.views import upper_bounds
     from faceleak.reporting.roc import roc_figure
@@ -256,7 +251,7 @@ def draw_roc(scores: pd.DataFrame, blind_scores: pd.DataFrame, options: Membersh
     return roc_figure(scores, blind_scores, upper_bounds(options.attacks))
 
 
-def draw_histograms(signals: pd.DataFrame, splits: pd.DataFrame) -> Any:
+def draw_histograms(signals: pd.DataFrame, splits: pd.DataFrame) -> Figure:
     """Distances of members and non-members, layer by layer; a line that says so where no attack reads distances."""
     from faceleak.reporting.histograms import DISTANCE, distance_histograms, without_distances
     from faceleak.signals.columns import columns_of

@@ -2,6 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from faceleak.membership.scoring import score_blind
 from faceleak.pipelines.membership import nodes
 from faceleak.pipelines.target.pipeline import VIEW_TARGET
 
@@ -46,7 +47,7 @@ def prepare_attackers() -> Pipeline:
                 "blind_signals",
                 name="read_blind_signals",
             ),
-            Node(nodes.score_blind, ["blind_signals", "splits", options], "blind_scores", name="score_blind"),
+            Node(score_blind, ["blind_signals", "splits", options], "blind_scores", name="score_blind"),
         ]
     )
     return prepare_references("utility_metrics") + baseline

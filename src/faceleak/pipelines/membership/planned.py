@@ -1,10 +1,9 @@
 """What the nodes of `membership` would do, for a plan; the `defense` pipeline has the same for its views."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import pandas as pd
 
@@ -13,6 +12,7 @@ from faceleak.membership import references
 from faceleak.membership.attackers import TARGET_VIEW, AttackerName, View, evaluations
 from faceleak.membership.inputs import known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
+from faceleak.membership.scoring import Attacks
 from faceleak.metrics.attackers import is_much
 from faceleak.pipelines.membership import nodes
 from faceleak.pipelines.target.planned import TOGETHER
@@ -100,7 +100,7 @@ class Models:
 
     attacks: int
     views: tuple[View, ...]
-    fit: Callable[[str, ThreatModel], Any] | None
+    fit: Callable[[str, ThreatModel], Attacks] | None
 
 
 def plan_fits(
@@ -109,7 +109,7 @@ def plan_fits(
     reference_signals: Table,
     calibration_signals: Table,
     threat_models: list[ThreatModel],
-    shadow_models: Any = None,
+    shadow_models: Mapping[View, Backbone] | None = None,
 ) -> Planned:
     """Every attack on every view; with `shadow` once on all references, unless defended shadows teach them."""
     options, views = plan.options.membership, tuple(signals.backbones)
@@ -124,7 +124,7 @@ def plan_fits(
             works.append(Work("attacks fitted", 1, (Cost(quantity, reference_signals.rows),), kept=False))
     tables = signals.read, reference_signals.read, calibration_signals.read
 
-    def fit(attack: str, threat_model: ThreatModel) -> Any:
+    def fit(attack: str, threat_model: ThreatModel) -> Attacks:
         one = options.model_copy(update={"attacks": {attack: options.attacks[attack]}})
         signals, of_references, calibrating = (table(one) for table in tables if table is not None)
         return nodes.fit_attacks(signals, of_references, calibrating, plan.splits, one, [threat_model], plan.compute)

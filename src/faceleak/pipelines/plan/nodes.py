@@ -2,11 +2,12 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from faceleak.backbones.target_options import TargetOptions
+from faceleak.common.trees import Tree
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
+from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
@@ -26,12 +27,12 @@ def plan_audit(
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
     plan: PlanOptions,
-) -> dict[str, Any]:
+) -> Tree:
     """Ask the nodes of the audit, calibrate, add up. Trains nothing but for calibration.
 
     packed: where the store lies once it is there. Raises PlanError, SplitError.
     """
-    from faceleak.pipelines.audit.pipeline import PARTS
+    from faceleak.pipelines.audit.pipeline import create_parts
     from faceleak.pipelines.faces.nodes import look_for_copies, split_faces
     from faceleak.pipelines.plan.walk import walk
     from faceleak.planning.networks import Network
@@ -49,14 +50,13 @@ def plan_audit(
         splits = split_faces(manifest, faces)
         if found is not None and faces.duplicates == "drop":
             _, splits = look_for_copies(found, splits, faces)
-        pipelines = {name: part.create_pipeline() for name, part in PARTS.items()}
-        works = walk(pipelines, Tasks(audit, store, splits))
+        works = walk(create_parts(), Tasks(audit, store, splits))
         return {**make_plan(works, sample, plan), "counts": count_roles(manifest, splits)}
 
 
-def _store_of(packed: Path, faces: FacesOptions, compute: ComputeOptions) -> Any:
+def _store_of(packed: Path, faces: FacesOptions, compute: ComputeOptions) -> FaceStore | None:
     """The store, if it is there and was made from what is configured."""
-    from faceleak.faces.store import FaceStore, is_made_from
+    from faceleak.faces.store import is_made_from
     from faceleak.pipelines.faces.nodes import open_source
 
     if not packed.exists() or not is_made_from(packed, open_source(faces, compute).fingerprint()):

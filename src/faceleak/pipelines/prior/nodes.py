@@ -2,14 +2,16 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from faceleak.backbones.target_options import LoadOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines import Backbone, Figure, TrainedPrior
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 from faceleak.work.compute import ComputeOptions
@@ -32,10 +34,10 @@ def open_features(
     options: PriorTrainingOptions,
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
-) -> Any:
+) -> Backbone:
     """The backbone whose embeddings judge the samples: the first independent evaluator, or the given one."""
     from faceleak.backbones.loading import load_checkpoint
-    from faceleak.pipelines.reconstruction.evaluators import train_evaluators
+    from faceleak.pipelines.reconstruction.nodes import train_evaluators
 
     if isinstance(options.features, LoadOptions):
         load = options.features
@@ -46,7 +48,11 @@ def open_features(
 
 
 def embed_public(
-    features: Any, store: FaceStore, prior_splits: pd.DataFrame, options: PriorTrainingOptions, compute: ComputeOptions
+    features: Backbone,
+    store: FaceStore,
+    prior_splits: pd.DataFrame,
+    options: PriorTrainingOptions,
+    compute: ComputeOptions,
 ) -> pd.DataFrame:
     """Embed all public images at the prior's size, as its samples are: the columns given and `embedding`."""
     from faceleak.backbones.embedding import embed_pixels
@@ -68,12 +74,12 @@ def embed_public(
 
 def train_prior(
     store: FaceStore,
-    features: Any,
+    features: Backbone,
     public: pd.DataFrame,
     options: PriorTrainingOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
-) -> tuple[Any, pd.DataFrame]:
+) -> tuple[TrainedPrior, pd.DataFrame]:
     """Train the prior; judge it after every round and log that, with a sheet of samples every so often.
 
     Returns the prior as it is after the last round, and a table with one row a round: images_shown, what
@@ -111,7 +117,7 @@ def _summary(images_shown: int, measured: dict[str, float], features_name: str) 
 
 
 def _evaluator_name(
-    features: Any, public: pd.DataFrame, options: PriorTrainingOptions, bootstrap: BootstrapOptions
+    features: Backbone, public: pd.DataFrame, options: PriorTrainingOptions, bootstrap: BootstrapOptions
 ) -> str:
     """What a judgment depends on besides the prior."""
     from faceleak.work.tasks import code_version, fingerprint
@@ -123,8 +129,8 @@ def _evaluator_name(
 
 
 def judge_samples(
-    prior: Any,
-    features: Any,
+    prior: TrainedPrior,
+    features: Backbone,
     public: pd.DataFrame,
     options: PriorTrainingOptions,
     bootstrap: BootstrapOptions,
@@ -146,13 +152,11 @@ def judge_samples(
     return distance.named(f"kid_by_{options.features_name}") | copying
 
 
-def _embeddings(public: pd.DataFrame, part: str) -> Any:
-    import numpy as np
-
+def _embeddings(public: pd.DataFrame, part: str) -> NDArray[np.float32]:
     return np.stack(public.loc[public["part"] == part, "embedding"].to_list())
 
 
-def _save_sheet(prior: Any, images_shown: int, path: Path) -> None:
+def _save_sheet(prior: TrainedPrior, images_shown: int, path: Path) -> None:
     from faceleak.reporting.galleries import SHEET, samples_sheet
     from faceleak.work.tasks import writing
 
@@ -168,13 +172,13 @@ def measure_prior(history: pd.DataFrame) -> dict[str, float]:
 
 
 def draw_prior(
-    prior: Any,
-    features: Any,
+    prior: TrainedPrior,
+    features: Backbone,
     public: pd.DataFrame,
     store: FaceStore,
     options: PriorTrainingOptions,
     compute: ComputeOptions,
-) -> Any:
+) -> Figure:
     """Samples, each beside the training face that it resembles most, and the same for held-out people."""
     from faceleak.backbones.embedding import embed_pixels
     from faceleak.metrics.copying import nearest_rows
@@ -186,7 +190,7 @@ def draw_prior(
     pixels = prior.samples(options.samples, SAMPLE_SEED)
     real = store.images(store.positions(held_out["image_id"]), size)
 
-    def beside(faces: Any, embeddings: Any) -> FaceBesideNearest:
+    def beside(faces: NDArray[np.uint8], embeddings: NDArray[np.float32]) -> FaceBesideNearest:
         rows, distances = nearest_rows(embeddings, _embeddings(public, "training"))
         nearest = store.images(store.positions(training["image_id"].iloc[rows]), size)
         return FaceBesideNearest(faces, nearest, distances)

@@ -1,10 +1,9 @@
-"""Reconstruction: latents and faces for every evaluation, match rates, findings."""
-
-from typing import Any
+"""Reconstruction: evaluators and the people they know, latents and faces by evaluation, match rates, findings."""
 
 import numpy as np
 import pandas as pd
 
+from faceleak.common.trees import Metrics
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import (
@@ -17,23 +16,86 @@ from faceleak.membership.attackers import (
     suffix_of,
 )
 from faceleak.membership.options import AttackOptions, MembershipOptions
-from faceleak.membership.stacking import parts
+from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.reconstruction.arrays import ReconstructionArray, ReconstructionEmbeddings, SearchStep
+from faceleak.pipelines import Attacks, Backbone, ReconstructionTask, Scorer, TrainingTask
+from faceleak.pipelines.target.nodes import tell_faults
+from faceleak.reconstruction.arrays import Array, ReconstructionArray, ReconstructionEmbeddings, SearchStep
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
 
 
+def evaluator_tasks(
+    store: FaceStore, splits: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
+) -> list[TrainingTask]:
+    """What has to be trained for the evaluators: a task each.
+
+    Independent ones learn members by images that the target was not trained on, the others by those it was; all learn
+    the same control people.
+    """
+    from faceleak.backbones.training import TrainingTask
+
+    return [
+        TrainingTask(
+            name,
+            store,
+            with_role(splits, "same_identity" if evaluator.independent else "member", "unseen_identity"),
+            evaluator.training,
+            compute,
+            compute.cache / "backbones",
+        )
+        for name, evaluator in options.evaluators.items()
+        if evaluator.training is not None
+    ]
+
+
+def train_evaluators(
+    store: FaceStore, splits: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
+) -> dict[str, Backbone]:
+    """Train or load the evaluators, in the order of the configuration; those that are there already are kept."""
+    from faceleak.backbones.training import train_backbones
+
+    tasks = evaluator_tasks(store, splits, options, compute)
+    trained = dict(zip([task.name for task in tasks], train_backbones(tasks, compute), strict=True))
+    return tell_faults(with_loaded(trained, options))
+
+
+def with_loaded(trained: dict[str, Backbone], options: ReconstructionOptions) -> dict[str, Backbone]:
+    """The evaluators that were trained and, loaded here, those from outside, in the order of the configuration."""
+    from faceleak.backbones.loading import load_checkpoint
+
+    return {
+        name: trained[name]
+        if evaluator.load is None
+        else load_checkpoint(evaluator.load.card(), evaluator.load.weights, evaluator.load.sha256)
+        for name, evaluator in options.evaluators.items()
+    }
+
+
+def embed_people(
+    evaluators: dict[str, Backbone], store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions
+) -> pd.DataFrame:
+    """Embed the people that reconstructions are compared with, and non-members for the threshold, by each evaluator."""
+    from faceleak.backbones.embedding import embed
+
+    images = with_role(splits, "member", "same_identity", "unseen_identity", "public")
+    tables = {
+        name: images.assign(embedding=list(embed(evaluator, store, images["image_id"], compute)))
+        for name, evaluator in evaluators.items()
+    }
+    return stack(tables, "evaluator")
+
+
 def fit_untrained(
-    views: dict[View, Any],
-    references: dict[str, Any],
+    views: dict[View, Backbone],
+    references: dict[str, Backbone],
     store: FaceStore,
     splits: pd.DataFrame,
     reference_splits: pd.DataFrame,
     options: ReconstructionOptions,
     membership: MembershipOptions,
     compute: ComputeOptions,
-) -> Any:
+) -> Scorer:
     """The attack as it is fitted on a backbone that learnt nothing: what a search finds without the target."""
     from faceleak.membership.inputs import known_images
     from faceleak.reconstruction.scorer import fit_scorer, untrained
@@ -49,22 +111,22 @@ def fit_untrained(
     return fit_scorer(backbone, compared, store, images, attack, compute, search.optimizer)
 
 
-def calibrating(references: dict[str, Any], attack: AttackOptions) -> list[Any]:
+def calibrating(references: dict[str, Backbone], attack: AttackOptions) -> list[Backbone]:
     """The references that a search needs: those by which its attack is calibrated, if it is."""
     return list(references.values()) if attack.calibration else []
 
 
 def reconstruct_faces(
-    views: dict[View, Any],
-    references: dict[str, Any],
-    untrained: Any,
-    models: Any,
+    views: dict[View, Backbone],
+    references: dict[str, Backbone],
+    untrained: Scorer,
+    models: Attacks,
     options: ReconstructionOptions,
     membership: MembershipOptions,
     attackers: list[AttackerName],
     rounds: int,
     compute: ComputeOptions,
-) -> dict[ReconstructionArray, Any]:
+) -> dict[ReconstructionArray, Array]:
     """Reconstruct faces in every evaluation: `ReconstructionArray` → array.
 
     rounds: of the search, in the place of `options.search.rounds`.
@@ -85,15 +147,15 @@ def reconstruct_faces(
 
 
 def reconstruction_tasks(
-    views: dict[View, Any],
-    references: dict[str, Any],
-    models: Any,
+    views: dict[View, Backbone],
+    references: dict[str, Backbone],
+    models: Attacks,
     options: ReconstructionOptions,
     membership: MembershipOptions,
     attackers: list[AttackerName],
     rounds: int,
     compute: ComputeOptions,
-) -> dict[Evaluation, Any]:
+) -> dict[Evaluation, ReconstructionTask]:
     """What has to be searched: a task for each evaluation in which the attack can be made."""
     from faceleak.membership.options import ModelKey
     from faceleak.membership.views import strongest
@@ -118,8 +180,8 @@ def reconstruction_tasks(
 
 
 def embed_reconstructions(
-    reconstructions: dict[ReconstructionArray, Any], evaluators: dict[str, Any], compute: ComputeOptions
-) -> dict[ReconstructionEmbeddings, Any]:
+    reconstructions: dict[ReconstructionArray, Array], evaluators: dict[str, Backbone], compute: ComputeOptions
+) -> dict[ReconstructionEmbeddings, Array]:
     """Embed the reconstructed faces with every evaluator."""
     from faceleak.backbones.embedding import embed_pixels
     from faceleak.reconstruction.search import FILM
@@ -133,11 +195,11 @@ def embed_reconstructions(
 
 
 def measure_reconstruction(
-    embeddings: dict[ReconstructionEmbeddings, Any],
+    embeddings: dict[ReconstructionEmbeddings, Array],
     people: pd.DataFrame,
     options: ReconstructionOptions,
     bootstrap: BootstrapOptions,
-) -> dict[str, dict[str, Any]]:
+) -> Metrics:
     """Judge every step of every evaluation: variant → reconstruction → attack → step → metric.
 
     KID is by the first independent evaluator. What the evaluators make of real photographs stands beside every step.
@@ -153,7 +215,7 @@ def measure_reconstruction(
     of_members = {name: np.stack(rows["embedding"].to_list()) for name, rows in members.items()}
     photographs = measure_photographs(of_members, members[first]["identity"].to_numpy(), panel, bootstrap)
     attack = ModelKey(options.search.attack, options.search.threat_model).name
-    metrics: dict[str, dict[str, Any]] = {}
+    metrics: Metrics = {}
     for (variant, attacker, step), of_step in _by_step(embeddings).items():
         measured = metrics.setdefault(variant, {"reconstruction": {}})["reconstruction"]
         judged = measure_panel(of_step, panel, bootstrap) | measure_kid(of_step[first], sets) | photographs
@@ -161,19 +223,19 @@ def measure_reconstruction(
     return metrics
 
 
-def _by_step(embeddings: dict[ReconstructionEmbeddings, Any]) -> dict[SearchStep, dict[str, Any]]:
+def _by_step(embeddings: dict[ReconstructionEmbeddings, Array]) -> dict[SearchStep, dict[str, Array]]:
     """Step of a search → evaluator → embeddings, in the order of `STEPS`."""
     from faceleak.reconstruction.tasks import STEPS
 
-    steps: dict[SearchStep, dict[str, Any]] = {}
+    steps: dict[SearchStep, dict[str, Array]] = {}
     for of, of_evaluator in embeddings.items():
         steps.setdefault(of.found_at, {})[of.evaluator] = of_evaluator
     return dict(sorted(steps.items(), key=lambda item: STEPS.index(item[0].step)))
 
 
 def list_findings(
-    reconstructions: dict[ReconstructionArray, Any],
-    embeddings: dict[ReconstructionEmbeddings, Any],
+    reconstructions: dict[ReconstructionArray, Array],
+    embeddings: dict[ReconstructionEmbeddings, Array],
     people: pd.DataFrame,
     store: FaceStore,
     options: ReconstructionOptions,
@@ -200,10 +262,3 @@ def list_findings(
         table.insert(2, "number", range(len(table)))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
-
-
-def count_hits(findings: pd.DataFrame) -> pd.DataFrame:
-    """Which members were found, by how many reconstructions, and how well by each evaluator."""
-    from faceleak.metrics.identity_match import hit_list
-
-    return hit_list(findings)

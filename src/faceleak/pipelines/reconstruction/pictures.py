@@ -1,42 +1,39 @@
 """What people look at of reconstructions: galleries, film strips, a map."""
 
-from typing import Any
-
 import pandas as pd
 
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.stacking import parts
-from faceleak.reconstruction.arrays import ReconstructionArray, ReconstructionEmbeddings
+from faceleak.pipelines import Figure
+from faceleak.reconstruction.arrays import Array, ReconstructionArray, ReconstructionEmbeddings
 from faceleak.reconstruction.options import ReconstructionOptions
 
 
 def draw_gallery(
-    reconstructions: dict[ReconstructionArray, Any],
-    embeddings: dict[ReconstructionEmbeddings, Any],
+    reconstructions: dict[ReconstructionArray, Array],
+    embeddings: dict[ReconstructionEmbeddings, Array],
     findings: pd.DataFrame,
     people: pd.DataFrame,
     store: FaceStore,
     options: ReconstructionOptions,
-) -> tuple[Any, Any]:
+) -> tuple[Figure, Figure]:
     """Reconstructions of the undefended target beside the nearest member's and control's images; then the same search
     without the target."""
-    return tuple(
-        _gallery(step, reconstructions, embeddings, findings, people, store, options)
-        for step in ("optimized", "untrained_guided")
-    )
+    arguments = reconstructions, embeddings, findings, people, store, options
+    return _gallery("optimized", *arguments), _gallery("untrained_guided", *arguments)
 
 
 def _gallery(
     step: str,
-    reconstructions: dict[ReconstructionArray, Any],
-    embeddings: dict[ReconstructionEmbeddings, Any],
+    reconstructions: dict[ReconstructionArray, Array],
+    embeddings: dict[ReconstructionEmbeddings, Array],
     findings: pd.DataFrame,
     people: pd.DataFrame,
     store: FaceStore,
     options: ReconstructionOptions,
-) -> Any:
+) -> Figure:
     from faceleak.reporting.galleries import nearest_images, reconstruction_gallery
 
     evaluator = options.independent[0]
@@ -68,12 +65,12 @@ def _found(findings: pd.DataFrame, step: str) -> pd.DataFrame:
     return findings[of_step].reset_index(drop=True)
 
 
-def _undistorted(pixels: Any) -> Canvas:
+def _undistorted(pixels: Array) -> Canvas:
     """The size of these faces, for photographs of any shape."""
     return Canvas(pixels.shape[1], pixels.shape[2], "pad")
 
 
-def draw_steps(reconstructions: dict[ReconstructionArray, Any]) -> Any:
+def draw_steps(reconstructions: dict[ReconstructionArray, Array]) -> Figure:
     """What ranking and optimizing change, with and without the target: not the same seed in a column."""
     from faceleak.reconstruction.tasks import STEPS
     from faceleak.reporting.galleries import reconstruction_stages
@@ -82,13 +79,13 @@ def draw_steps(reconstructions: dict[ReconstructionArray, Any]) -> Any:
 
 
 def draw_film_strips(
-    reconstructions: dict[ReconstructionArray, Any],
-    embeddings: dict[ReconstructionEmbeddings, Any],
+    reconstructions: dict[ReconstructionArray, Array],
+    embeddings: dict[ReconstructionEmbeddings, Array],
     findings: pd.DataFrame,
     people: pd.DataFrame,
     store: FaceStore,
     options: ReconstructionOptions,
-) -> Any:
+) -> Figure:
     """How some reconstructions of the undefended target came about, from the start to the end."""
     from faceleak.reconstruction.search import FILM, filmed
     from faceleak.reporting.galleries import film_strips, nearest_images
@@ -105,11 +102,11 @@ def draw_film_strips(
 
 
 def draw_embedding_map(
-    embeddings: dict[ReconstructionEmbeddings, Any],
+    embeddings: dict[ReconstructionEmbeddings, Array],
     findings: pd.DataFrame,
     people: pd.DataFrame,
     options: ReconstructionOptions,
-) -> Any:
+) -> Figure:
     """Where the undefended target's reconstructions lie among people, by the first independent evaluator."""
     from faceleak.metrics.matcher import make_matcher
     from faceleak.reporting.embedding_map import embedding_map

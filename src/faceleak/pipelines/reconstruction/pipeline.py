@@ -2,7 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.reconstruction import evaluators, nodes, pictures
+from faceleak.metrics.identity_match import hit_list
+from faceleak.pipelines.reconstruction import nodes, pictures
 from faceleak.pipelines.target.pipeline import VIEW_TARGET
 
 
@@ -12,13 +13,13 @@ def prepare_evaluator() -> Pipeline:
     return Pipeline(
         [
             Node(
-                evaluators.train_evaluators,
+                nodes.train_evaluators,
                 ["face_store", "splits", options, compute],
                 "evaluators",
                 name="train_evaluators",
             ),
             Node(
-                evaluators.embed_people,
+                nodes.embed_people,
                 ["evaluators", "face_store", "splits", compute],
                 "people_embeddings",
                 name="embed_people",
@@ -91,7 +92,7 @@ def create_pipeline() -> Pipeline:
                 "findings",
                 name="list_findings",
             ),
-            Node(nodes.count_hits, "findings", "hits", name="count_hits"),
+            Node(hit_list, "findings", "hits", name="count_hits"),
             Node(
                 pictures.draw_gallery,
                 [*judged, "face_store", options],

@@ -4,7 +4,7 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import with_role
 from faceleak.membership.attackers import AttackerName, View, evaluations
 from faceleak.pipelines.membership.planned import Models
-from faceleak.pipelines.reconstruction import evaluators, nodes
+from faceleak.pipelines.reconstruction import nodes
 from faceleak.pipelines.target.planned import TOGETHER
 from faceleak.planning.networks import Network, network_of
 from faceleak.planning.quantities import ascending, ranking, reading
@@ -17,7 +17,7 @@ BYTES_OF_A_SEARCH = 4e6
 def plan_evaluators(plan: Tasks) -> Planned:
     """A training for each evaluator that is not loaded; their networks stand for them."""
     options = plan.options.reconstruction
-    trained = evaluators.evaluator_tasks(plan.store, plan.splits, options, plan.compute)
+    trained = nodes.evaluator_tasks(plan.store, plan.splits, options, plan.compute)
     works = [work for task in trained for work in plan.trainings(f"evaluator {task.name}", [task], TOGETHER)]
     return Planned(works, ({name: Network.of(one.training, one.load) for name, one in options.evaluators.items()},))
 
@@ -57,7 +57,7 @@ def plan_searches(
 
 
 PLANNED = {
-    evaluators.train_evaluators: plan_evaluators,
-    evaluators.embed_people: plan_people,
+    nodes.train_evaluators: plan_evaluators,
+    nodes.embed_people: plan_people,
     nodes.reconstruct_faces: plan_searches,
 }

@@ -1,11 +1,10 @@
 """Repeats: the attacks side by side on several targets, and the risk of each image and person over them."""
 
-from typing import Any
-
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.errors import FaceleakError
+from faceleak.common.trees import Metrics
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
@@ -13,6 +12,7 @@ from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines import Backbone, Figure, TrainingTask
 from faceleak.pipelines.membership.nodes import anchors
 from faceleak.work.compute import ComputeOptions
 
@@ -34,7 +34,7 @@ def draw_targets(
 
 def train_targets(
     store: FaceStore, target_splits: pd.DataFrame, target: TargetOptions, compute: ComputeOptions
-) -> dict[str, Any]:
+) -> dict[str, Backbone]:
     """Train the targets as the audited one was trained, each with a seed of its own. Raises RepeatError."""
     from faceleak.backbones.training import train_backbones
 
@@ -44,7 +44,7 @@ def train_targets(
 
 def repeated_tasks(
     store: FaceStore, target_splits: pd.DataFrame, target: TargetOptions, compute: ComputeOptions
-) -> list[Any]:
+) -> list[TrainingTask]:
     """What has to be trained for the targets: a task each. Raises RepeatError where the target was loaded."""
     from faceleak.backbones.training import TrainingTask
 
@@ -62,7 +62,7 @@ def repeated_tasks(
 
 
 def read_target_signals(
-    targets: dict[str, Any],
+    targets: dict[str, Backbone],
     store: FaceStore,
     splits: pd.DataFrame,
     target_splits: pd.DataFrame,
@@ -80,8 +80,8 @@ def read_target_signals(
 
 
 def read_target_calibration(
-    references: dict[str, Any],
-    targets: dict[str, Any],
+    references: dict[str, Backbone],
+    targets: dict[str, Backbone],
     store: FaceStore,
     splits: pd.DataFrame,
     target_splits: pd.DataFrame,
@@ -109,7 +109,7 @@ def read_target_calibration(
 
 def score_blind_targets(
     calibration_signals: pd.DataFrame,
-    references: dict[str, Any],
+    references: dict[str, Backbone],
     store: FaceStore,
     target_splits: pd.DataFrame,
     options: MembershipOptions,
@@ -156,7 +156,7 @@ def attack_targets(
 
 def measure_targets(
     scores: pd.DataFrame, blind_scores: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions
-) -> dict[str, dict[str, Any]]:
+) -> Metrics:
     """Measure every attack over all targets, and its lead over the paper's: variant → stage → attack → …
 
     The stage is `membership`, or `upper_bound` for attacks that take the classification head.
@@ -180,7 +180,7 @@ def measure_targets(
         ModelKey(str(attack), str(threat_model)).name: stage_of(options.attacks[str(attack)])
         for threat_model, attack in scores[["threat_model", "attack"]].drop_duplicates().itertuples(index=False)
     }
-    of_stage: dict[str, dict[str, Any]] = {MEMBERSHIP: {}}
+    of_stage: Metrics = {MEMBERSHIP: {}}
     for name, metrics in measured.items():
         of_stage.setdefault(stages.get(name, MEMBERSHIP), {})[name] = metrics
     return {REPEATED: of_stage}
@@ -193,7 +193,7 @@ def rank_risks(record_scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame,
     return risk_table(record_scores), risk_table(record_scores, "identity"), calibration(record_scores)
 
 
-def write_comparison(metrics: dict[str, dict[str, Any]], options: MembershipOptions) -> tuple[str, pd.DataFrame, Any]:
+def write_comparison(metrics: Metrics, options: MembershipOptions) -> tuple[str, pd.DataFrame, Figure]:
     """The comparison as Markdown, as a table and as a figure."""
     from faceleak.membership.views import MEMBERSHIP, UPPER_BOUND
     from faceleak.reporting.comparison import by_model, comparison_figure, comparison_markdown, comparison_table
@@ -204,7 +204,7 @@ def write_comparison(metrics: dict[str, dict[str, Any]], options: MembershipOpti
     return comparison_markdown(attacks, bounds), comparison_table(attacks), comparison_figure(attacks, bounds)
 
 
-def draw_risks(image_risks: pd.DataFrame, record_scores: pd.DataFrame, store: FaceStore) -> tuple[Any, Any]:
+def draw_risks(image_risks: pd.DataFrame, record_scores: pd.DataFrame, store: FaceStore) -> tuple[Figure, Figure]:
     """The images at highest risk, for the owner of the data, and how well each image's false-positive rate is kept."""
     from faceleak.reporting.risk import risk_figure, risk_histogram
 

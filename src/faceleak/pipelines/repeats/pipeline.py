@@ -1,14 +1,19 @@
-"""The `repeats` pipeline: several targets, all attacks, averages and worst cases."""
+"""The `repeats` pipeline: several targets, all attacks, averages and worst cases; beside faces it takes nothing."""
 
 from kedro.pipeline import Node, Pipeline
 
+from faceleak.pipelines.membership.pipeline import prepare_references
 from faceleak.pipelines.repeats import nodes
+from faceleak.runs.order import ALONE
 
 
 def create_pipeline() -> Pipeline:
-    """Draw, train, attack and measure several targets; compare attacks; rank records by their risk."""
+    """Draw, train, attack and measure several targets; compare attacks; rank records by their risk.
+
+    The reference backbones are its own where no other pipeline of the same command makes them.
+    """
     options, compute = "params:membership", "params:compute"
-    return Pipeline(
+    own = Pipeline(
         [
             Node(
                 nodes.draw_targets,
@@ -72,3 +77,4 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
+    return Pipeline(prepare_references(), tags=ALONE) + own

@@ -1,20 +1,19 @@
 """Report: all metrics of a run in one table; whatever results are there as a page, as JSON and for a model card."""
 
-from typing import Any
-
-import pandas as pd
-
 from faceleak.backbones.target_options import TargetOptions
+from faceleak.common.trees import Metrics, Tree
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines import Audit
 from faceleak.reconstruction.options import ReconstructionOptions
+from faceleak.reporting.audit.files import ResultFiles
 from faceleak.reporting.options import ReportOptions
 
 
-def summarize(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, float]]]:
+def summarize(results: Metrics) -> Metrics:
     """Few numbers a variant, the same for every run: variant → `summary` → name → value."""
     from faceleak.reporting.results import read_variants
     from faceleak.reporting.run_description import summary_numbers
@@ -22,16 +21,9 @@ def summarize(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[st
     return {variant.name: {"summary": summary_numbers(variant)} for variant in read_variants(results)}
 
 
-def tabulate(results: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    """Long table of all metrics: variant, stage, attack, population_or_step, metric, value, ci_low, ci_high."""
-    from faceleak.reporting.tables import results_table
-
-    return results_table(results)
-
-
 def compose(
-    results: Any,
-    origin: dict[str, Any],
+    results: ResultFiles,
+    origin: Tree,
     faces: FacesOptions,
     target: TargetOptions,
     membership: MembershipOptions,
@@ -40,7 +32,7 @@ def compose(
     defense: DefenseOptions,
     bootstrap: BootstrapOptions,
     report: ReportOptions,
-) -> Any:
+) -> Audit:
     """Make the report as data."""
     from faceleak.reporting.audit.document import make_audit
     from faceleak.reporting.audit.evidence import Configuration, Evidence, Origin
@@ -49,7 +41,7 @@ def compose(
     return make_audit(Evidence(results, options, Origin(**origin)))
 
 
-def write(audit: Any, results: Any) -> tuple[str, dict[str, Any], str]:
+def write(audit: Audit, results: ResultFiles) -> tuple[str, Tree, str]:
     """Make page, JSON and model card of it."""
     from faceleak.reporting.audit.page import audit_page, model_card
 

@@ -3,7 +3,8 @@
 from kedro.pipeline import Node, Pipeline
 
 from faceleak.common.trees import merge_metrics
-from faceleak.pipelines.report.nodes import compose, summarize, tabulate, write
+from faceleak.pipelines.report.nodes import compose, summarize, write
+from faceleak.reporting.tables import results_table
 
 OPTIONS = ("faces", "target", "membership", "attackers", "reconstruction", "defense", "bootstrap", "report")
 
@@ -15,7 +16,7 @@ def report_views() -> Pipeline:
         [
             Node(merge_metrics, metrics, "results", name="merge_results"),
             Node(summarize, "results", "summary", name="summarize_results"),
-            Node(tabulate, "results", "results_table", name="tabulate_results"),
+            Node(results_table, "results", "results_table", name="tabulate_results"),
         ]
     )
 

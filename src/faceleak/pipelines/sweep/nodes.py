@@ -1,12 +1,12 @@
 """Sweep: leakage against the number of people and of images a person, a fitted line and what it predicts."""
 
 from dataclasses import asdict
-from typing import Any
 
 import pandas as pd
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.errors import FaceleakError
+from faceleak.common.trees import Tree
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
@@ -14,6 +14,7 @@ from faceleak.membership.inputs import evaluated_images
 from faceleak.membership.options import MembershipOptions, SweepOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import non_members_needed
+from faceleak.pipelines import Figure
 from faceleak.work.compute import ComputeOptions
 
 FPR = 0.01
@@ -77,9 +78,7 @@ def measure_sweep(
     return pd.DataFrame(rows)
 
 
-def fit_line(
-    table: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions
-) -> tuple[dict[str, Any], Any]:
+def fit_line(table: pd.DataFrame, options: MembershipOptions, bootstrap: BootstrapOptions) -> tuple[Tree, Figure]:
     """Fit log(TPR − FPR) against the logs of both sizes; return line and prediction as plain data, and the figure."""
     from faceleak.metrics.scaling import fit_power_law
     from faceleak.reporting.scaling import scaling_figure

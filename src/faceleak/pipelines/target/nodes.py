@@ -4,16 +4,19 @@ import logging
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.errors import FaceleakError
+from faceleak.common.trees import Metrics, Tree
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import TARGET_VIEW, View
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines import Backbone, TrainingTask
 from faceleak.work.compute import ComputeOptions, run_tasks
 
 PREPROCESSING_PAIRS = 10_000
@@ -26,7 +29,9 @@ class StaleTargetError(FaceleakError):
     """The target is of an earlier split."""
 
 
-def target_tasks(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> list[Any]:
+def target_tasks(
+    store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions
+) -> list[TrainingTask]:
     """What has to be trained for the target: one task, or none where it comes from outside."""
     from faceleak.backbones.training import TrainingTask
 
@@ -36,7 +41,7 @@ def target_tasks(store: FaceStore, splits: pd.DataFrame, options: TargetOptions,
     return [TrainingTask("target", store, members, options.train, compute, compute.cache / "backbones")]
 
 
-def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> Any:
+def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions) -> Backbone:
     """Train the target on the members (once; found again by what it depends on), or load the given one."""
     from faceleak.backbones.training import train_backbones
 
@@ -45,7 +50,7 @@ def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, c
     return load_target(splits, options)
 
 
-def load_target(splits: pd.DataFrame, options: TargetOptions) -> Any:
+def load_target(splits: pd.DataFrame, options: TargetOptions) -> Backbone:
     """Load the target that comes from outside; warn where nobody knows who was trained on."""
     from faceleak.backbones.head import read_head
     from faceleak.backbones.loading import load_checkpoint
@@ -64,7 +69,7 @@ def load_target(splits: pd.DataFrame, options: TargetOptions) -> Any:
     return target
 
 
-def inspect_target(target: Any) -> dict[str, Any]:
+def inspect_target(target: Backbone) -> Tree:
     """List what the target consists of and how it behaves, and warn of what an auditor should know."""
     from faceleak.backbones.architectures import ONNX
     from faceleak.backbones.inventory import take_inventory
@@ -73,7 +78,7 @@ def inspect_target(target: Any) -> dict[str, Any]:
     if target.card.architecture == ONNX:
         from faceleak.backbones.onnx_import.reading import surviving_batch_norms
 
-        found = surviving_batch_norms(Path(target.card.arguments["path"]))
+        found = surviving_batch_norms(Path(str(target.card.arguments["path"])))
         inventory["onnx"] = asdict(found) | {"meaning": found.meaning}
         log.info("%s", found.meaning)
     for warning in inventory["warnings"]:
@@ -81,7 +86,7 @@ def inspect_target(target: Any) -> dict[str, Any]:
     return inventory
 
 
-def tell_faults(backbones: dict[str, Any]) -> dict[str, Any]:
+def tell_faults(backbones: dict[str, Backbone]) -> dict[str, Backbone]:
     """Return the backbones, after a warning of each that cannot tell faces apart."""
     from faceleak.backbones.inventory import faults
 
@@ -92,7 +97,7 @@ def tell_faults(backbones: dict[str, Any]) -> dict[str, Any]:
 
 
 def compare_preprocessing(
-    target: Any,
+    target: Backbone,
     store: FaceStore,
     splits: pd.DataFrame,
     options: TargetOptions,
@@ -120,7 +125,7 @@ def compare_preprocessing(
 
 
 def measure_verification(
-    embeddings: Any, identities: Any, maximum_pairs: int, bootstrap: BootstrapOptions
+    embeddings: NDArray[np.float32], identities: NDArray[np.object_], maximum_pairs: int, bootstrap: BootstrapOptions
 ) -> dict[str, float | None]:
     """Verification AUC with its interval over people, and TAR at FAR 0.1 %."""
     from faceleak.metrics import verification
@@ -157,7 +162,7 @@ def read_unseen_pairs(store: FaceStore, splits: pd.DataFrame, path: Path) -> pd.
 
 
 def measure_lfw_accuracy(
-    backbone: Any, store: FaceStore, pairs: pd.DataFrame, bootstrap: BootstrapOptions, compute: ComputeOptions
+    backbone: Backbone, store: FaceStore, pairs: pd.DataFrame, bootstrap: BootstrapOptions, compute: ComputeOptions
 ) -> dict[str, float]:
     """Accuracy by LFW's protocol, with its interval over folds; `pairs` as `read_unseen_pairs` gives them."""
     from faceleak.backbones.embedding import embed
@@ -172,14 +177,14 @@ def measure_lfw_accuracy(
 
 
 def view_target(
-    target: Any, store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions
-) -> dict[View, Any]:
+    target: Backbone, store: FaceStore, splits: pd.DataFrame, options: TargetOptions, compute: ComputeOptions
+) -> dict[View, Backbone]:
     """The target as the only variant: `undefended`. Raises StaleTargetError."""
     check_trained_on_members(target, target_tasks(store, splits, options, compute))
     return {TARGET_VIEW: target}
 
 
-def check_trained_on_members(target: Any, tasks: list[Any]) -> None:
+def check_trained_on_members(target: Backbone, tasks: list[TrainingTask]) -> None:
     """Raise StaleTargetError if the target was trained here, and on other faces than those that are members now."""
     if any(target.card.training.get("data_hash") != task.data_hash for task in tasks):
         raise StaleTargetError(
@@ -190,13 +195,13 @@ def check_trained_on_members(target: Any, tasks: list[Any]) -> None:
 
 
 def measure_utility(
-    views: dict[View, Any],
+    views: dict[View, Backbone],
     store: FaceStore,
     splits: pd.DataFrame,
     options: TargetOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
-) -> dict[str, dict[str, Any]]:
+) -> Metrics:
     """Verification on people that no view was trained on: variant → utility; a bypassed view counts to its variant.
 
     With `target.utility.pairs`, the accuracy by LFW's protocol besides. For a loaded target `drawn_members`, the share
@@ -215,7 +220,7 @@ def measure_utility(
         bootstrap=bootstrap,
         compute=compute,
     )
-    utilities: dict[str, dict[str, Any]] = {}
+    utilities: Metrics = {}
     for view, measured in zip(views, run_tasks(measure, list(views.values()), compute), strict=True):
         name = f"utility_after_{view.bypass}" if view.bypass else "utility"
         utilities.setdefault(view.variant, {})[name] = measured
@@ -229,7 +234,7 @@ def measure_utility(
 
 
 def measure_backbone(
-    backbone: Any,
+    backbone: Backbone,
     store: FaceStore,
     people: pd.DataFrame,
     pairs: pd.DataFrame | None,

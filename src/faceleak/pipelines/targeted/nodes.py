@@ -4,17 +4,18 @@ From leaked embeddings: how often the faces are accepted. From an image: is this
 training photos look like?
 """
 
-from typing import Any
-
+import numpy as np
 import pandas as pd
 
+from faceleak.common.trees import Metrics, Tree
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.reconstruction.arrays import MethodArray
+from faceleak.pipelines import Attacks, Backbone, Scorer
+from faceleak.reconstruction.arrays import Array, MethodArray
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
 
@@ -33,8 +34,12 @@ def choose_templates(splits: pd.DataFrame, options: ReconstructionOptions) -> pd
 
 
 def invert_templates(
-    target: Any, store: FaceStore, templates: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
-) -> dict[MethodArray, Any]:
+    target: Backbone,
+    store: FaceStore,
+    templates: pd.DataFrame,
+    options: ReconstructionOptions,
+    compute: ComputeOptions,
+) -> dict[MethodArray, Array]:
     """Faces made of the target's embeddings of the template images, and their latents: a row a template."""
     import torch
 
@@ -47,7 +52,7 @@ def invert_templates(
     device = pick_device(compute)
     leaked = torch.from_numpy(embed(target, store, templates["template_image"], compute)).to(device)
     found = invert(load_prior(options.prior, device), target.to(device), leaked, options.targeted)
-    arrays: dict[MethodArray, Any] = {}
+    arrays: dict[MethodArray, Array] = {}
     for method, (latents, faces) in found.items():
         arrays[MethodArray(method, "latents")] = latents.cpu().numpy()
         arrays[MethodArray(method, "pixels")] = pixels_of(faces)
@@ -55,21 +60,21 @@ def invert_templates(
 
 
 def measure_inversion(
-    inversions: dict[MethodArray, Any],
+    inversions: dict[MethodArray, Array],
     templates: pd.DataFrame,
     people: pd.DataFrame,
-    evaluators: dict[str, Any],
+    evaluators: dict[str, Backbone],
     options: ReconstructionOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
-) -> dict[str, dict[str, Any]]:
+) -> Metrics:
     """Success by the independent evaluators together: variant → targeted → method → kind → type 1 and 2."""
     from faceleak.backbones.embedding import embed_pixels
     from faceleak.metrics.targeted import accepted, success_rates
 
     by_evaluator = {name: parts(people, "evaluator")[name].set_index("image_id") for name in options.independent}
     thresholds = pair_thresholds(by_evaluator, options.far)
-    measured: dict[str, Any] = {}
+    measured: Tree = {}
     for method, pixels in ((of.method, array) for of, array in inversions.items() if of.part == "pixels"):
         faces = {name: embed_pixels(evaluators[name], pixels, compute) for name in options.independent}
         type_1, type_2 = (
@@ -85,8 +90,6 @@ def measure_inversion(
 
 def pair_thresholds(by_evaluator: dict[str, pd.DataFrame], far: float) -> dict[str, float]:
     """The cosine of each evaluator that the share `far` of pairs of non-members' and people's images reaches."""
-    import numpy as np
-
     from faceleak.metrics.targeted import pair_threshold
 
     return {
@@ -99,9 +102,7 @@ def pair_thresholds(by_evaluator: dict[str, pd.DataFrame], far: float) -> dict[s
     }
 
 
-def _embeddings(by_evaluator: dict[str, pd.DataFrame], image_ids: pd.Series) -> dict[str, Any]:
-    import numpy as np
-
+def _embeddings(by_evaluator: dict[str, pd.DataFrame], image_ids: pd.Series) -> dict[str, Array]:
     return {name: np.stack(table.loc[image_ids, "embedding"].to_list()) for name, table in by_evaluator.items()}
 
 
@@ -118,15 +119,15 @@ def choose_person_images(splits: pd.DataFrame, options: ReconstructionOptions) -
 
 
 def search_person_images(
-    target: Any,
-    references: dict[str, Any],
-    models: Any,
+    target: Backbone,
+    references: dict[str, Backbone],
+    models: Attacks,
     store: FaceStore,
     given: pd.DataFrame,
     options: ReconstructionOptions,
     membership: MembershipOptions,
     compute: ComputeOptions,
-) -> dict[MethodArray, Any]:
+) -> dict[MethodArray, Array]:
     """Search from each given image: latents, pixels and scores of each method, scores of `image`, a row an image.
 
     Raises NoGradientError where the attack cannot be maximized by gradients.
@@ -150,8 +151,8 @@ def search_person_images(
 
 
 def search_by_scorer(
-    scorer: Any, store: FaceStore, given: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
-) -> dict[MethodArray, Any]:
+    scorer: Scorer, store: FaceStore, given: pd.DataFrame, options: ReconstructionOptions, compute: ComputeOptions
+) -> dict[MethodArray, Array]:
     """The same, by the attack of `guide` on its backbone."""
     import torch
 
@@ -167,7 +168,7 @@ def search_by_scorer(
     of_images = read_faces(lambda _, faces: scorer.score(faces)[:, None], target, store, ids, compute, "Scoring images")
     templates = torch.from_numpy(embed(target, store, ids, compute)).to(device)
     found = search_people(load_prior(options.prior, device), scorer, templates, options.person_image)
-    arrays: dict[MethodArray, Any] = {MethodArray("image", "scores"): of_images[:, 0].copy()}
+    arrays: dict[MethodArray, Array] = {MethodArray("image", "scores"): of_images[:, 0].copy()}
     for method, of_method in found.items():
         arrays |= {
             MethodArray(method, "latents"): of_method.latents.cpu().numpy(),
@@ -178,14 +179,14 @@ def search_by_scorer(
 
 
 def measure_person_images(
-    found: dict[MethodArray, Any],
+    found: dict[MethodArray, Array],
     given: pd.DataFrame,
     people: pd.DataFrame,
-    evaluators: dict[str, Any],
+    evaluators: dict[str, Backbone],
     options: ReconstructionOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
-) -> dict[str, dict[str, Any]]:
+) -> Metrics:
     """Matcher by the independent evaluators: variant → person_image → method → whose photos → metric, and the verdicts.
 
     `members`: beside their training photos; `members_other_images`: beside images of theirs that were not trained on;
@@ -205,7 +206,7 @@ def measure_person_images(
         faces = {name: embed_pixels(evaluators[name], pixels, compute) for name in options.independent}
         alike[method] = _beside_photos(faces, photos, given, thresholds)
     alike["gain"] = {whose: alike["person_image"][whose] - alike["inversion"][whose] for whose in alike["inversion"]}
-    measured: dict[str, Any] = {
+    measured: Tree = {
         method: {whose: measure_means(table, bootstrap) for whose, table in of_method.items()}
         | {"member_excess": measure_difference(of_method["members"], of_method["non_members"], bootstrap)}
         for method, of_method in alike.items()
@@ -223,10 +224,8 @@ def measure_person_images(
 
 
 def _beside_photos(
-    faces: dict[str, Any], photos: dict[str, pd.DataFrame], given: pd.DataFrame, thresholds: dict[str, float]
+    faces: dict[str, Array], photos: dict[str, pd.DataFrame], given: pd.DataFrame, thresholds: dict[str, float]
 ) -> dict[str, pd.DataFrame]:
-    import numpy as np
-
     from faceleak.metrics.targeted import likeness_to_photos
 
     compared = {

@@ -1,29 +1,29 @@
 """What people look at of the `targeted` pipeline."""
 
-from typing import Any
-
 import pandas as pd
 
+from faceleak.common.trees import Metrics
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
+from faceleak.pipelines import Figure
 from faceleak.pipelines.targeted.nodes import KINDS
-from faceleak.reconstruction.arrays import MethodArray
+from faceleak.reconstruction.arrays import Array, MethodArray
 
 SHOWN = 3  # people of each kind
 
 
 def draw_targeted(
-    inversions: dict[MethodArray, Any],
+    inversions: dict[MethodArray, Array],
     templates: pd.DataFrame,
-    person_faces: dict[MethodArray, Any],
+    person_faces: dict[MethodArray, Array],
     person_images: pd.DataFrame,
-    targeted_metrics: dict[str, Any],
-    person_image_metrics: dict[str, Any],
+    targeted_metrics: Metrics,
+    person_image_metrics: Metrics,
     splits: pd.DataFrame,
     store: FaceStore,
-) -> Any:
+) -> Figure:
     """The first people of each kind, beside what was made of their embedding or image, and how often it succeeds."""
     from faceleak.reconstruction.person_image import METHODS as SEARCHES
     from faceleak.reconstruction.template_inversion import METHODS
@@ -65,9 +65,9 @@ def _compared(given: pd.DataFrame, splits: pd.DataFrame) -> pd.Series:
     return given["identity"].map(others.groupby("identity")["image_id"].first())
 
 
-def _undistorted(pixels: Any) -> Canvas:
+def _undistorted(pixels: Array) -> Canvas:
     return Canvas(pixels.shape[1], pixels.shape[2], "pad")
 
 
-def _photos(store: FaceStore, image_ids: pd.Series, size: Canvas) -> Any:
+def _photos(store: FaceStore, image_ids: pd.Series, size: Canvas) -> Array:
     return store.images(store.positions(image_ids), size)

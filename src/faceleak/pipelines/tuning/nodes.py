@@ -1,11 +1,11 @@
-"""Tuning: signals once, a study on the attacker's own data, and the best attack judged on fresh people."""
-
-from typing import Any
+"""Tuning of stage 1: signals once, a study on the attacker's own data, the best attack judged on fresh people."""
 
 import pandas as pd
 
+from faceleak.common.trees import Metrics, Tree
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines import Figure
 from faceleak.tuning.options import TuningOptions
 from faceleak.work.compute import ComputeOptions
 
@@ -32,7 +32,7 @@ def run_study(
     membership: MembershipOptions,
     tuning: TuningOptions,
     compute: ComputeOptions,
-) -> tuple[pd.DataFrame, dict[str, float], dict[str, Any], Any]:
+) -> tuple[pd.DataFrame, dict[str, float], Tree, Figure]:
     """Try attacks on the attacker's own data: the trials, what mattered, the best attack as `--config` takes it."""
     from faceleak.reporting.tuning import study_figure
     from faceleak.tuning.attack_study import own_data, try_attacks
@@ -51,7 +51,7 @@ def judge_on_fresh_people(
     reference_signals: pd.DataFrame,
     calibration_signals: pd.DataFrame,
     splits: pd.DataFrame,
-    tuned_attack: dict[str, Any],
+    tuned_attack: Tree,
     membership: MembershipOptions,
     tuning: TuningOptions,
     compute: ComputeOptions,
@@ -76,7 +76,7 @@ def compare_with_default(
     splits: pd.DataFrame,
     tuning: TuningOptions,
     bootstrap: BootstrapOptions,
-) -> tuple[dict[str, Any], Any]:
+) -> tuple[Metrics, Figure]:
     """Measure what tuning brought: variant → tuning → attack → metrics, and its figure."""
     from faceleak.membership.attackers import UNDEFENDED
     from faceleak.membership.options import ModelKey
@@ -85,7 +85,7 @@ def compare_with_default(
     from faceleak.tuning.results import Contender, compare
 
     complete = trials[trials["state"] == "complete"]["own_auc"]
-    of_attack: dict[Any, pd.DataFrame] = dict(tuple(scores.groupby("attack")))
+    of_attack = {str(name): rows for name, rows in scores.groupby("attack")}
     measured = compare(
         Contender(float(complete.iloc[0]), of_attack[tuning.default]),
         Contender(float(complete.max()), of_attack[TUNED]),

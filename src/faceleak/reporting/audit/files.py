@@ -56,8 +56,10 @@ MADE_BY = {
         "privacy_claims.csv",
         "recommendation.md",
     ),
-    "tuning": ("tuning_metrics.json", "tuning.png", "tuning_study.png"),
-    "tuning_reconstruction": (
+    "tuning": (
+        "tuning_metrics.json",
+        "tuning.png",
+        "tuning_study.png",
         "tuning_reconstruction_metrics.json",
         "tuning_front.png",
         "tuning_reconstruction.png",

@@ -1,4 +1,4 @@
-"""Configuration of the `tuning_reconstruction` pipeline."""
+"""Configuration of the stage `reconstruction` of the `tuning` pipeline."""
 
 from pydantic import Field, model_validator
 

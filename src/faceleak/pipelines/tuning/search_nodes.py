@@ -1,17 +1,16 @@
 """Tuning of stage 2: target and evaluators of the attacker's own, a study on them, the chosen search on the target."""
 
-from typing import Any
-
 import pandas as pd
 
+from faceleak.common.trees import Metrics, Tree
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import TARGET_VIEW, UNDEFENDED, View
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.reconstruction.evaluators import train_evaluators
-from faceleak.pipelines.reconstruction.nodes import calibrating
-from faceleak.reconstruction.arrays import ComparedArray
+from faceleak.pipelines import Attacks, Backbone, Figure
+from faceleak.pipelines.reconstruction.nodes import calibrating, train_evaluators
+from faceleak.reconstruction.arrays import Array, ComparedArray
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.tuning.reconstruction.options import ReconstructionTuningOptions
 from faceleak.work.compute import ComputeOptions
@@ -38,25 +37,25 @@ def gather_own_people(
 
 def train_own_evaluators(
     store: FaceStore, own_splits: pd.DataFrame, reconstruction: ReconstructionOptions, compute: ComputeOptions
-) -> dict[str, Any]:
+) -> dict[str, Backbone]:
     """Train the independent evaluators anew, on the attacker's own people; loaded ones are the same."""
     matchers = {name: reconstruction.evaluators[name] for name in reconstruction.independent}
     return train_evaluators(store, own_splits, reconstruction.model_copy(update={"evaluators": matchers}), compute)
 
 
 def run_study(
-    references: dict[str, Any],
+    references: dict[str, Backbone],
     store: FaceStore,
     reference_splits: pd.DataFrame,
     own_splits: pd.DataFrame,
-    own_evaluators: dict[str, Any],
+    own_evaluators: dict[str, Backbone],
     own_people_embeddings: pd.DataFrame,
     membership: MembershipOptions,
     reconstruction: ReconstructionOptions,
     tuning: ReconstructionTuningOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
-) -> tuple[pd.DataFrame, dict[str, float], dict[str, Any], Any]:
+) -> tuple[pd.DataFrame, dict[str, float], Tree, Figure]:
     """Try searches on the attacker's own target: the trials, what mattered, the chosen one as `--config` takes it."""
     from faceleak.membership.inputs import known_images
     from faceleak.metrics.matcher import make_matcher
@@ -84,14 +83,14 @@ def run_study(
 
 
 def reconstruct_by_both(
-    views: dict[View, Any],
-    references: dict[str, Any],
-    attack_models: Any,
-    tuned_search: dict[str, Any],
+    views: dict[View, Backbone],
+    references: dict[str, Backbone],
+    attack_models: Attacks,
+    tuned_search: Tree,
     membership: MembershipOptions,
     reconstruction: ReconstructionOptions,
     compute: ComputeOptions,
-) -> dict[ComparedArray, Any]:
+) -> dict[ComparedArray, Array]:
     """Reconstruct faces from the audited target by the default and by the tuned search."""
     from faceleak.membership.options import ModelKey
     from faceleak.reconstruction.optimizers import registry as optimizers
@@ -119,14 +118,14 @@ def reconstruct_by_both(
 
 
 def compare_with_default(
-    reconstructions: dict[ComparedArray, Any],
+    reconstructions: dict[ComparedArray, Array],
     trials: pd.DataFrame,
-    evaluators: dict[str, Any],
+    evaluators: dict[str, Backbone],
     people: pd.DataFrame,
     reconstruction: ReconstructionOptions,
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
-) -> tuple[dict[str, Any], Any]:
+) -> tuple[Metrics, Figure]:
     """Matcher both on the audited target: variant → tuning_reconstruction → search → metrics, and the figure."""
     from faceleak.backbones.embedding import embed_pixels
     from faceleak.metrics.matcher import make_matcher
