@@ -42,6 +42,16 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[P
 
 
 @pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database without any run, to be copied: its fifty migrations take seconds."""
+    from faceleak.runs.tracking import make_database
+
+    with made_once(tmp_path_factory, "mlflow") as folder:
+        make_database(f"sqlite:///{folder / 'mlflow.db'}")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
 def compute(tmp_path_factory: pytest.TempPathFactory) -> ComputeOptions:
     """One process on the CPU, in float32, with a cache of this run alone."""
     cache = tmp_path_factory.mktemp("cache")

@@ -47,9 +47,11 @@ def environment(project: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, empty_database: Path) -> Path:
     """A fresh copy of the project."""
-    return copy_project(tmp_path)
+    project = copy_project(tmp_path)
+    shutil.copy(empty_database, project)
+    return project
 
 
 def kedro(project: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -14,10 +14,11 @@ from .conftest import kedro
 
 
 @pytest.fixture(scope="module")
-def trained(audited: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(audited: Path, tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
     """The audited project, copied, with a prior and runs of its own."""
     project = tmp_path_factory.mktemp("prior") / "project"
     shutil.copytree(audited, project, ignore=shutil.ignore_patterns("mlflow.db", "mlruns"))
+    shutil.copy(empty_database, project)
     run = kedro(project, "run", "--env=smoke", "--pipelines=prior")
     assert run.returncode == 0, run.stdout + run.stderr
     return project

@@ -83,9 +83,10 @@ def test_the_audit_ends_with_the_report(audited: Path) -> None:
     assert report["metrics"]["membership_metrics.json"] == json.loads((reports / "membership_metrics.json").read_text())
 
 
-def test_the_report_can_be_made_again_alone(audited: Path, tmp_path: Path) -> None:
+def test_the_report_can_be_made_again_alone(audited: Path, tmp_path: Path, empty_database: Path) -> None:
     project = tmp_path / "again"  # other tests count the runs of the audit
     shutil.copytree(audited, project, ignore=shutil.ignore_patterns("cache", "mlflow.db*", "mlruns"))
+    shutil.copy(empty_database, project)
     run = kedro(project, "run", "--env=smoke", "--pipelines=report")
     assert run.returncode == 0, run.stderr
     assert "audit.html" in run.stdout

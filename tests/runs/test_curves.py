@@ -1,8 +1,5 @@
 """Losses and maximizes become metrics with steps: of the run, and of a variant's child run."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import mlflow
 import numpy as np
 import pytest
@@ -10,15 +7,6 @@ from mlflow.tracking import MlflowClient
 
 from faceleak.reconstruction.arrays import ReconstructionArray
 from faceleak.runs.curves import log_curves
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[MlflowClient]:
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    mlflow.set_experiment("curves")
-    yield MlflowClient()
-    mlflow.set_tracking_uri(before)
 
 
 def series(client: MlflowClient, run_id: str, metric: str) -> list[tuple[int, float]]:

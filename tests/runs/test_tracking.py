@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -13,14 +12,6 @@ from mlflow.tracking import MlflowClient
 
 from faceleak.runs import tracking
 from faceleak.work.processes import HOST, this_process
-
-
-@pytest.fixture
-def experiment(tmp_path: Path) -> Iterator[str]:
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    yield mlflow.set_experiment("tracking").experiment_id
-    mlflow.set_tracking_uri(before)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -133,6 +134,16 @@ def test_a_whole_package_is_named_by_a_star():
     assert {f"faceleak.membership.models.{name}" for name in ("cnn", "logistic", "mlp", "quantile")} <= set(found)
 
 
+@pytest.fixture
+def interactive(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`__main__` is that of a session without a file, however the tests were started."""
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.usefixtures("interactive")
 def test_an_installed_library_counts_as_a_whole_where_it_is_asked_for_and_not_where_it_is_imported():
     assert set(closure.closure("yaml.loader")) == {"yaml"}
     assert not any(name.startswith(("torch", "numpy", "pandas")) for name in closure.closure("faceleak.faces.store"))
@@ -141,6 +152,7 @@ def test_an_installed_library_counts_as_a_whole_where_it_is_asked_for_and_not_wh
     ]
 
 
+@pytest.mark.usefixtures("interactive")
 @pytest.mark.parametrize("entry", ["__main__", "no_such_module", "faceleak.no_such_module"])
 def test_what_has_no_source_is_an_error(entry):
     with pytest.raises(ModuleNotFoundError, match=rf"'{entry}' has no source file"):

@@ -1,7 +1,6 @@
 """Metrics of variants go to a JSON file and to a child run each; what the gate leaves in MLflow."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -10,15 +9,6 @@ from mlflow.tracking import MlflowClient
 
 from faceleak.common.trees import flatten
 from faceleak.runs.datasets.metrics import CHANGED_TAG, GateDataset, MetricsDataset, SettingsDataset
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[MlflowClient]:
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    mlflow.set_experiment("metrics")
-    yield MlflowClient()
-    mlflow.set_tracking_uri(before)
 
 
 def test_flatten_joins_keys() -> None:
@@ -67,21 +57,12 @@ def test_a_child_of_a_run_with_changed_parameters_is_named_by_them(tmp_path: Pat
     assert child.info.run_name == "undefended: target.train.epochs=6"
 
 
-@pytest.fixture
-def run_id(tmp_path: Path) -> Iterator[str]:
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    mlflow.set_experiment("gate")
-    with mlflow.start_run() as run:
-        yield run.info.run_id
-    mlflow.set_tracking_uri(before)
-
-
 @pytest.mark.parametrize(("passed", "tag"), [(True, "passed"), (False, "violated")])
-def test_a_run_is_tagged_with_what_the_gate_found(tmp_path: Path, run_id: str, passed: bool, tag: str) -> None:
+def test_a_run_is_tagged_with_what_the_gate_found(tmp_path: Path, client: MlflowClient, passed: bool, tag: str) -> None:
     judged = [{"passed": True}, {"passed": passed}]
-    GateDataset(filepath=str(tmp_path / "gate.json")).save(judged)
-    found = MlflowClient().get_run(run_id).data
+    with mlflow.start_run() as run:
+        GateDataset(filepath=str(tmp_path / "gate.json")).save(judged)
+    found = client.get_run(run.info.run_id).data
     assert found.tags["faceleak.gate"] == tag
     assert found.metrics == {"gate/policies": 2, "gate/violated": int(not passed)}
     assert json.loads((tmp_path / "gate.json").read_text()) == judged

@@ -1,11 +1,9 @@
 """Trials go to a CSV file and to a child run each."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
 import pandas as pd
-import pytest
 from mlflow.tracking import MlflowClient
 
 from faceleak.runs.datasets.trials import STATE_TAG, TrialsDataset
@@ -21,15 +19,6 @@ TRIALS = pd.DataFrame(
         "own_auc_2": [0.9, None],
     }
 )
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[MlflowClient]:
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    mlflow.set_experiment("trials")
-    yield MlflowClient()
-    mlflow.set_tracking_uri(before)
 
 
 def dataset(folder: Path) -> TrialsDataset:
