@@ -32,19 +32,21 @@ from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import EVALUATED_ROLES, split, with_role
 from faceleak.faces.store import Face, FaceStore, pack, sha256_of
 from faceleak.membership.attackers import TARGET_VIEW, UNDEFENDED, VIEW, AttackerName, View
+from faceleak.membership.attacks import Attack
 from faceleak.membership.fitting import fit_attacks, fit_on_shadows
 from faceleak.membership.options import (
     AttackOptions,
+    BlindOptions,
     MembershipOptions,
     ReferenceOptions,
     ThreatModel,
 )
 from faceleak.membership.references import split_references
 from faceleak.membership.repeats import draw_targets, training_images
-from faceleak.membership.scoring import Attacks, score_blind, score_images
+from faceleak.membership.scoring import Attacks, model_name, score_blind, score_images
 from faceleak.membership.stacking import parts, stack
 from faceleak.membership.view_signals import beside_images
-from faceleak.metrics.membership import measure_membership
+from faceleak.metrics.membership import MEMBER, POPULATIONS, estimators_of, measure_membership, measure_rows
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.verification import cosine_similarities, sample_pairs, verification_metrics
 from faceleak.reporting.verdict import read_membership
@@ -102,6 +104,13 @@ def read_by(attacks: dict[str, AttackOptions]) -> list[str]:
 
 
 SIGNALS = read_by(ATTACKS)
+# off backbones that only calibrate: what calibrated attacks and the blind baseline take of them
+CALIBRATING = sorted(
+    {
+        *read_by({name: attack for name, attack in ATTACKS.items() if attack.calibration}),
+        *BlindOptions().reference_signals,
+    }
+)
 ANSWERS = len(ATTACKS) * 4  # two threat models, two populations
 # against targets that other targets, trained on some of the same people, serve as references
 ONLINE = {
@@ -141,15 +150,19 @@ class World:
             for name, images in of_reference.items()
         )
         self.calibration_signals = pd.concat(
-            self.read(backbone, self.evaluated).assign(reference=name) for name, backbone in self.references.items()
+            self.read(backbone, self.evaluated, CALIBRATING).assign(reference=name)
+            for name, backbone in self.references.items()
         )
         targets = draw_targets(self.store.manifest(), self.splits, SPLITS, TARGETS)
         self.trained_on = training_images(targets[targets["target"] != "target_0"])
         self.online_signals = pd.concat(
-            self.read(self.train(with_role(splits, "member"), TRAINING), self.evaluated).assign(reference=name)
+            self.read(self.train(with_role(splits, "member"), TRAINING), self.evaluated, read_by(ONLINE)).assign(
+                reference=name
+            )
             for name, splits in parts(targets, "target").items()
             if name != "target_0"
         )
+        self.taught: dict[bool, dict[str, Attack]] = {}  # by references as they are: the same whatever is attacked
 
     def train(self, images: pd.DataFrame, options: TrainingOptions) -> Backbone:
         task = TrainingTask("known answer", self.store, images, options, self.compute, self.compute.cache)
@@ -198,12 +211,17 @@ class World:
         signals = stack(tables, *VIEW)
         references, trained_on = (self.online_signals, self.trained_on) if online else (self.calibration_signals, None)
         known = self.reference_signals, references, splits
+        if shadow_models is None and "shadow" in threat_models:
+            if online not in self.taught:
+                by_model = fit_attacks(signals, *known, attacks, ["shadow"], trained_on)[TARGET_VIEW.name]
+                self.taught[online] = {name: by_model[model_name(name, "shadow")] for name in attacks}
+            shadow_models = {TARGET_VIEW.name: self.taught[online]}
         models = fit_attacks(signals, *known, attacks, threat_models, trained_on, shadow_models=shadow_models)
         scores = score_images(signals, references, models, splits, [attacker], trained_on)
         return {
-            (*names, population): metrics
+            (*names, population): area_of(rows[rows["population"].isin([MEMBER, population])])
             for names, rows in scores.groupby(["variant", "attack", "threat_model"])
-            for population, metrics in measure_membership(rows, None, BOOTSTRAP).items()
+            for population in POPULATIONS
         }
 
     def utility(self, backbone: Backbone) -> float:
@@ -213,6 +231,13 @@ class World:
         first, second = sample_pairs(identities, 20_000, 0)
         similarity = cosine_similarities(embed(backbone, self.store, people["image_id"], self.compute), first, second)
         return verification_metrics(identities[first] == identities[second], similarity)["verification_auc"]
+
+
+def area_of(scores: pd.DataFrame) -> dict[str, float]:
+    """The AUC and its interval as `measure_membership` gives them, without all else that it resamples."""
+    is_member = scores["is_member"].to_numpy(bool)
+    area = {"auc": estimators_of(scores["score"].to_numpy(float), is_member)["auc"]}
+    return measure_rows(scores["identity"].to_numpy(), is_member, area, BOOTSTRAP)
 
 
 @pytest.fixture(scope="session")
@@ -278,9 +303,13 @@ def with_shuffled_labels(world: World, seed: int, online: bool) -> Results:
 
 
 def test_the_blind_baseline_finds_nothing_in_demo_faces(world):
-    results = measure_membership(blind_scores(world, world.store), None, BOOTSTRAP)
+    scores = blind_scores(world, world.store)
+    results = measure_membership(scores, None, BOOTSTRAP)
     assert len(results) == 2
     assert not missed({("blind", population): metrics for population, metrics in results.items()})
+    for population, metrics in results.items():
+        area = area_of(scores[scores["population"].isin([MEMBER, population])])
+        assert area == {name: metrics[name] for name in area}
 
 
 def test_slightly_blurred_non_members_turn_the_verdict(world, tmp_path):
