@@ -31,6 +31,32 @@ settings.load_profile("suite")
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+TESTS = Path(__file__).parent
+LONGEST = [  # the first two begin together; what needs the audit comes when it is there
+    TESTS / file
+    for file in (
+        "pipelines/test_audit.py",
+        "membership/test_known_answers.py",
+        "pipelines/test_report.py",
+        "pipelines/test_interrupted.py",
+        "pipelines/test_tuning_reconstruction.py",
+        "pipelines/test_prior.py",
+        "pipelines/test_tuning.py",
+        "pipelines/test_without_bn.py",
+        "pipelines/test_bad_input.py",
+        "tuning/test_study.py",
+        "test_own.py",
+    )
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files that take longest come first, so that all workers end together."""
+    assert all(file.is_file() for file in LONGEST)
+    place = {file: number for number, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
 @contextmanager
 def made_once(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
     """A folder that all workers of the suite share, one of them at a time: what one made, the others find there."""

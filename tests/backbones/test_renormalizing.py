@@ -37,7 +37,10 @@ def difference(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float(((found - expected).norm(dim=1) / expected.norm(dim=1)).max())
 
 
-@pytest.mark.parametrize("architecture", ONE_OF_EACH_KIND)
+@pytest.mark.parametrize(
+    "architecture",
+    ["ir_50", *(pytest.param(name, marks=pytest.mark.slow) for name in ONE_OF_EACH_KIND[1:])],
+)
 def test_every_kind_of_network_can_be_folded_saved_and_loaded(architecture, tmp_path):
     backbone = backbone_of(architecture)
     faces = torch.rand(3, 3, *backbone.canvas.shape)

@@ -22,6 +22,7 @@ def agreement(owner, student) -> float:
     return float(np.mean((wanted * given).sum(1) / np.linalg.norm(wanted, axis=1) / np.linalg.norm(given, axis=1)))
 
 
+@pytest.mark.slow
 def test_the_student_comes_to_answer_like_the_target(owner):
     little, much = (defend(owner, Settings(epochs=epochs), 0) for epochs in (1, 60))
     assert agreement(owner, much) > 0.6

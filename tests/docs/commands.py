@@ -105,7 +105,18 @@ def check_run(options: dict[str, Any]) -> None:
     assert asked <= known, f"there is no pipeline {', '.join(asked - known)}"
     env = options["env"] or "base"
     assert (PROJECT / "conf" / env).is_dir(), f"there is no environment {env}"
-    runtime = options["params"] or {}
+    if options["params"]:
+        _check_parameters(env, options["params"])
+    else:
+        _check_environment(env)
+
+
+@cache
+def _check_environment(env: str) -> None:
+    _check_parameters(env, {})
+
+
+def _check_parameters(env: str, runtime: dict[str, Any]) -> None:
     loader = OmegaConfigLoader(str(PROJECT / "conf"), env=env, runtime_params=runtime, **CONFIG_LOADER_ARGS)
     check_parameters(dict(loader["parameters"]))
 

@@ -292,6 +292,7 @@ def test_an_online_score_by_hand(online, tables, target_splits):
         assert score == pytest.approx(raw[image] - (in_mean + out_mean) / 2)
 
 
+@pytest.mark.slow
 def test_what_other_targets_were_trained_on_tells_nothing_of_a_target(manifest, splits):
     """Of 400 images of each kind a target, the standard error of an AUC over 20 seeds and 5 targets is 0.003 or so."""
     areas = []

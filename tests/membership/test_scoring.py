@@ -60,6 +60,7 @@ def models(signals, reference_signals, calibration_signals, splits):
     return fit_attacks(signals, reference_signals, calibration_signals, splits, ATTACKS, BOTH)
 
 
+@pytest.mark.slow
 def test_worker_processes_fit_the_same(signals, reference_signals, calibration_signals, splits, models):
     two = ComputeOptions(workers=2)
     fitted = fit_attacks(signals, reference_signals, calibration_signals, splits, ATTACKS, BOTH, compute=two)

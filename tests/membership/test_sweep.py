@@ -27,6 +27,7 @@ def test_all_combinations():
 
 
 @given(st.integers(2, 30), st.integers(1, 6))
+@pytest.mark.slow
 def test_a_cell_has_so_many_people_with_so_many_training_images(people, images):
     splits = split_cell(manifest_of(60, 8), Cell(people, images), SPLITS)
     members = splits[splits["role"] == "member"]

@@ -1,5 +1,7 @@
 from functools import partial
 
+import pytest
+
 from faceleak.metrics.attackers import SIDE_BY_SIDE, is_much, measure_attacker
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.work.compute import ComputeOptions, run_tasks
@@ -8,6 +10,7 @@ from tests.metrics.test_membership import scores_table
 OPTIONS = BootstrapOptions(resamples=200)
 
 
+@pytest.mark.slow
 def test_attacks_are_measured_alike_side_by_side_and_one_after_the_other():
     tables = [scores_table(0.0, shift) for shift in (0.5, 1.0, 2.0)]
     blind = scores_table(0.0, 0.1, seed=1)

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -61,15 +63,23 @@ def kedro(project: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
     """
     with tempfile.TemporaryDirectory() as folder:
         printed = [Path(folder) / name for name in ("stdout", "stderr")]
-        process = _imported().Process(
-            target=warm.run_kedro, args=(project, environment(project) | more, arguments, printed)
-        )
-        process.start()
+        process = start_kedro(project, arguments, printed, more)
         process.join(600)
         if process.exitcode is None:
             process.kill()
             raise subprocess.TimeoutExpired(["kedro", *arguments], 600)
         return subprocess.CompletedProcess(["kedro", *arguments], process.exitcode, *(p.read_text() for p in printed))
+
+
+def start_kedro(
+    project: Path, arguments: Sequence[str], printed: Sequence[Path], more: Mapping[str, str] = MappingProxyType({})
+) -> BaseProcess:
+    """Start such a fork; what it prints on stdout and stderr goes to the two files."""
+    process: BaseProcess = _imported().Process(
+        target=warm.run_kedro, args=(project, environment(project) | more, arguments, printed)
+    )
+    process.start()
+    return process
 
 
 @cache
@@ -82,6 +92,14 @@ def _imported() -> Any:
             patched.setenv(name, value)
         forkserver.ensure_running()
     return context
+
+
+@pytest.fixture
+def project_with_faces(project: Path, audited: Path) -> Path:
+    """A fresh copy of the project with what `faces` leaves for other pipelines."""
+    for name in ("02_intermediate", "03_primary"):
+        shutil.copytree(audited / "data/smoke" / name, project / "data/smoke" / name)
+    return project
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
 """A run that is stopped or killed: MLflow tells so, nothing partial is taken for whole, the next run goes on."""
 
+import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,16 +13,10 @@ from mlflow.tracking import MlflowClient
 from benchmarks.chaos import digests
 from faceleak.reporting.audit.files import MADE_WITH
 
-from .conftest import KEDRO, environment, kedro
+from .conftest import KEDRO, environment, kedro, start_kedro
 
-ENDLESS = "--params=target.train.epochs=100000"
-
-
-def start_training(project: Path) -> subprocess.Popen[str]:
-    """Start a run that trains for ever, and wait until its first checkpoint is there."""
-    faces = kedro(project, "run", "--env=smoke", "--pipelines=faces")
-    assert faces.returncode == 0, faces.stderr
-    return start_until(project, "checkpoint.pt", "--pipelines=target", ENDLESS)
+TRAINING = ("--pipelines=target", "--params=target.train.epochs=100000")  # for ever
+CHECKPOINT = "checkpoint.pt"  # its first sign
 
 
 def start_until(project: Path, sign: str, *arguments: str) -> subprocess.Popen[str]:
@@ -29,12 +25,17 @@ def start_until(project: Path, sign: str, *arguments: str) -> subprocess.Popen[s
     process = subprocess.Popen(
         command, cwd=project, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+    wait_for(sign, project, lambda: process.poll() is None)
+    return process
+
+
+def wait_for(sign: str, project: Path, runs: Callable[[], bool]) -> None:
+    """Wait until a file like `sign` is there; it has to come while the process runs."""
     deadline = time.monotonic() + 600
     while not list((project / "data/smoke").rglob(sign)):
-        assert process.poll() is None, process.stdout and process.stdout.read()
+        assert runs()
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return process
 
 
 def statuses(project: Path) -> list[str]:
@@ -48,8 +49,9 @@ def statuses(project: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_stopped_run_is_marked_killed(project: Path, stop: signal.Signals) -> None:
-    process = start_training(project)
+def test_a_stopped_run_is_marked_killed(project_with_faces: Path, stop: signal.Signals) -> None:
+    project = project_with_faces
+    process = start_until(project, CHECKPOINT, *TRAINING)
     process.send_signal(stop)
     output, _ = process.communicate(timeout=600)
     assert process.returncode == 1
@@ -57,14 +59,19 @@ def test_a_stopped_run_is_marked_killed(project: Path, stop: signal.Signals) -> 
     assert statuses(project) == ["KILLED"]
 
 
-def test_a_killed_run_is_marked_by_the_next_one_and_nobody_comes_between(project: Path) -> None:
-    process = start_training(project)
+def test_a_killed_run_is_marked_by_the_next_one_and_nobody_comes_between(
+    project_with_faces: Path, tmp_path: Path
+) -> None:
+    project = project_with_faces
+    process = start_kedro(project, ["run", "--env=smoke", *TRAINING], [tmp_path / "stdout", tmp_path / "stderr"])
+    wait_for(CHECKPOINT, project, process.is_alive)
+    os.kill(process.pid or 0, signal.SIGSTOP)  # so that it takes no time from those that follow
     second = kedro(project, "run", "--env=smoke", "--pipelines=target")
     assert second.returncode == 1
     assert "Another run is working in" in second.stderr
     assert "Traceback" not in second.stderr
     process.kill()
-    process.communicate()
+    process.join(600)
     assert statuses(project) == ["RUNNING"]
     following = kedro(project, "run", "--env=smoke", "--pipelines=target")
     assert following.returncode == 0, following.stderr

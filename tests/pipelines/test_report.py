@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from mlflow.tracking import MlflowClient
 
 from .conftest import environment, kedro
@@ -83,6 +84,7 @@ def test_the_audit_ends_with_the_report(audited: Path) -> None:
     assert report["metrics"]["membership_metrics.json"] == json.loads((reports / "membership_metrics.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_report_can_be_made_again_alone(audited: Path, tmp_path: Path, empty_database: Path) -> None:
     project = tmp_path / "again"  # other tests count the runs of the audit
     shutil.copytree(audited, project, ignore=shutil.ignore_patterns("cache", "mlflow.db*", "mlruns"))

@@ -38,6 +38,7 @@ def test_trials_are_in_a_table_and_in_child_runs(audited: Path, tuned: Path) -> 
     assert artifacts >= {"tuned_search.yml", "tuning_front.png", "tuning_reconstruction.png"}
 
 
+@pytest.mark.slow
 def test_the_reconstruction_takes_the_tuned_search_by_config_and_finds_the_same_faces(audited, tuned) -> None:
     config = tuned / "06_models/tuned_search.yml"
     compared = load_file(tuned / "07_model_output/tuning_reconstructions.safetensors")

@@ -30,8 +30,9 @@ membership:
 
 
 @pytest.fixture
-def own(project: Path) -> Path:
+def own(project_with_faces: Path) -> Path:
     """The smoke environment, with a target that has no BN layer."""
+    project = project_with_faces
     shutil.copytree(project / "conf" / "smoke", project / "conf" / "own")
     (project / "conf" / "own" / "parameters_target.yml").write_text(OWN)
     shutil.copy(Path(__file__).with_name("no_bn.py"), project / "src")
@@ -57,6 +58,7 @@ def test_attacks_that_need_bn_are_named_before_anything_is_trained(own: Path) ->
         assert not (own / "data/smoke/cache/backbones").exists()
 
 
+@pytest.mark.slow
 def test_a_backbone_without_bn_is_audited_by_its_embeddings(own: Path) -> None:
     (own / "conf/own/parameters.yml").write_text((own / "conf/smoke/parameters.yml").read_text() + WITHOUT_BN)
     for pipelines in ("faces,target,membership", "report"):

@@ -11,6 +11,7 @@ IMPORTED = (
     "kedro.framework.session",
     "kedro_mlflow.framework.hooks",
     "great_expectations",
+    "IPython",  # MLflow imports it when a run starts
     "torch",
     "matplotlib.pyplot",
     "faceleak.cli",

@@ -159,6 +159,7 @@ def test_shards_give_the_same_table_and_only_a_lost_one_is_read_again(
     assert len(reads) - number == 1
 
 
+@pytest.mark.slow
 def test_shards_are_read_side_by_side(tiny_backbone, demo_store, images, fresh):
     together = read_signals(["bn_moments"], tiny_backbone, demo_store, images, fresh)
     two = fresh.model_copy(update={"cache": fresh.cache / "sharded", "shard_images": 10, "workers": 2})

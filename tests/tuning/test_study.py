@@ -160,6 +160,7 @@ def test_a_trial_of_a_machine_that_is_gone_fails_after_a_while_and_another_takes
     assert len(trials_in(tmp_path)) == 17
 
 
+@pytest.mark.slow
 def test_several_workers_share_a_study(people, tmp_path):
     options = options_of(trials=6, workers=2)
     trials = try_attacks(people, DEFAULT, options, ComputeOptions(workers=1, cache=tmp_path))

@@ -158,9 +158,9 @@ SEEN_GPU = "__import__('time').sleep(1) or __import__('os').environ['CUDA_VISIBL
 @pytest.mark.parametrize(
     ("options", "visible", "expected"),
     [
-        ({}, None, {"0", "1"}),
+        pytest.param({}, None, {"0", "1"}, marks=pytest.mark.slow),
         ({}, "5,7", {"5", "7"}),
-        ({"devices": [1], "workers": 2}, None, {"1"}),
+        pytest.param({"devices": [1], "workers": 2}, None, {"1"}, marks=pytest.mark.slow),
     ],
 )
 def test_local_workers_see_one_gpu_each(options, visible, expected, monkeypatch):

@@ -1,12 +1,13 @@
 """A private run on a tiny backbone and a few people of the demo store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from faceleak.backbones.training_options import TrainingOptions
+from faceleak.defenses.private import training
 from faceleak.defenses.private.sampling import make_units
 from faceleak.defenses.private.settings import PrivateSettings
 from faceleak.defenses.private.training import PrivateRun
@@ -21,8 +22,8 @@ def private_images(demo_store) -> pd.DataFrame:
 
 
 @pytest.fixture
-def make_run(tiny_backbone, demo_store, private_images, compute) -> Callable[..., PrivateRun]:
-    """Settings by name → a run."""
+def make_run(tiny_backbone, demo_store, private_images, compute) -> Iterator[Callable[..., PrivateRun]]:
+    """Settings by name → a run. Its noise is not searched for, which takes seconds, unless a test says so."""
 
     def make(seed: int = 0, **settings) -> PrivateRun:
         defaults = {"epsilon": 4.0, "steps": 4, "units_per_step": 3, "images_per_unit": 6, "learning_rate": 0.05}
@@ -30,7 +31,9 @@ def make_run(tiny_backbone, demo_store, private_images, compute) -> Callable[...
         units = make_units(private_images, demo_store, checked.unit)
         return PrivateRun(tiny_backbone, units, demo_store, checked, LOSS, compute, seed)
 
-    return make
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training, "noise_multiplier", lambda *_: 1.5)
+        yield make
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from faceleak.defenses.private.accounting import default_delta, describe, epsilo
 from faceleak.defenses.private.errors import PrivateTrainingError
 from faceleak.defenses.private.settings import PrivateSettings
 
-CASES = [(8.0, 1e-3, 0.25, 60), pytest.param(3.0, 1e-4, 0.1, 100, marks=pytest.mark.slow)]
+FEW, MORE, MANY = (4.0, 1e-2, 0.6, 4), (8.0, 1e-3, 0.25, 60), (3.0, 1e-4, 0.1, 100)
 
 
 def accountant_after(sigma: float, rate: float, steps: int) -> PRVAccountant:
@@ -18,13 +18,16 @@ def accountant_after(sigma: float, rate: float, steps: int) -> PRVAccountant:
     return accountant
 
 
-@pytest.mark.parametrize(("epsilon", "delta", "rate", "steps"), CASES)
+@pytest.mark.parametrize(
+    ("epsilon", "delta", "rate", "steps"),
+    [FEW, *(pytest.param(*case, marks=pytest.mark.slow) for case in (MORE, MANY))],
+)
 def test_the_noise_keeps_epsilon_and_is_no_larger_than_needed(epsilon, delta, rate, steps):
     sigma = noise_multiplier(epsilon, delta, rate, steps)
     assert 0.99 * epsilon < epsilon_spent(accountant_after(sigma, rate, steps), delta) <= epsilon * 1.0001
 
 
-@pytest.mark.parametrize(("epsilon", "delta", "rate", "steps"), CASES)
+@pytest.mark.parametrize(("epsilon", "delta", "rate", "steps"), [MORE, pytest.param(*MANY, marks=pytest.mark.slow)])
 def test_epsilon_is_that_of_an_independent_accountant(epsilon, delta, rate, steps):
     sigma = {8.0: 1.15, 3.0: 1.6}[epsilon]
     other = PLDAccountant(value_discretization_interval=1e-3)

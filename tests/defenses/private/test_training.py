@@ -11,6 +11,7 @@ from faceleak.backbones.architectures import build
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.defenses.private import network, training
+from faceleak.defenses.private.accounting import noise_multiplier
 from faceleak.defenses.private.errors import BufferMovedError, PrivateTrainingError, SamplingError
 from faceleak.defenses.private.network import arcface_losses
 from faceleak.defenses.private.sampling import PoissonSampler, make_units
@@ -173,7 +174,8 @@ def test_the_result_follows_the_seed_and_secret_draws_do_not(make_run, nowhere):
     assert trained(secret_seed=True) != trained(secret_seed=True)
 
 
-def test_the_claim_is_what_was_asked_for(make_run, nowhere):
+def test_the_claim_is_what_was_asked_for(make_run, nowhere, monkeypatch):
+    monkeypatch.setattr(training, "noise_multiplier", noise_multiplier)
     run = make_run(epsilon=4.0, delta=1e-2)
     run.train(nowhere)
     claim = run.claim()

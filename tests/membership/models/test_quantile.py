@@ -22,7 +22,7 @@ def test_non_members_are_standard_normal_whatever_their_numbers(cases):
 
 def test_members_teach_it_nothing_but_the_threshold(cases):
     table_of, columns = cases["quantile"]
-    table = table_of(0)
+    table = table_of(0, people=40)
     moved = table.assign(score=table["score"] + 5 * table["is_member"])
     one, other = (quantile.fit(each, columns) for each in (table, moved))
     assert one.parameters == other.parameters

@@ -139,7 +139,9 @@ def interrupted(task: PriorTask) -> None:
     assert (task.folder / CHECKPOINT).exists()
 
 
-@pytest.mark.parametrize("damage", [b"no checkpoint", None], ids=["text", "truncated"])
+@pytest.mark.parametrize(
+    "damage", [pytest.param(b"no checkpoint", marks=pytest.mark.slow), None], ids=["text", "truncated"]
+)
 def test_a_damaged_checkpoint_begins_anew(damage, task, expected, rounds_trained):
     interrupted(task())
     path = task().folder / CHECKPOINT
@@ -149,6 +151,7 @@ def test_a_damaged_checkpoint_begins_anew(damage, task, expected, rounds_trained
     assert rounds_trained == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_lost_round_is_trained_again(task, expected, rounds_trained):
     interrupted(task())
     (task().after(0) / CARD).unlink()

@@ -54,10 +54,10 @@ def test_a_trial_is_worth_what_judges_say_of_the_optimized_faces(own_target: Own
     "changes",
     [
         {},
-        {"rounds": 1},
-        {"rounds": 4},
+        pytest.param({"rounds": 1}, marks=pytest.mark.slow),
+        pytest.param({"rounds": 4}, marks=pytest.mark.slow),
         {"rounds": 3, "candidates": 10},
-        {"steps": 0},
+        pytest.param({"steps": 0}, marks=pytest.mark.slow),
         {"objective": {"membership": 1.0, "consistency": 10.0}},
     ],
 )

@@ -77,7 +77,7 @@ def tune_attack() -> Pipeline:
 
 
 def tune_search() -> Pipeline:
-    """People of the attacker's own evaluators who know no others; study, and the chosen search beside the default."""
+    """People and evaluators of the attacker's own; the study, and the chosen search beside the default."""
     membership_options, options, own_options = (
         "params:membership",
         "params:reconstruction",
