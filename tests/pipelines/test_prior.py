@@ -65,7 +65,8 @@ def test_reconstruction_takes_the_trained_prior_and_says_where_none_is(trained: 
     assert run.returncode != 0
     assert "no trained prior in data/nowhere" in run.stdout + run.stderr
     assert "kedro run --pipelines=prior" in run.stdout + run.stderr
-    taken = kedro(trained, *reconstruct, "--params=reconstruction.prior=trained")
+    search = "--to-outputs=reconstructions"  # what follows does not see the prior
+    taken = kedro(trained, *reconstruct, search, "--params=reconstruction.prior=trained")
     assert taken.returncode == 0, taken.stdout + taken.stderr
     latents = load_file(trained / "data/smoke/07_model_output/reconstructions.safetensors")["undefended/random/latents"]
     assert latents.shape[1] == 8  # of the trained prior; the demo's have 100
