@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from faceleak.auditing.target import measure_lfw_accuracy
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.faces_input import face_batches
 from faceleak.backbones.loading import load_checkpoint
@@ -21,7 +22,6 @@ from faceleak.faces.pairs import locate, read_pairs
 from faceleak.faces.sources.folder import FaceFolder
 from faceleak.faces.store import FaceStore
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.target.nodes import measure_lfw_accuracy
 from faceleak.work.compute import ComputeOptions, keep_freed_memory
 
 SHARED = Path(__file__).parents[2] / "shared"

@@ -22,6 +22,8 @@ import torch
 from kedro.io.core import DatasetError
 from safetensors.torch import save_file
 
+from faceleak.auditing.faces import accept_splits, look_for_copies, open_source, split_faces, validate_faces
+from faceleak.auditing.target import get_target
 from faceleak.backbones.checkpoint import BackboneError
 from faceleak.backbones.factories import FactoryError
 from faceleak.backbones.onnx_import.reading import OnnxError
@@ -33,8 +35,6 @@ from faceleak.faces.splits import SplitError
 from faceleak.faces.store import StoreError
 from faceleak.faces.validation import FacesValidationError
 from faceleak.mlflow_model import MlflowModelError
-from faceleak.pipelines.faces.nodes import accept_splits, look_for_copies, open_source, split_faces, validate_faces
-from faceleak.pipelines.target.nodes import get_target
 from faceleak.runs.configuration import ConfigurationError, check_parameters
 from faceleak.runs.datasets.rooms import BackboneDataset, FaceStoreDataset
 from faceleak.work.tasks import DiskError

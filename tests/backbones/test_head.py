@@ -5,10 +5,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from faceleak.auditing.target import get_target
 from faceleak.backbones.head import Head, read_head
 from faceleak.backbones.loading import WEIGHTS, BackboneError, save_backbone
 from faceleak.backbones.target_options import TargetOptions
-from faceleak.pipelines.target.nodes import get_target
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from faceleak.auditing.membership import read_reference_signals, split_references, train_references
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import split
@@ -11,7 +12,6 @@ from faceleak.membership import inputs
 from faceleak.membership.attacks import fit_attack
 from faceleak.membership.options import MembershipOptions
 from faceleak.pipelines.defense.nodes import fit_shadows
-from faceleak.pipelines.membership.nodes import read_reference_signals, split_references, train_references
 from faceleak.work.compute import ComputeOptions, single_threaded
 
 TINY = {"architecture": "iresnet_tiny", "image_size": 32, "embedding_size": 16, "epochs": 1, "batch_size": 8}

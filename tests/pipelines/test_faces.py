@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from kedro.io.core import DatasetError
 
+from faceleak.auditing.faces import list_faces, list_quarantine, open_source
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.quarantine import QuarantineError
-from faceleak.pipelines.faces.nodes import list_faces, list_quarantine, open_source
 from faceleak.runs.datasets.rooms import FaceStoreDataset
 from faceleak.work.compute import ComputeOptions
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from faceleak.auditing import membership
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.faces.store import FaceStore
@@ -16,7 +17,6 @@ from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts, stack
 from faceleak.membership.view_signals import other_images
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.membership import nodes as membership
 from faceleak.pipelines.repeats import nodes as repeats
 from faceleak.reporting.results import read_variant
 from faceleak.reporting.run_description import summary_words

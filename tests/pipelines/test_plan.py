@@ -9,13 +9,13 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.pipeline import Node, Pipeline
 
+from faceleak.auditing.faces import split_faces
+from faceleak.auditing.planned import plan_target
 from faceleak.defenses.options import VariantOptions
 from faceleak.pipelines.audit import create_pipeline
 from faceleak.pipelines.audit.pipeline import create_parts
 from faceleak.pipelines.defense.planned import plan_variants
-from faceleak.pipelines.faces.nodes import split_faces
 from faceleak.pipelines.plan.walk import walk
-from faceleak.pipelines.target.planned import plan_target
 from faceleak.planning.sample import StatedFaces
 from faceleak.planning.tasks import Audit, Tasks
 from faceleak.planning.work import Work

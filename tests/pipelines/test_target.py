@@ -5,18 +5,18 @@ import pandas as pd
 import pytest
 import torch
 
-from faceleak.backbones.target_options import TargetOptions
-from faceleak.faces.pairs import PairsError
-from faceleak.membership.attackers import TARGET_VIEW, View
-from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.defense.nodes import owner_of
-from faceleak.pipelines.target.nodes import (
+from faceleak.auditing.target import (
     StaleTargetError,
     get_target,
     measure_utility,
     read_unseen_pairs,
     view_target,
 )
+from faceleak.backbones.target_options import TargetOptions
+from faceleak.faces.pairs import PairsError
+from faceleak.membership.attackers import TARGET_VIEW, View
+from faceleak.metrics.options import BootstrapOptions
+from faceleak.pipelines.defense.nodes import owner_of
 
 BOOTSTRAP = BootstrapOptions(resamples=100)
 

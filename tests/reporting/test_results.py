@@ -58,11 +58,11 @@ def test_unseen_people_stand_for_a_variant_or_the_only_ones_there_are(found, pop
 
 def test_attacks_alone_keep_the_baseline_and_the_utility_that_they_are_read_by() -> None:
     membership = read_variant("noise", STAGES).membership
-    assert membership.reading("unseen_identity").verdict == "cannot conclude"  # the blind baseline has 0.85 to 0.95
+    assert membership.reading("unseen_identity").code == "cannot conclude"  # the blind baseline has 0.85 to 0.95
     alone = membership.only(["b_shadow"])
     assert (list(alone.tree), alone.blind, alone.utility) == (["b_shadow"], membership.blind, membership.utility)
-    assert alone.reading("unseen_identity").verdict == "cannot conclude"
-    assert Membership(alone.tree).reading("unseen_identity").verdict == "leaks"
+    assert alone.reading("unseen_identity").code == "cannot conclude"
+    assert Membership(alone.tree).reading("unseen_identity").code == "leaks"
 
 
 def test_a_variant_without_a_baseline_takes_that_of_the_first_one() -> None:

@@ -66,12 +66,21 @@ class Backbone(nn.Module):
         Weights, the card without its training, the classes of all layers with what they say of themselves, and the
         source of those that belong to no installed library.
         """
-        from faceleak.backbones.architectures import source_module
-        from faceleak.work.closure import own
         from faceleak.work.tasks import code_version, fingerprint
 
         classes = {type(module) for module in self.modules()}
         names = sorted(f"{found.__module__}:{found.__qualname__}" for found in classes)
         layers = re.sub(r" at 0x[0-9a-f]+", "", repr(self.net))  # addresses of functions are chance
-        code = code_version(source_module(self.card.architecture), *own({found.__module__ for found in classes}))
+        code = code_version(*self.source_modules())
         return fingerprint(self.weights_hash(), self.card.of_forward_pass(), names, layers, code)
+
+    def source_modules(self) -> list[str]:
+        """Names of the Python modules from which its network comes: that of the architecture, those of all layers."""
+        from faceleak.backbones.architectures import source_module
+
+        return [source_module(self.card.architecture), *self._own_modules()]
+
+    def _own_modules(self) -> list[str]:
+        from faceleak.work.closure import own
+
+        return own({type(module).__module__ for module in self.modules()})

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 LONGEST_NAME = 100  # bytes: a metric's name has room for 250 characters, a file's for 255 bytes
 
@@ -75,6 +76,19 @@ def checked(model: type[Options], settings: dict[str, Any], part: str) -> Option
         ]
         allowed = ", ".join(model.model_fields) or "none"
         raise ValueError(f"{part}: {'; '.join(problems)}; its settings are {allowed}") from error
+
+
+def describe(problem: ErrorDetails) -> str:
+    """A sentence or two: the whole name of the key, its value, what is wrong with it and what to do."""
+    key = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "parameters"
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key (value {problem['input']!r}). Remove it or correct its spelling."
+    if problem["type"] == "missing":
+        return f"{key}: missing. Give it a value."
+    if problem["type"] == "value_error":
+        return f"{key}: {problem['msg'].removeprefix('Value error, ').removesuffix('.')}."
+    hint = " If it is a name, put it in quotes: YAML reads it otherwise." if problem["type"] == "string_type" else ""
+    return f"{key}: {problem['input']!r} is not allowed. {problem['msg']}.{hint}"
 
 
 def be_a_name(text: str) -> str:

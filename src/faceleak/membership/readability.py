@@ -6,7 +6,7 @@ import torch
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.common.errors import FaceleakError
-from faceleak.membership.options import MembershipOptions
+from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.signals import Comparison, registry
 from faceleak.signals.reading import signal_table
 
@@ -52,6 +52,60 @@ def check_attacks(options: MembershipOptions, target: Backbone, target_has_head:
             "membership.references.training the target's architecture and image size, or take `shadow` out of "
             f"membership.threat_models and `calibration` out of these attacks. {_take_away(differing)}"
         )
+
+
+def without_unreadable(
+    options: MembershipOptions, target: Backbone, target_has_head: bool, reference: Backbone
+) -> tuple[MembershipOptions, list[str]]:
+    """Return the options with what these backbones give, and a sentence for each thing that was left out of them.
+
+    Signals that the target does not give leave the attacks, and an attack without any left is none. Calibrated attacks
+    keep the signals that references give in the same columns; if others are fitted on columns that references lack,
+    the threat model `shadow` goes.
+    """
+    of_target, unread = _try(options.signals(), target, target_has_head)
+    of_references, unread_of_references = _try(options.signals(), reference, has_head=True)
+    alike = {
+        name
+        for name in of_target.keys() - unread.keys() - unread_of_references.keys()
+        if of_target[name] == of_references[name]
+    }
+    told: list[str] = []
+    kept: dict[str, AttackOptions] = {}
+    for name, attack in options.attacks.items():
+        readable = alike if attack.calibration is not None else of_target.keys() - unread.keys()
+        signals = [signal for signal in attack.signals if signal in readable]
+        lacking = sorted(attack.signals_read() - readable)
+        why = _why(lacking, unread, target, reference)
+        if not lacking:
+            kept[name] = attack
+        elif signals and attack.signals_read() - set(attack.signals) <= readable:
+            kept[name] = attack.model_copy(update={"signals": signals})
+            told.append(f"The attack {name} goes without {', '.join(lacking)}: {why}")
+        else:
+            told.append(f"The attack {name} is left out: {why}")
+    threat_models = options.threat_models
+    if "shadow" in threat_models and any(attack.signals_read() - alike for attack in kept.values()):
+        if "partial_knowledge" in threat_models:
+            threat_models = ["partial_knowledge"]
+            told.append(
+                f"Attackers of the threat model `shadow` are left out: they learn from references "
+                f"({reference.card.architecture}), which have other layers than the target "
+                f"({target.card.architecture}). Give membership.references.training the target's architecture for them."
+            )
+        else:
+            kept = {name: attack for name, attack in kept.items() if attack.signals_read() <= alike}
+    if not kept:
+        raise UnreadableError(f"No attack can be made on this target. {' '.join(told)}")
+    return options.model_copy(update={"attacks": kept, "threat_models": threat_models}), told
+
+
+def _why(lacking: list[str], unread: dict[str, str], target: Backbone, reference: Backbone) -> str:
+    """Why these signals cannot be read off the target, or cannot be compared with references."""
+    reasons = list(dict.fromkeys(unread[name] for name in lacking if name in unread))
+    return " ".join(reasons) or (
+        f"a reference ({reference.card.architecture}) has other layers than the target ({target.card.architecture})."
+    )
 
 
 def _raise_for(options: MembershipOptions, unread: dict[str, str], whose: str) -> None:

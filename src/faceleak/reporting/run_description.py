@@ -85,4 +85,4 @@ def summary_words(variant: Variant) -> dict[str, str]:
     """The strongest attack, and whether the variant leaks, as far as they were measured."""
     if (strongest := variant.strongest) is None:
         return {}
-    return {"strongest_attack": strongest.attack, "verdict": variant.membership.reading(variant.population).verdict}
+    return {"strongest_attack": strongest.attack, "verdict": variant.membership.reading(variant.population).code}

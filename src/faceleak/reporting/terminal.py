@@ -1,9 +1,11 @@
 """What the terminal shows of results: tables of at most 100 columns."""
 
 from collections.abc import Sequence
+from io import StringIO
 
 import pandas as pd
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +30,7 @@ from faceleak.reporting.style import words
 from faceleak.reporting.validation import count_roles
 from faceleak.reporting.verdict import ASR_ASSUMES, UPPER_BOUND_NOTE, is_blind
 
+WIDTH = 100  # of what is shown where no terminal says how wide it is
 NAME_WIDTH = 40
 VARIANT_WIDTH, BYPASS_WIDTH = 20, 15  # where rows have many columns
 VERDICT_STYLES = {"leaks": "bold red", "cannot conclude": "bold yellow", "no evidence": "bold"}
@@ -45,6 +48,15 @@ WHOSE_PHOTOS = {
     "non_members": "non-members, other images",
     "member_excess": "members less non-members",
 }
+
+
+def as_text(tables: Sequence[Table]) -> str:
+    """The tables as plain text of at most `WIDTH` columns, with an empty line between them."""
+    console = Console(file=StringIO(), width=WIDTH, highlight=False, color_system=None)
+    with console.capture() as captured:
+        for number, table in enumerate(tables):
+            console.print(*[""] * (number > 0), table, sep="\n")
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def empty_table(title: str, name: str, *columns: str) -> Table:

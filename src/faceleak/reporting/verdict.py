@@ -27,11 +27,11 @@ MOST = 0.5
 class Reading(NamedTuple):
     """What metrics say, and why."""
 
-    verdict: Verdict
+    code: Verdict
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.verdict}: {self.reason}"
+        return f"{self.code}: {self.reason}"
 
 
 def read_utility(utility: Metrics) -> str | None:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.errors import FaceleakError, kedro_run
-from faceleak.common.options import Options, TrackingOptions
+from faceleak.common.options import Options, TrackingOptions, describe
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
@@ -238,7 +237,7 @@ def check_parameters(parameters: dict[str, Any], made: Collection[str] | None = 
     try:
         checked = Parameters.model_validate(parameters)
     except ValidationError as error:
-        raise _refused([_describe(problem) for problem in error.errors()]) from error
+        raise _refused([describe(problem) for problem in error.errors()]) from error
     problems = []
     for check in CHECKS:
         if not check.of_runs if made is None else not set(made).isdisjoint(check.made):
@@ -256,15 +255,3 @@ def _refused(problems: list[str]) -> ConfigurationError:
     return ConfigurationError(
         f"The configuration is not valid, so nothing was run:\n{lines}\nParameters live in conf/base and conf/<env>."
     )
-
-
-def _describe(problem: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in problem["loc"] if part != "[key]") or "parameters"
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key (value {problem['input']!r}). Remove it or correct its spelling."
-    if problem["type"] == "missing":
-        return f"{key}: missing. Give it a value."
-    if problem["type"] == "value_error":
-        return f"{key}: {problem['msg'].removeprefix('Value error, ').removesuffix('.')}."
-    hint = " If it is a name, put it in quotes: YAML reads it otherwise." if problem["type"] == "string_type" else ""
-    return f"{key}: {problem['input']!r} is not allowed. {problem['msg']}.{hint}"

@@ -1,14 +1,11 @@
 """Where a run comes from: commit, configuration environment, command and software."""
 
-import platform
 import shlex
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from faceleak.common.trees import flatten
-
-PACKAGES = ("faceleak", "torch", "numpy", "pandas", "scikit-learn", "kornia", "opacus", "kedro", "mlflow")
+from faceleak.reporting.audit.evidence import software
 
 
 def describe(run_params: dict[str, Any]) -> dict[str, Any]:
@@ -18,7 +15,7 @@ def describe(run_params: dict[str, Any]) -> dict[str, Any]:
         "uncommitted_changes": has_uncommitted_changes(),
         "environment": run_params.get("env") or "base",
         "command": command(run_params),
-        "software": {"Python": platform.python_version(), "system": platform.platform(), **_versions()},
+        "software": software(),
     }
 
 
@@ -36,16 +33,6 @@ def command(run_params: dict[str, Any]) -> str:
 def changed_parameters(run_params: dict[str, Any]) -> str:
     """What was given as `--params`; empty where nothing was."""
     return ",".join(f"{key}={value}" for key, value in flatten(run_params.get("runtime_params") or {}, ".").items())
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 def commit() -> str:

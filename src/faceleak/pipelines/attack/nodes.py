@@ -2,14 +2,14 @@
 
 import pandas as pd
 
+from faceleak.auditing.kinds import Backbone, TrainingTask
+from faceleak.auditing.membership import reference_tasks
+from faceleak.auditing.target import load_target, target_tasks, tell_faults
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.trees import Metrics
 from faceleak.faces.store import FaceStore
 from faceleak.membership.options import MembershipOptions
-from faceleak.pipelines import Backbone, TrainingTask
-from faceleak.pipelines.membership.nodes import reference_tasks
 from faceleak.pipelines.reconstruction.nodes import evaluator_tasks, with_loaded
-from faceleak.pipelines.target.nodes import load_target, target_tasks, tell_faults
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
 

@@ -2,10 +2,9 @@
 
 import pandas as pd
 
+from faceleak.auditing.planned import plan_references, plan_target
 from faceleak.pipelines.attack import nodes
-from faceleak.pipelines.membership.planned import plan_references
 from faceleak.pipelines.reconstruction.planned import plan_evaluators
-from faceleak.pipelines.target.planned import plan_target
 from faceleak.planning.tasks import Tasks
 from faceleak.planning.work import Planned
 

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from faceleak.auditing.kinds import Attacks, Backbone, Figure
+from faceleak.auditing.membership import anchors, reference_tasks
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.bypasses import OwnFaces
 from faceleak.common.trees import Metrics, Tree
@@ -12,8 +14,6 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED, View
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import stack
-from faceleak.pipelines import Attacks, Backbone, Figure
-from faceleak.pipelines.membership.nodes import anchors, reference_tasks
 from faceleak.work.compute import ComputeOptions
 
 IMAGE = ["image_id", "identity", "sha256"]
@@ -41,7 +41,7 @@ def owner_of(
 
     Raises StaleTargetError.
     """
-    from faceleak.pipelines.target.nodes import check_trained_on_members, target_tasks
+    from faceleak.auditing.target import check_trained_on_members, target_tasks
 
     trained = target_tasks(store, splits, training, compute)
     check_trained_on_members(target, trained)

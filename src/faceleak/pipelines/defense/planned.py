@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.auditing.membership import reference_tasks
+from faceleak.auditing.target import target_tasks
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.training_task import TrainingTask
 from faceleak.bypasses import OwnFaces
@@ -19,8 +21,6 @@ from faceleak.faces.splits import with_role
 from faceleak.membership.attackers import UNDEFENDED, View
 from faceleak.membership.references import images_to_read
 from faceleak.pipelines.defense import nodes
-from faceleak.pipelines.membership.nodes import reference_tasks
-from faceleak.pipelines.target.nodes import target_tasks
 from faceleak.planning.networks import Network, StandIn, network_of
 from faceleak.planning.quantities import fitting, reading, training, training_on
 from faceleak.planning.tasks import Table, Tasks, backbone_bytes, is_complete

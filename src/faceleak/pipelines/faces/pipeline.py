@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.faces.nodes import (
+from faceleak.auditing.faces import (
     accept_splits,
     draw_sample,
     list_faces,

@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from faceleak.auditing import membership as nodes
 from faceleak.membership.scoring import score_blind
-from faceleak.pipelines.membership import nodes
 from faceleak.pipelines.target.pipeline import VIEW_TARGET
 
 

@@ -32,8 +32,8 @@ def plan_audit(
 
     packed: where the store lies once it is there. Raises PlanError, SplitError.
     """
+    from faceleak.auditing.faces import look_for_copies, split_faces
     from faceleak.pipelines.audit.pipeline import create_parts
-    from faceleak.pipelines.faces.nodes import look_for_copies, split_faces
     from faceleak.pipelines.plan.walk import walk
     from faceleak.planning.networks import Network
     from faceleak.planning.plan import count_roles, make_plan
@@ -56,8 +56,8 @@ def plan_audit(
 
 def _store_of(packed: Path, faces: FacesOptions, compute: ComputeOptions) -> FaceStore | None:
     """The store, if it is there and was made from what is configured."""
+    from faceleak.auditing.faces import open_source
     from faceleak.faces.store import is_made_from
-    from faceleak.pipelines.faces.nodes import open_source
 
     if not packed.exists() or not is_made_from(packed, open_source(faces, compute).fingerprint()):
         return None

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from faceleak.auditing.kinds import Backbone, Figure, TrainedPrior
 from faceleak.backbones.target_options import LoadOptions
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines import Backbone, Figure, TrainedPrior
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reconstruction.prior_training.options import PriorTrainingOptions
 from faceleak.work.compute import ComputeOptions

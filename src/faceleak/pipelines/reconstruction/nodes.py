@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from faceleak.auditing.kinds import Attacks, Backbone, ReconstructionTask, Scorer, TrainingTask
+from faceleak.auditing.target import tell_faults
 from faceleak.common.trees import Metrics
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
@@ -18,8 +20,6 @@ from faceleak.membership.attackers import (
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines import Attacks, Backbone, ReconstructionTask, Scorer, TrainingTask
-from faceleak.pipelines.target.nodes import tell_faults
 from faceleak.reconstruction.arrays import Array, ReconstructionArray, ReconstructionEmbeddings, SearchStep
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
+from faceleak.auditing.kinds import Figure
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.stacking import parts
-from faceleak.pipelines import Figure
 from faceleak.reconstruction.arrays import Array, ReconstructionArray, ReconstructionEmbeddings
 from faceleak.reconstruction.options import ReconstructionOptions
 

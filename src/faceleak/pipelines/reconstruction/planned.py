@@ -1,11 +1,10 @@
 """What the nodes of `reconstruction` would do, for a plan; the `defense` pipeline has the same for its views."""
 
+from faceleak.auditing.planned import TOGETHER, Models
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import with_role
 from faceleak.membership.attackers import AttackerName, View, evaluations
-from faceleak.pipelines.membership.planned import Models
 from faceleak.pipelines.reconstruction import nodes
-from faceleak.pipelines.target.planned import TOGETHER
 from faceleak.planning.networks import Network, network_of
 from faceleak.planning.quantities import ascending, ranking, reading
 from faceleak.planning.tasks import Tasks

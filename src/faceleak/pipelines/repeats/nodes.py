@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from faceleak.auditing.kinds import Backbone, Figure, TrainingTask
+from faceleak.auditing.membership import anchors
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.errors import FaceleakError
 from faceleak.common.trees import Metrics
@@ -12,8 +14,6 @@ from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines import Backbone, Figure, TrainingTask
-from faceleak.pipelines.membership.nodes import anchors
 from faceleak.work.compute import ComputeOptions
 
 REPEATED = f"{UNDEFENDED}_repeated"

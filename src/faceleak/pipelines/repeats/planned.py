@@ -2,12 +2,12 @@
 
 import pandas as pd
 
+from faceleak.auditing.planned import blind_baseline, measured
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
 from faceleak.membership import repeats
 from faceleak.membership.inputs import known_images
 from faceleak.membership.stacking import parts
-from faceleak.pipelines.membership.planned import blind_baseline, measured
 from faceleak.pipelines.repeats import nodes
 from faceleak.planning.quantities import fitting
 from faceleak.planning.tasks import Table, Tasks

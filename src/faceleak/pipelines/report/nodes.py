@@ -1,5 +1,6 @@
 """Report: all metrics of a run in one table; whatever results are there as a page, as JSON and for a model card."""
 
+from faceleak.auditing.kinds import Audit
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.trees import Metrics, Tree
 from faceleak.defenses.options import DefenseOptions
@@ -7,7 +8,6 @@ from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines import Audit
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reporting.audit.files import ResultFiles
 from faceleak.reporting.options import ReportOptions

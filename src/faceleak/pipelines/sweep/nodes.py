@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from faceleak.auditing.kinds import Figure
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.errors import FaceleakError
 from faceleak.common.trees import Tree
@@ -14,7 +15,6 @@ from faceleak.membership.inputs import evaluated_images
 from faceleak.membership.options import MembershipOptions, SweepOptions
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import non_members_needed
-from faceleak.pipelines import Figure
 from faceleak.work.compute import ComputeOptions
 
 FPR = 0.01

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.target.nodes import (
+from faceleak.auditing.target import (
     compare_preprocessing,
     get_target,
     inspect_target,

@@ -7,6 +7,7 @@ training photos look like?
 import numpy as np
 import pandas as pd
 
+from faceleak.auditing.kinds import Attacks, Backbone, Scorer
 from faceleak.common.trees import Metrics, Tree
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
@@ -14,7 +15,6 @@ from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines import Attacks, Backbone, Scorer
 from faceleak.reconstruction.arrays import Array, MethodArray
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions

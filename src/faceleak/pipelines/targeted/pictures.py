@@ -2,12 +2,12 @@
 
 import pandas as pd
 
+from faceleak.auditing.kinds import Figure
 from faceleak.common.trees import Metrics
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
-from faceleak.pipelines import Figure
 from faceleak.pipelines.targeted.nodes import KINDS
 from faceleak.reconstruction.arrays import Array, MethodArray
 

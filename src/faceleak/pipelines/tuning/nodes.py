@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from faceleak.auditing.kinds import Figure
 from faceleak.common.trees import Metrics, Tree
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines import Figure
 from faceleak.tuning.options import TuningOptions
 from faceleak.work.compute import ComputeOptions
 

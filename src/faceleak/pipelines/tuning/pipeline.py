@@ -5,7 +5,7 @@ Its two stages, each with a tag, need nothing of each other.
 
 from kedro.pipeline import Node, Pipeline
 
-from faceleak.pipelines.membership import nodes as membership
+from faceleak.auditing import membership
 from faceleak.pipelines.reconstruction.nodes import embed_people
 from faceleak.pipelines.target.pipeline import VIEW_TARGET
 from faceleak.pipelines.tuning import nodes, search_nodes

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
+from faceleak.auditing.kinds import Attacks, Backbone, Figure
 from faceleak.common.trees import Metrics, Tree
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import TARGET_VIEW, UNDEFENDED, View
 from faceleak.membership.options import MembershipOptions
 from faceleak.membership.stacking import parts
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines import Attacks, Backbone, Figure
 from faceleak.pipelines.reconstruction.nodes import calibrating, train_evaluators
 from faceleak.reconstruction.arrays import Array, ComparedArray
 from faceleak.reconstruction.options import ReconstructionOptions

@@ -1,9 +1,11 @@
 """All that a report is made from: result files, the configuration, and where both come from."""
 
+import platform
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_type_hints
 
 import pandas as pd
@@ -43,6 +45,21 @@ class Origin(Part):
     environment: str
     command: str
     software: dict[str, str]
+
+
+PACKAGES = ("faceleak", "torch", "numpy", "pandas", "scikit-learn", "kornia", "opacus", "kedro", "mlflow")
+
+
+def software() -> dict[str, str]:
+    """Versions of Python, of the system, and of the packages from which numbers come."""
+    return {"Python": platform.python_version(), "system": platform.platform(), **dict(map(_version, PACKAGES))}
+
+
+def _version(package: str) -> tuple[str, str]:
+    try:
+        return package, version(package)
+    except PackageNotFoundError:
+        return package, "not installed"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from faceleak.auditing.kinds import Attacks, Backbone, Figure, TrainingTask
+from faceleak.auditing.target import tell_faults
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.trees import Metrics
 from faceleak.faces.splits import EVALUATED_ROLES, with_role
@@ -15,8 +17,6 @@ from faceleak.membership.attackers import TARGET_VIEW, VIEW, AttackerName, View
 from faceleak.membership.options import MembershipOptions, ThreatModel
 from faceleak.membership.stacking import stack
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines import Attacks, Backbone, Figure, TrainingTask
-from faceleak.pipelines.target.nodes import tell_faults
 from faceleak.work.compute import ComputeOptions, run_tasks
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,23 @@ def check_attacks(target: TargetOptions, options: MembershipOptions) -> None:
     head = target.source == "train" or (target.load is not None and target.load.head is not None)
     reference = Network.of(options.references.training, None).make()
     readability.check_attacks(options, Network.of_target(target).make(), head, reference)
+
+
+def readable_attacks(target: Any, options: MembershipOptions, by_default: bool) -> tuple[MembershipOptions, list[str]]:
+    """Return the options with attacks that a backbone gives, and what was left out; check them against references.
+
+    by_default: nobody has asked for these attacks, so that those that cannot be made are left out. Raises
+    UnreadableError otherwise.
+    """
+    from faceleak.membership import readability
+    from faceleak.planning.networks import Network
+
+    reference = Network.of(options.references.training, None).make()
+    head, told = target.head is not None, list[str]()
+    if by_default:
+        options, told = readability.without_unreadable(options, target, head, reference)
+    readability.check_attacks(options, target, head, reference)
+    return options, told
 
 
 def train_references(

@@ -6,6 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from faceleak.auditing.preprocessing_check import (
+    DECLARED,
+    PreprocessingCheckError,
+    _bounded,
+    _center,
+    check_preprocessing,
+)
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import bn_layers
 from faceleak.backbones.training import train_backbones
@@ -14,13 +21,6 @@ from faceleak.backbones.training_task import TrainingTask
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
 from faceleak.metrics.verification import sample_pairs
-from faceleak.pipelines.target.preprocessing_check import (
-    DECLARED,
-    PreprocessingCheckError,
-    _bounded,
-    _center,
-    check_preprocessing,
-)
 from tests.backbones.silent import nearly_silent
 
 BOOTSTRAP = BootstrapOptions(resamples=200)

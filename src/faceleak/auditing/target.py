@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.backbones.target_options import TargetOptions
+from faceleak.auditing.kinds import Backbone, TrainingTask
+from faceleak.backbones.target_options import LoadOptions, TargetOptions
 from faceleak.common.errors import FaceleakError
 from faceleak.common.trees import Metrics, Tree
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import TARGET_VIEW, View
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines import Backbone, TrainingTask
 from faceleak.work.compute import ComputeOptions, run_tasks
 
 PREPROCESSING_PAIRS = 10_000
@@ -52,17 +52,22 @@ def get_target(store: FaceStore, splits: pd.DataFrame, options: TargetOptions, c
 
 def load_target(splits: pd.DataFrame, options: TargetOptions) -> Backbone:
     """Load the target that comes from outside; warn where nobody knows who was trained on."""
-    from faceleak.backbones.head import read_head
-    from faceleak.backbones.loading import load_checkpoint
-
     assert options.load is not None
-    load, members = options.load, with_role(splits, "member")
+    members = with_role(splits, "member")
     if drawn := members["identity"][members["decided_by"] == "draw"].nunique():
         log.warning(
             "The target comes from outside, and who is a member was drawn for %d people. Nobody knows whether it was "
             "trained on them: say who was, by the roles of sources (docs/faces.md).",
             drawn,
         )
+    return load_described(options.load)
+
+
+def load_described(load: LoadOptions) -> Backbone:
+    """Load a backbone from outside, with its classification head if there is one."""
+    from faceleak.backbones.head import read_head
+    from faceleak.backbones.loading import load_checkpoint
+
     target = load_checkpoint(load.card(), load.weights, load.sha256)
     if load.head is not None and load.identities is not None:
         target.head = read_head(load.head, load.identities, load.head_scale, load.embedding_size)
@@ -108,8 +113,8 @@ def compare_preprocessing(
 
     Empty where the target was trained here, with the preprocessing that it is fed with.
     """
+    from faceleak.auditing.preprocessing_check import check_preprocessing
     from faceleak.metrics.verification import sample_pairs
-    from faceleak.pipelines.target.preprocessing_check import check_preprocessing
 
     if options.source == "train":
         return pd.DataFrame(columns=["name", "verification_auc", "difference"])

@@ -1,28 +1,89 @@
-"""What the nodes of `membership` would do, for a plan; the `defense` pipeline has the same for its views."""
+"""What the nodes of `faces`, `target` and `membership` would do, for a plan."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
+from faceleak.auditing import faces as faces_nodes
+from faceleak.auditing import membership
+from faceleak.auditing import target as target_nodes
 from faceleak.backbones.backbone import Backbone
+from faceleak.faces.demo import PEOPLE_PER_TASK
+from faceleak.faces.splits import with_role
+from faceleak.faces.store import ROWS_PER_BATCH
 from faceleak.membership import references
 from faceleak.membership.attackers import TARGET_VIEW, AttackerName, View, evaluations
 from faceleak.membership.inputs import known_images
 from faceleak.membership.options import AttackOptions, ThreatModel
 from faceleak.membership.scoring import Attacks
 from faceleak.metrics.attackers import is_much
-from faceleak.pipelines.membership import nodes
-from faceleak.pipelines.target.planned import TOGETHER
 from faceleak.planning.networks import Network, StandIn, network_of
-from faceleak.planning.quantities import fitting, measuring
-from faceleak.planning.tasks import Table, Tasks, queries
+from faceleak.planning.quantities import (
+    A_START,
+    drawing,
+    fitting,
+    measuring,
+    packing,
+    reading,
+    validating,
+    verifying,
+)
+from faceleak.planning.sample import StatedFaces
+from faceleak.planning.tasks import ID_BYTES, Table, Tasks, queries
 from faceleak.planning.work import Cost, Planned, Work
 from faceleak.signals.readable import readable
 
+TOGETHER = "train_backbones"  # the pool of all backbones that `attack` trains
 SEVERAL_VIEWS = 11 / 6  # fits where a view is chosen: five folds and a threshold's five, on four fifths
+
+
+def plan_validation(plan: Tasks) -> Planned:
+    """Packing, since it is known here how many faces there are, and validation."""
+    store, options, images = plan.store, plan.options.faces, len(plan.store)
+    demo = options.demo if options.source == "demo" else None
+    per_task = PEOPLE_PER_TASK * demo.images_per_person if demo else ROWS_PER_BATCH
+    tasks, rows = max(1, round(images / per_task)), images * 2 * ID_BYTES
+    bytes_of_all = store.image_bytes * images if isinstance(store, StatedFaces) else 0.0
+    there, made = 0 if bytes_of_all else tasks, Cost(drawing(demo) if demo else packing(), images / tasks)
+    checked = (Cost(validating(), images), Cost(A_START, 1))
+    return Planned(
+        [
+            Work("faces in the store", tasks, (made,), "faces", there=there, disk=bytes_of_all / tasks),
+            Work("start of the program", 1, (Cost(A_START, 1),), kept=False),
+            Work("splits and validation", 1, checked, kept=False, disk=rows, held=rows),
+        ]
+    )
+
+
+def plan_target(plan: Tasks) -> Planned:
+    """One training, or none where the target is loaded; what is not on this machine has a stand-in."""
+    options = plan.options.target
+    trained = target_nodes.target_tasks(plan.store, plan.splits, options, plan.compute)
+    if trained:
+        return Planned(plan.trainings("target", trained, TOGETHER), (plan.trained(trained[0]),))
+    load = options.load
+    if load is None or (load.weights is not None and not load.weights.exists()):
+        return Planned(outputs=(StandIn(Network.of_target(options)),))
+    return Planned(outputs=(target_nodes.get_target(plan.store, plan.splits, options, plan.compute),))
+
+
+def plan_view(target: Backbone) -> Planned:
+    """The target as the only variant."""
+    return Planned(outputs=({TARGET_VIEW: target},))
+
+
+def plan_utility(plan: Tasks, views: dict[View, Backbone]) -> Planned:
+    """Embeddings of people who were not trained on, and pairs of them, for each view."""
+    people, options = with_role(plan.splits, "unseen_identity"), plan.options.target.utility
+    number, images = people["identity"].nunique(), len(people)
+    pairs = Cost(verifying(number, images, options.maximum_pairs, plan.options.bootstrap), 1)
+    pool, kind = ("utility", "views") if len(views) > 1 else ("", "the target")
+    costs = [(Cost(reading(network_of(backbone)), queries(view) * images), pairs) for view, backbone in views.items()]
+    return Planned([Work(f"utility of {kind}", 1, cost, pool, kept=False) for cost in costs])
 
 
 def plan_reference_splits(plan: Tasks) -> Planned:
@@ -35,7 +96,7 @@ def plan_reference_splits(plan: Tasks) -> Planned:
 def plan_references(plan: Tasks, reference_splits: pd.DataFrame) -> Planned:
     """A training each."""
     options = plan.options.membership
-    trained = nodes.reference_tasks(plan.store, reference_splits, options, plan.compute)
+    trained = membership.reference_tasks(plan.store, reference_splits, options, plan.compute)
     backbones = {task.name: plan.trained(task) for task in trained}
     network, count = Network.of(options.references.training, None), options.references.count
     for name in map(references.reference_name, range(len(trained), count)):
@@ -51,7 +112,12 @@ def plan_reference_signals(plan: Tasks, trained: dict[str, Backbone], reference_
     images = {name: read.get(name, read[first]) for name in trained}
     works = plan.readings("signals of references", options.signals(), images, trained)
     make = partial(
-        nodes.read_reference_signals, trained, plan.store, plan.splits, reference_splits, compute=plan.compute
+        membership.read_reference_signals,
+        trained,
+        plan.store,
+        plan.splits,
+        reference_splits,
+        compute=plan.compute,
     )
     return Planned(works, (plan.table(images, trained, works, make),))
 
@@ -60,7 +126,7 @@ def plan_calibration_signals(plan: Tasks, trained: dict[str, Backbone]) -> Plann
     """What calibrates, for the target's images, off each reference."""
     images, names = dict.fromkeys(trained, plan.evaluated), plan.options.membership.signals_of_references()
     works = plan.readings("references on the target's images", names, images, trained)
-    make = partial(nodes.read_calibration_signals, trained, plan.store, plan.splits, compute=plan.compute)
+    make = partial(membership.read_calibration_signals, trained, plan.store, plan.splits, compute=plan.compute)
     return Planned(works, (plan.table(images, trained, works, make),))
 
 
@@ -90,7 +156,7 @@ def plan_signals(plan: Tasks, views: dict[View, Backbone]) -> Planned:
         return names if view is views[TARGET_VIEW] else readable(names, view)
 
     works = plan.readings(kind, of_view, images, views, pool, queries)
-    make = partial(nodes.read_view_signals, views, plan.store, plan.splits, compute=plan.compute)
+    make = partial(membership.read_view_signals, views, plan.store, plan.splits, compute=plan.compute)
     return Planned(works, (plan.table(images, views, works, make),))
 
 
@@ -127,7 +193,9 @@ def plan_fits(
     def fit(attack: str, threat_model: ThreatModel) -> Attacks:
         one = options.model_copy(update={"attacks": {attack: options.attacks[attack]}})
         signals, of_references, calibrating = (table(one) for table in tables if table is not None)
-        return nodes.fit_attacks(signals, of_references, calibrating, plan.splits, one, [threat_model], plan.compute)
+        return membership.fit_attacks(
+            signals, of_references, calibrating, plan.splits, one, [threat_model], plan.compute
+        )
 
     number = len(options.offline_attacks()) * len(threat_models)
     return Planned(works, (Models(number, views, fit if all(tables) else None),))
@@ -150,14 +218,18 @@ def measured(plan: Tasks, scores: list[int], pool: str = "") -> list[Work]:
     return [Work("attacks measured", 1 + len(scores), (cost,), pool, kept=False)]
 
 
-PLANNED = {
-    nodes.split_references: plan_reference_splits,
-    nodes.train_references: plan_references,
-    nodes.read_reference_signals: plan_reference_signals,
-    nodes.read_calibration_signals: plan_calibration_signals,
-    nodes.read_blind_signals: plan_blind,
-    nodes.read_view_signals: plan_signals,
-    nodes.fit_attacks: plan_fits,
-    nodes.score_images: plan_scores,
-    nodes.measure_membership: plan_measures,
+PLANNED: dict[Callable[..., Any], Callable[..., Planned]] = {
+    faces_nodes.validate_faces: plan_validation,
+    target_nodes.get_target: plan_target,
+    target_nodes.view_target: plan_view,
+    target_nodes.measure_utility: plan_utility,
+    membership.split_references: plan_reference_splits,
+    membership.train_references: plan_references,
+    membership.read_reference_signals: plan_reference_signals,
+    membership.read_calibration_signals: plan_calibration_signals,
+    membership.read_blind_signals: plan_blind,
+    membership.read_view_signals: plan_signals,
+    membership.fit_attacks: plan_fits,
+    membership.score_images: plan_scores,
+    membership.measure_membership: plan_measures,
 }

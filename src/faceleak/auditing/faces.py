@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from faceleak.auditing.kinds import Figure
 from faceleak.common.trees import Tree
 from faceleak.faces.options import FacesOptions
 from faceleak.faces.packing import Packing
 from faceleak.faces.quarantine import summary
 from faceleak.faces.splits import alike, split, split_as_stated
 from faceleak.faces.store import STATED_ROLE, FaceSource, FaceStore
-from faceleak.pipelines import Figure
 from faceleak.work.compute import ComputeOptions
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def look_for_copies(store: FaceStore, splits: pd.DataFrame, options: FacesOption
 
 
 def validate_faces(
-    store: FaceStore, manifest: Path, splits: pd.DataFrame, copies: pd.DataFrame, options: FacesOptions
+    store: FaceStore, manifest: Path | pd.DataFrame, splits: pd.DataFrame, copies: pd.DataFrame, options: FacesOptions
 ) -> tuple[Tree, str]:
     """Check store, manifest and splits; return the result and a page to read, whatever was found."""
     from faceleak.faces.validation import examine

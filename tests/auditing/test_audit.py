@@ -1,0 +1,164 @@
+"""An audit from Python: what it refuses before any work, what it returns, and that it is the pipelines' audit."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+import faceleak
+from faceleak.auditing.audit import _count_roles
+from faceleak.auditing.given import Faces, GivenError, open_faces
+from faceleak.auditing.settings import SettingsError
+from faceleak.faces.store import FaceStore
+from tests.auditing.conftest import SETTINGS, World
+from tests.pipelines.conftest import copy_project, kedro
+
+IMAGES = np.zeros((4, 32, 32, 3), np.uint8)
+PEOPLE = ["a", "a", "b", "b"]
+
+
+def test_numbers_are_those_of_the_pipelines_to_the_bit(world: World, result: faceleak.Audit, tmp_path: Path) -> None:
+    project = copy_project(tmp_path)
+    roles = {"members": "member", "same_identity": "same_identity", "others": "unseen_identity"}
+    sources = {
+        name: {
+            "source": "folder",
+            "folder": {"path": str(path)},
+            "role": roles.get(name, "non_member"),
+            **({"people_of": "members"} if name == "same_identity" else {}),
+        }
+        for name, path in world.faces.items()
+    }
+    described = {name: str(value) if isinstance(value, Path) else value for name, value in world.weights.items()}
+    load = {"weights": described.pop("path"), **described}
+    parameters = {
+        "faces": {"source": "several", "several": sources, "splits": result.settings["faces"]["splits"]},
+        "target": {"source": "load", "load": load},
+        "membership": SETTINGS["membership"],
+        "bootstrap": SETTINGS["bootstrap"],
+        "compute": {"device": "cpu", "workers": 1, "threads": 1},
+    }
+    conf = project / "conf" / "mine"
+    conf.mkdir()
+    (conf / "globals.yml").write_text("data: data/mine\n")
+    (conf / "parameters.yml").write_text(yaml.safe_dump(parameters))
+    run = kedro(project, "run", "--pipelines=faces,target,membership", "--env=mine")
+    assert run.returncode == 0, run.stdout + run.stderr
+    reports = project / "data" / "mine" / "08_reporting"
+    expected = {
+        **json.loads((reports / "utility_metrics.json").read_text())["undefended"],
+        **json.loads((reports / "membership_metrics.json").read_text())["undefended"],
+    }
+    assert json.loads(json.dumps(result.metrics["undefended"])) == expected
+    scores = pd.read_parquet(project / "data" / "mine" / "07_model_output" / "scores.parquet")
+    pd.testing.assert_frame_equal(result.scores, scores, check_exact=True)
+
+
+def test_people_play_the_parts_that_their_argument_says(result: faceleak.Audit) -> None:
+    people = result.splits.groupby("role")["identity"].nunique().to_dict()
+    assert people == {"member": 6, "same_identity": 6, "unseen_identity": 10, "auxiliary": 6, "public": 2}
+    assert set(result.splits["decided_by"]) == {"user"}
+    of_members = result.splits[result.splits["role"].isin(["member", "same_identity"])]
+    assert of_members["identity"].str.startswith("members/").all()
+    assert result.utility["drawn_members"] == 0
+
+
+def test_faces_are_given_as_folders_arrays_or_a_store(world: World, tmp_path: Path) -> None:
+    folder = open_faces({"members": world.faces["members"], "public": None})
+    array = open_faces({"members": (IMAGES, PEOPLE), "public": None})
+    store = open_faces({"members": world.store, "public": None})
+    assert [len(folder), len(array), len(store)] == [6 * 3, 4, 24 * 6]
+    assert {image.stated_role for image in array.read(0)} == {"member"}
+    assert [image.identity for image in array.read(1)] == ["members/a", "members/b", "members/b"]
+    assert len({image.image_id for image in array.read(0)}) == 4
+    first = next(iter(store.read(3)))
+    assert first.content == world.store.jpeg(3)
+    assert array.fingerprint() != open_faces({"members": (IMAGES + 1, PEOPLE), "public": None}).fingerprint()
+
+
+def test_arrays_reach_the_store_as_they_are(tmp_path: Path) -> None:
+    from faceleak.faces.packing import Packing
+
+    pixels = np.full((4, 32, 32, 3), (200, 40, 90), np.uint8)  # one color: JPEG keeps it
+    Packing(open_faces({"members": Faces(pixels, PEOPLE), "public": None})).into(tmp_path / "faces.arrow")
+    stored = FaceStore(tmp_path / "faces.arrow").images(np.arange(4), 32)
+    assert np.abs(stored.astype(int) - pixels).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("images", "people", "message"),
+    [
+        (IMAGES.astype(np.float32), PEOPLE, r"an array of float32 \(4, 32, 32, 3\), but faceleak takes uint8"),
+        (IMAGES[..., 0], PEOPLE, r"an array of uint8 \(4, 32, 32\)"),
+        (IMAGES.transpose(0, 3, 1, 2), PEOPLE, r"\(4, 3, 32, 32\)"),
+        (IMAGES, PEOPLE[:3], "There are 4 images and 3 entries that say who is on them"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(images: np.ndarray, people: list[str], message: str) -> None:
+    with pytest.raises(GivenError, match=message):
+        faceleak.Faces(images, people)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"members": "no/such/folder"}, "`members` is 'no/such/folder', and there is no such folder"),
+        ({"others": [1, 2]}, "`others` is of the type list. Give a folder with one folder a person, faceleak.Faces"),
+        ({"backbone": 3}, "The backbone is of the type int. Give a torch.nn.Module"),
+        ({"backbone": "no/such/folder"}, "There is no backbone at no/such/folder"),
+        ({"preprocessing": "arcface"}, "`preprocessing` is for a torch.nn.Module"),
+        ({"attacks": ["bn_distanze"]}, "There is no attack 'bn_distanze'. Did you mean 'bn_distance'"),
+        ({"attacks": {"mine": {"signals": ["bn_distanze"]}}}, "membership.attacks.mine.signals.0: There is no signal"),
+        ({"settings": {"reconstruction": {}}}, "There is no block of settings 'reconstruction'"),
+        ({"settings": {"faces": {"source": "demo"}}}, "There is no key of the block faces 'source'"),
+        ({"settings": {"membership": 3}}, "The settings of membership are 3, but a block holds keys"),
+        ({"settings": {"membership": {"references": {"cuont": 2}}}}, "membership.references.cuont: unknown key"),
+        ({"settings": {"bootstrap": {"resamples": -1}}}, "bootstrap.resamples: -1 is not allowed"),
+        ({"device": "gpu"}, "compute.device: 'gpu' is not allowed"),
+    ],
+)
+def test_what_cannot_be_audited_is_one_message_before_any_work(
+    world: World, changed: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from faceleak.faces.packing import Packing
+
+    monkeypatch.setattr(Packing, "into", lambda *_: pytest.fail("faces were packed"))
+    with pytest.raises((GivenError, SettingsError, faceleak.FaceleakError)) as raised:
+        faceleak.audit(**({"backbone": world.target, **world.faces} | changed))  # type: ignore[arg-type]
+    assert message in str(raised.value)
+
+
+def manifest(**people: int) -> pd.DataFrame:
+    """So many people of each part with two images, and one more person with a single image."""
+    names = [f"{part}/{number}" for part, count in people.items() for number in range(count) for _ in range(2)]
+    return pd.DataFrame({"identity": [*names, "others/alone"]})
+
+
+@pytest.mark.parametrize(
+    ("people", "has_public", "message"),
+    [
+        ({"members": 3, "others": 10, "auxiliary": 9}, False, "`members` has 3 people with 2 images or more"),
+        ({"members": 4, "others": 9, "auxiliary": 9}, False, "`others` has 9 people"),
+        ({"members": 4, "others": 10, "auxiliary": 2}, False, "`auxiliary` has 2 people .* takes 3 at least"),
+        ({"members": 4, "others": 10, "auxiliary": 2}, True, "`public` has 0 people"),
+    ],
+)
+def test_too_few_people_are_told(people: dict[str, int], has_public: bool, message: str) -> None:
+    with pytest.raises(GivenError, match=message):
+        _count_roles(manifest(**people), 2, has_public)
+
+
+def test_public_faces_are_a_fifth_of_the_attackers_people_unless_they_are_given() -> None:
+    people = {"members": 4, "others": 10, "auxiliary": 20}
+    counted = _count_roles(manifest(**people), 2, has_public=False)
+    assert {role: wanted["people"] for role, wanted in counted.items()} == {
+        "member": "all",
+        "unseen_identity": 10,
+        "auxiliary": 16,
+        "public": 4,
+    }
+    counted = _count_roles(manifest(**people, public=3), 2, has_public=True)
+    assert [counted["auxiliary"]["people"], counted["public"]["people"]] == [20, 3]
