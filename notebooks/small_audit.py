@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import faceleak
 from faceleak.backbones.training import TrainingTask, train_backbones
 from faceleak.backbones.training_options import TrainingOptions
 from faceleak.defenses.owner import Owner
@@ -15,16 +16,34 @@ from faceleak.membership import fitting, scoring
 from faceleak.membership.options import AttackOptions
 from faceleak.work.compute import ComputeOptions
 
-ROLES = {"member": RoleOptions(people=24), "unseen_identity": RoleOptions(people=24), "public": RoleOptions(people=12)}
+PEOPLE = {"member": 24, "unseen_identity": 24, "auxiliary": 16, "public": 12}
+ARGUMENTS = {  # of faceleak.audit, and whose images they hold
+    "members": "member",
+    "same_identity": "same_identity",
+    "others": "unseen_identity",
+    "auxiliary": "auxiliary",
+    "public": "public",
+}
+SIDE = 64  # pixels of an image
 NOTHING = pd.DataFrame(columns=["reference", "image_id"])
 
 
 def make_faces(folder: Path) -> tuple[FaceStore, pd.DataFrame, ComputeOptions]:
-    """Draw 60 people with 8 images each and give them roles."""
+    """Draw 76 people with 8 images each and give them roles."""
     compute = ComputeOptions(device="cpu", precision="float32", workers=1, cache=folder / "cache")
-    pack(DemoFaces(DemoOptions(people=60, images_per_person=8), compute), folder / "faces.arrow")
+    pack(DemoFaces(DemoOptions(people=sum(PEOPLE.values()), images_per_person=8), compute), folder / "faces.arrow")
     store = FaceStore(folder / "faces.arrow")
-    return store, split(store.manifest(), SplitOptions(roles=ROLES)), compute
+    roles = {role: RoleOptions(people=people) for role, people in PEOPLE.items()}
+    return store, split(store.manifest(), SplitOptions(roles=roles)), compute
+
+
+def as_given(store: FaceStore, splits: pd.DataFrame) -> dict[str, faceleak.Faces]:
+    """Return the faces as `faceleak.audit` takes them: as arrays, with who is on each."""
+    rows = {argument: with_role(splits, role) for argument, role in ARGUMENTS.items()}
+    return {
+        argument: faceleak.Faces(store.images(store.positions(images["image_id"]), SIDE), list(images["identity"]))
+        for argument, images in rows.items()
+    }
 
 
 def train_target(store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions, epochs: int = 30) -> Owner:
