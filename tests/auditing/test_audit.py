@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 import faceleak
@@ -13,7 +14,9 @@ from faceleak.auditing.audit import _count_roles
 from faceleak.auditing.given import Faces, GivenError, open_faces
 from faceleak.auditing.settings import SettingsError
 from faceleak.faces.store import FaceStore
+from faceleak.work.compute import single_threaded
 from tests.auditing.conftest import SETTINGS, World
+from tests.backbones.own_networks import Own
 from tests.pipelines.conftest import copy_project, kedro
 
 IMAGES = np.zeros((4, 32, 32, 3), np.uint8)
@@ -162,3 +165,21 @@ def test_public_faces_are_a_fifth_of_the_attackers_people_unless_they_are_given(
     }
     counted = _count_roles(manifest(**people, public=3), 2, has_public=True)
     assert [counted["auxiliary"]["people"], counted["public"]["people"]] == [20, 3]
+
+
+def test_a_network_in_memory_is_audited_by_the_attacks_that_can_be_made_on_it(world: World, tmp_path: Path) -> None:
+    faces = {name: path for name, path in world.faces.items() if name != "same_identity"}
+    with single_threaded():
+        torch.manual_seed(0)
+        audit = faceleak.audit(
+            Own(), preprocessing={"image_size": 32}, **faces, settings=SETTINGS, device="cpu", cache=tmp_path
+        )
+    assert audit.configuration.membership.threat_models == ["partial_knowledge"]
+    assert audit.left_out[0].startswith(
+        "The attack fused goes without bn_moments: a reference (iresnet_tiny) has other"
+    )
+    assert audit.verdict.code == "cannot conclude"
+    assert set(audit.attacks["population"]) == {"unseen_identity", "identity"}
+    assert audit.card["architecture"] == "tests.backbones.own_networks:Own"
+    assert (tmp_path / "faces.arrow").is_file()
+    assert "tests.backbones.own_networks:Own" in audit.to_html(tmp_path / "audit.html").read_text()
