@@ -1,4 +1,4 @@
-"""LFW by public backbones: `python -m benchmarks.lfw`. Four minutes on one core; skipped without ../shared.
+"""LFW by public backbones: `python -m benchmarks.lfw`. Four minutes on one core; skipped without the faces.
 
 Accuracy by the protocol, and whom both together recognize in photos that were scaled down, as evaluators of stage 2 do.
 """
@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.external import external_data
 from faceleak.auditing.target import measure_lfw_accuracy
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.faces_input import face_batches
@@ -24,8 +25,8 @@ from faceleak.faces.store import FaceStore
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.work.compute import ComputeOptions, keep_freed_memory
 
-SHARED = Path(__file__).parents[2] / "shared"
-FACES = SHARED / "faces" / "lfw_aligned112"
+EXTERNAL = external_data() or Path("data/external")
+FACES = EXTERNAL / "faces" / "lfw_aligned112"
 TOLERANCE = 0.0015
 SIZES = (112, 64, 48, 32, 24)  # pixels
 IMAGES = 5  # of a person who is to be recognized: the first, by a template of the others
@@ -42,7 +43,7 @@ def load_options(architecture: str) -> LoadOptions:
     weights, preprocessing, _ = PUBLIC[architecture]
     return LoadOptions(
         architecture=architecture,
-        weights=SHARED / "backbones" / weights,
+        weights=EXTERNAL / "backbones" / weights,
         embedding_size=128,
         preprocessing=preprocessing,
     )
@@ -88,7 +89,7 @@ def recognized(store: FaceStore) -> dict[int, float]:
 def run() -> bool:
     """Print the accuracies; False where one is further from what it has to be than the tolerance."""
     if not FACES.is_dir():
-        print(f"LFW: skipped, there is no {FACES}")
+        print(f"LFW: skipped, there is no {FACES} (docs/external-data.md)")
         return True
     keep_freed_memory()
     right = True

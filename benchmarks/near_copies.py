@@ -1,8 +1,8 @@
 """How many pictures that were saved again are found as near copies, and how many pairs of different ones are.
 
-LFW and CelebA in ../shared. `DRAWN` pictures of each are saved again in every way of `SAVED` and `CUT`, one way at a
-time, and looked for among all of the set. What is found among the pictures as they came is printed too: those pairs are
-to be looked at.
+LFW and CelebA (docs/external-data.md says where to get them). `DRAWN` pictures of each are saved again in every way of
+`SAVED` and `CUT`, one way at a time, and looked for among all of the set. What is found among the pictures as they came
+is printed too: those pairs are to be looked at.
 """
 
 import io
@@ -15,12 +15,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from benchmarks.external import external_data
 from faceleak.faces.copies import find_copies
 from faceleak.faces.images import read_as_jpeg
 from faceleak.faces.store import Face, FaceStore, pack, sha256_of
 
 SETS = ("lfw_aligned112", "celeba_150")
-FACES = Path("../shared/faces")
+FACES = (external_data() or Path("data/external")) / "faces"
 DRAWN = 1000  # pictures that are saved again
 LEAST = 0.999  # of those that were only encoded or scaled again
 

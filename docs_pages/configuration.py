@@ -22,7 +22,7 @@ or a wrong value stops the run with the key, the value, and what is allowed.
 
 Keys that are *required* have no default; beside the default stands what `conf/base` says, where it does. Names of
 signals, models and calibrations are in [attacks.md](attacks.md), of defenses in [defenses.md](defenses.md), of
-architectures in [your-own.md](your-own.md#architectures), of terms of the objective in
+architectures in [audit-your-own.md](audit-your-own.md#architectures), of terms of the objective in
 [reconstruction-judgment.md](reconstruction-judgment.md#terms-of-the-objective). This page is made from the models
 that check the configuration.
 """

@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from benchmarks.external import external_data
 from faceleak.faces.options import DemoOptions, RoleOptions, SplitOptions
 from faceleak.faces.splits import split
 from faceleak.faces.store import FaceStore, pack
@@ -27,8 +28,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 settings.load_profile("suite")
-
-SHARED = Path(__file__).parents[2] / "shared"
 
 
 TESTS = Path(__file__).parent
@@ -133,11 +132,11 @@ def smooth_pixels() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
+def external() -> Path:
     """The folder with real faces and backbones; skips the test where it is missing."""
-    if not SHARED.is_dir():
-        pytest.skip(f"{SHARED.name}/ with real faces is not beside this checkout")
-    return SHARED
+    if (folder := external_data()) is None:
+        pytest.skip("no real faces and backbones: neither data/external (docs/external-data.md) nor ../shared is there")
+    return folder
 
 
 @pytest.fixture

@@ -1,8 +1,12 @@
-"""Project command line: `kedro run`, with errors a user can mend shown in one message, and kills told to MLflow."""
+"""Project command line: `kedro run`, with errors a user can mend shown in one message, and `kedro faceleak`."""
 
+import json
+import logging
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -113,3 +117,88 @@ class Run(click.Command):
 
 
 cli.add_command(Run("run", callback=kedro_run.callback, params=kedro_run.params, help=kedro_run.help))
+
+
+@cli.group("faceleak")
+def faceleak() -> None:
+    """Bring a backbone and faces of your own."""
+
+
+FILE = click.Path(path_type=Path)
+
+
+@contextmanager
+def _warnings_alone() -> Iterator[None]:
+    """No lines of log below a warning: what they tell of a checkpoint is told in other words."""
+    log = logging.getLogger("faceleak")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+def _image_size(_: click.Context, __: click.Parameter, given: str | None) -> int | tuple[int, int] | None:
+    """112, or height x width: 112x96."""
+    if given is None:
+        return None
+    sides = re.fullmatch(r"(\d+)(?:[x×](\d+))?", given)
+    if sides is None or min(map(int, sides.groups("16"))) < 16:
+        raise click.BadParameter("give pixels, 112 or HEIGHTxWIDTH such as 112x96, of 16 at least")
+    height, width = int(sides[1]), int(sides[2] or sides[1])
+    return height if height == width else (height, width)
+
+
+def _arguments(_: click.Context, __: click.Parameter, given: str | None) -> dict[str, Any]:
+    try:
+        arguments = json.loads(given or "{}")
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; give an object of JSON, such as '{{\"width\": 32}}'") from error
+    if not isinstance(arguments, dict):
+        raise click.BadParameter("give an object of JSON, such as '{\"width\": 32}'")
+    return arguments
+
+
+@faceleak.command("new")
+@click.argument("name")
+@click.option("--faces", required=True, type=FILE, help="Folder of people's folders, .rec, .bin, Parquet or CSV list.")
+@click.option("--weights", type=FILE, help="The backbone: .safetensors, .pt, .pth, .ckpt or .onnx.")
+@click.option("--members", type=FILE, help="Text file of who was trained on: a person or an image_id a line.")
+@click.option("--others", type=FILE, help="Faces of people who were not trained on; all of --faces were then.")
+@click.option("--landmarks", type=FILE, help="Five landmarks an image, where the faces are photographs.")
+@click.option("--pairs", type=FILE, help="Pairs of images in the format of LFW's pairs.txt, for its accuracy.")
+@click.option("--architecture", help="Where it is not to be recognized by names and shapes.")
+@click.option("--factory", help="Your own network: package.module:Class.")
+@click.option("--arguments", callback=_arguments, help="What --factory is built with, as JSON.")
+@click.option("--image-size", callback=_image_size, help="Pixels: 112, or HEIGHTxWIDTH.")
+@click.option("--image-column", help="Of Parquet: the column with encoded images.")
+@click.option("--identity-column", help="Of Parquet: the column that says who is on them.")
+@click.option(
+    "--trial-seconds",
+    default=60.0,
+    show_default=True,
+    help="To try color order and scale on pairs of faces; 0: none.",
+)
+def new(
+    name: str,
+    faces: Path,
+    weights: Path | None,
+    architecture: str | None,
+    factory: str | None,
+    arguments: dict[str, Any],
+    image_size: int | tuple[int, int] | None,
+    **more: Any,
+) -> None:
+    """Make the environment NAME for a backbone and faces of your own.
+
+    Looks at both first: which network it is, how it is fed, who could play which role. Writes conf/NAME, with a comment
+    for each line that you will want to change, and overwrites nothing.
+    """
+    with _clear_ends(), _warnings_alone():
+        from faceleak.runs.terminal import show
+        from faceleak.setup.network import Asked
+        from faceleak.setup.new import Request
+        from faceleak.setup.new import new as make
+
+        make(Request(name, faces, Asked(weights, architecture, factory, arguments, image_size), **more), show)

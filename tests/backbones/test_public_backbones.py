@@ -1,4 +1,4 @@
-"""Two public backbones from ../shared do on LFW what their own code does."""
+"""Two public backbones from elsewhere do on LFW what their own code does."""
 
 import pytest
 
@@ -12,10 +12,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.shared_data]
 
 
 @pytest.fixture(scope="module")
-def store(shared, tmp_path_factory) -> FaceStore:
+def store(external, tmp_path_factory) -> FaceStore:
     """All faces of LFW's pairs."""
     path = tmp_path_factory.mktemp("lfw") / "faces.arrow"
-    Packing(FaceFolder(shared / "faces" / "lfw_aligned112")).into(path)
+    Packing(FaceFolder(external / "faces" / "lfw_aligned112")).into(path)
     return FaceStore(path)
 
 

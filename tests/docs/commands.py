@@ -25,7 +25,7 @@ INLINE = re.compile(r"`((?:kedro|dvc|make|python -m) [^`]+)`")
 IN_YAML = re.compile(r"(?:run|cmd): (kedro .*)")
 SHELL = ("", "sh", "bash", "console")
 PLACEHOLDER = re.compile(r"[<…]|\bX\b")
-NOT_OURS = ("pip", "git", "pre-commit", "source", "export", "apt-get", "ray", "mlflow")
+NOT_OURS = ("pip", "git", "cp", "mkdir", "pre-commit", "source", "export", "apt-get", "ray", "mlflow")
 
 
 @dataclass(frozen=True)

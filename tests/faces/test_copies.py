@@ -60,8 +60,11 @@ def test_a_member_saved_again_among_non_members_stops_the_run_and_is_named(quali
     store = packed(faces)
     with pytest.raises(
         FacesValidationError, match=r"near copies .* play another role: 2 \(anna/2, bert/1\).*copies\.csv"
-    ):
+    ) as stopped:
         validate(store, store.manifest(), splits_of(store), ValidationOptions())
+    named = "the image to keep first: anna/2 (member) and bert/1 (unseen_identity), likeness"
+    assert named in str(stopped.value)
+    assert str(stopped.value).endswith("1 pair of them in copies.csv.")
     assert "1 of them across roles: anna/2 (member) and bert/1 (unseen_identity), likeness" in caplog.text
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from faceleak.faces.options import RoleOptions, SplitOptions
 from faceleak.faces.splits import SplitError, alike, halve, split, split_as_stated, with_role
+from faceleak.faces.store import STATED_ROLE
 
 ROLES = ("member", "unseen_identity", "auxiliary", "public")
 
@@ -119,6 +120,15 @@ def test_the_error_names_the_role_and_what_is_left():
         SplitError, match=r"`unseen_identity` asks for 2 people with at least 1 images, and 1 are left of 4"
     ):
         split(manifest_of([4, 4, 5, 1]), SplitOptions(roles=roles))
+
+
+def test_the_error_tells_of_people_with_too_few_images():
+    manifest = manifest_of([3] * 8 + [9] * 4)
+    roles = {"member": RoleOptions(people=4), "unseen_identity": RoleOptions(people=2, minimum_images=5)}
+    stated = np.where(manifest["identity"].isin(manifest["identity"].unique()[:8]), "unseen_identity", "member")
+    with pytest.raises(SplitError) as caught:
+        split_as_stated(manifest.assign(**{STATED_ROLE: stated}), SplitOptions(roles=roles))
+    assert "0 are left of 12. 8 people who may play it have too few images each (3 at most" in str(caught.value)
 
 
 def test_the_error_names_every_role_that_is_short_of_people():

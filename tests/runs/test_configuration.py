@@ -392,3 +392,17 @@ def test_a_variant_that_is_called_after_its_settings_has_a_name_that_breaks_noth
     given = deepcopy(parameters("base"))
     given["defense"]["variants"] = [{"defense": "bn_perturbation", "strength": 2e6}]
     assert check_parameters(given).defense.variants[0].name == "bn_perturbation_2e_06"
+
+
+def test_references_are_trained_as_the_target_where_nothing_else_is_said() -> None:
+    asked = parameters("base")
+    asked["target"]["train"] |= {"architecture": "iresnet_tiny", "epochs": 7}
+    followed = check_parameters(asked).membership.references.training
+    assert (followed.architecture, followed.epochs, followed.seed) == ("iresnet_tiny", 7, 1000)
+    asked["membership"]["references"]["training"] |= {"epochs": 3}
+    followed = check_parameters(asked).membership.references.training
+    assert (followed.architecture, followed.epochs) == ("iresnet_tiny", 3)
+    del asked["membership"]["references"]["training"], asked["target"]["train"]
+    asked["target"] |= {"source": "load", "load": {"architecture": "iresnet18", "weights": "x", "embedding_size": 512}}
+    with pytest.raises(ConfigurationError, match=r"membership\.references\.training: missing"):
+        check_parameters(asked)

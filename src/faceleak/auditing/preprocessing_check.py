@@ -85,7 +85,7 @@ def check_preprocessing(
     people = store.rows(store.positions(images), ["identity"])["identity"].to_numpy()
     one, other = np.split(indices, 2)
 
-    ways = _ways(backbone)
+    ways = ways_to_feed(backbone)
     similarities = {}
     for name, way in ways.items():
         try:
@@ -101,29 +101,32 @@ def check_preprocessing(
 
 
 @dataclass(frozen=True)
-class _Way:
+class Way:
+    """How a backbone is fed: its preprocessing, whether faces are cropped before, and the eps of its BN layers."""
+
     preprocessing: Preprocessing
     cropped: bool = False
     eps: float | None = None
 
 
-def _ways(backbone: Backbone) -> dict[str, _Way]:
+def ways_to_feed(backbone: Backbone) -> dict[str, Way]:
+    """The declared way and the usual others, each of which changes one thing, by the names that the table has."""
     declared = backbone.card.preprocessing
     swapped = "RGB" if declared.color_order == "BGR" else "BGR"
     alternatives = {f"colors as {swapped}": declared.model_copy(update={"color_order": swapped})}
     for name, (mean, std) in SCALES.items():
         alternatives[name] = declared.model_copy(update={"mean": mean, "std": std})
-    different = {name: _Way(alternative) for name, alternative in alternatives.items() if alternative != declared}
-    ways = {DECLARED: _Way(declared), **different, CROPPED: _Way(declared, cropped=True)}
+    different = {name: Way(alternative) for name, alternative in alternatives.items() if alternative != declared}
+    ways = {DECLARED: Way(declared), **different, CROPPED: Way(declared, cropped=True)}
     if assumes_eps(backbone.card):
         own = {layer.eps for layer in batch_norms(backbone.net).values()}
-        ways |= {f"{EPS} {eps:g}": _Way(declared, eps=eps) for eps in USUAL_EPS if own and own != {eps}}
+        ways |= {f"{EPS} {eps:g}": Way(declared, eps=eps) for eps in USUAL_EPS if own and own != {eps}}
     return ways
 
 
 def _embed(
     backbone: Backbone,
-    way: _Way,
+    way: Way,
     store: FaceStore,
     images: NDArray[Any],
     compute: ComputeOptions,

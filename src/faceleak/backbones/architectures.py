@@ -22,12 +22,14 @@ ONNX = "onnx"  # the architecture of networks that an ONNX file describes
 class Architecture:
     """`factory`: module of this room and class; it is built with image_size, embedding_size and `arguments`.
 
+    preprocessing: name of the one (`presets`) with which the repository trains whose parameter names these are.
     own_normalization: the class takes `normalization` and builds all of them; else a network with BN is changed.
     """
 
     factory: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     own_normalization: bool = False
+    preprocessing: str = "arcface"
 
     @property
     def module(self) -> str:
@@ -60,8 +62,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "ir_se_152": _ir((3, 8, 36, 3), squeeze=True),
     "mobilefacenet": Architecture("mobilefacenet:MobileFaceNet"),
     "mobilefacenet_bubbliiiing": Architecture("mobilefacenet:BubbliiiingMobileFaceNet"),
-    "mobilefacenet_foamliu": Architecture("mobilefacenet_relu6:FoamliuMobileFaceNet"),
-    "inception_resnet_v1": Architecture("inception_resnet:InceptionResnetV1"),
+    "mobilefacenet_foamliu": Architecture("mobilefacenet_relu6:FoamliuMobileFaceNet", preprocessing="imagenet"),
+    "inception_resnet_v1": Architecture("inception_resnet:InceptionResnetV1", preprocessing="facenet"),
 }
 
 

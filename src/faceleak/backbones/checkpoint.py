@@ -80,6 +80,13 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
     What else the file holds is logged. Raises BackboneError where no state dict is found, or several that no usual name
     tells apart.
     """
+    content, others = read_with_others(path)
+    _say_what_else(path, others)
+    return content
+
+
+def read_with_others(path: Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """The state dict, as `read_checkpoint` finds it, and what else holds tensors, by where it stands in the file."""
     content, inside, others = read_content(path), "", dict[str, Any]()
     while not _is_state_dict(content):
         found = {key: value for key, value in content.items() if _holds_tensors(value)} if _is_dict(content) else {}
@@ -93,8 +100,13 @@ def read_checkpoint(path: Path) -> "dict[str, Tensor]":
         content, inside = found[chosen], f"{inside}[{chosen!r}]"
     if inside:
         log.info("%s: the state dict is in %s", path, inside)
-    _say_what_else(path, others)
-    return dict(content)
+    return dict(content), others
+
+
+def heads_in(others: Mapping[str, Any]) -> "dict[str, Tensor]":
+    """The matrices (classes, embedding_size) among `others` that are alone in a state dict, by where they stand."""
+    inside = {name: tensors for where, held in others.items() for name, tensors in _state_dicts(held, where).items()}
+    return {name: tensors["weight"] for name, tensors in inside.items() if _is_alone(tensors)}
 
 
 def read_head_weights(path: Path, embedding_size: int) -> "dict[str, Tensor]":
@@ -129,7 +141,7 @@ def adapt(
     missing counters of batches are taken from `expected`. What was dropped is logged. Names that are neither expected
     nor a head's stay, to be listed by `loading.check_keys`. Raises BackboneError where two networks fit alike.
     """
-    prefix, inside, heads = _without_head(weights, expected, embedding_size, origin)
+    prefix, inside, heads = take_apart(weights, expected, embedding_size, origin)
     outside = [name for name in weights if not name.startswith(prefix)]
     dropped = outside + [prefix + name for name in heads]
     if prefix:
@@ -147,17 +159,20 @@ def likeness(
 
     Prefix, head and counters are left out as in `adapt`, which raises BackboneError as this does.
     """
-    _, inside, _ = _without_head(weights, expected, embedding_size, origin)
+    _, inside, _ = take_apart(weights, expected, embedding_size, origin)
     wanted, found = ({name for name in names if not name.endswith(COUNTER)} for names in (expected, inside))
     all_names, shared = wanted | found, wanted & found
     shaped = [name for name in shared if inside[name].shape == expected[name].shape]
     return len(shared) / len(all_names), len(shaped) / len(all_names)
 
 
-def _without_head(
+def take_apart(
     weights: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]", embedding_size: int, origin: str
 ) -> "tuple[str, dict[str, Tensor], list[str]]":
-    """What stands before the names; what has it, without it and without the head; the head's names."""
+    """What stands before the names; what has it, without it and without the head; the head's names.
+
+    Raises BackboneError as `adapt` does.
+    """
     prefix = _prefix(weights, expected, origin)
     inside = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
     heads = [name for name in inside if name not in expected and _is_head(name, inside[name], embedding_size)]

@@ -7,19 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faceleak.backbones.architectures import ARCHITECTURES, ONNX, assumes_eps, is_factory
+from faceleak.backbones.architectures import ONNX, assumes_eps, is_factory
 from faceleak.backbones.card import CARD_VERSION, BackboneCard
 from faceleak.backbones.checkpoint import (
     BackboneError,
     adapt,
     check_sha256,
-    likeness,
     listed,
     read_checkpoint,
     sha256_of_file,
 )
-from faceleak.backbones.presets import PRESETS
-from faceleak.common.errors import FaceleakError, kedro_run
+from faceleak.backbones.recognition import recognize
+from faceleak.common.errors import kedro_run
 from faceleak.work.checksummed import SealError, check_version, load_arrays, save_arrays
 from faceleak.work.compute import seeded
 from faceleak.work.tasks import writing
@@ -181,45 +180,23 @@ def check_keys(
 
 def _what_fits(card: BackboneCard, weights: "Mapping[str, Tensor]") -> str:
     """Which known architecture has the names and shapes of a state dict, and what to do if none has."""
-    names = {name: _likeness(card.model_copy(update={"architecture": name}), weights)[0] for name in ARCHITECTURES}
-    nearest = max(names, key=lambda name: names[name])
+    try:
+        found = recognize(weights, card.architecture, card.normalization)
+    except BackboneError as error:  # several networks that fit
+        return str(error)
+    nearest, share = found.nearest, found.share
     own = f"A network of your own goes in by `factory: {FACTORY}`, its class."
     if is_factory(card.architecture):
         own = f"Give {card.architecture} the `arguments` that it was trained with, or name the class of these weights."
-    if names[nearest] < ALIKE:
+    if share < ALIKE:
         return f"No known architecture has such names. {own}"
-    if names[nearest] < 1:
-        return f"{nearest} is the nearest of the known architectures, with {names[nearest]:.0%} of the names. {own}"
-    if (fitting := _sizes_that_fit(card, nearest, weights)) is None:
+    if not found.fits and share < 1:
+        return f"{nearest} is the nearest of the known architectures, with {share:.0%} of the names. {own}"
+    if not found.fits:
         return f"The names are those of {nearest}, but the shapes are not. {DESCRIBE} {own}"
-    height, width = fitting.preprocessing.canvas.shape
+    fit = found.fits[0].card
+    height, width = fit.preprocessing.canvas.shape
     return (
-        f"They are weights of {nearest}: set `architecture: {nearest}`, `embedding_size: {fitting.embedding_size}` and "
+        f"They are weights of {nearest}: set `architecture: {nearest}`, `embedding_size: {fit.embedding_size}` and "
         f"the image size of the training in `preprocessing` (shapes fit {height}×{width} pixels)."
     )
-
-
-def _sizes_that_fit(card: BackboneCard, architecture: str, weights: "Mapping[str, Tensor]") -> BackboneCard | None:
-    """The first description of the architecture, by embedding and image size, that all shapes fit."""
-    embedding_sizes = dict.fromkeys([card.embedding_size, *(len(t) for t in weights.values() if t.dim() == 1)])
-    likely = sorted(embedding_sizes, key=lambda size: size != card.embedding_size)
-    for preprocessing in (card.preprocessing, *PRESETS.values()):
-        for size in likely:
-            described = {"architecture": architecture, "embedding_size": size, "preprocessing": preprocessing}
-            tried = card.model_copy(update=described)
-            if _likeness(tried, weights)[1] == 1:
-                return tried
-    return None
-
-
-def _likeness(card: BackboneCard, weights: "Mapping[str, Tensor]") -> tuple[float, float]:
-    import torch
-
-    from faceleak.backbones.architectures import build
-
-    try:
-        with torch.device("meta"):  # names and shapes alone
-            expected = build(card.model_copy(update={"arguments": {}})).state_dict()
-        return likeness(weights, expected, card.embedding_size, card.architecture)
-    except FaceleakError:  # too small an image, or several networks that fit
-        return 0.0, 0.0

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from faceleak.common.words import counted, form
 from faceleak.faces import counting
 from faceleak.faces.counting import NONE, ROLES, Coded, Rows
 from faceleak.faces.images import ImageError, decode_gray
@@ -86,15 +87,20 @@ def warn_of_copies(copies: pd.DataFrame) -> None:
     if copies.empty:
         return
     across = int((copies["first_role"] != copies["second_role"]).sum())
-    shown = "; ".join(
+    log.warning(
+        "%d pairs of images are copies of each other, %d of them across roles: %s. All are in %s.",
+        *(len(copies), across, shown(copies), LISTED),
+    )
+
+
+def shown(copies: pd.DataFrame) -> str:
+    """The first pairs in words, the image that is to be kept before its copy."""
+    pairs = [
         f"{row.first} ({row.first_role}) and {row.second} ({row.second_role}), "
         f"{'same bytes' if row.same_bytes else f'likeness {row.likeness:.2f}'}"
         for row in copies.head(EXAMPLES).itertuples()
-    )
-    log.warning(
-        "%d pairs of images are copies of each other, %d of them across roles: %s%s. All are in %s.",
-        *(len(copies), across, shown, "; …" if len(copies) > EXAMPLES else "", LISTED),
-    )
+    ]
+    return "; ".join(pairs) + "; …" * (len(copies) > EXAMPLES)
 
 
 def without_copies(splits: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +123,8 @@ def without_copies(splits: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame:
     dropped = [image for image in order if root(image) != image]
     if dropped:
         log.warning(
-            "%d images were left out, of which copies stay in their own or a more important role.", len(dropped)
+            "faces.duplicates is `drop`: %s left out, of which a copy stays in the same or a more important role.",
+            f"{counted(len(dropped), 'image')} {form(len(dropped), 'was', 'were')}",
         )
     return splits[~splits["image_id"].isin(dropped)].reset_index(drop=True)
 

@@ -209,7 +209,11 @@ class FacesOptions(OneSource):
     several: dict[Name, SourceOptions] = Field(default_factory=dict)
     """Several sources, by a name for each."""
     landmarks: Path | None = None
-    """A CSV file of five landmarks an image, by which raw photographs are aligned on their way into the store."""
+    """A file of five landmarks an image, CSV or JSON, by which photographs are aligned on their way into the store."""
+    members: Path | None = None
+    """A text file of who was trained on, a person or an image_id a line. All images of a person who is named are
+    `member`; of a person of whom only images are named, the others are `same_identity`. All else is `non_member`.
+    """
     quarantine: QuarantineOptions = QuarantineOptions()
     """When too many images cannot be used."""
     duplicates: Literal["stop", "drop"] = "stop"
@@ -221,6 +225,14 @@ class FacesOptions(OneSource):
     """Who plays which role."""
     validation: ValidationOptions = ValidationOptions()
     """What is accepted."""
+
+    @model_validator(mode="after")
+    def _state_members_once(self) -> "FacesOptions":
+        if self.members is not None and self.source == "demo":
+            raise ValueError("`members` says who of your own faces was trained on; the demo's people are drawn")
+        if self.members is not None and self.source == "several" and any(part.role for part in self.several.values()):
+            raise ValueError("`members` and the roles of `several` both say who was trained on: give one of them")
+        return self
 
     @model_validator(mode="after")
     def _name_the_parts(self) -> "FacesOptions":

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.random import Generator
 
 from faceleak.common.errors import FaceleakError
+from faceleak.common.words import form
 from faceleak.faces.options import PersonRole, RoleOptions, SplitOptions
 from faceleak.faces.store import STATED_ROLE
 
@@ -94,7 +95,7 @@ def _split(manifest: pd.DataFrame, groups: pd.Series | None, options: SplitOptio
     for role, wanted in sorted(options.roles.items(), key=_demand):
         allowed = free if groups is None else _stated_for(role, free, groups)
         people = _draw(allowed, counts, wanted)
-        shortages += _shortage(people, counts, role, wanted)
+        shortages += _shortage(people, counts[allowed], len(counts), role, wanted)
         free = free.drop(people)
         of_role = _with_role(images[images["identity"].isin(people)], role, wanted, options, random)
         parts.append(of_role[["role", "known"]])
@@ -124,15 +125,26 @@ def _draw(free: pd.Index, counts: pd.Series, wanted: RoleOptions) -> pd.Index:
     return suitable if wanted.people == "all" else suitable[: wanted.people]
 
 
-def _shortage(people: pd.Index, counts: pd.Series, role: PersonRole, wanted: RoleOptions) -> list[str]:
-    """What to say of a role that has fewer people than it asks for; nothing if it has enough."""
+def _shortage(people: pd.Index, allowed: pd.Series, everybody: int, role: PersonRole, wanted: RoleOptions) -> list[str]:
+    """What to say of a role that has fewer people than it asks for; nothing if it has enough.
+
+    allowed: how many images each of those has who may play it. everybody: how many people there are.
+    """
+    few = allowed[allowed < wanted.minimum_images]
+    too_few = (
+        f"{len(few):,} {form(len(few), 'person', 'people')} who may play it {form(len(few), 'has', 'have')} too few "
+        f"images each ({few.max()} at most, and minimum_images is {wanted.minimum_images}). "
+        if len(few)
+        else ""
+    )
     if wanted.people == "all":
-        return [] if len(people) else [f"No people are left for the role `{role}`, which asks for all of them."]
+        nobody = f"No people are left for the role `{role}`, which asks for all of them. {too_few}".rstrip()
+        return [] if len(people) else [nobody]
     if len(people) == wanted.people:
         return []
     return [
         f"The role `{role}` asks for {wanted.people} people with at least {wanted.minimum_images} images, and "
-        f"{len(people)} are left of {len(counts)}. Lower faces.splits.roles.{role} or add people to the source."
+        f"{len(people)} are left of {everybody}. {too_few}Lower faces.splits.roles.{role} or add people to the source."
     ]
 
 

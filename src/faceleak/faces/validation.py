@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faceleak.common.errors import FaceleakError
+from faceleak.common.words import counted
 from faceleak.faces import counting
-from faceleak.faces.copies import find_copies, warn_of_copies
+from faceleak.faces.copies import LISTED, find_copies, shown, warn_of_copies
 from faceleak.faces.counting import NO_ROLE, NONE, Coded, Counts
 from faceleak.faces.expectations import EXAMPLES, Entry, Texts, evaluate, texts
 from faceleak.faces.options import ValidationOptions
@@ -70,7 +71,7 @@ def examine(
     success = all(entry["success"] for entry in found)
     return {
         "success": success,
-        "message": "" if success else _message(found, texts(options), len(images)),
+        "message": "" if success else _message(found, texts(options), len(images), copies),
         "rows": len(images),
         "images": {"same_hash": len(store) - soundness.decoded, "decoded": soundness.decoded},
         "decided_by": _decided_by(splits),
@@ -156,11 +157,16 @@ def _decided_by(splits: Table) -> dict[str, int]:
     return dict(counts)
 
 
-def _message(found: list[Entry], in_words: dict[str, Texts], rows: int) -> str:
+def _message(found: list[Entry], in_words: dict[str, Texts], rows: int, copies: pd.DataFrame) -> str:
     failed = [_line(entry, in_words[entry["name"]]) for entry in found if not entry["success"]]
+    across = copies[copies["first_role"] != copies["second_role"]]
+    pairs = (
+        f"\nCopies across roles, the image to keep first: {shown(across)}. {counted(len(across), 'pair')} of them in "
+        f"{LISTED}."
+    )
     return (
         f"The faces are not fit for an audit, so nothing was computed from them. {len(failed)} of {len(found)} "
-        f"expectations failed on {rows} images:\n" + "\n".join(failed)
+        f"expectations failed on {rows} images:\n" + "\n".join(failed) + pairs * bool(len(across))
     )
 
 

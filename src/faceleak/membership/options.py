@@ -126,7 +126,7 @@ class ReferenceOptions(Options):
     read_people: Annotated[int, Field(ge=2)] | None = None
     """Of how many auxiliary people, drawn once, signals of references are read and shadow attacks learn; none: all."""
     training: TrainingOptions
-    """How each is trained."""
+    """How each is trained; what it does not give is that of `target.train`."""
     seed: int = 0
     """Seed of the draws."""
 

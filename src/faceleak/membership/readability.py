@@ -13,7 +13,7 @@ from faceleak.signals.reading import signal_table
 FACES = 2
 TAKE_AWAY = (
     "Take them away with `null` in an environment of your own (conf/<env>/parameters_membership.yml: "
-    "`membership: {{attacks: {{{}}}}}`), or give them other signals: docs/your-own.md."
+    "`membership: {{attacks: {{{}}}}}`), or give them other signals: docs/audit-your-own.md."
 )
 
 

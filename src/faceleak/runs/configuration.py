@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.errors import FaceleakError, kedro_run
@@ -62,6 +62,28 @@ class Parameters(Options):
     """What is known of the machine and the data before a run."""
     tuning_reconstruction: ReconstructionTuningOptions
     """Search for the best search of stage 2."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _let_references_follow_the_target(cls, given: Any) -> Any:
+        return completed(given) if isinstance(given, dict) else given
+
+
+def completed(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with what follows from others: references are trained as the target is.
+
+    What `membership.references.training` does not give is that of `target.train`.
+    """
+    target, membership = parameters.get("target"), parameters.get("membership")
+    references = membership.get("references") if isinstance(membership, dict) else None
+    trained = target.get("train") if isinstance(target, dict) else None
+    if not (isinstance(membership, dict) and isinstance(references, dict) and isinstance(trained, dict)):
+        return parameters
+    own = references.get("training") or {}
+    if not isinstance(own, dict):
+        return parameters
+    references = {**references, "training": {**trained, **own}}
+    return {**parameters, "membership": {**membership, "references": references}}
 
 
 @dataclass(frozen=True)

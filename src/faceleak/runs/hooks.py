@@ -23,7 +23,7 @@ from faceleak.common.options import TrackingOptions
 from faceleak.common.trees import flatten, merge_metrics
 from faceleak.reporting.audit.files import ResultFiles, result_at
 from faceleak.runs import terminal
-from faceleak.runs.configuration import ConfigurationError, check_parameters
+from faceleak.runs.configuration import ConfigurationError, check_parameters, completed
 from faceleak.runs.order import in_order, together
 from faceleak.work.compute import keep_freed_memory, share_cores
 from faceleak.work.lock import working_alone
@@ -54,7 +54,8 @@ def read_once(loader: OmegaConfigLoader) -> None:
     if folder.is_dir() and not (folder / environment).is_dir():
         check_name(environment, "environment", sorted(path.name for path in folder.glob("*/")), ConfigurationError)
     try:
-        loader.update({kind: loader[kind] for kind in ("globals", "catalog", "parameters")})
+        loader.update({kind: loader[kind] for kind in ("globals", "catalog")})
+        loader.update({"parameters": completed(loader["parameters"])})
     except (MissingConfigException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise ConfigurationError(f"The configuration cannot be read, so nothing was run: {error}") from error
 

@@ -208,8 +208,8 @@ def test_a_path_one_folder_too_high_is_refused_and_told_so(folder):
 
 
 @pytest.mark.shared_data
-def test_real_gray_faces_are_packed(shared, tmp_path):
-    Packing(FaceFolder(shared / "faces" / "orl_att")).into(tmp_path / "orl.arrow")
+def test_real_gray_faces_are_packed(external, tmp_path):
+    Packing(FaceFolder(external / "faces" / "orl_att")).into(tmp_path / "orl.arrow")
     store = FaceStore(tmp_path / "orl.arrow")
     manifest = store.manifest()
     assert manifest.groupby("identity").size().tolist() == [10] * 40

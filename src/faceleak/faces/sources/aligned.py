@@ -1,6 +1,5 @@
 """Raw photographs of any source, aligned by landmarks on their way into the store."""
 
-from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,14 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.common.text_tables import TextTableError, number_in, read_table, slashed
+from faceleak.common.text_tables import slashed
 from faceleak.faces.images import ImageError, decode_jpeg, encode_jpeg, read_as_jpeg
+from faceleak.faces.sources.landmarks import POINTS, LandmarksError, read_landmarks
 from faceleak.faces.sources.source import (
     ImageSource,
     Loss,
     SourceError,
     SourceImage,
     grouped,
+    names_of,
     require_file,
     state_of,
 )
@@ -29,8 +30,6 @@ from faceleak.work.tasks import fingerprint
 if TYPE_CHECKING:
     from torch import Tensor
 
-POINTS = 5
-COLUMNS = [f"{axis}{point}" for point in range(1, POINTS + 1) for axis in "xy"]
 IMAGES_AT_ONCE = 64
 
 
@@ -38,10 +37,9 @@ IMAGES_AT_ONCE = 64
 class AlignedFaces:
     """The images of `source`, each cut out and turned so that its landmarks lie where ArcFace's template has them.
 
-    landmarks: a text table with the columns image_id, x1, y1, …, x5, y5, in pixels of the upright photograph and in the
-    order of `alignment.ARCFACE`. An image without landmarks, or with several rows of them that differ, counts as
-    broken. Raises SourceError where the file is
-    missing or lacks a column.
+    landmarks: a file that `landmarks.read_landmarks` takes, in pixels of the upright photograph. It names an image by
+    its image_id, or by a path that ends with it. An image without landmarks, or with several rows of them that differ,
+    counts as broken. Raises SourceError where the file is missing, gives no landmarks, or none of any image.
     """
 
     source: ImageSource
@@ -65,21 +63,38 @@ class AlignedFaces:
     def losses(self) -> list[Loss]:
         return self.source.losses()
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """image_id and identity of each image, in order, without a look at the image."""
+        return names_of(self.source)
+
     @cached_property
     def _points(self) -> pd.DataFrame:
-        require_file(self.landmarks, "faces.landmarks", "a CSV file with five landmarks an image")
-        names, points = [], array("d")
+        """Landmarks by image_id; rows that name no image of the source are left out."""
+        require_file(self.landmarks, "faces.landmarks", "a file with five landmarks an image")
         try:
-            for row, cells in read_table(self.landmarks, "image_id", *COLUMNS):
-                names.append(slashed(cells["image_id"]))
-                points.extend(number_in(cells[column], self.landmarks, row, column) for column in COLUMNS)
-        except TextTableError as error:
+            found = read_landmarks(self.landmarks)
+        except LandmarksError as error:
+            raise SourceError(str(error)) from error
+        return found.assign(image_id=self._image_ids(found["image_id"])).dropna(subset="image_id").set_index("image_id")
+
+    def _image_ids(self, names: "pd.Series[str]") -> "pd.Series[str]":
+        """The image_id that each name is, or that it ends with; missing where there is none. Raises SourceError."""
+        wanted = {slashed(image_id) for image_id, _ in self.names()}
+        depths = sorted({image_id.count("/") + 1 for image_id in wanted}, reverse=True)
+
+        def found(name: str) -> str | None:
+            parts = name.split("/")
+            ends = ("/".join(parts[-depth:]) for depth in depths if depth < len(parts))
+            return next((end for end in (name, *ends) if end in wanted), None)
+
+        known = names.map(found)
+        if len(known) and known.isna().all():
             raise SourceError(
-                f"{self.landmarks} does not give landmarks. {error} It needs the columns "
-                f"image_id, {', '.join(COLUMNS)}, with numbers of pixels."
-            ) from error
-        table = pd.DataFrame(np.array(points).reshape(-1, len(COLUMNS)), pd.Index(names, name="image_id"), COLUMNS)
-        return table.reset_index().drop_duplicates().set_index("image_id")
+                f"{self.landmarks} has landmarks of none of the {len(wanted):,} images: it calls its first image "
+                f"{names.iloc[0]!r}, and an image_id is {min(wanted)!r} here (in a folder: <person>/<file>). "
+                "Give images their image_id in it, or a path that ends with it."
+            )
+        return known
 
     @cached_property
     def _ambiguous(self) -> frozenset[str]:
@@ -115,7 +130,7 @@ class AlignedFaces:
     def _problem_of_landmarks(self, image_id: str) -> str:
         name = slashed(image_id)
         if name not in self._points.index:
-            return f"It has no landmarks in {self.landmarks}. Add them or remove the image."
+            return f"It has no landmarks in {self.landmarks}. Add them as those of {name!r}, or remove the image."
         if name in self._ambiguous:
             return f"It has several rows of landmarks in {self.landmarks} that differ. Keep those of the person's face."
         points = self._points.loc[name].to_numpy(np.float64)

@@ -47,11 +47,17 @@ class ListedFaces:
     def read(self, start: int) -> Iterator[SourceImage]:
         for row, cells in islice(self._rows(), start, None):
             name, file = self._located(cells["path"])
-            image = SourceImage(name or f"row {row}", cells["identity"], self.path.stem, stated_role=cells.get("role"))
+            named = (_image_id(name, row), cells["identity"], self.path.stem)
+            image = SourceImage(*named, stated_role=cells.get("role"))
             yield read_image(image, partial(read_file, file), str(file))
 
     def losses(self) -> list[Loss]:
         return []
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """image_id and identity of each image, in order, without a look at the image."""
+        for row, cells in self._rows():
+            yield _image_id(self._located(cells["path"])[0], row), cells["identity"]
 
     @cached_property
     def _summary(self) -> tuple[str, int, bool]:
@@ -90,6 +96,10 @@ class ListedFaces:
             yield from read_table(self.path, *COLUMNS)
         except TextTableError as error:
             raise SourceError(str(error)) from error
+
+
+def _image_id(name: str, row: int) -> str:
+    return name or f"row {row}"
 
 
 def _is_there(file: Path) -> bool:

@@ -104,6 +104,12 @@ class FaceFolder:
     def losses(self) -> list[Loss]:
         return self._summary[2]
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """image_id and identity of each image, in order, without a look at the image."""
+        self._summary  # noqa: B018  raises where there is nothing to read
+        for identity, name in self._pictures(LeftOut()):
+            yield f"{identity}/{name}", identity
+
     @cached_property
     def _summary(self) -> tuple[str, int, list[Loss]]:
         if not self.path.is_dir():

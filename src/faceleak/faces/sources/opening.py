@@ -8,10 +8,11 @@ from faceleak.faces.options import FacesOptions, OneSource, sources
 from faceleak.faces.sources.csv_list import ListedFaces
 from faceleak.faces.sources.folder import FaceFolder
 from faceleak.faces.sources.lfw_download import lfw_faces
+from faceleak.faces.sources.marked import MarkedFaces
 from faceleak.faces.sources.parquet import ParquetFaces
 from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.sources.several import NamedSource, SeveralFaces
-from faceleak.faces.sources.source import ImageSource, Loss, SourceError, SourceImage
+from faceleak.faces.sources.source import ImageSource, Loss, SourceError, SourceImage, names_of
 from faceleak.faces.sources.verification_bin import VerificationFaces
 from faceleak.work.tasks import code_version, fingerprint
 
@@ -48,20 +49,30 @@ class OwnSource:
     def losses(self) -> list[Loss]:
         return self.source.losses()
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """image_id and identity of each image, in order, without a look at the image."""
+        return names_of(self.source)
+
 
 def open_images(options: FacesOptions) -> ImageSource:
-    """Open what `faces.source` names, `demo` apart. Raises SourceError where it is missing."""
+    """Open what `faces.source` names, `demo` apart, with the roles that are stated. Raises SourceError."""
+    opened = _open_all(options)
+    return opened if options.members is None else MarkedFaces(opened, options.members)
+
+
+def _open_all(options: FacesOptions) -> ImageSource:
     if options.source != "several":
-        return _open_one(options, minimum_people=2)
+        return open_one(options, minimum_people=2)
     return SeveralFaces(
         tuple(
-            NamedSource(name, _open_one(part, minimum_people=1), part.people_of or name, part.role)
+            NamedSource(name, open_one(part, minimum_people=1), part.people_of or name, part.role)
             for name, part in options.several.items()
         )
     )
 
 
-def _open_one(options: OneSource, minimum_people: int) -> ImageSource:
+def open_one(options: OneSource, minimum_people: int) -> ImageSource:
+    """Open one source by the block that describes it. Raises SourceError."""
     if not options.is_own():
         return OPEN[options.source](options.described(), minimum_people)
     settings = options.described()

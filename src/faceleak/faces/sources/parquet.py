@@ -60,6 +60,17 @@ class ParquetFaces:
         )
         return [Loss(str(folder), printable(reason), len(left_out))]
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """image_id and identity of each image, in order, without a look at the image."""
+        column = self.options.identity_column
+        for path in self._files:
+            with self._open(path) as file:
+                exact, row = _exact_below(file.schema_arrow.field(column).type), 0
+                for batch in file.iter_batches(ROWS_AT_ONCE, columns=[column], use_threads=False):
+                    for identity in batch.column(column):
+                        yield _image_id(path, row), _person(identity.as_py(), exact)[0]
+                        row += 1
+
     @cached_property
     def _files(self) -> list[Path]:
         path = self.options.path
@@ -94,14 +105,13 @@ class ParquetFaces:
                     f"{path} has no column {column!r}; it has {', '.join(names)}. Set faces.parquet.{key}."
                 )
         image = file.schema_arrow.field(self.options.image_column).type
-        encoded = image.field("bytes").type if pa.types.is_struct(image) and "bytes" in image.names else image
-        if not (pa.types.is_binary(encoded) or pa.types.is_large_binary(encoded)):
+        if not may_be_images(image):
             raise SourceError(
                 f"The column {self.options.image_column!r} of {path} holds {image}, not encoded images (binary, or "
                 "a struct with a field `bytes`). Set faces.parquet.image_column."
             )
         person = file.schema_arrow.field(self.options.identity_column).type
-        if not _may_be_people(person):
+        if not may_be_people(person):
             raise SourceError(
                 f"The column {self.options.identity_column!r} of {path} holds {person}, not people (text, or whole "
                 "numbers). Set faces.parquet.identity_column."
@@ -120,11 +130,15 @@ class ParquetFaces:
                 for batch in batches:
                     for image, identity in zip(*(batch.column(name) for name in columns), strict=True):
                         if row >= start:
-                            name = f"{path.stem}/{row:09d}"
-                            yield _image(name, image.as_py(), identity.as_py(), path.stem, exact)
+                            named = (_image_id(path, row), image.as_py(), identity.as_py())
+                            yield _image(*named, path.stem, exact)
                         row += 1
             except (pa.ArrowException, OSError) as error:
                 raise SourceError(f"{path} is damaged at row {row} ({error}). Copy it again.") from error
+
+
+def _image_id(path: Path, row: int) -> str:
+    return f"{path.stem}/{row:09d}"
 
 
 def _is_parquet(path: Path) -> bool:
@@ -151,12 +165,20 @@ def _exact_below(kind: "DataType") -> float:
     return 2.0 ** digits[kind.bit_width] if pa.types.is_floating(kind) else float("inf")
 
 
-def _may_be_people(kind: "DataType") -> bool:
+def may_be_images(kind: "DataType") -> bool:
+    """Whether a column holds bytes, or a struct with a field `bytes`."""
+    import pyarrow as pa
+
+    encoded = kind.field("bytes").type if pa.types.is_struct(kind) and "bytes" in kind.names else kind
+    return bool(pa.types.is_binary(encoded) or pa.types.is_large_binary(encoded))
+
+
+def may_be_people(kind: "DataType") -> bool:
     """Whether a column holds text or numbers; `_person` looks at each of them."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(kind):
-        return _may_be_people(kind.value_type)
+        return may_be_people(kind.value_type)
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     return bool(is_number or is_text or pa.types.is_null(kind))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from faceleak.faces.options import StatedRole
-from faceleak.faces.sources.source import ImageSource, Loss, SourceImage
+from faceleak.faces.sources.source import ImageSource, Loss, SourceImage, names_of
 from faceleak.work.tasks import fingerprint
 
 
@@ -48,12 +48,22 @@ class SeveralFaces:
     def losses(self) -> list[Loss]:
         return [loss for part in self.parts for loss in part.source.losses()]
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """image_id and identity of each image, in order, without a look at the image."""
+        for part in self.parts:
+            yield from (_prefixed(part, *names) for names in names_of(part.source))
+
 
 def _of_part(image: SourceImage, part: NamedSource) -> SourceImage:
+    image_id, identity = _prefixed(part, image.image_id, image.identity)
     return replace(
         image,
-        image_id=f"{part.name}/{image.image_id}",
-        identity=image.identity and f"{part.people_of}/{image.identity}",
+        image_id=image_id,
+        identity=identity,
         source=part.name,
         stated_role=part.role or image.stated_role,
     )
+
+
+def _prefixed(part: NamedSource, image_id: str, identity: str) -> tuple[str, str]:
+    return f"{part.name}/{image_id}", identity and f"{part.people_of}/{identity}"

@@ -65,6 +65,14 @@ class ImageSource(Protocol):
         """Name what is not among the images: the rest of a file that was cut, files that are not taken."""
 
 
+def names_of(source: ImageSource) -> Iterator[tuple[str, str]]:
+    """image_id and identity of each image, in order; images are read only where the source cannot tell without."""
+    names: Callable[[], Iterator[tuple[str, str]]] | None = getattr(source, "names", None)
+    if names is not None:
+        return names()
+    return ((image.image_id, image.identity) for image in source.read(0))
+
+
 def printable(text: str) -> str:
     """A name of a file as text that can be written anywhere."""
     return text.encode("utf-8", "backslashreplace").decode()

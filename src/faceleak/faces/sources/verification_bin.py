@@ -59,6 +59,10 @@ class VerificationFaces:
     def losses(self) -> list[Loss]:
         return []
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """image_id and identity of each image, in order, without a look at the image."""
+        return ((name, name) for name in map(image_name, range(len(self))))
+
     def pairs(self) -> pd.DataFrame:
         """The pairs of the protocol: first and second (image ids), same (whether they show the same person)."""
         images, same = self._content

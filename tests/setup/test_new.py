@@ -1,0 +1,194 @@
+"""`kedro faceleak new`: looks, writes an environment that passes the check of a run, and overwrites nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from click.testing import CliRunner, Result
+from safetensors.torch import save_file
+
+from faceleak.cli import cli
+from faceleak.setup.environment import check
+from tests.pipelines.conftest import copy_project, kedro
+
+from .conftest import write_people
+from .own_network import Net
+
+ASKED = {"--faces": "people", "--weights": "last.pth", "--trial-seconds": "0"}
+
+
+def new(name: str = "mine", **changes: str | None) -> Result:
+    asked = ASKED | {f"--{option.replace('_', '-')}": value for option, value in changes.items()}
+    words = [word for option, value in asked.items() if value is not None for word in (option, value)]
+    return CliRunner().invoke(cli, ["faceleak", "new", name, *words])
+
+
+def written(place: Path, block: str, name: str = "mine") -> dict:
+    return yaml.safe_load((place / "conf" / name / f"parameters_{block}.yml").read_text())[block]
+
+
+@pytest.fixture
+def all_there(place: Path, faces: Path, weights: Path) -> Path:
+    """A project's folder with people/ and last.pth."""
+    return place
+
+
+def test_an_environment_is_written_that_a_run_accepts(all_there: Path) -> None:
+    done = new()
+    assert done.exit_code == 0, done.output
+    check(all_there / "conf" / "mine")
+    assert (all_there / "conf/mine/globals.yml").read_text().endswith("data: data/mine\n")
+    load = written(all_there, "target")["load"]
+    assert (load["architecture"], load["embedding_size"]) == ("iresnet_tiny", 16)
+    assert load["preprocessing"]["image_size"] == 32
+    assert len(load["sha256"]) == 64
+    roles = written(all_there, "faces")["splits"]["roles"]
+    assert {role: wanted["people"] for role, wanted in roles.items()} == {
+        "member": 8,
+        "unseen_identity": 10,
+        "auxiliary": 17,
+        "public": 5,
+    }
+    told = " ".join(done.output.split())
+    assert "people is a folder with one folder a person: 40 people, 160 images (median 4 a person" in told
+    assert "names and shapes fit it, and no other ('module.' before" in told
+    assert "['head'] is a classification head of 7 classes, which is left out" in told
+    assert "Members nobody said who was trained on, so members are drawn" in told
+    assert "kedro run --pipelines=faces,target --env=mine" in told
+    for file in (all_there / "conf" / "mine").iterdir():
+        assert "#" in file.read_text()
+
+
+def test_nothing_is_overwritten(all_there: Path) -> None:
+    assert new().exit_code == 0
+    before = {file: file.read_bytes() for file in (all_there / "conf/mine").iterdir()}
+    again = new(architecture="iresnet_tiny")
+    assert again.exit_code == 1
+    assert "conf/mine is there already, and nothing is overwritten" in again.output
+    assert {file: file.read_bytes() for file in (all_there / "conf/mine").iterdir()} == before
+
+
+def test_how_it_is_fed_is_tried_on_pairs(all_there: Path) -> None:
+    done = new(trial_seconds="1")
+    assert done.exit_code == 0, done.output
+    told = " ".join(done.output.split())
+    assert "Feeding verification AUC 0." in told
+    assert "on 24 people, 96 images; next: " in told
+    text = (all_there / "conf/mine/parameters_target.yml").read_text()
+    assert "NOT SURE" in text or "verify worse" in text
+
+
+def test_others_make_members_of_all_faces(all_there: Path) -> None:
+    write_people(all_there / "non_members", 30, start=100)
+    done = new(others="non_members")
+    assert done.exit_code == 0, done.output
+    block = written(all_there, "faces")
+    assert block["source"] == "several"
+    roles = {name: part["role"] for name, part in block["several"].items()}
+    assert roles == {"trained": "member", "others": "non_member"}
+    assert block["splits"]["roles"]["member"] == {"people": "all", "minimum_images": 2}
+    assert "as stated" in done.output
+
+
+def test_a_list_of_members_goes_into_the_configuration(all_there: Path) -> None:
+    (all_there / "members.txt").write_text("".join(f"person_{number:03d}\n" for number in range(12)))
+    done = new(members="members.txt")
+    assert done.exit_code == 0, done.output
+    block = written(all_there, "faces")
+    assert block["members"] == "members.txt"
+    assert block["splits"]["roles"]["member"]["people"] == "all"
+
+
+def test_a_class_of_ones_own_without_bn_leaves_out_what_reads_bn(all_there: Path, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    save_file(Net(12).state_dict(), all_there / "net.safetensors")
+    asked = {
+        "weights": "net.safetensors",
+        "factory": "own_network:Net",
+        "arguments": '{"size": 12}',
+        "image_size": "32",
+    }
+    done = new(**asked)
+    assert done.exit_code == 0, done.output
+    load = written(all_there, "target")["load"]
+    assert (load["factory"], load["arguments"], load["embedding_size"]) == ("own_network:Net", {"size": 12}, 12)
+    assert written(all_there, "membership")["attacks"]["bn_moments"] is None
+    assert written(all_there, "reconstruction")["search"]["attack"] == "embedding_norm"
+
+
+def unknown_weights(place: Path) -> None:
+    torch.save({f"blocks.{n}.qkv.weight": torch.zeros(3, 4) for n in range(20)}, place / "vit.pth")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "base"}, "'base' cannot be the name of an environment"),
+        ({"name": "../x"}, "cannot be the name of an environment"),
+        ({"weights": None}, "Give the file of the backbone's weights: --weights PATH (or --factory"),
+        ({"weights": "none.pth"}, "There is no weights file none.pth. Correct --weights."),
+        ({"weights": "people"}, "There is no weights file people"),
+        (
+            {"weights": "vit.pth"},
+            "vit.pth holds 20 tensors of 0.0 million numbers, no BN layer with statistics; the first is "
+            "blocks.0.qkv.weight (3, 4), the last blocks.19.qkv.weight (3, 4). No architecture that",
+        ),
+        ({"architecture": "iresnet18"}, "last.pth are no weights of iresnet18, whatever the embedding and image size."),
+        ({"architecture": "iresnet_tini"}, "Did you mean 'iresnet_tiny'?"),
+        ({"architecture": "a.b:C"}, "a.b:C is a class: give it as --factory."),
+        ({"factory": "no_such_module:Net"}, "no_such_module"),
+        ({"image_size": "64"}, "do not fit faces of 64×64 pixels, but 32×32"),
+        ({"image_size": "big"}, "give pixels, 112 or HEIGHTxWIDTH"),
+        ({"arguments": "{"}, "give an object of JSON"),
+        ({"faces": "nowhere"}, "There are no faces at nowhere. Correct --faces or --others."),
+        ({"members": "none.txt"}, "There is no file none.txt. Set faces.members"),
+        ({"members": "few.txt", "others": "people"}, "Give --members (who of the faces was trained on) or --others"),
+        ({"members": "few.txt"}, "1 of 1 line is neither a person nor an image of the faces ('nobody')"),
+        ({"landmarks": "none.csv"}, "There is no file none.csv. Correct --landmarks."),
+        ({"pairs": "few.txt"}, "few.txt does not begin with the number of folds"),
+    ],
+)
+def test_what_is_wrong_is_one_message_and_nothing_is_written(changes: dict, message: str, all_there: Path) -> None:
+    unknown_weights(all_there)
+    (all_there / "few.txt").write_text("nobody\n")
+    before = sorted((all_there / "conf").iterdir())
+    done = new(**changes)
+    assert done.exit_code in (1, 2), done.output
+    assert message in " ".join(done.output.replace("\n", " ").split()), done.output
+    assert done.output.count("Error:") == 1
+    assert isinstance(done.exception, SystemExit)
+    assert sorted((all_there / "conf").iterdir()) == before
+
+
+def test_several_architectures_that_fit_are_asked_about(all_there: Path, monkeypatch) -> None:
+    from faceleak.backbones import architectures, recognition
+
+    twins = {"iresnet_tiny": architectures.ARCHITECTURES["iresnet_tiny"]}
+    twins["iresnet_twin"] = twins["iresnet_tiny"]
+    monkeypatch.setattr(architectures, "ARCHITECTURES", twins)
+    monkeypatch.setattr(recognition, "ARCHITECTURES", twins)
+    done = new()
+    assert done.exit_code == 1
+    assert "those of 2 architectures: iresnet_tiny, iresnet_twin. Say which one it is: --architecture" in done.output
+
+
+def test_outside_a_project_it_says_where_to_go(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = new()
+    assert "run the command in the folder of a faceleak project" in done.output
+
+
+@pytest.mark.slow
+def test_what_is_written_runs(tmp_path: Path, faces: Path, weights: Path) -> None:
+    project = copy_project(tmp_path)
+    shutil.move(faces, project / "people")
+    shutil.move(weights, project / "last.pth")
+    write_people(project / "others", 30, start=100)
+    asked = ["--faces=people", "--others=others", "--weights=last.pth", "--trial-seconds=1"]
+    done = kedro(project, "faceleak", "new", "mine", *asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = kedro(project, "run", "--pipelines=faces,target", "--env=mine")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert (project / "data/mine/08_reporting/preprocessing_check.csv").exists()
