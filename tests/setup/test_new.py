@@ -1,8 +1,10 @@
 """`kedro faceleak new`: looks, writes an environment that passes the check of a run, and overwrites nothing."""
 
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -10,6 +12,9 @@ from click.testing import CliRunner, Result
 from safetensors.torch import save_file
 
 from faceleak.cli import cli
+from faceleak.faces.alignment import ARCFACE
+from faceleak.faces.images import encode_jpeg
+from faceleak.faces.sources.landmarks import COLUMNS
 from faceleak.setup.environment import check
 from tests.pipelines.conftest import copy_project, kedro
 
@@ -90,6 +95,13 @@ def test_others_make_members_of_all_faces(all_there: Path) -> None:
     assert roles == {"trained": "member", "others": "non_member"}
     assert block["splits"]["roles"]["member"] == {"people": "all", "minimum_images": 2}
     assert "as stated" in done.output
+
+
+def test_faces_of_another_aspect_are_told(all_there: Path) -> None:
+    (all_there / "people/person_000/0.jpg").write_bytes(encode_jpeg(np.zeros((32, 24, 3), np.uint8)))
+    done = new()
+    assert "Faces of 24×32 pixels are not of the aspect 32×32: they are stretched." in " ".join(done.output.split())
+    assert "NOT SURE: faces of 24×32 pixels" in (all_there / "conf/mine/parameters_target.yml").read_text()
 
 
 def test_a_list_of_members_goes_into_the_configuration(all_there: Path) -> None:
@@ -192,3 +204,25 @@ def test_what_is_written_runs(tmp_path: Path, faces: Path, weights: Path) -> Non
     run = kedro(project, "run", "--pipelines=faces,target", "--env=mine")
     assert run.returncode == 0, run.stdout + run.stderr
     assert (project / "data/mine/08_reporting/preprocessing_check.csv").exists()
+
+
+def test_an_onnx_file_says_itself_what_it_takes_and_gives(all_there: Path, tiny_backbone) -> None:
+    kept = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False, "dynamo": False}
+    torch.onnx.export(deepcopy(tiny_backbone.net), (torch.rand(1, 3, 32, 32),), "net.onnx", **kept)
+    done = new(weights="net.onnx")
+    assert done.exit_code == 0, done.output
+    load = written(all_there, "target")["load"]
+    assert (load["embedding_size"], load["preprocessing"]["image_size"]) == (16, 32)
+    assert "architecture" not in load
+    assert "leave --architecture and --factory out" in new("other", weights="net.onnx", architecture="iresnet18").output
+    assert "takes faces of 32×32 pixels, and no others" in new("other", weights="net.onnx", image_size="64").output
+
+
+def test_photographs_are_aligned_by_landmarks(all_there: Path) -> None:
+    points = ",".join(str(number / 3.5) for point in ARCFACE for number in point)
+    rows = [f"{image.parent.name}/{image.name},{points}" for image in sorted((all_there / "people").rglob("*.jpg"))]
+    (all_there / "marks.csv").write_text("\n".join([",".join(["image_id", *COLUMNS]), *rows]))
+    done = new(landmarks="marks.csv", trial_seconds="1")
+    assert done.exit_code == 0, done.output
+    assert written(all_there, "faces")["landmarks"] == "marks.csv"
+    assert "Feeding verification AUC" in " ".join(done.output.split())

@@ -157,7 +157,7 @@ def _target(found: Found) -> str:
     lines += [
         "    preprocessing:",
         f"      image_size: {size}  # pixels, height × width: {network.told_by['image_size']}",
-        f"      fit: {fed.fit}  # or pad, crop: what happens to faces of another aspect",
+        f"      fit: {fed.fit}  # or pad, crop: what happens to faces of another aspect{_of_another_aspect(found)}",
         f"      color_order: {fed.color_order}  # {_sure_of_colors(trial)}",
         f"      mean: {list(fed.mean)}  # x in 0…1 becomes (x − mean) / std: {_sure_of_scale(trial)}",
         f"      std: {list(fed.std)}",
@@ -171,6 +171,24 @@ def _target(found: Found) -> str:
     if found.pairs is not None:
         lines += ["  utility:", f"    pairs: {_scalar(str(found.pairs))}  # accuracy by LFW's protocol"]
     return "\n".join(lines) + "\n"
+
+
+def _of_another_aspect(found: Found) -> str:
+    """What to say where faces are narrower or wider than the network's input."""
+    if told := other_aspects(found.network, found.faces, found.others):
+        return f". NOT SURE: {told}"
+    return ""
+
+
+def other_aspects(network: FoundNetwork, *sources: FoundFaces | None) -> str:
+    """Which faces have not the aspect of the network's input, in words; nothing where all have it."""
+    height, width = network.load.preprocessing.canvas.shape
+    sizes = {size for source in sources if source is not None for size in source.sizes}
+    other = sorted(f"{w}×{h}" for w, h in sizes if w * height != h * width)
+    if not other:
+        return ""
+    many = f" and {len(other) - 1} other sizes" if len(other) > 1 else ""
+    return f"faces of {other[0]} pixels{many} are not of the aspect {width}×{height}"
 
 
 def _sure_of_colors(trial: Trial | str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faceleak.common.errors import FaceleakError
-from faceleak.setup.environment import Found, check_name, write
+from faceleak.setup.environment import Found, check_name, other_aspects, write
 from faceleak.setup.faces import FoundFaces, look_at_faces
 from faceleak.setup.network import Asked, find_network
 from faceleak.setup.roles import propose
@@ -64,6 +64,13 @@ def new(request: Request, say: Callable[[str], None]) -> Path:
         trial = try_ways(network.backbone, others or faces, request.landmarks, request.trial_seconds)
     for line in _on_feeding(trial, faces, request):
         say(line)
+    if told := other_aspects(network, faces, others):
+        say(
+            _line(
+                "",
+                f"{told.capitalize()}: they are stretched. For faces aligned as for SphereFace, 96×112, take fit: pad.",
+            )
+        )
     roles = propose(_counts(faces, others))
     for line in _on_members(roles.stated):
         say(line)

@@ -12,7 +12,7 @@ Count = Counter[str]
 IMAGES = (4, 2)  # a person, of those who are compared: the first that leaves `ENOUGH` people
 ENOUGH = 90
 MOST = {"member": 100, "unseen_identity": 100, "auxiliary": 200}  # more people make intervals smaller, and runs longer
-MOST_STATED = 200
+STRANGERS, MOST_STATED = 50, 200  # to compare with, however few members there are
 MOST_PUBLIC = 500
 LEAST = {"member": 4, "unseen_identity": 10, "auxiliary": 4}  # an interval over people takes ten
 SHARES = {"member": 2, "unseen_identity": 2, "auxiliary": 4}
@@ -75,11 +75,12 @@ def _stated(members: Count, others: Count) -> Roles:
         raise RolesError(
             f"{counted(trained, 'person', 'people')} who were trained on and {counted(able, 'other')} have "
             f"{counted(images, 'image')} or more, and an audit takes at least {LEAST['member']} and {least}: "
-            "non-members to compare the members with, and the attacker's own people. Add people who were not trained on "
-            "(--others PATH), or more images of them."
+            "non-members to compare the members with, and the attacker's own people. Add people who were not trained "
+            "on (--others PATH), or more images of them."
         )
     shares = SHARES["unseen_identity"] + SHARES["auxiliary"] + PUBLIC_SHARE
-    unseen = max(LEAST["unseen_identity"], min(trained, MOST_STATED, able * SHARES["unseen_identity"] // shares))
+    wished = min(max(trained, STRANGERS), MOST_STATED)
+    unseen = max(LEAST["unseen_identity"], min(wished, able * SHARES["unseen_identity"] // shares))
     auxiliary = min(_size("auxiliary", able * SHARES["auxiliary"] // shares), able - unseen)
     sizes = {"member": min(trained, MOST_STATED), "unseen_identity": unseen, "auxiliary": auxiliary}
     found = _roles(sizes, images, able, len(others) - unseen - auxiliary, stated=True)
