@@ -65,6 +65,9 @@ def test_faces_are_compared_with_the_photos_of_their_own_person(
     gain = measured["person_image"]["members"]["likeness"] - measured["inversion"]["members"]["likeness"]
     assert measured["gain"]["members"]["likeness"] == pytest.approx(gain)
     assert measured["gain"]["member_excess"]["likeness"] == pytest.approx(gain)
+    assert measured["person_image"]["members"]["people_ranked"] == 8  # as many members as controls
+    assert measured["inversion"]["non_members"]["cmc_at_10"] == 1  # of fewer than ten people
+    assert 0 <= measured["inversion"]["member_excess"]["rank_auc"] <= 1
     assert measured["verdict"]["image"]["auc"] == 1.0  # members come first, and have the higher scores
 
 

@@ -44,6 +44,17 @@ class Gallery:
         starts = np.cumsum([0, *map(len, parts)])[:-1]
         return Gallery(np.concatenate([self.templates[:0], *parts]), self.identities[kept], starts)
 
+    def beside(self, other: "Gallery") -> "Gallery":
+        """Both galleries as one, the people of the other one last. Raises MetricError where they share people."""
+        identities = np.concatenate([self.identities, other.identities])
+        if shared := len(identities) - len(np.unique(identities)):
+            raise MetricError(f"{shared} people are in both galleries, so they cannot be told apart by them.")
+        templates = np.concatenate([self.templates, other.templates])
+        if self.starts is None and other.starts is None:
+            return Gallery(templates, identities)
+        own, others = (np.arange(len(of)) if of.starts is None else of.starts for of in (self, other))
+        return Gallery(templates, identities, np.concatenate([own, len(self.templates) + others]))
+
     def without(self, identities: Collection[Any]) -> "Gallery":
         """Copy the gallery, leaving out these people."""
         left_out = set(identities)
@@ -188,13 +199,32 @@ def find_people(
     The nearest person by all evaluators is the one whose smallest excess over a threshold is largest; where the face
     matches, it is the one that all find nearest. The galleries hold the same people in the same order; MetricError.
     """
-    if any(gallery.identities.tolist() != galleries[0].identities.tolist() for gallery in galleries):
-        raise MetricError("The evaluators compare with different people, so they cannot agree. Embed the same people.")
-    excess = [
-        gallery.similarities(of_matcher) - threshold
-        for of_matcher, gallery, threshold in zip(embeddings, galleries, thresholds, strict=True)
-    ]  # matchers × (n, people)
+    excess = _excess(embeddings, galleries, thresholds)
     smallest = np.minimum.reduce(excess)
     person = smallest.argmax(axis=1)
     same = np.logical_and.reduce([of_matcher.argmax(axis=1) == person for of_matcher in excess])
     return Findings(person, same & (smallest.max(axis=1) >= 0))
+
+
+def smallest_excess(
+    embeddings: Sequence[FloatArray], galleries: Sequence[Gallery], thresholds: Sequence[float]
+) -> FloatArray:
+    """How far the cosine to each person is above the evaluator's threshold, by the evaluator who says least: (n,
+    people).
+
+    By it the nearest person of `find_people` is found. Raises MetricError as it does.
+    """
+    smallest: FloatArray = np.minimum.reduce(_excess(embeddings, galleries, thresholds))
+    return smallest
+
+
+def _excess(
+    embeddings: Sequence[FloatArray], galleries: Sequence[Gallery], thresholds: Sequence[float]
+) -> list[FloatArray]:
+    """Cosines less the threshold, (n, people), of each evaluator."""
+    if any(gallery.identities.tolist() != galleries[0].identities.tolist() for gallery in galleries):
+        raise MetricError("The evaluators compare with different people, so they cannot agree. Embed the same people.")
+    return [
+        gallery.similarities(of_matcher) - threshold
+        for of_matcher, gallery, threshold in zip(embeddings, galleries, thresholds, strict=True)
+    ]

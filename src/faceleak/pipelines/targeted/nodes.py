@@ -4,8 +4,11 @@ From leaked embeddings: how often the faces are accepted. From an image: is this
 training photos look like?
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from faceleak.auditing.kinds import Attacks, Backbone, Scorer
 from faceleak.common.trees import Metrics, Tree
@@ -18,6 +21,10 @@ from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.arrays import Array, MethodArray
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
+
+if TYPE_CHECKING:
+    from faceleak.metrics.matcher import Matcher
+    from faceleak.metrics.ranks import Ranks
 
 KINDS = {"members": "same_identity", "non_members": "unseen_identity"}
 
@@ -68,12 +75,18 @@ def measure_inversion(
     bootstrap: BootstrapOptions,
     compute: ComputeOptions,
 ) -> Metrics:
-    """Success by the independent evaluators together: variant → targeted → method → kind → type 1 and 2."""
+    """Success by the independent evaluators together: variant → targeted → method → kind → type 1 and 2, and ranks.
+
+    Ranks are those of the template's person among members and non-members, who are shown by their other images;
+    `member_excess` says whether members come out better than non-members.
+    """
     from faceleak.backbones.embedding import embed_pixels
+    from faceleak.metrics.ranks import measure_rank_auc, measure_ranks, rank_intended
     from faceleak.metrics.targeted import accepted, success_rates
 
     by_evaluator = {name: parts(people, "evaluator")[name].set_index("image_id") for name in options.independent}
     thresholds = pair_thresholds(by_evaluator, options.far)
+    matchers = _matchers_without(templates["template_image"], by_evaluator, options.far)
     measured: Tree = {}
     for method, pixels in ((of.method, array) for of, array in inversions.items() if of.part == "pixels"):
         faces = {name: embed_pixels(evaluators[name], pixels, compute) for name in options.independent}
@@ -81,11 +94,26 @@ def measure_inversion(
             accepted(faces, _embeddings(by_evaluator, templates[column]), thresholds)
             for column in ("template_image", "other_image")
         )
+        ranks = rank_intended(list(faces.values()), templates["identity"].to_numpy(), matchers)
         measured[method] = {}
         for kind in KINDS:
             rows = (templates["kind"] == kind).to_numpy()
-            measured[method][kind] = success_rates(type_1[rows], type_2[rows], bootstrap)
+            rates = success_rates(type_1[rows], type_2[rows], bootstrap)
+            measured[method][kind] = rates | measure_ranks(ranks.only(_of_kind(ranks, kind)), bootstrap)
+        measured[method]["member_excess"] = measure_rank_auc(ranks, bootstrap)
     return {UNDEFENDED: {"targeted": measured}}
+
+
+def _matchers_without(given: pd.Series, photos: dict[str, pd.DataFrame], far: float) -> "list[Matcher]":
+    """Evaluators whose galleries do not know the images that faces were made of: evaluator → table in, in its order out."""
+    from faceleak.metrics.matcher import make_matcher
+
+    tables = [table.reset_index() if table.index.name else table for table in photos.values()]
+    return [make_matcher(table[~table["image_id"].isin(given)], far) for table in tables]
+
+
+def _of_kind(ranks: "Ranks", kind: str) -> NDArray[np.bool_]:
+    return ranks.is_member if kind == "members" else ~ranks.is_member
 
 
 def pair_thresholds(by_evaluator: dict[str, pd.DataFrame], far: float) -> dict[str, float]:
@@ -191,26 +219,35 @@ def measure_person_images(
 
     `members`: beside their training photos; `members_other_images`: beside images of theirs that were not trained on;
     `non-members`: beside their other images; `member_excess`: members less non-members. The method `gain` is
-    `person_image` less `inversion`, person by person.
+    `person_image` less `inversion`, person by person. Below `members`, `non-members` and `member_excess` also the
+    ranks, as in `measure_inversion`.
     """
     from faceleak.backbones.embedding import embed_pixels
+    from faceleak.metrics.ranks import measure_rank_auc, measure_ranks, rank_intended
     from faceleak.metrics.targeted import measure_difference, measure_gains, measure_means, measure_verdict
     from faceleak.reconstruction.person_image import METHODS
 
     is_member = (given["kind"] == "members").to_numpy()
     photos = {name: parts(people, "evaluator")[name] for name in options.independent}
     thresholds = pair_thresholds(photos, options.far)
+    matchers = _matchers_without(given["given_image"], photos, options.far)
     alike: dict[str, dict[str, pd.DataFrame]] = {}
+    ranked: dict[str, Ranks] = {}
     for method in METHODS:
         pixels = found[MethodArray(method, "pixels")]
         faces = {name: embed_pixels(evaluators[name], pixels, compute) for name in options.independent}
         alike[method] = _beside_photos(faces, photos, given, thresholds)
+        ranked[method] = rank_intended(list(faces.values()), given["identity"].to_numpy(), matchers)
     alike["gain"] = {whose: alike["person_image"][whose] - alike["inversion"][whose] for whose in alike["inversion"]}
     measured: Tree = {
         method: {whose: measure_means(table, bootstrap) for whose, table in of_method.items()}
         | {"member_excess": measure_difference(of_method["members"], of_method["non_members"], bootstrap)}
         for method, of_method in alike.items()
     }
+    for method, ranks in ranked.items():
+        for kind in KINDS:
+            measured[method][kind] |= measure_ranks(ranks.only(_of_kind(ranks, kind)), bootstrap)
+        measured[method]["member_excess"] |= measure_rank_auc(ranks, bootstrap)
     measured["gain"] |= {
         whose: measure_gains(alike["person_image"][whose], alike["inversion"][whose], bootstrap)
         for whose in alike["gain"]
