@@ -81,7 +81,7 @@ def test_an_attack_without_gradients_is_refused(demo_store, splits, options, tin
     )
     given = choose_person_images(splits, options)
     with pytest.raises(NoGradientError, match="'bn_moments', which has no gradient"):
-        search_person_images(tiny_backbone, {}, {}, demo_store, given, options, membership, compute)
+        search_person_images(tiny_backbone, {}, {}, demo_store, splits, given, options, membership, compute)
 
 
 def _pixels(store: FaceStore, image_ids: pd.Series) -> np.ndarray:

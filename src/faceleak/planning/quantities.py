@@ -116,7 +116,7 @@ def _search(
 ) -> Rate:
     """By a search without steps, and by what so many take besides; an untrained network guides it."""
     from faceleak.reconstruction.objectives.objective import Objective
-    from faceleak.reconstruction.priors import load_prior
+    from faceleak.reconstruction.priors.opening import stand_in
     from faceleak.reconstruction.scorer import fit_scorer
     from faceleak.reconstruction.search import reconstruct
     from faceleak.work.compute import pick_device, training_dtype
@@ -125,7 +125,7 @@ def _search(
     labels = sample.images.assign(is_member=pd.factorize(sample.images["identity"])[0] % 2 == 0)
     scorer = fit_scorer(target.make(), references, sample.store, labels, attack, compute, search.optimizer)
     device = pick_device(compute)
-    prior, dtype = load_prior(options.prior, device), training_dtype(compute, device)
+    prior, dtype = stand_in(options.prior, device), training_dtype(compute, device)
     objective, selected = Objective(scorer.to(device), search.objective), min(search.batch_size, search.selected)
     short = search.model_copy(update={"candidates": 2 * selected, "selected": selected, "rounds": 1, "steps": steps})
 

@@ -44,6 +44,30 @@ class Sphere:
         return vary(latents, noise, variation)
 
 
+@dataclass(frozen=True)
+class Ball:
+    """The space of latents that are standard normal and may lie nearer to the mean: the ball that holds nearly all.
+
+    Its squared radius is three standard deviations of ‖z‖² above the mean: size + 3·√(2·size).
+    """
+
+    size: int
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Standard normal, within the ball."""
+        return self.project(torch.randn(count, self.size, generator=generator))
+
+    def project(self, latents: Tensor) -> Tensor:
+        """Pull those outside back to the ball's surface."""
+        radius = math.sqrt(self.size + 3 * math.sqrt(2 * self.size))
+        shortened: Tensor = latents * (radius / latents.norm(dim=1, keepdim=True).clamp(min=radius))
+        return shortened
+
+    def vary(self, latents: Tensor, noise: Tensor, variation: float) -> Tensor:
+        """As the function `vary`."""
+        return vary(latents, noise, variation)
+
+
 def draw_latents(size: int, count: int, generator: torch.Generator) -> Tensor:
     """Draw latents (count, size), uniform on the sphere of `onto_sphere`, on the CPU."""
     return onto_sphere(torch.randn(count, size, generator=generator))

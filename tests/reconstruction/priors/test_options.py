@@ -19,6 +19,7 @@ def test_blocks_say_which_prior_they_are() -> None:
     assert (given.stylegan2.latent_space, given.stylegan2.truncation, given.stylegan2.noise) == ("z", 0.7, "constant")
     assert given.crop == CROPS["ffhq_to_arcface"]
     assert PriorOptions.model_validate(GENERATOR).kind == "factory"
+    assert PriorOptions.model_validate({"principal_components": {"count": 9}}).kind == "principal_components"
 
 
 @pytest.mark.parametrize(

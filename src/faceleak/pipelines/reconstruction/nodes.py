@@ -116,11 +116,23 @@ def calibrating(references: dict[str, Backbone], attack: AttackOptions) -> list[
     return list(references.values()) if attack.calibration else []
 
 
+def with_prior(
+    options: ReconstructionOptions, store: FaceStore, splits: pd.DataFrame, compute: ComputeOptions
+) -> ReconstructionOptions:
+    """The options with a prior that can be loaded: principal components are fitted to the public faces."""
+    from faceleak.reconstruction.priors.opening import prepared
+
+    prior = prepared(options.prior, store, with_role(splits, "public"), compute)
+    return options.model_copy(update={"prior": prior})
+
+
 def reconstruct_faces(
     views: dict[View, Backbone],
     references: dict[str, Backbone],
     untrained: Scorer,
     models: Attacks,
+    store: FaceStore,
+    splits: pd.DataFrame,
     options: ReconstructionOptions,
     membership: MembershipOptions,
     attackers: list[AttackerName],
@@ -135,6 +147,7 @@ def reconstruct_faces(
     """
     from faceleak.reconstruction.tasks import ReconstructionTask, reconstruct_all
 
+    options = with_prior(options, store, splits, compute)
     tasks = reconstruction_tasks(views, references, models, options, membership, attackers, rounds, compute)
     search = options.search.model_copy(update={"rounds": rounds})
     found = reconstruct_all(tasks, ReconstructionTask(untrained, options.prior, search, compute), compute)

@@ -55,6 +55,8 @@ def reconstruct_views() -> Pipeline:
                     "references",
                     "untrained_guide",
                     "attack_models",
+                    "face_store",
+                    "splits",
                     options,
                     "params:membership",
                     "params:reconstruction.attackers",

@@ -9,6 +9,7 @@ from faceleak.planning.networks import Network, network_of
 from faceleak.planning.quantities import ascending, ranking, reading
 from faceleak.planning.tasks import Tasks
 from faceleak.planning.work import Cost, Planned, Work
+from faceleak.reconstruction.priors.opening import prepared
 
 BYTES_OF_A_SEARCH = 4e6
 
@@ -38,6 +39,9 @@ def plan_searches(
 ) -> Planned:
     """A search for each evaluation, and one that is guided by nothing of the target, which is there if they are."""
     options, membership = plan.options.reconstruction, plan.options.membership
+    if plan.is_packed:
+        prior = prepared(options.prior, plan.store, plan.public, plan.compute, fit=False)
+        options = options.model_copy(update={"prior": prior})
     search, number, there = options.search.model_copy(update={"rounds": rounds}), len(evaluations(views, attackers)), 0
     if models.fit is not None:
         fitted = models.fit(search.attack, search.threat_model)

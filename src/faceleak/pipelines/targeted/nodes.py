@@ -43,6 +43,7 @@ def choose_templates(splits: pd.DataFrame, options: ReconstructionOptions) -> pd
 def invert_templates(
     target: Backbone,
     store: FaceStore,
+    splits: pd.DataFrame,
     templates: pd.DataFrame,
     options: ReconstructionOptions,
     compute: ComputeOptions,
@@ -51,6 +52,7 @@ def invert_templates(
     import torch
 
     from faceleak.backbones.embedding import embed
+    from faceleak.pipelines.reconstruction.nodes import with_prior
     from faceleak.reconstruction.drawing import pixels_of
     from faceleak.reconstruction.priors import load_prior
     from faceleak.reconstruction.template_inversion import invert
@@ -58,7 +60,8 @@ def invert_templates(
 
     device = pick_device(compute)
     leaked = torch.from_numpy(embed(target, store, templates["template_image"], compute)).to(device)
-    found = invert(load_prior(options.prior, device), target.to(device), leaked, options.targeted)
+    prior = load_prior(with_prior(options, store, splits, compute).prior, device)
+    found = invert(prior, target.to(device), leaked, options.targeted)
     arrays: dict[MethodArray, Array] = {}
     for method, (latents, faces) in found.items():
         arrays[MethodArray(method, "latents")] = latents.cpu().numpy()
@@ -105,7 +108,7 @@ def measure_inversion(
 
 
 def _matchers_without(given: pd.Series, photos: dict[str, pd.DataFrame], far: float) -> "list[Matcher]":
-    """Evaluators whose galleries do not know the images that faces were made of: evaluator → table in, in its order out."""
+    """Matchers, one an evaluator in the order given, whose galleries lack the images that faces were made of."""
     from faceleak.metrics.matcher import make_matcher
 
     tables = [table.reset_index() if table.index.name else table for table in photos.values()]
@@ -151,6 +154,7 @@ def search_person_images(
     references: dict[str, Backbone],
     models: Attacks,
     store: FaceStore,
+    splits: pd.DataFrame,
     given: pd.DataFrame,
     options: ReconstructionOptions,
     membership: MembershipOptions,
@@ -161,7 +165,7 @@ def search_person_images(
     Raises NoGradientError where the attack cannot be maximized by gradients.
     """
     from faceleak.membership.options import ModelKey
-    from faceleak.pipelines.reconstruction.nodes import calibrating
+    from faceleak.pipelines.reconstruction.nodes import calibrating, with_prior
     from faceleak.reconstruction.person_image import NoGradientError
     from faceleak.reconstruction.scorer import make_scorer
 
@@ -175,7 +179,7 @@ def search_person_images(
     attack = models[UNDEFENDED][ModelKey(search.attack, search.threat_model)]
     compared = tuple(calibrating(references, membership.attacks[search.attack]))
     scorer = make_scorer(target, attack, compared, takes_gradients=True)
-    return search_by_scorer(scorer, store, given, options, compute)
+    return search_by_scorer(scorer, store, given, with_prior(options, store, splits, compute), compute)
 
 
 def search_by_scorer(

@@ -13,7 +13,7 @@ def create_pipeline() -> Pipeline:
             Node(nodes.choose_templates, ["splits", options], "templates", name="choose_templates"),
             Node(
                 nodes.invert_templates,
-                ["target", "face_store", "templates", options, compute],
+                ["target", "face_store", "splits", "templates", options, compute],
                 "inversions",
                 name="invert_templates",
             ),
@@ -44,6 +44,7 @@ def create_pipeline() -> Pipeline:
                     "references",
                     "attack_models",
                     "face_store",
+                    "splits",
                     "person_images",
                     options,
                     "params:membership",

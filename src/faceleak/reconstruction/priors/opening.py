@@ -7,16 +7,50 @@ from typing import TYPE_CHECKING, Any
 from faceleak.reconstruction.priors.options import PriorOptions
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
 
+    from faceleak.faces.store import FaceStore
     from faceleak.reconstruction.priors.prior import Prior
+    from faceleak.work.compute import ComputeOptions
 
 PLACES = {"weights", "sha256"}
 
 
+def prepared(
+    options: PriorOptions, store: "FaceStore", public: "pd.DataFrame", compute: "ComputeOptions", fit: bool = True
+) -> PriorOptions:
+    """The prior as it can be loaded: principal components are fitted to `public` (image_id, sha256), others are there.
+
+    fit: false only says where they would lie, for a plan. Raises PriorError where there are too few images.
+    """
+    asked = options.principal_components
+    if asked is None or asked.fitted is not None:
+        return options
+    from faceleak.reconstruction.priors.principal_components import PrincipalComponentsTask
+
+    task = PrincipalComponentsTask(store, public, asked, compute)
+    if fit:
+        task.fit()
+    return options.model_copy(update={"principal_components": asked.model_copy(update={"fitted": task.path})})
+
+
+def stand_in(options: PriorOptions, device: "torch.device") -> "Prior":
+    """A prior that takes as long to draw as the one that is asked for, also where that is not fitted yet."""
+    asked = options.principal_components
+    if asked is None or (asked.fitted is not None and asked.fitted.is_file()):
+        return load_prior(options, device)
+    from faceleak.reconstruction.priors import principal_components
+
+    return _framed(principal_components.stand_in(asked, device), options)
+
+
 def load_prior(options: PriorOptions, device: "torch.device") -> "Prior":
     """Load a prior onto `device`. Raises PriorError, and for factories also FactoryError and BackboneError."""
-    prior = _generator(options, device)
+    return _framed(_generator(options, device), options)
+
+
+def _framed(prior: "Prior", options: PriorOptions) -> "Prior":
     if options.crop is None and options.image_size is None:
         return prior
     from faceleak.reconstruction.priors.generators import FramedPrior
@@ -29,6 +63,10 @@ def _generator(options: PriorOptions, device: "torch.device") -> "Prior":
         from faceleak.reconstruction.priors.stylegan2 import StyleGAN2Prior
 
         return StyleGAN2Prior(options.stylegan2, device)
+    if options.principal_components is not None:
+        from faceleak.reconstruction.priors.principal_components import load_components
+
+        return load_components(options.principal_components, device)
     if options.factory is not None:
         from faceleak.reconstruction.priors.generators import GeneratorPrior
 
@@ -45,7 +83,14 @@ def _generator(options: PriorOptions, device: "torch.device") -> "Prior":
 def identity_of(options: PriorOptions) -> list[Any]:
     """What distinguishes a prior from others: its options without places on this machine, and a hash of its weights."""
     described = options.model_dump(
-        mode="json", exclude={"weights": True, "sha256": True, "trained": True, "stylegan2": PLACES}
+        mode="json",
+        exclude={
+            "weights": True,
+            "sha256": True,
+            "trained": True,
+            "stylegan2": PLACES,
+            "principal_components": {"fitted"},
+        },
     )
     return [described, _weights_hash(options)]
 
@@ -59,6 +104,9 @@ def _weights_hash(options: PriorOptions) -> str:
             raise missing(path)
         state = path.stat()
         return _file_hash(path, state.st_size, state.st_mtime_ns)
+    if options.principal_components is not None:
+        fitted = options.principal_components.fitted
+        return "" if fitted is None else fitted.stem  # named by all that the components depend on
     if options.trained is not None:
         from faceleak.reconstruction.prior_training.trained import trained_prior_hash
 

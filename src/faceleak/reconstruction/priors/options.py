@@ -1,14 +1,14 @@
 """Configuration of the prior: which generator, its latent space, and how its faces are framed."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
 
 from faceleak.backbones.factories import check_factory
 from faceleak.common.options import Options
 
-Kind = Literal["demo", "trained", "stylegan2", "factory"]
+Kind = Literal["demo", "trained", "principal_components", "stylegan2", "factory"]
 LatentSpaceName = Literal["z", "w", "w_plus"]
 Noise = Literal["constant", "none", "random"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -64,13 +64,32 @@ class StyleGAN2Options(Options):
     """Noise of the generator: `constant` as stored, `none`, or `random`."""
 
 
+class PrincipalComponentsOptions(Options):
+    """The directions in which faces of the role `public` vary most."""
+
+    count: int = Field(512, ge=1)
+    """How many directions there are: numbers in a latent."""
+    size: int = Field(64, ge=16)
+    """Side in pixels of the faces that they draw."""
+    images: int = Field(8000, ge=2)
+    """How many public faces they are fitted to, at most."""
+    seed: int = 0
+    """Seed of the randomized decomposition."""
+    fitted: Path | None = None
+    """The file that they lie in; the pipelines fill it in."""
+
+
 class PriorOptions(Options):
-    """One of: the word `demo`; `stylegan2` with its block; `factory`, a generator of the user's own; `trained`."""
+    """One of: the word `demo`; `principal_components` or `stylegan2`, with its block; `factory`, a generator of the user's own;
+    `trained`.
+    """
 
     demo: bool = False
     """The generator of the demo; as a block, the word `demo` in its place."""
     trained: Path | None = None
     """Folder with what the `prior` pipeline has trained."""
+    principal_components: PrincipalComponentsOptions | None = None
+    """Principal components of the public faces, a prior without a generator."""
     stylegan2: StyleGAN2Options | None = None
     """A converted StyleGAN2 checkpoint."""
     factory: str | None = None
@@ -100,7 +119,8 @@ class PriorOptions(Options):
         if not isinstance(given, str):
             return given
         if given != "demo":
-            raise ValueError(f"there is no prior {given!r}; write `demo`, or a block with `stylegan2` or `factory`")
+            blocks = ", ".join(f"`{name}`" for name in get_args(Kind) if name != "demo")
+            raise ValueError(f"there is no prior {given!r}; write `demo`, or a block with one of {blocks}")
         return {"demo": True}
 
     @field_validator("factory")
@@ -110,10 +130,10 @@ class PriorOptions(Options):
 
     @model_validator(mode="after")
     def _is_one_prior(self) -> "PriorOptions":
-        given = [name for name in ("demo", "trained", "stylegan2", "factory") if getattr(self, name)]
+        given = [name for name in get_args(Kind) if getattr(self, name)]
         if len(given) != 1:
-            found = " and ".join(given) or "none"
-            raise ValueError(f"give one of `demo`, `trained`, `stylegan2` and `factory`; found {found}")
+            found, kinds = " and ".join(given) or "none", ", ".join(f"`{name}`" for name in get_args(Kind))
+            raise ValueError(f"give one of {kinds}; found {found}")
         own = ("arguments", "weights", "sha256", "latent_size", "output_range")
         if self.factory is None and (misplaced := [name for name in own if getattr(self, name)]):
             raise ValueError(f"`{misplaced[0]}` belongs to a `factory`, and there is none")
@@ -126,8 +146,5 @@ class PriorOptions(Options):
     @property
     def kind(self) -> Kind:
         """Which of the priors this is."""
-        if self.demo:
-            return "demo"
-        if self.trained is not None:
-            return "trained"
-        return "factory" if self.stylegan2 is None else "stylegan2"
+        kind: Kind = next(name for name in get_args(Kind) if getattr(self, name))
+        return kind
