@@ -181,7 +181,8 @@ def test_of_many_reconstructions_those_shown_are_spread_over_the_ranking():
 
 
 def test_galleries_keep_proportions_and_texts_lie_on_the_page():
-    figure = reconstruction_gallery(*reconstructions(1))
+    figure = reconstruction_gallery(*reconstructions(1), note="ceiling: of 48 photos 0 match")
+    assert "ceiling: of 48 photos 0 match" in [text.get_text() for text in figure.axes[0].texts]
     figure.draw_without_rendering()
     assert [proportions(picture) for picture in pictures(figure)[0]] == pytest.approx([1, 10 / 12, 9 / 6])
     for text in figure.axes[0].texts:

@@ -205,3 +205,18 @@ def test_each_table_is_there_only_if_it_was_measured():
 def test_roles_are_shown_with_who_decided_them():
     splits = pd.DataFrame({"role": ["member"], "identity": ["anna"], "known": [True], "decided_by": ["user"]})
     assert "stated by the user" in shown([roles_table(splits)])
+
+
+def test_below_the_steps_stand_the_ranks_and_what_the_prior_cannot_draw():
+    ranks = {"median_rank": 2.0, "median_rank_ci_low": 1.0, "median_rank_ci_high": 4.0}
+    ceiling = {"match_advantage": 0.0, "match_advantage_ci_low": -0.1, "member_match_rate": 0.0}
+    steps = {
+        "optimized": {"match_advantage": 0.0, "match_advantage_ci_low": -0.1},
+        "ceiling": ceiling | ranks | {"cmc_at_10": 0.75, "people_ranked": 260},
+    }
+    (variant,) = read_variants({"undefended": {"reconstruction": {"bn_moments_partial_knowledge": steps}}})
+    (table,) = headline_tables([variant])
+    assert str(table.caption).splitlines() == [
+        "ceiling: the right person is at rank 2 [1, 4] of 260, among the first ten in 0.750",
+        "this prior cannot draw them: of photos of members that it draws as nearly as it can, 0.000 match one.",
+    ]

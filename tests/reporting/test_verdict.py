@@ -1,7 +1,7 @@
 import pytest
 
 from faceleak.reporting import verdict as verdicts
-from faceleak.reporting.verdict import read_utility, strongest
+from faceleak.reporting.verdict import read_ceiling, read_utility, strongest
 
 POPULATION = "unseen_identity"
 
@@ -152,3 +152,15 @@ def test_the_strongest_has_the_highest_metric_then_the_other_one_and_comes_first
     assert strongest(found, "tpr") == "a"
     assert strongest(found, "auc") == "c"
     assert strongest({"c": found["c"]}, "tpr") is None
+
+
+@pytest.mark.parametrize(("low", "cannot"), [(0.1, False), (0.0, True), (-0.2, True)])
+def test_a_prior_whose_ceiling_is_not_above_chance_cannot_draw_members(low, cannot):
+    ceiling = {"match_advantage_ci_low": low, "member_match_rate": 0.02}
+    told = read_ceiling({"ceiling": ceiling, "optimized": {}})
+    expected = "this prior cannot draw them: of photos of members that it draws as nearly as it can, 0.020 match one"
+    assert told == (expected if cannot else None)
+
+
+def test_nothing_is_said_of_a_prior_whose_ceiling_nobody_measured():
+    assert read_ceiling({"optimized": {"match_advantage_ci_low": -1.0}}) is None

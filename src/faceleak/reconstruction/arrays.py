@@ -11,6 +11,10 @@ from faceleak.membership.attackers import AttackerName, evaluation_name
 
 Array = NDArray[Any]  # numbers of any kind: pixels are whole ones
 
+HEAD_GIVEN, CEILING = "head_given", "ceiling"
+BOUNDS = (HEAD_GIVEN, CEILING)  # steps that stand beside those of a search: see `bounds`
+INTENDED = "intended"  # the part that says whom the faces of a step are meant to show
+
 
 class SearchStep(NamedTuple):
     """One step of one attacker's search in one variant."""
@@ -21,7 +25,7 @@ class SearchStep(NamedTuple):
 
 
 class ReconstructionArray(NamedTuple):
-    """What such a step found: its `latents`, `pixels`, `scores` or `maximize`."""
+    """What such a step found: its `latents`, `pixels`, `scores`, `maximize` or `intended`."""
 
     variant: str
     attacker: AttackerName

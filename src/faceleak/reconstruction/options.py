@@ -146,6 +146,40 @@ class TargetedOptions(Options):
     """Seed of the draws."""
 
 
+class HeadGivenOptions(TargetedOptions):
+    """The step `head_given`: as `TargetedOptions`, from the head's rows of members in place of templates."""
+
+    people: int = Field(48, ge=2)
+    """How many members' rows of the head are inverted."""
+    candidates: int = Field(1000, ge=2)
+    """How many random faces are embedded: to start from, and to learn the linear map from embeddings to latents."""
+    steps: int = Field(20, ge=0)
+    """Steps of Adam."""
+    learning_rate: float = Field(0.2, gt=0)
+    """Learning rate of Adam."""
+    augmented: bool = True
+    """Whether each step looks at faces that are mirrored, moved and lit by chance, which noise does not survive."""
+    shrinking: float = Field(0.02, ge=0)
+    """What the mean square of a latent's numbers costs, in cosines; nothing changes on a sphere."""
+
+
+class CeilingOptions(Options):
+    """The step `ceiling`: a photo each of some members, which was not trained on, is drawn by the prior."""
+
+    people: int = Field(48, ge=2)
+    """How many members' photos are drawn."""
+    candidates: int = Field(1000, ge=2)
+    """How many random faces of a generator teach a linear map from photos to latents."""
+    steps: int = Field(40, ge=0)
+    """Steps of Adam from there."""
+    learning_rate: float = Field(0.1, gt=0)
+    """Learning rate of Adam."""
+    batch_size: int = Field(64, ge=1)
+    """How many photos are drawn side by side."""
+    seed: int = 0
+    """Seed of the draws."""
+
+
 class PersonImageOptions(TargetedOptions):
     """The `targeted` pipeline, from one image of a person that the target was not trained on, as `TargetedOptions`.
 
@@ -180,6 +214,10 @@ class ReconstructionOptions(Options):
     """Faces from templates, as the `targeted` pipeline draws them."""
     person_image: PersonImageOptions = PersonImageOptions()
     """Faces from one image of a person, as the `targeted` pipeline draws them."""
+    ceiling: CeilingOptions = CeilingOptions()
+    """Photos of members as the prior draws them: what a perfect attacker could show."""
+    head_given: HeadGivenOptions = HeadGivenOptions()
+    """Faces from the target's classification head: what a perfect direction gives."""
     far: float = Field(0.001, gt=0, lt=1)
     """False-accept rate of each evaluator's threshold."""
     evaluators: dict[Name, EvaluatorOptions] = Field(min_length=1)

@@ -13,7 +13,8 @@ from torch.nn import functional
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading
 from faceleak.reconstruction.drawing import Maximized, draw_faces, gradient
-from faceleak.reconstruction.options import TargetedOptions
+from faceleak.reconstruction.objectives.augmented import augment
+from faceleak.reconstruction.options import HeadGivenOptions, TargetedOptions
 from faceleak.reconstruction.priors import Prior
 from faceleak.work.progress import track
 
@@ -59,6 +60,18 @@ def invert(
     return {method: (latents, draw_faces(prior, latents, options.batch_size)) for method, latents in found.items()}
 
 
+def invert_towards(
+    prior: Prior, target: Backbone, directions: Tensor, options: HeadGivenOptions, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Latents (n, size) of faces for directions (n, d) in embedding space, as `optimized` of `invert` finds them.
+
+    Here faces may be augmented, and long latents cost something. The prior computes in `dtype` for gradients.
+    """
+    unit = functional.normalize(directions, dim=1)
+    *_, start = starts(prior, target, unit, options)
+    return _maximize(prior, target, start, unit, options, options.shrinking, options.augmented, dtype)
+
+
 def starts(prior: Prior, target: Backbone, unit: Tensor, options: TargetedOptions) -> tuple[Tensor, Tensor, Tensor]:
     """Latents (n, size) each for templates of length 1 (n, d): `best_random`, `linear`, and the better one of both."""
     generator = torch.Generator().manual_seed(options.seed)
@@ -73,23 +86,41 @@ def starts(prior: Prior, target: Backbone, unit: Tensor, options: TargetedOption
     return best, linear, torch.where((cosines[0] >= cosines[1])[:, None], best, linear)
 
 
-def _maximize(prior: Prior, target: Backbone, start: Tensor, unit: Tensor, options: TargetedOptions) -> Tensor:
-    latents = start.clone()
+def _maximize(
+    prior: Prior,
+    target: Backbone,
+    start: Tensor,
+    unit: Tensor,
+    options: TargetedOptions,
+    shrinking: float = 0.0,
+    augmented: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    latents, generator = start.clone(), torch.Generator().manual_seed(options.seed)
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
     size, still = options.batch_size, torch.zeros_like
     for _ in track(range(options.steps), f"Inverting {len(latents)} templates", options.steps, "steps"):
+        seed = int(torch.randint(2**31, (1,), generator=generator)) if augmented else None
         parts = []
         with reading(target):
             for batch, wanted in zip(torch.split(latents, size), torch.split(unit, size), strict=True):
-                parts.append(gradient(prior, _towards(target, wanted), batch, still(batch), 0.0))
+                maximized = _towards(target, wanted, shrinking, seed)
+                parts.append(gradient(prior, maximized, batch, still(batch), 0.0, dtype))
         latents.grad = torch.cat(parts)
         optimizer.step()
         latents.copy_(prior.space.project(latents))
     return latents
 
 
-def _towards(target: Backbone, wanted: Tensor) -> Maximized:
-    return lambda faces, _: functional.cosine_similarity(target(faces), wanted)
+def _towards(target: Backbone, wanted: Tensor, shrinking: float, seed: int | None) -> Maximized:
+    """The cosine, of faces that are augmented where there is a seed, less what long latents cost."""
+
+    def maximized(faces: Tensor, latents: Tensor) -> Tensor:
+        seen = faces if seed is None else augment(faces, seed)
+        cosines = functional.cosine_similarity(target(seen), wanted)
+        return cosines - shrinking * latents.square().mean(1) if shrinking else cosines
+
+    return maximized
 
 
 def _cosines(prior: Prior, target: Backbone, latents: Tensor, unit: Tensor, batch_size: int) -> Tensor:

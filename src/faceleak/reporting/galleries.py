@@ -203,6 +203,7 @@ def reconstruction_gallery(
     nearest_controls: Pixels,
     table: pd.DataFrame,
     subject: str = "reconstructions",
+    note: str = "",
 ) -> Figure:
     """Show reconstructions, each beside an image of the nearest member and one of the nearest control.
 
@@ -210,7 +211,7 @@ def reconstruction_gallery(
     member_similarity and control_similarity (cosines by the evaluator, −1…1), member_identity, control_identity,
     matches_member, matches_control, and known (the attacker had images of the nearest member). Groups are ordered by
     score; of more than 24, those shown are spread evenly over this order, so that they are no selection of the best.
-    subject: what the title calls the faces.
+    subject: what the title calls the faces. note: written below the title.
 
     Raises ReportingError where a column or all rows are missing or the lengths differ.
     """
@@ -225,15 +226,17 @@ def reconstruction_gallery(
     shown = ranking[_evenly(len(ranking), GROUPS_ACROSS * GROUPS_DOWN)]
     across = min(GROUPS_ACROSS, len(shown))
     group_width, group_height = 2 * TRIPLE_STEP + 1.45, 1.55
-    top = 1.2 if len(shown) < len(table) else 0.85
+    chosen = f"{len(shown)} of {len(table)} are shown, spread evenly over the ranking by score"
+    notes = "; ".join(filter(None, [chosen if len(shown) < len(table) else "", note]))
+    top = 1.2 if notes else 0.85
     bottom = top + -(-len(shown) // across) * group_height
     title = (
         f"Whom do {subject} resemble? {int(table['matches_member'].sum())} of {len(table)} match a member, "
         f"{int(table['matches_control'].sum())} a control"
     )
     figure, axes = face_canvas(max(across * group_width, 9) + MARGIN, bottom + 0.6, title)
-    if len(shown) < len(table):
-        write(axes, f"{len(shown)} of {len(table)} are shown, spread evenly over the ranking by score", MARGIN, 0.62)
+    if notes:
+        write(axes, notes, MARGIN, 0.62)
     for place, row in enumerate(shown):
         x, y = MARGIN + (place % across) * group_width, top + (place // across) * group_height
         if place < across:

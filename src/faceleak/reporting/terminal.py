@@ -28,7 +28,7 @@ from faceleak.reporting.privacy_points import ATTACKERS, COMPARED, by_access, ch
 from faceleak.reporting.results import Membership, Metrics, Tree, Variant
 from faceleak.reporting.style import words
 from faceleak.reporting.validation import count_roles
-from faceleak.reporting.verdict import ASR_ASSUMES, UPPER_BOUND_NOTE, is_blind
+from faceleak.reporting.verdict import ASR_ASSUMES, UPPER_BOUND_NOTE, is_blind, read_ceiling
 
 WIDTH = 100  # of what is shown where no terminal says how wide it is
 NAME_WIDTH = 40
@@ -175,7 +175,18 @@ def _steps_table(variant: Variant, attack: str, steps: Tree) -> Table:
     table = empty_table(title, "step", *(NARROW[metric] for metric in STEP))
     for step, numbers in steps.items():
         table.add_row(Text(step), *_cells(numbers, STEP))
+    lines = [_ranks_line(step, numbers) for step, numbers in steps.items() if "median_rank" in numbers]
+    undrawable = read_ceiling(steps)
+    table.caption = Text("\n").join([*map(Text, lines), *([Text(f"{undrawable}.")] if undrawable else [])])
     return table
+
+
+def _ranks_line(step: str, numbers: Metrics) -> str:
+    median, low, high = (f"{numbers[f'median_rank{end}']:g}" for end in ENDS)
+    return (
+        f"{step}: the right person is at rank {median} [{low}, {high}] of {numbers['people_ranked']:,.0f}, "
+        f"among the first ten in {number_text(numbers, 'cmc_at_10')}"
+    )
 
 
 def defense_tables(points: pd.DataFrame, variants: Sequence[Variant]) -> list[Table]:

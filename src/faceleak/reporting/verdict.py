@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from faceleak.membership.options import BLIND
 from faceleak.metrics.detectable import smallest_detectable_auc, standard_error_of_interval
 from faceleak.metrics.intervals import Interval
+from faceleak.reconstruction.arrays import CEILING
 from faceleak.reporting.formats import ENDS, interval_text
 
 Metrics = Mapping[str, Any]
@@ -135,6 +136,19 @@ def _smallest_detectable(attacks: Mapping[str, Metrics]) -> float | None:
     if not known:
         return None
     return smallest_detectable_auc(standard_error_of_interval(max(known, key=lambda interval: interval.value)))
+
+
+def read_ceiling(steps: Mapping[str, Metrics]) -> str | None:
+    """Say that the prior of a search cannot draw members; None where it can, or where nobody measured it.
+
+    steps: step → metrics. It cannot where photos of members that it draws as nearly as it can match members no more
+    than controls, by their interval. Nobody would be found by such a search, whatever the target gives away.
+    """
+    ceiling = steps.get(CEILING, {})
+    if not _low(ceiling, "match_advantage") <= 0:
+        return None
+    share = interval_text(ceiling, "member_match_rate")
+    return f"this prior cannot draw them: of photos of members that it draws as nearly as it can, {share} match one"
 
 
 def strongest(found: Mapping[Name, Metrics], metric: str, otherwise: str = "") -> Name | None:

@@ -93,6 +93,18 @@ def test_judges_who_do_not_know_members_in_photographs_allow_no_conclusion(evide
     assert (told in page.answers[0].reasons[0]) == (verdict == "cannot conclude")
 
 
+@pytest.mark.parametrize(
+    ("ceiling", "found", "verdict"),
+    [(0.8, 0.06, "no evidence"), (0.06, 0.06, "cannot conclude"), (0.06, 0.4, "leaks")],
+)
+def test_a_prior_that_cannot_draw_members_says_nothing_of_the_target(evidence_of, tmp_path, ceiling, found, verdict):
+    drawn = reconstruction(found, 0.05)
+    drawn["undefended"]["reconstruction"]["bn_moments_partial_knowledge"]["ceiling"] = step(ceiling, 0.05)
+    page = summary(evidence_of, tmp_path, NOTHING_FOUND, drawn)
+    assert verdicts(page) == [verdict, "no evidence"]
+    assert ("this prior cannot draw them" in page.answers[0].reasons[0]) == (verdict == "cannot conclude")
+
+
 def test_a_run_without_stage_2_is_reported_whatever_attack_stage_2_would_take(evidence_of, tmp_path):
     base = evidence_of(tmp_path).configuration.membership
     kept = {name: attack for name, attack in base.attacks.items() if name not in ("bn_moments", "bavaria")}

@@ -20,7 +20,16 @@ from faceleak.membership.attackers import (
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.reconstruction.arrays import Array, ReconstructionArray, ReconstructionEmbeddings, SearchStep
+from faceleak.reconstruction.arrays import (
+    BOUNDS,
+    CEILING,
+    HEAD_GIVEN,
+    INTENDED,
+    Array,
+    ReconstructionArray,
+    ReconstructionEmbeddings,
+    SearchStep,
+)
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
 
@@ -143,14 +152,20 @@ def reconstruct_faces(
 
     rounds: of the search, in the place of `options.search.rounds`.
 
-    Evaluations in which the attack cannot be made, as no view of the variant gives its signals, are left out.
+    Evaluations in which the attack cannot be made, as no view of the variant gives its signals, are left out. Beside
+    each search stands what bounds it.
     """
+    from faceleak.reconstruction.bounds import beside, draw_bounds
     from faceleak.reconstruction.tasks import ReconstructionTask, reconstruct_all
 
     options = with_prior(options, store, splits, compute)
     tasks = reconstruction_tasks(views, references, models, options, membership, attackers, rounds, compute)
     search = options.search.model_copy(update={"rounds": rounds})
     found = reconstruct_all(tasks, ReconstructionTask(untrained, options.prior, search, compute), compute)
+    bounds = bounds_of(tasks, store, splits, options, compute)
+    draw_bounds([bound for of_step in bounds.values() for bound in of_step.values()], compute)
+    for evaluation, of_step in bounds.items():
+        found[evaluation] |= {step: beside(bound, tasks[evaluation].scorer) for step, bound in of_step.items()}
     return {
         ReconstructionArray(evaluation.variant, evaluation.attacker, step, part): array
         for evaluation, of_step in found.items()
@@ -192,6 +207,49 @@ def reconstruction_tasks(
     }
 
 
+def bounds_of(
+    tasks: dict[Evaluation, Any],
+    store: FaceStore,
+    splits: pd.DataFrame,
+    options: ReconstructionOptions,
+    compute: ComputeOptions,
+) -> dict[Evaluation, dict[str, Any]]:
+    """What bounds each search: the ceiling of the prior, and for the target with its head `head_given`; a task each.
+
+    The head is the undefended target's, as it was released.
+    """
+    from faceleak.reconstruction.bounds import Ceiling, HeadGiven
+
+    prior, members = options.prior, members_of(splits)
+    photos = with_role(splits, "same_identity").sort_values("image_id").drop_duplicates("identity")
+    photos = photos.set_index("identity").loc[members].reset_index()
+    chosen = _spread(np.arange(len(members)), options.ceiling.people)
+    ceiling = Ceiling(store, photos.iloc[chosen], chosen, prior, options.ceiling, compute)
+    bounds: dict[Evaluation, dict[str, Any]] = {}
+    for evaluation, task in tasks.items():
+        bounds[evaluation] = {CEILING: ceiling}
+        backbone = task.scorer.backbone
+        if evaluation.view != TARGET_VIEW or backbone.head is None:
+            continue
+        row = {identity: number for number, identity in enumerate(backbone.head.identities)}
+        known = np.array([place for place, identity in enumerate(members) if identity in row], dtype=int)
+        if len(known):
+            chosen = _spread(known, options.head_given.people)
+            rows = backbone.head.weight[[row[members[place]] for place in chosen]]
+            bounds[evaluation][HEAD_GIVEN] = HeadGiven(backbone, rows, chosen, prior, options.head_given, compute)
+    return bounds
+
+
+def members_of(people: pd.DataFrame) -> Any:
+    """The members (n,) of whom there are photos that were not trained on, in sorted order."""
+    return np.unique(with_role(people, "same_identity")["identity"].to_numpy(str))
+
+
+def _spread(places: Any, count: int) -> Any:
+    """At most `count` of these places, spread evenly."""
+    return places[np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)]
+
+
 def embed_reconstructions(
     reconstructions: dict[ReconstructionArray, Array], evaluators: dict[str, Backbone], compute: ComputeOptions
 ) -> dict[ReconstructionEmbeddings, Array]:
@@ -208,6 +266,7 @@ def embed_reconstructions(
 
 
 def measure_reconstruction(
+    reconstructions: dict[ReconstructionArray, Array],
     embeddings: dict[ReconstructionEmbeddings, Array],
     people: pd.DataFrame,
     options: ReconstructionOptions,
@@ -215,12 +274,14 @@ def measure_reconstruction(
 ) -> Metrics:
     """Judge every step of every evaluation: variant → reconstruction → attack → step → metric.
 
-    KID is by the first independent evaluator. What the evaluators make of real photographs stands beside every step.
+    KID is by the first independent evaluator. What the evaluators make of real photographs stands beside every step,
+    and the ranks of who is meant where faces are meant to show somebody.
     """
     from faceleak.membership.options import ModelKey
     from faceleak.metrics.identity_match import measure_panel, measure_photographs
     from faceleak.metrics.kid import measure_kid, photograph_sets
     from faceleak.metrics.matcher import make_panel
+    from faceleak.metrics.ranks import measure_ranks, rank_intended
 
     shown, first = parts(people, "evaluator"), options.independent[0]
     panel, sets = make_panel(shown, options.independent, options.far), photograph_sets(shown[first], bootstrap)
@@ -229,21 +290,27 @@ def measure_reconstruction(
     photographs = measure_photographs(of_members, members[first]["identity"].to_numpy(), panel, bootstrap)
     attack = ModelKey(options.search.attack, options.search.threat_model).name
     metrics: Metrics = {}
-    for (variant, attacker, step), of_step in _by_step(embeddings).items():
+    matchers = [panel.matchers[name] for name in options.independent]
+    for found_at, of_step in _by_step(embeddings).items():
+        variant, attacker, step = found_at
         measured = metrics.setdefault(variant, {"reconstruction": {}})["reconstruction"]
         judged = measure_panel(of_step, panel, bootstrap) | measure_kid(of_step[first], sets) | photographs
+        intended = reconstructions.get(ReconstructionArray(*found_at, INTENDED))
+        if intended is not None:
+            by_judge = [of_step[name] for name in options.independent]
+            judged |= measure_ranks(rank_intended(by_judge, members_of(shown[first])[intended], matchers), bootstrap)
         measured.setdefault(f"{attack}{suffix_of(attacker)}", {})[step] = judged
     return metrics
 
 
 def _by_step(embeddings: dict[ReconstructionEmbeddings, Array]) -> dict[SearchStep, dict[str, Array]]:
-    """Step of a search → evaluator → embeddings, in the order of `STEPS`."""
+    """Step of a search → evaluator → embeddings: the steps of the search in their order, then what bounds it."""
     from faceleak.reconstruction.tasks import STEPS
 
     steps: dict[SearchStep, dict[str, Array]] = {}
     for of, of_evaluator in embeddings.items():
         steps.setdefault(of.found_at, {})[of.evaluator] = of_evaluator
-    return dict(sorted(steps.items(), key=lambda item: STEPS.index(item[0].step)))
+    return dict(sorted(steps.items(), key=lambda item: (*STEPS, *BOUNDS).index(item[0].step)))
 
 
 def list_findings(

@@ -7,7 +7,7 @@ from faceleak.faces.canvas import Canvas
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.stacking import parts
-from faceleak.reconstruction.arrays import Array, ReconstructionArray, ReconstructionEmbeddings
+from faceleak.reconstruction.arrays import BOUNDS, CEILING, Array, ReconstructionArray, ReconstructionEmbeddings
 from faceleak.reconstruction.options import ReconstructionOptions
 
 
@@ -48,7 +48,17 @@ def _gallery(
     members = nearest_images(store, shown, "member", table["member_identity"], own, size)
     controls = nearest_images(store, shown, "unseen_identity", table["control_identity"], own, size)
     subject = "reconstructions" if step == "optimized" else "faces found without the target"
-    return reconstruction_gallery(pixels, members, controls, table, subject)
+    return reconstruction_gallery(pixels, members, controls, table, subject, _ceiling(findings))
+
+
+def _ceiling(findings: pd.DataFrame) -> str:
+    """What this prior can draw at all, in words; empty where nobody measured it."""
+    drawn = _found(findings, CEILING)
+    if drawn.empty:
+        return ""
+    matches = int(drawn["matches_member"].sum())
+    told = f"ceiling: of {len(drawn)} photos of members that this prior draws as nearly as it can, {matches} match"
+    return told if matches else f"{told}: this prior cannot draw them"
 
 
 def _of_target(step: str, part: str) -> ReconstructionArray:
@@ -75,7 +85,8 @@ def draw_steps(reconstructions: dict[ReconstructionArray, Array]) -> Figure:
     from faceleak.reconstruction.tasks import STEPS
     from faceleak.reporting.galleries import reconstruction_stages
 
-    return reconstruction_stages({step: reconstructions[_of_target(step, "pixels")] for step in STEPS})
+    drawn = {step: reconstructions.get(_of_target(step, "pixels")) for step in (*STEPS, *BOUNDS)}
+    return reconstruction_stages({step: pixels for step, pixels in drawn.items() if pixels is not None})
 
 
 def draw_film_strips(

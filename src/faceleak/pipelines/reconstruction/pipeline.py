@@ -74,7 +74,7 @@ def reconstruct_views() -> Pipeline:
             ),
             Node(
                 nodes.measure_reconstruction,
-                ["reconstruction_embeddings", "people_embeddings", options, "params:bootstrap"],
+                ["reconstructions", "reconstruction_embeddings", "people_embeddings", options, "params:bootstrap"],
                 "reconstruction_metrics",
                 name="measure_reconstruction",
             ),

@@ -1,5 +1,7 @@
 """What the nodes of `reconstruction` would do, for a plan; the `defense` pipeline has the same for its views."""
 
+from typing import Any
+
 from faceleak.auditing.planned import TOGETHER, Models
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import with_role
@@ -9,6 +11,7 @@ from faceleak.planning.networks import Network, network_of
 from faceleak.planning.quantities import ascending, ranking, reading
 from faceleak.planning.tasks import Tasks
 from faceleak.planning.work import Cost, Planned, Work
+from faceleak.reconstruction.arrays import CEILING, HEAD_GIVEN
 from faceleak.reconstruction.priors.opening import prepared
 
 BYTES_OF_A_SEARCH = 4e6
@@ -42,6 +45,7 @@ def plan_searches(
     if plan.is_packed:
         prior = prepared(options.prior, plan.store, plan.public, plan.compute, fit=False)
         options = options.model_copy(update={"prior": prior})
+    bounds: dict[Any, dict[str, Any]] = {}
     search, number, there = options.search.model_copy(update={"rounds": rounds}), len(evaluations(views, attackers)), 0
     if models.fit is not None:
         fitted = models.fit(search.attack, search.threat_model)
@@ -49,14 +53,20 @@ def plan_searches(
             views, references, fitted, options, membership, attackers, rounds, plan.compute
         )
         number, there = len(made), sum(task.path.exists() for task in made.values())
+        bounds = nodes.bounds_of(made, plan.store, plan.splits, options, plan.compute) if plan.is_packed else {}
     attack, target = membership.attacks[search.attack], network_of(next(iter(views.values())))
     compared = [Network.of(membership.references.training, None)] * (len(references) if attack.calibration else 0)
-    costs = (
-        Cost(ranking(options, attack, target, compared), search.faces_ranked),
-        Cost(ascending(options, attack, target, compared), search.faces_optimized),
-    )
+    ranked, maximized = (make(options, attack, target, compared) for make in (ranking, ascending))
+    costs = Cost(ranked, search.faces_ranked), Cost(maximized, search.faces_optimized)
     there += there == number
-    return Planned([Work("reconstruction searches", number + 1, costs, "search", there=there, disk=BYTES_OF_A_SEARCH)])
+    works = [Work("reconstruction searches", number + 1, costs, "search", there=there, disk=BYTES_OF_A_SEARCH)]
+    for step, asked in ((CEILING, options.ceiling), (HEAD_GIVEN, options.head_given)):
+        of_step = {bound.path: bound for of_search in bounds.values() if (bound := of_search.get(step))}
+        tasks, found = (len(of_step), sum(path.exists() for path in of_step)) if bounds else (1, 0)
+        drawn = Cost(ranked, asked.candidates), Cost(maximized, asked.people * asked.steps)
+        if tasks:
+            works.append(Work(step.replace("_", " "), tasks, drawn, "bounds", there=found, disk=BYTES_OF_A_SEARCH))
+    return Planned(works)
 
 
 PLANNED = {

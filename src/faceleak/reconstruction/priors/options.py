@@ -80,8 +80,8 @@ class PrincipalComponentsOptions(Options):
 
 
 class PriorOptions(Options):
-    """One of: the word `demo`; `principal_components` or `stylegan2`, with its block; `factory`, a generator of the user's own;
-    `trained`.
+    """One of: the word `demo`; `principal_components` or `stylegan2`, with its block; `factory`, a generator of the
+    user's own; `trained`.
     """
 
     demo: bool = False

@@ -13,7 +13,7 @@ from faceleak.reporting.formats import TPR, interval_text, listed, measured, non
 from faceleak.reporting.results import OPTIMIZED, Membership, Metrics
 from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
-from faceleak.reporting.verdict import read_utility
+from faceleak.reporting.verdict import read_ceiling, read_utility
 
 QUESTIONS: dict[str, tuple[tuple[AttackAccess, ...], str]] = {
     "Can personal data be extracted from the model?": (
@@ -113,6 +113,8 @@ def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, .
             found.append(("cannot conclude", f"reconstruction by {attack}: no interval of the match advantage."))
         elif low > 0:
             found.append(("leaks", f"reconstruction by {attack}: faces match members more than controls, by {told}."))
+        elif (undrawable := read_ceiling(evidence.target.reconstruction[attack])) is not None:
+            found.append(("cannot conclude", f"reconstruction by {attack}: {undrawable}."))
         elif (blind := _evaluators_are_blind(numbers)) is not None:
             found.append(("cannot conclude", f"reconstruction by {attack}: {blind}."))
         else:

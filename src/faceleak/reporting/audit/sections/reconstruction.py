@@ -12,6 +12,11 @@ from faceleak.reporting.tuning import comparison_of, contenders, quantity_of, tu
 
 FIRST_STEPS = ("random", "best_random")
 KID = "KID is the distance of all faces of a step from photographs, as sets: 0 where nothing tells them apart."
+BOUNDED = (
+    "ceiling: photos of members drawn as nearly as the prior can, what a perfect attacker would draw; head given: the "
+    "rows of the head inverted. Neither is an attack. A result means nothing beside a ceiling of 0: then this prior "
+    "cannot draw them."
+)
 FAR = "A match is a cosine that only the configured share of non-members' comparisons reaches."
 INTRODUCTION = (
     "A search for the strongest attack uses the attacker's own data alone. The best of many trials is partly the "
@@ -49,7 +54,7 @@ def _blocks(evidence: Evidence) -> list[Block]:
     if not evidence.target.reconstruction:
         return [evidence.missing("Reconstruction from the target", "reconstruction_metrics.json")]
     tables = [
-        table.model_copy(update={"note": f"{FAR} Controls were not trained on and match by chance. {KID}"})
+        table.model_copy(update={"note": f"{FAR} Controls were not trained on and match by chance. {KID} {BOUNDED}"})
         for table in tables_by(_in_order(evidence), 0, "step", "Reconstruction by the attack {}, step by step")
     ]
     return [*tables, *_hits(evidence), *_figures(evidence)]
