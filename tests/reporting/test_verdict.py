@@ -164,3 +164,9 @@ def test_a_prior_whose_ceiling_is_not_above_chance_cannot_draw_members(low, cann
 
 def test_nothing_is_said_of_a_prior_whose_ceiling_nobody_measured():
     assert read_ceiling({"optimized": {"match_advantage_ci_low": -1.0}}) is None
+
+
+def test_judges_who_know_nobody_say_nothing_of_a_prior():
+    ceiling = {"match_advantage_ci_low": -0.1, "member_match_rate": 0.0, "photograph_match_rate_ci_high": 0.05}
+    assert read_ceiling({"ceiling": ceiling}) is None
+    assert read_ceiling({"ceiling": ceiling | {"photograph_match_rate_ci_high": 0.9}}) is not None

@@ -182,7 +182,7 @@ def _steps_table(variant: Variant, attack: str, steps: Tree) -> Table:
 
 
 def _ranks_line(step: str, numbers: Metrics) -> str:
-    median, low, high = (f"{numbers[f'median_rank{end}']:g}" for end in ENDS)
+    median, low, high = (f"{numbers[f'median_rank{end}']:.3g}" for end in ENDS)
     return (
         f"{step}: the right person is at rank {median} [{low}, {high}] of {numbers['people_ranked']:,.0f}, "
         f"among the first ten in {number_text(numbers, 'cmc_at_10')}"

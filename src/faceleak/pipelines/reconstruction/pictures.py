@@ -58,7 +58,7 @@ def _ceiling(findings: pd.DataFrame) -> str:
         return ""
     matches = int(drawn["matches_member"].sum())
     told = f"ceiling: of {len(drawn)} photos of members that this prior draws as nearly as it can, {matches} match"
-    return told if matches else f"{told}: this prior cannot draw them"
+    return told if matches else f"{told}: as far as the evaluators know them, this prior cannot draw them"
 
 
 def _of_target(step: str, part: str) -> ReconstructionArray:

@@ -13,7 +13,7 @@ from faceleak.reporting.formats import TPR, interval_text, listed, measured, non
 from faceleak.reporting.results import OPTIMIZED, Membership, Metrics
 from faceleak.reporting.risk import SIGNIFICANT
 from faceleak.reporting.style import words
-from faceleak.reporting.verdict import read_ceiling, read_utility
+from faceleak.reporting.verdict import EVALUATORS_KNOW, read_ceiling, read_utility
 
 QUESTIONS: dict[str, tuple[tuple[AttackAccess, ...], str]] = {
     "Can personal data be extracted from the model?": (
@@ -31,7 +31,6 @@ ASKED = {
     "identity": "Was this person trained on? (with the training images)",
     "identity_other_images": "Was this person trained on? (with other images of them)",
 }
-EVALUATORS_KNOW = 0.1  # of real photographs of members: below, faces that were drawn well would go unnoticed too
 WITHOUT_TARGET = "untrained_guided"  # the step of a search guided by a network that learnt nothing
 
 
@@ -113,10 +112,10 @@ def _reconstruction_readings(evidence: Evidence, accesses: tuple[AttackAccess, .
             found.append(("cannot conclude", f"reconstruction by {attack}: no interval of the match advantage."))
         elif low > 0:
             found.append(("leaks", f"reconstruction by {attack}: faces match members more than controls, by {told}."))
-        elif (undrawable := read_ceiling(evidence.target.reconstruction[attack])) is not None:
-            found.append(("cannot conclude", f"reconstruction by {attack}: {undrawable}."))
         elif (blind := _evaluators_are_blind(numbers)) is not None:
             found.append(("cannot conclude", f"reconstruction by {attack}: {blind}."))
+        elif (undrawable := read_ceiling(evidence.target.reconstruction[attack])) is not None:
+            found.append(("cannot conclude", f"reconstruction by {attack}: {undrawable}."))
         else:
             found.append(("no evidence", f"reconstruction by {attack}: match advantage {told}, which includes 0."))
     return found
