@@ -1,7 +1,10 @@
 """Reconstruction: evaluators and the people they know, latents and faces by evaluation, match rates, findings."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from faceleak.auditing.kinds import Attacks, Backbone, ReconstructionTask, Scorer, TrainingTask
 from faceleak.auditing.target import tell_faults
@@ -32,6 +35,9 @@ from faceleak.reconstruction.arrays import (
 )
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
+
+if TYPE_CHECKING:
+    from faceleak.reconstruction.bounds import Bound
 
 
 def evaluator_tasks(
@@ -208,12 +214,12 @@ def reconstruction_tasks(
 
 
 def bounds_of(
-    tasks: dict[Evaluation, Any],
+    tasks: dict[Evaluation, ReconstructionTask],
     store: FaceStore,
     splits: pd.DataFrame,
     options: ReconstructionOptions,
     compute: ComputeOptions,
-) -> dict[Evaluation, dict[str, Any]]:
+) -> "dict[Evaluation, dict[str, Bound]]":
     """What bounds each search: the ceiling of the prior, and for the target with its head `head_given`; a task each.
 
     The head is the undefended target's, as it was released.
@@ -222,10 +228,10 @@ def bounds_of(
 
     prior, members = options.prior, members_of(splits)
     photos = with_role(splits, "same_identity").sort_values("image_id").drop_duplicates("identity")
-    photos = photos.set_index("identity").loc[members].reset_index()
+    photos = photos.set_index("identity").loc[members.tolist()].reset_index()
     chosen = _spread(np.arange(len(members)), options.ceiling.people)
     ceiling = Ceiling(store, photos.iloc[chosen], chosen, prior, options.ceiling, compute)
-    bounds: dict[Evaluation, dict[str, Any]] = {}
+    bounds: dict[Evaluation, dict[str, Bound]] = {}
     for evaluation, task in tasks.items():
         bounds[evaluation] = {CEILING: ceiling}
         backbone = task.scorer.backbone
@@ -240,14 +246,15 @@ def bounds_of(
     return bounds
 
 
-def members_of(people: pd.DataFrame) -> Any:
+def members_of(people: pd.DataFrame) -> NDArray[np.str_]:
     """The members (n,) of whom there are photos that were not trained on, in sorted order."""
     return np.unique(with_role(people, "same_identity")["identity"].to_numpy(str))
 
 
-def _spread(places: Any, count: int) -> Any:
+def _spread(places: NDArray[np.int_], count: int) -> NDArray[np.int_]:
     """At most `count` of these places, spread evenly."""
-    return places[np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)]
+    spread: NDArray[np.int_] = places[np.linspace(0, len(places) - 1, min(count, len(places))).round().astype(int)]
+    return spread
 
 
 def embed_reconstructions(

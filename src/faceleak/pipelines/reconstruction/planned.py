@@ -1,11 +1,11 @@
 """What the nodes of `reconstruction` would do, for a plan; the `defense` pipeline has the same for its views."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from faceleak.auditing.planned import TOGETHER, Models
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import with_role
-from faceleak.membership.attackers import AttackerName, View, evaluations
+from faceleak.membership.attackers import AttackerName, Evaluation, View, evaluations
 from faceleak.pipelines.reconstruction import nodes
 from faceleak.planning.networks import Network, network_of
 from faceleak.planning.quantities import ascending, ranking, reading
@@ -13,6 +13,9 @@ from faceleak.planning.tasks import Tasks
 from faceleak.planning.work import Cost, Planned, Work
 from faceleak.reconstruction.arrays import CEILING, HEAD_GIVEN
 from faceleak.reconstruction.priors.opening import prepared
+
+if TYPE_CHECKING:
+    from faceleak.reconstruction.bounds import Bound
 
 BYTES_OF_A_SEARCH = 4e6
 
@@ -45,7 +48,7 @@ def plan_searches(
     if plan.is_packed:
         prior = prepared(options.prior, plan.store, plan.public, plan.compute, fit=False)
         options = options.model_copy(update={"prior": prior})
-    bounds: dict[Any, dict[str, Any]] = {}
+    bounds: dict[Evaluation, dict[str, Bound]] = {}
     search, number, there = options.search.model_copy(update={"rounds": rounds}), len(evaluations(views, attackers)), 0
     if models.fit is not None:
         fitted = models.fit(search.attack, search.threat_model)
