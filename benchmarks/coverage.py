@@ -119,7 +119,7 @@ def _draw(setting: Setting, generator: np.random.Generator) -> tuple[pd.DataFram
 
 
 def run(data_sets: int = DATA_SETS) -> bool:
-    """Print the table of docs/reading-results.md; say whether all intervals that were measured cover enough."""
+    """Print the table of docs/findings/intervals.md; say whether all intervals that were measured cover enough."""
     print("| metric | people a class | images each | person effect | true | mean estimate | covers | mean width |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     enough = True

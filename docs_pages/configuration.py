@@ -18,9 +18,9 @@ INTRODUCTION = """# Configuration
 
 All parameters are in `conf/<env>/parameters*.yml`. `kedro run --env=NAME` lays `conf/NAME` over `conf/base`, and
 `--params=target.train.epochs=20` lays single values over both. Everything is checked before any work: an unknown key
-or a wrong value stops the run with the key, the value, and what is allowed.
+or a wrong value stops the run, and the message names the key, the value, and what is allowed.
 
-Keys that are *required* have no default; beside the default stands what `conf/base` says, where it does. Names of
+Keys that are *required* have no default; the last column is the value in `conf/base`, if it has one. Names of
 signals, models and calibrations are in [attacks.md](attacks.md), of defenses in [defenses.md](defenses.md), of
 architectures in [audit-your-own.md](audit-your-own.md#architectures), of terms of the objective in
 [reconstruction-judgment.md](reconstruction-judgment.md#terms-of-the-objective). This page is made from the models
