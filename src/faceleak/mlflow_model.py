@@ -1,4 +1,4 @@
-"""A torch model in MLflow as the target: a factory for `target.load`, asked for by name since loading runs its code."""
+"""A torch model in MLflow as the target: a factory for `target.load`, named explicitly as loading runs its code."""
 
 from typing import Any
 

@@ -77,7 +77,7 @@ def is_factory(architecture: str) -> bool:
 
 
 def is_from_outside(architecture: str) -> bool:
-    """Whether the network is not one of `ARCHITECTURES`, so that what it takes and gives has to be seen."""
+    """Whether the network is not one of `ARCHITECTURES`, so its inputs and outputs have to be tried."""
     return architecture == ONNX or is_factory(architecture)
 
 
@@ -103,8 +103,8 @@ def source_module(architecture: str) -> str:
 def build(card: BackboneCard) -> "nn.Module":
     """Build the network of a card with fresh weights from torch's global generator.
 
-    Raises UnknownArchitectureError, FactoryError where a class of the user's own cannot be built, OnnxError and
-    BackboneError where the ONNX file is gone or another one.
+    Raises UnknownArchitectureError, FactoryError if a class of the user's own cannot be built, OnnxError and
+    BackboneError if the ONNX file is gone or another one.
     """
     from faceleak.backbones.batch_norm import batch_norms
     from faceleak.backbones.renormalizing import renormalized
@@ -127,7 +127,7 @@ def build(card: BackboneCard) -> "nn.Module":
 
 
 def assumes_eps(card: BackboneCard) -> bool:
-    """Whether BN's eps is the architecture's since nobody has said that of the training, which was not here."""
+    """Whether BN's eps is the architecture's, because the training was elsewhere and its eps is not stated."""
     return not is_from_outside(card.architecture) and card.bn_eps is None and not card.training
 
 

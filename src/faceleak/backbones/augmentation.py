@@ -1,4 +1,4 @@
-"""What training does to faces so that it does not see the same ones each time.
+"""Augmentation of faces in training.
 
 Every draw comes from the generator of the epoch, so that an epoch which begins anew repeats itself. Draws are made for
 the whole batch, and a process takes those of its share: several processes see the faces that one would see.

@@ -20,8 +20,8 @@ class Backbone(nn.Module):
     """Faces (n, 3, height, width), RGB in 0…1 → embeddings (n, embedding_size), not normalized.
 
     Preprocessing is part of it, so that images, generated faces and gradients all pass through the same steps, and so
-    is the card's release. `head` is the classification head of the training, where there is one; it is no part of the
-    weights. `layout`: how images and weights lie in memory, channels-last where the network takes it, which is faster.
+    is the card's release. `head` is the classification head of the training, if there is one; it is no part of the
+    weights. `layout`: how images and weights lie in memory, channels-last if the network takes it, which is faster.
     """
 
     mean: Tensor
@@ -54,14 +54,14 @@ class Backbone(nn.Module):
         return embeddings if release is None else release.answer(embeddings)
 
     def weights_hash(self) -> str:
-        """Hash of all weights and statistics. What is made of them is not told by these alone: see `network_hash`."""
+        """Hash of all weights and statistics. Embeddings depend on more than these: see `network_hash`."""
         digest = hashlib.sha256()
         for name, tensor in sorted(self.net.state_dict().items()):
             digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 
     def network_hash(self) -> str:
-        """Hash of all that an embedding depends on besides the face: what is read off a backbone is kept by it.
+        """Hash of all that an embedding depends on, the face excepted: the key of what is read off a backbone.
 
         Weights, the card without its training, the classes of all layers with what they say of themselves, and the
         source of those that belong to no installed library.

@@ -35,7 +35,7 @@ def batch_norms(net: nn.Module) -> dict[str, _BatchNorm]:
 
 
 def bn_layers(backbone: nn.Module) -> dict[str, _BatchNorm]:
-    """`batch_norms`, of which there are some. Raises NoBatchNormError where there are none."""
+    """`batch_norms`, of which there are some. Raises NoBatchNormError if there are none."""
     layers = batch_norms(backbone)
     if not layers:
         raise NoBatchNormError(

@@ -1,4 +1,4 @@
-"""The card of a backbone: what has to be known to use it, kept as JSON beside its weights."""
+"""The card of a backbone: how to use it, as JSON in the folder of its weights."""
 
 from typing import Annotated, Any, Literal
 
@@ -41,7 +41,7 @@ class Preprocessing(Options):
 
 
 class BackboneCard(Options):
-    """What has to be known to use a backbone, and where its weights come from."""
+    """How to use a backbone, and where its weights come from."""
 
     version: Literal[1] = 1
     """Version of the card's format."""
@@ -60,7 +60,7 @@ class BackboneCard(Options):
     release: Release | None = None
     """What happens to an embedding before it is given away."""
     training: dict[str, Any] = Field(default_factory=dict)
-    """How the weights were trained; empty where that was not here."""
+    """How the weights were trained; empty if that was not here."""
 
     def of_forward_pass(self) -> dict[str, Any]:
         """All that an embedding depends on: the card without `training`, as plain data."""

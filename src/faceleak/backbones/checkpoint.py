@@ -57,14 +57,14 @@ class BackboneError(FaceleakError):
 
 
 def sha256_of_file(path: Path) -> str:
-    """SHA-256 of a file as 64 hexadecimal digits. Raises BackboneError where it is missing."""
+    """SHA-256 of a file as 64 hexadecimal digits. Raises BackboneError if it is missing."""
     _check_there(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_sha256(path: Path, expected: str) -> None:
-    """Raise BackboneError where the file at `path` is missing or has another SHA-256 (64 hexadecimal digits)."""
+    """Raise BackboneError if the file at `path` is missing or has another SHA-256 (64 hexadecimal digits)."""
     found = sha256_of_file(path)
     if found != expected.lower():
         raise BackboneError(
@@ -75,9 +75,9 @@ def check_sha256(path: Path, expected: str) -> None:
 
 
 def read_checkpoint(path: Path) -> "dict[str, Tensor]":
-    """Read a state dict that may lie in dicts around it, beside an optimizer's state, epochs and the like.
+    """Read a state dict, which may be nested in dicts with an optimizer's state, epochs and the like.
 
-    What else the file holds is logged. Raises BackboneError where no state dict is found, or several that no usual name
+    What else the file holds is logged. Raises BackboneError if no state dict is found, or several that no usual name
     tells apart.
     """
     content, others = read_with_others(path)
@@ -112,7 +112,7 @@ def heads_in(others: Mapping[str, Any]) -> "dict[str, Tensor]":
 def read_head_weights(path: Path, embedding_size: int) -> "dict[str, Tensor]":
     """The state dict with the tensor `weight` of a classification head: the whole file, or one of those that it holds.
 
-    Raises BackboneError where several could be the head.
+    Raises BackboneError if several could be the head.
     """
     content = read_content(path)
     if _is_state_dict(content):
@@ -139,7 +139,7 @@ def adapt(
 
     What stands before every name (`module.`, `backbone.`, …) is taken away, the classification head is dropped, and
     missing counters of batches are taken from `expected`. What was dropped is logged. Names that are neither expected
-    nor a head's stay, to be listed by `loading.check_keys`. Raises BackboneError where two networks fit alike.
+    nor a head's stay, to be listed by `loading.check_keys`. Raises BackboneError if two networks fit alike.
     """
     prefix, inside, heads = take_apart(weights, expected, embedding_size, origin)
     outside = [name for name in weights if not name.startswith(prefix)]
@@ -180,7 +180,7 @@ def take_apart(
 
 
 def listed(names: Collection[str]) -> str:
-    """The first names, and dots where there are more."""
+    """The first names, and dots if there are more."""
     shown = "; ".join(list(names)[:SHOWN_KEYS])
     return f"{shown}; …" if len(names) > SHOWN_KEYS else shown
 
@@ -270,7 +270,7 @@ _SAVE_ALONE = "Save one alone: torch.save(torch.load({!r}, weights_only=True){},
 
 
 def _say_what_else(path: Path, others: Mapping[str, Any]) -> None:
-    """Tell of heads, which can be taken besides, and warn of networks, of which another one may be meant."""
+    """Log heads, which can be used as well, and warn of other networks, of which one may be meant."""
     heads, networks = dict[str, Any](), dict[str, Any]()
     for where, content in others.items():
         inside = _state_dicts(content, where)

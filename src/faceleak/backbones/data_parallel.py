@@ -65,7 +65,7 @@ def joined(share: Share, meeting: Path, device: torch.device) -> Iterator[None]:
 
 
 def data_parallel(step: nn.Module, share: Share) -> nn.Module:
-    """A module whose gradients, and whose BN in training, are those of all shares: itself where there is but one.
+    """A module whose gradients, and whose BN in training, are those of all shares: itself if there is but one.
 
     Names, weights and running statistics of its BN layers stay what they are, so that what is saved fits the network as
     it was built.

@@ -31,7 +31,7 @@ def read_faces(
     """Apply `function` to the backbone and every batch of faces; return its rows (images, columns) in order.
 
     Always in float32 and eval mode, so that results do not depend on the precision of training.
-    Raises NotFiniteError where a number is NaN or infinite.
+    Raises NotFiniteError if a number is NaN or infinite.
     """
     device = pick_device(compute)
     positions = store.positions(image_ids)

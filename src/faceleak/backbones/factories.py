@@ -25,7 +25,7 @@ class FactoryError(FaceleakError):
 
 
 def check_factory(name: str) -> str:
-    """Return `name` where its module can be found, without running it. Raises FactoryError."""
+    """Return `name` if its module can be found, without running it. Raises FactoryError."""
     if not PATTERN.fullmatch(name):
         raise FactoryError(f"{name!r} does not name a class. Write it as package.module:Class.")
     find(name, "factory", FactoryError)
@@ -33,7 +33,7 @@ def check_factory(name: str) -> str:
 
 
 def make(factory: str, arguments: Mapping[str, Any]) -> "nn.Module":
-    """Import the class and call it. Raises FactoryError where it is missing, no `torch.nn.Module`, or fails."""
+    """Import the class and call it. Raises FactoryError if it is missing, no `torch.nn.Module`, or fails."""
     from torch import nn
 
     _, found = imported(check_factory(factory), "factory", FactoryError)

@@ -1,4 +1,4 @@
-"""Folding BN into the layers beside it: the same embeddings from a network in which no statistics are left to read.
+"""Folding BN into the neighboring layers: the same embeddings from a network without stored statistics.
 
 Exact after a convolution and, in an iResNet, before the linear layer. Before a convolution that pads with zeros it is
 not: there what BN does stays as a scale and a shift. Other networks are folded by what one forward pass shows
@@ -31,7 +31,7 @@ class FoldingError(FaceleakError):
 def fold(backbone: Backbone) -> Backbone:
     """Return a copy in eval mode with BN folded; embeddings agree to rounding.
 
-    Raises NoBatchNormError, and FoldingError where a network of the user's own gives other embeddings then.
+    Raises NoBatchNormError, and FoldingError if a network of the user's own gives other embeddings then.
     """
     if backbone.card.normalization == "batch":
         bn_layers(backbone.net)

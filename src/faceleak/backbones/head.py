@@ -34,7 +34,7 @@ class Head:
 
     @classmethod
     def load(cls, path: Path, embedding_size: int) -> "Head":
-        """Load what `save` wrote. Raises BackboneError, or SealError where it was altered."""
+        """Load what `save` wrote. Raises BackboneError, or SealError if it was altered."""
         weight = _checked_weight(load_arrays(path, "pt", delete=path.parent), path, embedding_size)
         try:
             more = load_more(path)
@@ -53,7 +53,7 @@ def read_head(weights: Path, identities: Path, scale: float, embedding_size: int
     """Read a head from outside: a file with the tensor `weight`, and a text file with one identity a line, in order.
 
     The file may be a whole checkpoint, in which the head's state dict stands beside the backbone's.
-    Raises BackboneError where a file is missing or damaged, or the two do not fit each other or the backbone.
+    Raises BackboneError if a file is missing or damaged, or the two do not fit each other or the backbone.
     """
     weight = _checked_weight(read_head_weights(weights, embedding_size), weights, embedding_size)
     try:

@@ -50,7 +50,7 @@ class _Branches(nn.Module):
 
 
 class InceptionBlock(_Branches):
-    """Branches, brought back to the input's channels by 1×1, times `scale`, added to it; ReLU where `rectified`."""
+    """Branches, brought back to the input's channels by 1×1, times `scale`, added to it; ReLU if `rectified`."""
 
     def __init__(self, channels: int, scale: float, *branches: nn.Module, joined: int, rectified: bool = True) -> None:
         super().__init__(*branches)

@@ -26,7 +26,7 @@ def take_inventory(backbone: Backbone) -> dict[str, Any]:
     of definition. flops: of one image, a multiplication and an addition counting two, of matrix products and
     convolutions. measured_embedding_size: numbers that one image gives. deterministic: the same images twice give the
     same bits. batch_difference: largest relative distance of an image's embedding alone from that in a batch, None
-    where embeddings are not finite; the backbone is independent_of_batch where it is rounding. noise_spread: largest
+    if embeddings are not finite; the backbone is independent_of_batch if it is rounding. noise_spread: largest
     relative distance between embeddings of different images, None likewise. silent_channels: share of the BN channels
     that are dead, None without any. not_finite: names of weights and statistics that hold NaN or infinity. warnings:
     what an auditor should know before reading signals. bn_eps_assumed: the eps is the architecture's since neither
@@ -49,7 +49,7 @@ def take_inventory(backbone: Backbone) -> dict[str, Any]:
 
 
 def silent_channels(backbone: nn.Module) -> float | None:
-    """Share of the BN channels that are dead: their running variance is next to 0 beside the layer's eps.
+    """Share of the BN channels that are dead: their running variance is next to 0 compared with the layer's eps.
 
     None without BN layers. Nothing passes such a channel: what enters it is the same for every face.
     """

@@ -52,7 +52,7 @@ def save_backbone(backbone: "Backbone", folder: Path) -> None:
 
 
 def load_backbone(folder: Path) -> "Backbone":
-    """Load what `save_backbone` wrote, in eval mode. Raises BackboneError, or SealError where weights were altered."""
+    """Load what `save_backbone` wrote, in eval mode. Raises BackboneError, or SealError if weights were altered."""
     from faceleak.backbones.head import Head
 
     card = read_card(folder)
@@ -82,7 +82,7 @@ def read_card(folder: Path) -> BackboneCard:
 def load_checkpoint(card: BackboneCard, path: Path | None, sha256: str | None = None) -> "Backbone":
     """Load weights from outside, as `checkpoint.read_checkpoint` and `adapt` take them, in eval mode.
 
-    An ONNX file says itself what network it is; the card then names the file, which has to stay where it is.
+    An ONNX file says itself what network it is; the card then names the file, which has to stay if it is.
     Without `path`, the network comes with its weights.
 
     sha256: what the file has to have, checked before it is read. Raises BackboneError and FactoryError.
@@ -151,7 +151,7 @@ def check_keys(
     architecture: str,
     advise: Callable[[], str] = lambda: DESCRIBE,
 ) -> None:
-    """Raise BackboneError where names, shapes or kinds of number of `weights` differ from the network's.
+    """Raise BackboneError if names, shapes or kinds of number of `weights` differ from the network's.
 
     advise: what to do about it, asked for only then.
     """

@@ -38,7 +38,7 @@ class ConvolutionBlock(LinearBlock):
 
 
 class DepthwiseBlock(nn.Module):
-    """1×1 to `hidden` channels → 3×3 on each of them (stride) → 1×1, added to its input where `residual`."""
+    """1×1 to `hidden` channels → 3×3 on each of them (stride) → 1×1, added to its input if `residual`."""
 
     def __init__(self, inputs: int, outputs: int, hidden: int, stride: int = 2, residual: bool = False) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ class DepthwiseSeparable(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """1×1 to more channels → 3×3 on each of them (stride) → 1×1, added to its input where both have one shape."""
+    """1×1 to more channels → 3×3 on each of them (stride) → 1×1, added to its input if both have one shape."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What stands between the layers of a network: BN, normalization over groups of channels, or what folding leaves."""
+"""Normalization layers of a network: BN, normalization over groups of channels, or what folding leaves."""
 
 import torch
 from torch import Tensor, nn

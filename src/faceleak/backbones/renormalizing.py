@@ -1,6 +1,6 @@
 """Another normalization in place of BN, in any network: the names of the layers stay.
 
-Folding looks at one forward pass: where what enters a BN layer is what a convolution or a linear layer gave, BN goes
+Folding looks at one forward pass: if what enters a BN layer is what a convolution or a linear layer gave, BN goes
 into that layer; elsewhere what BN does stays as a scale and a shift.
 """
 

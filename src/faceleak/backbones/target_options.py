@@ -39,7 +39,7 @@ class LoadOptions(Options):
     most (networks that come from MXNet: 2e-5).
     """
     head: Path | None = None
-    """The classification head, where it is at hand: a weights file with the tensor `weight` (classes, embedding_size),
+    """The classification head, if it is at hand: a weights file with the tensor `weight` (classes, embedding_size),
     or the checkpoint in which it stands beside the backbone; with `identities`.
     """
     identities: Path | None = None
@@ -105,7 +105,7 @@ class UtilityOptions(Options):
     """How utility is measured: verification over pairs of images of people with the role `unseen_identity`."""
 
     maximum_pairs: int = Field(100_000, ge=1000)
-    """Where there are more pairs, so many are drawn, half of them of the same person where that is possible."""
+    """Where there are more pairs, so many are drawn, half of them of the same person if that is possible."""
     pairs: Path | None = None
     """A file as LFW's pairs.txt, whose images are in the store, for the accuracy by LFW's protocol."""
 

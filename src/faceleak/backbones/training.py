@@ -43,7 +43,7 @@ __all__ = ["TrainingError", "TrainingTask", "train", "train_backbones"]
 
 
 def train_backbones(tasks: list[TrainingTask], compute: ComputeOptions) -> list[Backbone]:
-    """Train each task that is not in the cache yet, in parallel where there are cores; return all, in order."""
+    """Train each task that is not in the cache yet, in parallel if there are cores; return all, in order."""
     missing = {task.folder: task for task in tasks if not (task.folder / CARD).exists()}
     run_tasks(train, list(missing.values()), compute, compute.training_processes)
     return [load_backbone(task.folder) for task in tasks]
@@ -52,7 +52,7 @@ def train_backbones(tasks: list[TrainingTask], compute: ComputeOptions) -> list[
 def train(task: TrainingTask) -> None:
     """Train one backbone and save it in the folder of the task, continuing from its checkpoint if there is one.
 
-    Raises TrainingError where there are fewer than two people, fewer images than one batch, or a start that misfits.
+    Raises TrainingError if there are fewer than two people, fewer images than one batch, or a start that misfits.
     """
     task.check()
     processes = task.compute.training_processes

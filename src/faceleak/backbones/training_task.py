@@ -1,4 +1,4 @@
-"""One backbone to train as a task of work: all that its weights depend on, and where it lies once it is there."""
+"""A backbone to train, as a cached task: all that its weights depend on, and the path of the result."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,7 +98,7 @@ class TrainingTask:
         )
 
     def check(self) -> None:
-        """Raise TrainingError where there is too little to train on, or processes or start do not fit."""
+        """Raise TrainingError if there is too little to train on, or processes or start do not fit."""
         people, images = self.images["identity"].nunique(), len(self.images)
         if people < 2 or images < self.options.batch_size:
             raise TrainingError(

@@ -1,4 +1,4 @@
-"""Averaging: every image is asked for many times, each time changed a little, and the embeddings are averaged.
+"""Averaging: the mean of many embeddings of each image, which is changed a little for each query.
 
 Noise or rounding at query time differs from query to query and averages out; who is on the image stays. Queries are all
 that it takes.

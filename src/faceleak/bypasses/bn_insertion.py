@@ -1,4 +1,4 @@
-"""BN insertion: where no statistics are stored, they are measured at the places where BN was or could be.
+"""BN insertion: a backbone without stored statistics gets them measured in the places where BN was or could be.
 
 Observers in the shape of BN layers stand in front of each normalization, of each place that folding left empty, and
 behind each other convolution or linear layer. They pass on what they see, so that embeddings stay equal to the bit, and
@@ -26,7 +26,7 @@ LINEAR = (nn.Conv2d, nn.Linear)
 
 
 class _Observer(_BatchNorm):
-    """BN without weights that learns statistics in train mode and gives back what `layer` makes of its input."""
+    """BN without weights that learns statistics in train mode; its output is that of `layer`."""
 
     def __init__(self, channels: int, layer: nn.Module) -> None:
         super().__init__(channels, affine=False)
@@ -51,7 +51,7 @@ OBSERVERS = {4: MapObserver, 2: VectorObserver}  # by the number of dimensions
 
 
 def bypass(released: Backbone, own: OwnFaces) -> Backbone:
-    """Insert observers and estimate all statistics. Raises NoBatchNormError where there is no place for any."""
+    """Insert observers and estimate all statistics. Raises NoBatchNormError if there is no place for any."""
     device = pick_device(own.compute)
     observed = deepcopy(released).to(device).eval()
     positions = own.store.positions(own.images["image_id"][:2])

@@ -1,4 +1,4 @@
-"""Re-estimating BN statistics: one forward pass over faces of the attacker's own overwrites what was stored.
+"""Re-estimating BN statistics: one forward pass over the attacker's own faces overwrites the stored ones.
 
 The attacker needs the weights and some faces, no training data and no gradient.
 """

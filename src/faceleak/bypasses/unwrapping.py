@@ -1,4 +1,4 @@
-"""Unwrapping: whoever holds the weights leaves out what a service does to embeddings before it answers."""
+"""Unwrapping: an attacker with the weights leaves out what a service does to embeddings."""
 
 from copy import deepcopy
 

@@ -1,4 +1,4 @@
-"""Parts by name: a file of a room, or a module or object of the user's own; and a clear error where there is none."""
+"""Parts by name: a file of a room, or a module or object of the user's own. An unknown name is a clear error."""
 
 import ast
 import re
@@ -64,7 +64,7 @@ class Registry(Generic[T]):
         return [name for name in files if self._is_one(names_in(f"{self.package}.{name}"))]
 
     def check(self, name: str) -> str:
-        """Return `name` if there is such a part, without running it where its source says enough.
+        """Return `name` if there is such a part, without running it if its source says enough.
 
         Raises UnknownNameError, with all known names and the nearest one.
         """
@@ -88,7 +88,7 @@ class Registry(Generic[T]):
         raise UnknownNameError(f"{unknown(name, self.kind, known)}{own}")
 
     def defined_by(self, name: str) -> frozenset[str]:
-        """What the part defines: by its source alone where that says enough. Raises UnknownNameError."""
+        """What the part defines, read off its source if possible. Raises UnknownNameError."""
         module, _, named = name.partition(":")
         if not named:
             defined = names_in(self.module(module))
@@ -104,7 +104,7 @@ class Registry(Generic[T]):
         return getattr(self.get(name), constant) if value is ... else value
 
     def get(self, name: str) -> T:
-        """Import a part. Raises UnknownNameError where there is none, or it lacks what a part of this kind defines."""
+        """Import a part. Raises UnknownNameError if there is none, or it lacks what a part of this kind defines."""
         if name in self._loaded:
             module, part = self._loaded[name]
             if sys.modules.get(module.__name__) is module:
@@ -259,7 +259,7 @@ def files_of(room: ModuleType) -> list[str]:
 
 
 def names_in(module: str) -> frozenset[str]:
-    """What a file defines or imports, by its source alone: nothing is imported. Raises BrokenFileError."""
+    """What a file defines or imports, read off its source: nothing is imported. Raises BrokenFileError."""
     return frozenset(_defined(module))
 
 

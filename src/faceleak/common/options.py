@@ -22,7 +22,7 @@ SPELLED = {  # keys as they were called once → as they are
 class Options(BaseModel):
     """A block of the configuration. Fields without a default must be given in `conf/`.
 
-    What a field means stands below it, as the reference shows it: its unit, and its range where the type does not tell.
+    What a field means stands below it, as the reference shows it: its unit, and its range if the type does not tell.
     In a mapping of entries, `null` takes an entry away: an environment adds to what base has, and could not remove it.
     GONE names the keys that were once in a block, each with what there is in its place.
     """
@@ -105,7 +105,7 @@ Name = Annotated[str, AfterValidator(be_a_name)]  # that a user gives to somethi
 
 
 class TrackingOptions(Options):
-    """What MLflow is told besides parameters and metrics."""
+    """What MLflow records in addition to parameters and metrics."""
 
     system_metrics: bool = True
     """Whether MLflow is told how busy the machine is."""

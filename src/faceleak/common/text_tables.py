@@ -93,7 +93,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def number_in(cell: str, path: Path, row: int, column: str) -> float:
-    """The number in a cell, NaN where it is empty; a decimal comma is read. Raises TextTableError."""
+    """The number in a cell, NaN if it is empty; a decimal comma is read. Raises TextTableError."""
     if NUMBER.fullmatch(cell):
         return float(cell or math.nan)
     comma = DECIMAL_COMMA.fullmatch(cell)
@@ -118,7 +118,7 @@ def read_results(path: Path) -> pd.DataFrame:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[str]]:
-    """Open a text file in its encoding; whatever is wrong with reading it is a TextTableError."""
+    """Open a text file in its encoding. Raises TextTableError for every problem of reading it."""
     try:
         state = path.stat()
         with path.open(encoding=_encoding(path, state.st_size, state.st_mtime_ns), newline="") as file:
@@ -155,7 +155,7 @@ def _without_empty_end(cells: Sequence[str]) -> list[str]:
 
 @lru_cache(maxsize=64)  # the list of a large set is opened several times
 def _encoding(path: Path, _size: int, _changed: int) -> str:
-    """The encoding, told by the file's mark or, without one, by all its lines."""
+    """The encoding, from the file's mark or, without one, from all its lines."""
     has_utf8, legacy = 0, ""
     with path.open("rb") as file:
         start = file.read(3)

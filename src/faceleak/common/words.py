@@ -1,4 +1,4 @@
-"""Words around a number, so that a sentence reads well at 0, 1 and many."""
+"""Words with a number, in the form that the number needs: 0, 1 or many."""
 
 
 def counted(number_of: int, one: str, several: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Defenses, one file each, by the name of its file; and what an adaptive attacker bypasses of them."""
+"""Defenses, one file each, by the name of its file; and the bypasses that an adaptive attacker tries on them."""
 
 from typing import TYPE_CHECKING, Any, Protocol
 

@@ -1,4 +1,4 @@
-"""BN folded into the layers beside it: the same embeddings, and no statistics stored.
+"""BN folded into the neighboring layers: the same embeddings, and no stored statistics.
 
 What is hidden is a file format: whoever holds the weights measures the statistics at the same places on faces of their
 own.

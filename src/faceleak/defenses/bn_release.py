@@ -46,7 +46,7 @@ class Settings(Options):
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     """Release noisy statistics in a copy, with the claim under `privacy` in the training of its card.
 
-    Raises DefenseError where the members are not at hand, NoBatchNormError, and ReestimationError with fewer than two
+    Raises DefenseError if the members are not at hand, NoBatchNormError, and ReestimationError with fewer than two
     public faces.
     """
     training = owner.trained_here()

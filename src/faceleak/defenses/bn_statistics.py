@@ -1,4 +1,4 @@
-"""Running statistics that are told less exactly, or those of public faces: four ways, by `kind`.
+"""Running statistics made coarser, or replaced by those of public faces: four ways, by `kind`.
 
 `clipping`: statistics cut to the range that public faces show, so that what only members have is lost. The range of a
 channel is μ ± width·√b for the mean and b·exp(±width) for the variance, with μ and b estimated on public faces.
@@ -52,7 +52,7 @@ class Settings(Options):
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":  # noqa: ARG001  there is no chance in it
     """Change a copy's statistics; what lies within the range or is not moved stays equal to the bit.
 
-    Raises NoBatchNormError, and ReestimationError where public statistics are needed and there are fewer than two
+    Raises NoBatchNormError, and ReestimationError if public statistics are needed and there are fewer than two
     public faces.
     """
     from faceleak.backbones.batch_norm import bn_layers, statistics

@@ -3,7 +3,7 @@
 BN statistics stay those of the public people. Scale and bias of the normalization layers, or more, and an ArcFace head
 over the private people learn; every gradient of an image or of a whole person is clipped, over the head's rows too,
 and only noisy sums are used. The head is not released. The card holds the claim, and says what it does not cover.
-Nothing is released where the claim would not hold: see `private.errors.ClaimError`.
+Nothing is released if the claim would not hold: see `private.errors.ClaimError`.
 """
 
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ PRIVATE_STEP_OF_FEW = 1.6  # where few layers learn (1.2 to 1.9)
 
 
 def tasks(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingTask]":  # noqa: ARG001
-    """The public start, the same for every setting and seed. Raises DefenseError where the target was loaded."""
+    """The public start, the same for every setting and seed. Raises DefenseError if the target was loaded."""
     return public_start.tasks(owner, public_start.Settings(), seed=0)
 
 
@@ -40,7 +40,7 @@ def quantity(owner: "Owner", settings: Settings) -> float:  # noqa: ARG001
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     """Train privately, or find the result in the cache; continue from a checkpoint where there is one.
 
-    Raises DefenseError where the target was loaded or training fails, and ClaimError where ε would not be true.
+    Raises DefenseError if the target was loaded or training fails, and ClaimError if ε would not be true.
     """
     from faceleak.backbones.loading import CARD, load_backbone, save_backbone
     from faceleak.backbones.training import train_backbones

@@ -1,4 +1,4 @@
-"""Gaussian noise on every embedding that is given away; the weights stay.
+"""Gaussian noise on every embedding before it is released; the weights stay.
 
 The same image always gets the same noise, so that asking again is of no use; asking for the image changed a little is.
 Whoever holds the weights leaves the noise out.
@@ -26,7 +26,7 @@ class Settings(Options):
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
-    """Write the noise into the card of a copy; what its release does besides stays."""
+    """Write the noise into the card of a copy; other settings of its release stay."""
     from faceleak.backbones.release import Release
 
     defended = deepcopy(owner.backbone).eval()

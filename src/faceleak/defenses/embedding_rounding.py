@@ -1,4 +1,4 @@
-"""Embeddings of unit length, rounded to a few decimals before they are given away; the weights stay.
+"""Embeddings of unit length, rounded to a few decimals before they are released; the weights stay.
 
 Rounding errors of images that differ a little differ, and average out; whoever holds the weights does not round.
 """
@@ -25,7 +25,7 @@ class Settings(Options):
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":  # noqa: ARG001  there is no chance in it
-    """Write the rounding into the card of a copy; what its release does besides stays."""
+    """Write the rounding into the card of a copy; other settings of its release stay."""
     from faceleak.backbones.release import Release
 
     defended = deepcopy(owner.backbone).eval()

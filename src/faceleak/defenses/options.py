@@ -22,7 +22,7 @@ FORMER = {  # defenses that have another spelling now
 
 
 class VariantOptions(Options):
-    """One variant: a defense and its settings, which stand beside `defense` in the configuration."""
+    """One variant: a defense and its settings, which are keys next to `defense` in the configuration."""
 
     defense: str
     """Name of the defense's file, or the import path of your own."""

@@ -1,4 +1,4 @@
-"""Who defends a backbone before it is released, and what they have at hand."""
+"""The owner of a backbone, who defends it before release: the backbone, its training, and public faces."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ class DefenseError(FaceleakError):
 class Owner:
     """Who releases `backbone`.
 
-    training: the task that it was trained as, with its private images; None where it came from outside. public:
+    training: the task that it was trained as, with its private images; None if it came from outside. public:
     image_id, identity and sha256 of faces in `store` that are nobody's secret.
     """
 
@@ -39,7 +39,7 @@ class Owner:
         return reestimate(self.backbone, self.store, self.public["image_id"], self.compute)
 
     def trained_here(self) -> "TrainingTask":
-        """The target's training. Raises DefenseError where the target was loaded."""
+        """The target's training. Raises DefenseError if the target was loaded."""
         if self.training is None:
             raise DefenseError(
                 "This defense trains the target again, and the target was loaded. Describe its training in "

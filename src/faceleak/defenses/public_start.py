@@ -21,7 +21,7 @@ class Settings(Options):
 
 
 def tasks(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingTask]":  # noqa: ARG001
-    """The one backbone to train; `seed` is added to the target's. Raises DefenseError where the target was loaded."""
+    """The one backbone to train; `seed` is added to the target's. Raises DefenseError if the target was loaded."""
     target = owner.trained_here()
     options = target.options.model_copy(update={"seed": target.options.seed + seed})
     columns = ["image_id", "identity", "sha256"]
@@ -29,7 +29,7 @@ def tasks(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingTask]"
 
 
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
-    """Train it, or find it in the cache. Raises DefenseError where the target was loaded, and TrainingError."""
+    """Train it, or find it in the cache. Raises DefenseError if the target was loaded, and TrainingError."""
     from faceleak.backbones.training import train_backbones
 
     return train_backbones(tasks(owner, settings, seed), owner.compute)[0]

@@ -65,7 +65,7 @@ def quantity(owner: "Owner", settings: Settings) -> int:
 def defend(owner: "Owner", settings: Settings, seed: int) -> "Backbone":
     """Train, or take what was trained. Seed 0 begins with the target's own initial weights and order of images.
 
-    Raises DefenseError where the target was loaded, and TrainingError.
+    Raises DefenseError if the target was loaded, and TrainingError.
     """
     from faceleak.backbones.training import train_backbones
 

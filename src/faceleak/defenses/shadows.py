@@ -1,8 +1,8 @@
-"""The attacker's reference backbones as shadows of each variant: defended as the target was, and bypassed likewise.
+"""Reference backbones as shadows of each variant: they get the target's defense and its bypass.
 
-Each is retrained, perturbed or released by the same defense with the same settings, but with chance of its own: the
-attacker does not know the owner's seed. Bypass takes public faces, as it takes the target's from people whom the
-target never saw, and an attacker's auxiliary people are trained on by some reference or judged on all of them.
+Each is retrained, perturbed or released by the same defense with the same settings, but with another seed: the
+attacker does not know the owner's. A bypass takes public faces, because the target is bypassed with people whom it
+never saw, and every auxiliary person is trained on by some reference or evaluated on all of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

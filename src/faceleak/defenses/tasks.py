@@ -1,4 +1,4 @@
-"""Variants and views as tasks: made side by side, kept by what they depend on, none made twice."""
+"""Variants and views as cached tasks: made in parallel, keyed by their inputs, none made twice."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -74,7 +74,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def make_variants(owner: Owner, variants: Sequence[VariantOptions], compute: ComputeOptions) -> dict[str, Backbone]:
-    """Make every variant that is not in the cache yet, in parallel where there are cores; return all by name."""
+    """Make every variant that is not in the cache yet, in parallel if there are cores; return all by name."""
     tasks = {options.name: VariantTask(owner, options) for options in variants}
     needed = missing(tasks.values())
     train_backbones(trainings(needed), compute)
@@ -119,7 +119,7 @@ def make_views(
 
 
 def bypass_all(tasks: Mapping[Key, ViewTask], compute: ComputeOptions) -> dict[Key, Backbone]:
-    """Bypass what is not in the cache yet, in parallel where there are cores; the rest is bypassed each time."""
+    """Bypass what is not in the cache yet, in parallel if there are cores; the rest is bypassed each time."""
     kept = {key: task for key, task in tasks.items() if bypasses.get(task.bypass).IS_A_BACKBONE}
     run_tasks(make_view, missing(kept.values()), compute, compute.training_processes)  # some train
     return {

@@ -50,7 +50,7 @@ def similarity_transforms(landmarks: Tensor, template: Tensor) -> Tensor:
     """Rotation, scale and shift (n, 2, 3) that bring landmarks (n, k, 2) closest to a template (k, 2).
 
     In the plane the least-squares solution is one complex factor: with centerd points as complex numbers p and q,
-    a = Σ p̄·q / Σ |p|² turns and scales, and cannot mirror. Raises LandmarkError where points are not finite or all on
+    a = Σ p̄·q / Σ |p|² turns and scales, and cannot mirror. Raises LandmarkError if points are not finite or all on
     one spot.
     """
     points, goal = torch.view_as_complex(landmarks.double().contiguous()), torch.view_as_complex(template.double())

@@ -25,7 +25,7 @@ class Canvas:
 
     @classmethod
     def of(cls, size: "int | Canvas") -> "Canvas":
-        """A number of pixels stands for a square that images are stretched to."""
+        """A number of pixels means a square that images are stretched to."""
         return size if isinstance(size, Canvas) else cls(size, size)
 
     @property
@@ -50,7 +50,7 @@ class Canvas:
         return rows // 2, rows - rows // 2, columns // 2, columns - columns // 2
 
     def place(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """RGB pixels (any height, any width, 3) → (height, width, 3), scaled with antialiasing where needed."""
+        """RGB pixels (any height, any width, 3) → (height, width, 3), scaled with antialiasing if needed."""
         if pixels.shape[:2] == self.shape:
             return pixels
         size = self.scaled(*pixels.shape[:2])

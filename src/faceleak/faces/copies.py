@@ -145,7 +145,7 @@ def _ordered(coded: Coded) -> Rows:
 
 
 def _places(store: FaceStore, images: NDArray[np.uint64]) -> Rows:
-    """Row of each image in the store, `NONE` where it is not there."""
+    """Row of each image in the store, `NONE` if it is not there."""
     parts = [keys_of(store.part(number, ["image_id"])["image_id"]) for number in range(store.parts)]
     return counting.find(images, np.concatenate([np.empty(0, np.uint64), *parts]))
 
@@ -199,7 +199,7 @@ def _likeness(store: FaceStore, pairs: NDArray[np.int32], whitening: "Whitening"
 
 
 def frequencies_at(store: FaceStore, places: NDArray[np.integer]) -> Numbers:
-    """Frequencies (n, `NUMBERS`) of images of a store, of length 1; 0 where there is nothing to compare."""
+    """Frequencies (n, `NUMBERS`) of images of a store, of length 1; 0 if there is nothing to compare."""
     return np.array([frequencies_of(store.jpeg(int(place))) for place in places], np.float32).reshape(-1, NUMBERS)
 
 
@@ -216,7 +216,7 @@ def frequencies_of(jpeg: bytes) -> Numbers:
 
 @lru_cache(maxsize=64)
 def _waves(side: int) -> Numbers:
-    """Half waves (`FREQUENCIES`, side), so that their means over a picture are gray levels."""
+    """Half waves (`FREQUENCIES`, side); their means over a picture are gray levels."""
     angle = np.pi * np.outer(np.arange(FREQUENCIES), np.arange(side) + 0.5) / side
     scale = np.where(np.arange(FREQUENCIES) == 0, 1.0, np.sqrt(2.0))[:, None] / side
     return (scale * np.cos(angle)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Counting over millions of images what they share by id, content and person: on integers, by sorting.
+"""Counts of ids, contents and people that millions of images share: on integers, by sorting.
 
 An image takes about 100 bytes while it is counted, whatever its names are made of.
 """
@@ -68,7 +68,7 @@ def _code_part(part: pd.DataFrame) -> tuple[NDArray[Any], ...]:
 
 
 def find(wanted: Keys, among: Keys) -> Rows:
-    """First row of each wanted key in `among`, `NONE` where it is not there or is no key."""
+    """First row of each wanted key in `among`, `NONE` if it is not there or is no key."""
     if not len(among):
         return np.full(len(wanted), NONE, np.int32)
     order = np.argsort(among, kind="stable").astype(np.int32)
@@ -130,7 +130,7 @@ def count_shared(images: Coded) -> dict[str, Counts]:
 
 
 def number_of_values(values: NDArray[np.integer], keys: Keys) -> Counts:
-    """How many different values (each 0 … 7) go with the key of each row; 0 where it has no key."""
+    """How many different values (each 0 … 7) go with the key of each row; 0 if it has no key."""
     groups, group = np.unique(keys, return_inverse=True)
     seen = np.zeros(len(groups), np.uint8)
     np.bitwise_or.at(seen, group, np.uint8(1) << values.astype(np.uint8))
@@ -138,13 +138,13 @@ def number_of_values(values: NDArray[np.integer], keys: Keys) -> Counts:
 
 
 def number_of_rows(keys: Keys) -> Counts:
-    """How many rows have the key of each row; 0 where it has no key."""
+    """How many rows have the key of each row; 0 if it has no key."""
     _, group, size = np.unique(keys, return_inverse=True, return_counts=True)
     return _known(size.astype(np.uint32)[group], keys)
 
 
 def number_of_contents(contents: Keys, keys: Keys) -> Counts:
-    """How many different contents go with the key of each row; 0 where it has no key."""
+    """How many different contents go with the key of each row; 0 if it has no key."""
     _, group = np.unique(keys, return_inverse=True)
     _, first = np.unique(pair(contents, keys), return_index=True)
     first = first[contents[first] != NO_KEY]
@@ -153,7 +153,7 @@ def number_of_contents(contents: Keys, keys: Keys) -> Counts:
 
 
 def pair(keys: Keys, others: NDArray[np.integer]) -> Keys:
-    """A key for each pair of a key and another number; no key where the key is none."""
+    """A key for each pair of a key and another number; no key if the key is none."""
     paired = (others.astype(np.uint64) + np.uint64(1)) * SPREAD + keys
     paired[keys == NO_KEY] = NO_KEY
     return paired

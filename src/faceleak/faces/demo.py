@@ -52,7 +52,7 @@ def _draw_people(task: tuple[DemoOptions, range]) -> list[Face]:
 
 
 def draw_person(options: DemoOptions, person: int) -> list[Face]:
-    """Draw all images of one person; the result depends on the options and the person's number alone."""
+    """Draw all images of one person; the result depends only on the options and the person's number."""
     with single_threaded():
         pixels = _with_nuisance(_generate(options, person), options, person)
     jpegs = [encode_jpeg(image) for image in pixels]

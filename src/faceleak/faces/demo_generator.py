@@ -50,7 +50,7 @@ def _upsampling(inputs: int, outputs: int, stride: int = 2, padding: int = 1) ->
 def load_demo_generator() -> DemoGenerator:
     """Load the generator in eval mode, without gradients for its weights.
 
-    Raises DemoWeightsError where the package is missing or its file has another SHA-256 than expected.
+    Raises DemoWeightsError if the package is missing or its file has another SHA-256 than expected.
     """
     path = _weights_path()
     found = hashlib.sha256(path.read_bytes()).hexdigest()

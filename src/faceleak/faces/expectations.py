@@ -1,4 +1,4 @@
-"""Great Expectations evaluating what is expected of a face set (`expectations.yml`), a slice of images at a time."""
+"""Great Expectations evaluates the expectations of a face set (`expectations.yml`), a slice of images at a time."""
 
 import logging
 from collections.abc import Iterable

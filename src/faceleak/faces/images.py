@@ -85,7 +85,7 @@ def _size_of_plain_jpeg(content: bytes) -> tuple[int, int] | None:
 
 
 def _size_if_sound(content: bytes, name: str) -> tuple[int, int] | None:
-    """Width and height of a JPEG that the store decodes. Raises ImageError where a part of the picture is missing."""
+    """Width and height of a JPEG that the store decodes. Raises ImageError if a part of the picture is missing."""
     try:
         height, width, _ = decode_jpeg(content).shape
     except ImageError as error:
@@ -151,7 +151,7 @@ def _decoding(name: str) -> Iterator[None]:
 def decode_gray(content: bytes, side: int) -> NDArray[np.uint8]:
     """Luminance (height, width) of JPEG bytes of the packed store, scaled down to `side` pixels or a few more.
 
-    Raises ImageError where the bytes are damaged.
+    Raises ImageError if the bytes are damaged.
     """
     import simplejpeg
 
@@ -178,7 +178,7 @@ def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
 def decode_jpeg(content: bytes, name: str = "A stored image") -> NDArray[np.uint8]:
     """Decode JPEG bytes of the packed store to RGB pixels (height, width, 3).
 
-    Raises ImageError, which calls the image `name`, where the bytes are damaged or claim more than `MAXIMUM_PIXELS`.
+    Raises ImageError, which calls the image `name`, if the bytes are damaged or claim more than `MAXIMUM_PIXELS`.
     """
     import simplejpeg
 

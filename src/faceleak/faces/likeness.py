@@ -17,7 +17,7 @@ def likeness(pictures: NDArray[np.uint8], others: NDArray[np.uint8]) -> tuple[ND
 
     SSIM (Wang et al. 2004, Gaussian window of 11 pixels) is the mean over positions and channels; PSNR is infinite for
     equal pictures. Both depend on the alignment of the faces: different pictures of one person score low, so that a
-    high value says memorized, and a low one does not say unknown. Raises LikenessError where the shapes differ.
+    high value says memorized, and a low one does not say unknown. Raises LikenessError if the shapes differ.
     """
     import torch
     from kornia.metrics import ssim

@@ -1,4 +1,4 @@
-"""One run at a time packs a store."""
+"""The lock by which only one run at a time packs a store."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,7 +12,7 @@ class BusyStoreError(FaceleakError):
 
 
 def packing_alone(store: Path) -> AbstractContextManager[None]:
-    """Keep other processes from packing into `store` inside the block. Raises BusyStoreError where one is at it."""
+    """Keep other processes from packing into `store` inside the block. Raises BusyStoreError if one is at it."""
     busy = BusyStoreError(
         f"Another run is packing {store} at this moment, and two at once would spoil each other's parts. Wait "
         "until it has ended and run the same command again, or give this run a place of its own by another --env."

@@ -67,10 +67,10 @@ class Packing:
         return fingerprint("packing", PACKING_VERSION, self.source.fingerprint(), self.minimum_size, self.maximum_size)
 
     def into(self, path: Path) -> None:
-        """Pack all sound images into a store at `path`; do nothing where the store there was made from the same.
+        """Pack all sound images into a store at `path`; do nothing if the store there was made from the same.
 
-        Raises SourceError where the source is unusable as a whole, QuarantineError where too many images are broken,
-        BusyStoreError where another process is packing into `path`.
+        Raises SourceError if the source is unusable as a whole, QuarantineError if too many images are broken,
+        BusyStoreError if another process is packing into `path`.
         """
         name = self.fingerprint()
         folder = path.with_name(f"{path.name}.parts")
@@ -127,7 +127,7 @@ class Packing:
 
 @dataclass(frozen=True)
 class _Sound:
-    """What a worker found out about a sound image; `jpeg` is None where the source's bytes are kept."""
+    """What a worker found out about a sound image; `jpeg` is None if the source's bytes are kept."""
 
     sha256: str
     width: int
@@ -258,7 +258,7 @@ class Parts:
         return self.folder / f"{number:06d}.arrow"
 
     def _load(self, path: Path) -> tuple[int, list[Broken]] | None:
-        """Where the part at `path` ends, and its broken images; None where it is not there, damaged or of others."""
+        """Where the part at `path` ends, and its broken images; None if it is not there, damaged or of others."""
         metadata = metadata_of(path) if path.exists() else {}
         if metadata.get(b"fingerprint") != self._name.encode():
             return None

@@ -2,7 +2,7 @@
 
 A first line with the number of folds and of pairs of each kind in a fold; then, for each fold, the genuine pairs
 (`name`, number, number) and the impostor pairs (`name`, number, `name`, number), separated by tabs, commas or
-semicolons. Image 4 of Abel_Pacheco is the file `Abel_Pacheco_0004.jpg`; where a folder numbers its images in another
+semicolons. Image 4 of Abel_Pacheco is the file `Abel_Pacheco_0004.jpg`; if a folder numbers its images in another
 way, a `manifest.csv` beside the pairs, with the columns `file` and `source_path`, says which file is which.
 """
 
@@ -49,7 +49,7 @@ def read_pairs(path: Path) -> pd.DataFrame:
 def locate(pairs: pd.DataFrame, image_ids: Iterable[str], path: Path) -> pd.DataFrame:
     """Put image ids in place of the names in `first` and `second`; `path` is the file that the pairs come from.
 
-    Raises PairsError where an image is missing or two have the same name.
+    Raises PairsError if an image is missing or two have the same name.
     """
     names = _names(path.with_name(MANIFEST))
     known = pd.DataFrame({"image_id": list(image_ids)}, dtype=object)
@@ -107,7 +107,7 @@ def _name_of(image_id: str, names: dict[str, str]) -> str:
 
 
 def _names(manifest: Path) -> dict[str, str]:
-    """Name by image id, as a manifest tells it; nothing where there is none."""
+    """Name by image id, as a manifest tells it; nothing if there is none."""
     if not manifest.is_file():
         return {}
     try:

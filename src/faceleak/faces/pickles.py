@@ -1,4 +1,4 @@
-"""Pickles walked through opcode by opcode with `pickletools`, as unpickling runs whatever a file says.
+"""Pickles read opcode by opcode with `pickletools`, because unpickling runs code of the file.
 
 Nothing that a file names is imported: a reader says which opcodes its files need, and what each global stands for; all
 else is refused by its name. Bytes stay places in the file until they are asked for, so that no claimed size is
@@ -44,7 +44,7 @@ class Place:
     length: int
 
     def bytes(self) -> bytes:
-        """The bytes themselves. Raises ValueError where there is no file."""
+        """The bytes themselves. Raises ValueError if there is no file."""
         if self.content is None:
             raise ValueError("bytes where none belong")
         return self.content[self.offset : self.offset + self.length]
@@ -66,7 +66,7 @@ class Grammar:
     """What a reader's files are made of.
 
     opcodes: those that are followed, besides version and frames, which are passed over, and the end. calls: what is
-    made where a file calls this global. named: globals that a file may name, and not call.
+    made if a file calls this global. named: globals that a file may name, and not call.
     """
 
     opcodes: Collection[str]
@@ -77,7 +77,7 @@ class Grammar:
 def read_mapped(content: mmap.mmap, grammar: Grammar, longest: int) -> Any:
     """What the pickle in a mapped file holds. Bytes are `Place`s; `longest`: how many of them one opcode may carry.
 
-    Raises NotAllowedError where it has anything that the grammar has not, and any other error where it is damaged.
+    Raises NotAllowedError if it has anything that the grammar has not, and any other error if it is damaged.
     """
     content.seek(0)
     return walk(cast("IO[bytes]", _Capped(content, longest)), content, grammar)
@@ -96,7 +96,7 @@ def walk(stream: IO[bytes], content: mmap.mmap | None, grammar: Grammar) -> Any:
 
 
 class _Capped:
-    """A file for pickletools whose lines and tasks are short, whatever length is claimed."""
+    """A file for pickletools whose lines and chunks are short, even if the file claims more."""
 
     def __init__(self, content: mmap.mmap, longest: int) -> None:
         self._content, self._longest = content, longest
@@ -121,7 +121,7 @@ class _Machine:
         self.memory: dict[int, Any] = {}
 
     def step(self, name: str, argument: Any, offset: int) -> None:
-        """Follow one opcode. Raises NotAllowedError where it is none of the grammar's."""
+        """Follow one opcode. Raises NotAllowedError if it is none of the grammar's."""
         if name in IGNORED:
             return
         if name not in self.grammar.opcodes:

@@ -1,4 +1,4 @@
-"""What is left out of the store: set aside with the reason, counted, and too many broken images refused."""
+"""The quarantine: images left out of the store with the reason, counted, and refused if they are too many."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ def summary(quarantine: pd.DataFrame) -> str:
 
 
 def refusal(broken: list[Broken], seen: int, total: int, options: QuarantineOptions, listed: Path) -> str:
-    """What to tell the user where more images are broken than `options` allow; the list of them is at `listed`."""
+    """What to tell the user if more images are broken than `options` allow; the list of them is at `listed`."""
     lines = "\n".join(f"- {image.image_id or 'no name'}: {image.reason}" for image in broken[:EXAMPLES])
     more = f"\n- … and {len(broken) - EXAMPLES} more" if len(broken) > EXAMPLES else ""
     return (

@@ -57,7 +57,7 @@ def fetch(url: str, store: Path) -> None:
 
 
 def _stated(url: str) -> dict[str, Any]:
-    """What `<url>.json` says; nothing where there is no such file."""
+    """What `<url>.json` says; nothing if there is no such file."""
     files, path = _open(url)
     try:
         stated: dict[str, Any] = json.loads(files.cat_file(f"{path}.json"))

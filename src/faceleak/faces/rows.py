@@ -1,4 +1,4 @@
-"""Tables of any length, read a slice at a time, and numbers that stand for their texts."""
+"""Tables of any length, read a slice at a time, and integer keys for their texts."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

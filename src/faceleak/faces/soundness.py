@@ -1,4 +1,4 @@
-"""Whether what lies in a store can still be read: by hash where that suffices, and else by decoding."""
+"""Whether the images of a store can still be read: by hash if that suffices, else by decoding."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ def check_images(store: FaceStore) -> Soundness:
 
     The bytes of a color JPEG are kept as they came. Where they still have the sha256 of the source, they are those
     that were decoded, or encoded here, when they were packed, and are not decoded again. All others are.
-    Raises StoreError where a part was altered after it was packed.
+    Raises StoreError if a part was altered after it was packed.
     """
     with ThreadPoolExecutor(available_cores()) as threads:
         looks = threads.map(lambda number: np.array(list(_look_at(store, number)), bool), range(store.parts))

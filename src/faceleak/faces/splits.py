@@ -1,4 +1,4 @@
-"""Splits: which part each image plays, and what the attacker knows. Whole people are drawn, never single images.
+"""Splits: the role of each image, and what the attacker knows. Whole people are drawn, never single images.
 
 Only `member` and `same_identity` share people: they are the two halves of the same person's images.
 """
@@ -33,7 +33,7 @@ def split(manifest: pd.DataFrame, options: SplitOptions) -> pd.DataFrame:
 
     `decided_by` is `draw`: who was trained on follows from these roles, not from what the user knows. Roles are filled
     in the order of their demands, most images a person first. Images that no role takes are left out. The order of the
-    manifest's rows and of the roles changes nothing. Raises SplitError where people are missing.
+    manifest's rows and of the roles changes nothing. Raises SplitError if people are missing.
     """
     drawn = _split(manifest.drop(columns=STATED_ROLE, errors="ignore"), None, options)
     return drawn.assign(decided_by=BY_DRAW)[COLUMNS]
@@ -45,7 +45,7 @@ def split_as_stated(manifest: pd.DataFrame, options: SplitOptions) -> pd.DataFra
     `decided_by` is `user`: the backbone was trained by somebody else, on the members and not on the others.
     `options.roles` say how many of the people stated for a role are taken; people stated as `non_member` may play any
     role but `member`. All images of a member are trained on unless they are stated as `same_identity`. Raises
-    SplitError where people are missing or one person is stated for roles that must be disjoint.
+    SplitError if people are missing or one person is stated for roles that must be disjoint.
     """
     stated = manifest[["identity", STATED_ROLE]].drop_duplicates()
     if stated[STATED_ROLE].isna().any():
@@ -107,7 +107,7 @@ def _split(manifest: pd.DataFrame, groups: pd.Series | None, options: SplitOptio
 
 
 def _demand(item: tuple[PersonRole, RoleOptions]) -> tuple[bool, int, str]:
-    """Who asks for most comes first, who takes all that is left comes last."""
+    """Sort key of a role: the most demanding roles come first, the one that takes all the rest comes last."""
     role, wanted = item
     return wanted.people == "all", -wanted.minimum_images, role
 
@@ -166,7 +166,7 @@ def _with_role(
 
 
 def halve(images: pd.DataFrame, share: float, first: str, second: str) -> pd.Series:
-    """Call the first `share` of each person's images `first` (one at least, and one left where possible)."""
+    """Call the first `share` of each person's images `first` (one at least, and one left if possible)."""
     place = images.groupby("identity").cumcount()
     total = images.groupby("identity")["identity"].transform("size")
     size = (share * total).round().clip(lower=1)

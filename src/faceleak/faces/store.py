@@ -1,7 +1,7 @@
 """The packed store: faces as JPEG bytes in one memory-mapped Arrow file, read image by image at any place.
 
-Columns: image_id, identity, sha256 (of the source bytes), stored_sha256 (of the JPEG bytes, which differ where an image
-was encoded anew), width, height, source, jpeg, and stated_role where the user says which part each image plays. Each
+Columns: image_id, identity, sha256 (of the source bytes), stored_sha256 (of the JPEG bytes, which differ if an image
+was encoded anew), width, height, source, jpeg, and stated_role if the user says which part each image plays. Each
 batch carries a SHA-256 of its rows. The first stores of version 1 have neither that nor `stored_sha256`. The
 schema's metadata carries the format's version, the fingerprint of what the store was made from, and the quarantine:
 what was left out and why.
@@ -65,7 +65,7 @@ class Face:
 
     @property
     def stored_sha256(self) -> str:
-        """Hash of what is stored: of another image than the source's where that was encoded anew."""
+        """Hash of what is stored: of another image than the source's if that was encoded anew."""
         return sha256_of(self.jpeg)
 
 
@@ -75,16 +75,16 @@ def sha256_of(content: bytes) -> str:
 
 
 class FaceSource(Protocol):
-    """Where faces come from. The fingerprint says what they depend on, so that an unchanged source is packed once."""
+    """A source of faces. Its fingerprint names all that they depend on, so an unchanged source is packed once."""
 
     def fingerprint(self) -> str: ...
     def __iter__(self) -> Iterator[Face]: ...
 
 
 def pack(source: FaceSource, path: Path) -> None:
-    """Stream `source` into a store at `path`; do nothing where the store there was made from the same.
+    """Stream `source` into a store at `path`; do nothing if the store there was made from the same.
 
-    Raises BusyStoreError where another process is packing into `path`.
+    Raises BusyStoreError if another process is packing into `path`.
     """
     name = source.fingerprint()
     if is_made_from(path, name):
@@ -121,7 +121,7 @@ def digest_of(batch: "pa.RecordBatch") -> str:
 
 
 def stated_digest(reader: "pa.RecordBatchFileReader", number: int) -> str | None:
-    """The SHA-256 that a batch was written with, None where it has none."""
+    """The SHA-256 that a batch was written with, None if it has none."""
     stated = (reader.get_batch_with_custom_metadata(number).custom_metadata or {}).get(DIGEST)
     return None if stated is None else str(stated, "ascii", "replace")
 
@@ -144,7 +144,7 @@ def _chunks(faces: Iterable[Face], size: int) -> Iterator[list[Face]]:
 
 
 def metadata_of(path: Path) -> dict[bytes, bytes]:
-    """What the file's schema carries besides columns; nothing where it is damaged."""
+    """The metadata of the file's schema; empty if it is damaged."""
     try:
         with pa.memory_map(str(path)) as file:
             return dict(pa.ipc.open_file(file).schema.metadata or {})
@@ -153,10 +153,10 @@ def metadata_of(path: Path) -> dict[bytes, bytes]:
 
 
 class FaceStore:
-    """Read access to a packed store. Raises StoreError where it is missing, damaged or of another version.
+    """Read access to a packed store. Raises StoreError if it is missing, damaged or of another version.
 
     Opening reads where each batch lies and no image; a batch is checked when it is first read from, and each image by
-    its hash. Raises StoreError where something was altered.
+    its hash. Raises StoreError if something was altered.
     """
 
     def __init__(self, path: Path) -> None:
@@ -241,7 +241,7 @@ class FaceStore:
         return content
 
     def verify(self, number: int) -> None:
-        """Raise StoreError where a part has other rows than it was written with. Older parts do not say."""
+        """Raise StoreError if a part has other rows than it was written with. Older parts do not say."""
         batch = self._checked_batch(number)
         with _naming_damage(self.path), self._reading:
             stated = stated_digest(self._reader, number)
@@ -287,7 +287,7 @@ class FaceStore:
 
 
 def _find(wanted: "pa.Array", stored: "pa.ChunkedArray") -> NDArray[np.int64]:
-    """Row of each wanted id in `stored`, -1 where it is not there. Memory grows with the wanted ones only."""
+    """Row of each wanted id in `stored`, -1 if it is not there. Memory grows with the wanted ones only."""
     encoded = wanted.dictionary_encode()
     found = pc.index_in(stored, encoded.dictionary).fill_null(-1).to_numpy()  # hashes the wanted, not the stored
     here = np.flatnonzero(found >= 0)

@@ -1,4 +1,4 @@
-"""Validation: the last look at images, manifest and splits before anything is computed from them.
+"""Validation: checks of images, manifest and splits before anything is computed from them.
 
 Manifest and splits are read twice, a slice at a time: once to count on integers what images share, once for Great
 Expectations, which evaluates the suite `expectations.yml` on slices of one table, a row an image.
@@ -36,7 +36,7 @@ class FacesValidationError(FaceleakError):
 
 
 def validate(store: FaceStore, manifest: Table, splits: Table, options: ValidationOptions) -> dict[str, Any]:
-    """Look for copies and `examine`; raise FacesValidationError, which carries the result, where something is wrong."""
+    """Look for copies and `examine`; raise FacesValidationError, which carries the result, if something is wrong."""
     copies = find_copies(store, splits)
     warn_of_copies(copies)
     result = examine(store, manifest, splits, copies, options)

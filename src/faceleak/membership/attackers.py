@@ -1,9 +1,9 @@
-"""Who attacks which variant, and what they know of the defense.
+"""Attackers, views of a variant, and evaluations: one attacker against one variant.
 
 A *view* is a backbone as an attacker looks at it: a variant as it was released, or one whose defense the attacker has
 bypassed. The *static* attacker fits on the undefended target and does not know of a defense; the
 *refitted* one fits on the variant; the *adaptive* one tries all views of a variant and takes, for each attack, the one
-that is best on its own people. *plain* is the attacker where no defense is judged.
+that is best on its own people. *plain* is the attacker if no defense is judged.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class UnknownViewError(FaceleakError):
 
 
 class View(NamedTuple):
-    """A variant as an attacker looks at it; `bypass` is empty where it is taken as it was released."""
+    """A variant as an attacker looks at it; `bypass` is empty if it is taken as it was released."""
 
     variant: str
     bypass: str = ""
@@ -53,7 +53,7 @@ class Evaluation:
 
 
 def suffix_of(attacker: str) -> str:
-    """What an attacker adds to the attack's name in metrics; nothing where no defense is judged."""
+    """What an attacker adds to the attack's name in metrics; nothing if no defense is judged."""
     return "" if attacker == "plain" else f"_{attacker}"
 
 

@@ -32,7 +32,7 @@ class Attack:
     """A fitted attack.
 
     `threshold`: the score with the best balanced accuracy on the attacker's own data. `calibration`: what the
-    calibration learnt from the same data; plain, and empty where the score is not calibrated. `own_auc`: AUC on the
+    calibration learnt from the same data; plain, and empty if the score is not calibrated. `own_auc`: AUC on the
     attacker's own people, held out, where the attack has to be chosen among several.
     """
 
@@ -45,7 +45,7 @@ class Attack:
     def score(self, inputs: AttackInput) -> NDArray[np.float64]:
         """Score every image (any finite number; higher says member).
 
-        Raises AttackColumnsError where the backbone has other layers, MissingReferencesError where an image cannot be
+        Raises AttackColumnsError if the backbone has other layers, MissingReferencesError if an image cannot be
         calibrated.
         """
         if not self.options.calibrates_its_score():
@@ -93,7 +93,7 @@ def code_of(attacks: Iterable[AttackOptions]) -> list[str]:
 
 
 def fit_attack(knowledge: Sequence[AttackInput], options: AttackOptions, with_threshold: bool = True) -> Attack:
-    """Fit on the attacker's own data. Raises AttackFitError where it does not suffice.
+    """Fit on the attacker's own data. Raises AttackFitError if it does not suffice.
 
     with_threshold: whether a threshold is needed; without one, the logistic model's is NaN, which spares five fits.
     """
@@ -121,7 +121,7 @@ def fit_attack(knowledge: Sequence[AttackInput], options: AttackOptions, with_th
 def features(inputs: AttackInput, options: AttackOptions) -> pd.DataFrame:
     """The attack model's numbers: those of the signals and, for `features`, each minus its mean over the references.
 
-    Only references that never saw the person count; raises MissingReferencesError where an image has none.
+    Only references that never saw the person count; raises MissingReferencesError if an image has none.
     """
     columns = _columns(options, inputs.own)
     own = inputs.own[columns]

@@ -1,4 +1,4 @@
-"""From signals to attacks: fit each on what its threat model allows, for every view.
+"""Fitted attacks from signals: each is fitted on what its threat model allows, for every view.
 
 Shadows that teach an attack are defended, and bypassed, as the view is that the attack meets.
 """
@@ -45,7 +45,7 @@ def fit_attacks(
     shadow_models: Attacks | None = None,
     compute: ComputeOptions = ONE_PROCESS,
 ) -> Attacks:
-    """Fit every attack under every threat model for every view in `signals`, views side by side where there are cores.
+    """Fit every attack under every threat model for every view in `signals`, views side by side if there are cores.
 
     With `trained_on` (reference and image_id of their training images), the references of `calibration_signals` are
     online, and so are all of the attacks.

@@ -1,4 +1,4 @@
-"""What the attacker knows, what the attack is judged on, and what backbones show of both: never the same people.
+"""Inputs of an attack: the attacker's own images, the evaluated images, and the signals of both. They share no people.
 
 Evidence is what is read off one backbone for some images, and off the references for the same images.
 """
@@ -15,7 +15,7 @@ from faceleak.faces.splits import EVALUATED_ROLES, with_role
 
 
 class IdentityOverlapError(FaceleakError):
-    """People whom the attacker knows are among those that the attack is judged on."""
+    """People whom the attacker knows are among the evaluated people."""
 
 
 def known_images(splits: pd.DataFrame) -> pd.DataFrame:
@@ -35,7 +35,7 @@ def evaluated_images(splits: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_disjoint(known: pd.Series, evaluated: pd.Series) -> None:
-    """Raise IdentityOverlapError where the two share people."""
+    """Raise IdentityOverlapError if the two share people."""
     if shared := set(known) & set(evaluated):
         raise IdentityOverlapError(
             f"{len(shared)} of {evaluated.nunique()} evaluated people are also known to the attacker, so a score on "
@@ -54,7 +54,7 @@ class AttackInput:
 
     images: image_id, identity, is_member (whether this backbone was trained on the image). own: the backbone's signals,
     a row an image. references: the same images' signals by each reference. non-member: (n, r), whether the reference
-    never saw the person; where references are online, whether it was not trained on the image.
+    never saw the person; if references are online, whether it was not trained on the image.
     """
 
     images: pd.DataFrame

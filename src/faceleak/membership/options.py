@@ -132,7 +132,7 @@ class ReferenceOptions(Options):
 
 
 class RiskOptions(Options):
-    """Whose risk is told record by record."""
+    """The attack by which the risk of each record is measured."""
 
     attack: str
     """Name of the attack by whose scores it is told; its calibration is `bavaria`."""
@@ -180,7 +180,7 @@ class MembershipOptions(Options):
     targets: int = Field(5, ge=1)
     """How many targets the `repeats` pipeline attacks, the audited one among them."""
     risk: RiskOptions | None = None
-    """Whose risk the `repeats` pipeline tells record by record."""
+    """The attack by which the `repeats` pipeline measures the risk of each record."""
     sweep: SweepOptions | None = None
     """Training sets of the `sweep` pipeline."""
     attributes: Path | None = None

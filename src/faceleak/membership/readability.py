@@ -1,4 +1,4 @@
-"""Whether every attack can be made, told before anything is trained: all signals are read off a little noise."""
+"""A check before training that every attack can be made: all signals are read off a little noise."""
 
 from collections.abc import Iterable
 
@@ -109,7 +109,7 @@ def _why(lacking: list[str], unread: dict[str, str], target: Backbone, reference
 
 
 def _raise_for(options: MembershipOptions, unread: dict[str, str], whose: str) -> None:
-    """Raise UnreadableError where an attack reads one of `unread`: signal → why it cannot be read."""
+    """Raise UnreadableError if an attack reads one of `unread`: signal → why it cannot be read."""
     found = {name: sorted(attack.signals_read() & unread.keys()) for name, attack in options.attacks.items()}
     if attacks := {name: signals for name, signals in found.items() if signals}:
         told = ", ".join(f"{name} ({', '.join(signals)})" for name, signals in attacks.items())

@@ -1,4 +1,4 @@
-"""Reference backbones of the attacker's own: who is a member of which, drawn from the auxiliary people alone."""
+"""The attacker's reference backbones: the members of each, drawn only from the auxiliary people."""
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ def _one_reference(images: pd.DataFrame, number: int, options: ReferenceOptions)
 def images_to_read(reference_splits: pd.DataFrame, options: ReferenceOptions) -> pd.DataFrame:
     """Take from `split_references` what signals are read for: all images of `options.read_people`, by all references.
 
-    Raises SplitError where a reference was trained on all of them, or on none.
+    Raises SplitError if a reference was trained on all of them, or on none.
     """
     people = np.sort(reference_splits["identity"].unique())
     if options.read_people is None or options.read_people >= len(people):

@@ -1,4 +1,4 @@
-"""Several targets: the same people drawn anew into members and non-members, attacked in the same way each time."""
+"""Several targets: for each, members and non-members are drawn again among the same people; all are attacked alike."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def draw_targets(manifest: pd.DataFrame, splits: pd.DataFrame, options: SplitOpt
     are trained on, and whom the attacker knows are drawn anew, with as many people in each role. Targets serve each
     other as online references, so draws are independent: with draws that complement each other, which references were
     trained on an image would tell whether the target was. Independent draws leave images that none of the others was
-    trained on (with 5 targets a third of the demo's); calibrations fill the gap. Raises IdentityOverlapError where one
+    trained on (with 5 targets a third of the demo's); calibrations fill the gap. Raises IdentityOverlapError if one
     of them is among the attacker's own people.
     """
     first = with_role(splits, *EVALUATED_ROLES)

@@ -1,4 +1,4 @@
-"""From signals to scores: what fitted attacks, and the blind baseline, say of the images that no attacker knows."""
+"""Scores of fitted attacks, and of the blind baseline, for the images that no attacker knows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

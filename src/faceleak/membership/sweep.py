@@ -35,7 +35,7 @@ def cells(options: SweepOptions) -> list[Cell]:
 
 
 def split_cell(manifest: pd.DataFrame, cell: Cell, options: SplitOptions) -> pd.DataFrame:
-    """Draw the cell's members and the unseen people; beside the training images, two images a member are held out."""
+    """Draw the cell's members and the unseen people; two images a member are held out from training."""
     images = cell.images_per_person + HELD_OUT
     member = RoleOptions(people=cell.people, minimum_images=images, maximum_images=images)
     roles = {"member": member, "unseen_identity": options.roles["unseen_identity"]}
@@ -45,7 +45,7 @@ def split_cell(manifest: pd.DataFrame, cell: Cell, options: SplitOptions) -> pd.
 
 
 def training_of(cell: Cell, training: TrainingOptions, minimum_steps: int) -> TrainingOptions:
-    """The target's training, for more epochs where the set is so small that it would hardly be trained at all."""
+    """The target's training, for more epochs if the set is so small that it would hardly be trained at all."""
     steps = max(1, cell.people * cell.images_per_person // training.batch_size)
     return training.model_copy(update={"epochs": max(training.epochs, math.ceil(minimum_steps / steps))})
 

@@ -1,4 +1,4 @@
-"""Tables of signals as attacks take them: of several views, of a person's other images, of references beside images.
+"""Tables of signals as attacks take them: of several views, of a person's other images, of images with references.
 
 Other images are what an attacker sees who holds images of a person, but none that the target can have been trained on
 (2203.02077). A signal that compares images of a person would otherwise show what training on the companions did. So it
@@ -56,7 +56,7 @@ def read_with_other_images(
     anchors: pd.DataFrame,
     within: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Read signals as `read_signals` does, and what compares images again among `other_images` alone.
+    """Read signals as `read_signals` does, and comparison signals again among `other_images` only.
 
     images: rows of the splits. The second reading's columns are empty for all other images.
     """
@@ -89,7 +89,7 @@ def as_other_images(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def without_other_images(table: pd.DataFrame) -> pd.DataFrame:
-    """The first reading alone."""
+    """Only the first reading."""
     return table.drop(columns=list(second_readings(table)))
 
 
@@ -123,10 +123,10 @@ def _read(task: SignalsTask, compute: ComputeOptions) -> pd.DataFrame:
 
 
 def beside_images(of_images: pd.DataFrame, calibration_signals: pd.DataFrame, options: BlindOptions) -> pd.DataFrame:
-    """Put the first references' signals beside those of the images: image_id, columns, `<reference>.<column>`.
+    """Join the first references' signals with those of the images: image_id, columns, `<reference>.<column>`.
 
     of_images: image_id and columns; calibration_signals: reference, image_id and columns, from `other_images` too
-    where they have such. Raises MissingSignalsError.
+    if they have such. Raises MissingSignalsError.
     """
     parts = [of_images.reset_index(drop=True)]
     for name in calibration_signals["reference"].unique()[: options.references]:

@@ -1,4 +1,4 @@
-"""Which views of a variant an attack may look at, and which of them an adaptive attacker takes.
+"""The views of a variant that an attack may look at, and the one that an adaptive attacker takes.
 
 Access is what an attacker has to hold: the head, the backbone's weights, or only what it answers to images. A headless
 release keeps the classification head back, so what an attack finds with it is an upper bound: it stands apart from the
@@ -58,7 +58,7 @@ def may_look_at(attack: AttackOptions, view: View) -> bool:
 def own_auc(known: AttackInput, options: AttackOptions) -> float:
     """AUC on the attacker's own people, each judged by an attack that was fitted without them (five folds).
 
-    Raises AttackFitError where there are too few of them.
+    Raises AttackFitError if there are too few of them.
     """
     return list(own_aucs(known, options))[-1]
 
@@ -80,7 +80,7 @@ def own_aucs(known: AttackInput, options: AttackOptions) -> Iterator[float]:
 
 
 def own_auc_of_shadows(shadows: Sequence[AttackInput], options: AttackOptions) -> float | None:
-    """AUC on shadows held out, a mean over all of them; None where there is one pair of references or less.
+    """AUC on shadows held out, a mean over all of them; None if there is one pair of references or less.
 
     References are drawn in pairs that share no person (`split_references`). A pair is held out together, so that in
     what is fitted an image's membership of one shadow tells nothing of its membership of another. Raises
@@ -92,7 +92,7 @@ def own_auc_of_shadows(shadows: Sequence[AttackInput], options: AttackOptions) -
 def own_aucs_of_shadows(shadows: Sequence[AttackInput], options: AttackOptions) -> Iterator[float]:
     """After each pair the mean over all shadows judged so far; the last value is `own_auc_of_shadows`.
 
-    There is none where there is one pair of references or less. Raises AttackFitError.
+    There is none if there is one pair of references or less. Raises AttackFitError.
     """
     from sklearn.metrics import roc_auc_score
 

@@ -1,4 +1,4 @@
-"""All that is measured of one attack by one attacker: on images, and on people."""
+"""All metrics of one attack by one attacker: on images, and on people."""
 
 from typing import Any
 

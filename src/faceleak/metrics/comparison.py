@@ -1,4 +1,4 @@
-"""Attacks side by side over the same targets: images and people, each beside the blind baseline and the paper's.
+"""Attacks compared over the same targets: on images and people, with the blind baseline's and the paper's.
 
 Does attack A beat attack B? Their difference on the same images, under the same resamples of people, says it: what
 makes an image easy for one attack mostly makes it easy for the other, so the difference is known far better than either
@@ -36,11 +36,11 @@ def paired_difference(first: pd.DataFrame, second: pd.DataFrame, options: Bootst
     column target in both, one row an image and target, and the differences are averaged over targets, which are then
     resampled too (`measure_repeated`).
 
-    Returns population → `auc_difference` and `tpr_at_fpr_1pct_difference` (None where that cannot be measured), in
+    Returns population → `auc_difference` and `tpr_at_fpr_1pct_difference` (None if that cannot be measured), in
     −1…1, each with `_ci_low` and `_ci_high`, and `targets`, their number. An interval that excludes 0 tells that one
     attack is better on people like these.
 
-    Raises MetricError where a table is not one of `measure_membership`, or where the attacks scored other images or
+    Raises MetricError if a table is not one of `measure_membership`, or if the attacks scored other images or
     disagree about them.
     """
     if (TARGET in first.columns) != (TARGET in second.columns):
@@ -83,7 +83,7 @@ def _tpr_difference(first: FloatArray, second: FloatArray, is_member: BoolArray)
 
 
 def _matched(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Return the first attack's rows with the second's score beside them, as other_score."""
+    """Return the first attack's rows with the second's score in the column other_score."""
     if different := len(set(first["image_id"]) ^ set(second["image_id"])):
         raise MetricError(
             f"{different} images were scored by only one of the two attacks, but their difference is only meaningful "

@@ -1,4 +1,4 @@
-"""Does a generator copy what it was trained on? Distances to the nearest training image, against those of non-members.
+"""Whether a generator copies its training images: distances to the nearest one, compared with those of non-members.
 
 Real faces of people that the generator never saw tell how near a face comes to some training image anyway.
 """
@@ -16,7 +16,7 @@ COPY_QUANTILE = 0.01
 def nearest_rows(features: FloatArray, reference: FloatArray) -> tuple[IndexArray, NDArray[np.float64]]:
     """Find the nearest row of `reference` (m, d) for each of `features` (n, d): its index, and 1 − cosine in 0…2.
 
-    Memory grows with n + m, not with their product. Raises MetricError where a row has no direction.
+    Memory grows with n + m, not with their product. Raises MetricError if a row has no direction.
     """
     unit, candidates = normalize_rows(features), normalize_rows(reference)
     rows = max(1, CELLS_PER_BLOCK // max(1, len(candidates)))
@@ -35,7 +35,7 @@ def measure_copying(samples: FloatArray, held_out: FloatArray) -> dict[str, floa
     Returns `nearest_training_distance` and `nearest_training_distance_held_out` (medians, 1 − cosine), and
     `copied_share` in 0…1: the share of samples that are nearer to a training image than 99 % of the held-out faces.
     0.01 is what faces of other people would give; a generator that repeats its training images approaches 1.
-    Raises MetricError where one side is empty.
+    Raises MetricError if one side is empty.
     """
     if not len(samples) or not len(held_out):
         raise MetricError(

@@ -1,4 +1,4 @@
-"""The smallest effect that a sample could have shown: what stands beside "no evidence", so that it can be weighed.
+"""The smallest effect that a sample could have shown, which is reported with "no evidence".
 
 An interval at `level` excludes 0.5 with probability `power` where the AUC lies (z_{(1+level)/2} + z_power) standard
 errors above it (Cohen, Statistical Power Analysis, 1988), the standard error being that of a sample without effect.
@@ -18,7 +18,7 @@ def smallest_detectable_auc(standard_error: float, level: float = 0.95, power: f
     """Find the smallest AUC, in 0.5…1, whose interval would have excluded 0.5 with probability `power`.
 
     standard_error: of the AUC, ≥ 0, from `standard_error_of_interval`. 1 means that this sample can show nothing with
-    certainty. Raises MetricError where the standard error is negative or not finite, or level or power are no shares.
+    certainty. Raises MetricError if the standard error is negative or not finite, or level or power are no shares.
     """
     if not (np.isfinite(standard_error) and standard_error >= 0):
         raise MetricError(f"A standard error is a number ≥ 0, found {standard_error}. Look at the interval it is from.")

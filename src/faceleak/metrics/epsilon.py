@@ -44,7 +44,7 @@ def clopper_pearson_epsilon(
     only, it is a valid bound. At 95 % it cannot exceed log(n / 7.4), n the number
     of non-members (or members, for the other side).
 
-    Returns ε ≥ 0. Raises MetricError where a class has fewer than two rows (people, given identities), a score is
+    Returns ε ≥ 0. Raises MetricError if a class has fewer than two rows (people, given identities), a score is
     not finite, or delta or confidence is out of range.
     """
     _check_privacy(delta, confidence)
@@ -93,7 +93,7 @@ def _thresholds(scores: FloatArray) -> FloatArray:
 def _independent_rows(
     scores: FloatArray, is_member: BoolArray, identities: NDArray[Any] | None, seed: int
 ) -> NDArray[np.intp]:
-    """Indices in random order, one a person where identities are given; which rows does not depend on their order."""
+    """Indices in random order, one a person if identities are given; which rows does not depend on their order."""
     check_scores(scores, is_member)
     codes = np.zeros(len(scores), np.intp)
     if identities is not None:
@@ -129,7 +129,7 @@ class BrokenClaimError(MetricError):
 
 
 def measure_claims(claims: pd.DataFrame, scores: pd.DataFrame, how: Aggregation) -> pd.DataFrame:
-    """Set the highest lower bound of any attack beside each claim.
+    """Compare each claim with the highest lower bound of any attack.
 
     claims: variant, unit (`identity` or `image`: whose data the proof is about), epsilon and delta. scores: the table
     of image scores with variant, attacker, attack and threat_model. A claim about people is measured on people, member

@@ -42,11 +42,11 @@ def aggregate(scores: pd.DataFrame, how: Aggregation) -> pd.DataFrame:
     scores keep their value however many they are, so people with more images have no advantage. It depends on the
     unit of the scores: below 1 apart it is nearly the mean, far above 1 apart nearly max − log n.
 
-    Returns columns identity, population (the setting, `identity` or `identity_other_images`; the latter only where
+    Returns columns identity, population (the setting, `identity` or `identity_other_images`; the latter only if
     there are other_images_score of `same_identity` images), is_member, score and images (how many were aggregated).
     Unseen people appear in both settings.
 
-    Raises MetricError where the table is not one of `measure_membership`, holds no unseen people or an aggregation
+    Raises MetricError if the table is not one of `measure_membership`, holds no unseen people or an aggregation
     is unknown.
     """
     check_table(scores, IMAGE_COLUMNS, "scores")
@@ -73,7 +73,7 @@ def is_shown(scores: pd.DataFrame, setting: str) -> bool:
 
 
 def people_as_images(scores: pd.DataFrame, setting: str, how: Aggregation) -> pd.DataFrame:
-    """One setting's people in the form of an image table, so that people are measured as images are.
+    """One setting's people in the form of an image table, for the metrics of images.
 
     scores: the columns of `measure_membership` and any others that are the same in all rows. A person's image_id is
     their identity; the population is `member` or `unseen_identity`; says_member is the vote of their images.
@@ -95,12 +95,12 @@ def measure_identities(
     """Measure how well one attack tells people in the training set from unseen people.
 
     scores: as for `aggregate`; blind: the blind baseline's scores of the same images (image_id, is_member, score),
-    which are aggregated in the same way; its other_images_score where the attack has such.
+    which are aggregated in the same way; its other_images_score if the attack has such.
 
     Returns setting → the metrics of `measure_membership`, without `asr`, of people: `members` and `non_members` are
     numbers of people, and the rate at 1 % needs 199 unseen people.
 
-    Raises MetricError as `aggregate` does, where a score is not finite, a class holds one person only, or the baseline
+    Raises MetricError as `aggregate` does, if a score is not finite, a class holds one person only, or the baseline
     scored other images.
     """
     people = aggregate(scores, how)

@@ -1,6 +1,6 @@
-"""Whose faces do reconstructions show? Embeddings of an evaluator in, match rates of members and controls out.
+"""Match rates of reconstructions with members and controls, from the embeddings of evaluators.
 
-A reconstruction matches a gallery where the evaluators agree on one of its people (`matcher.find_people`). Against
+A reconstruction matches a gallery if the evaluators agree on one of its people (`matcher.find_people`). Against
 control people, who were not in the training set, the same rate tells how often that happens by chance. Beside the
 rates: whom reconstructions show, one by one, and which members were found.
 """
@@ -29,7 +29,7 @@ from faceleak.metrics.verification import IndexArray
 
 
 def measure_panel(embeddings: Mapping[str, FloatArray], panel: Panel, options: BootstrapOptions) -> dict[str, Any]:
-    """Measure what the independent evaluators agree on, and what each evaluator would have said alone.
+    """Measure what the independent evaluators agree on, and what each evaluator says by itself.
 
     embeddings: evaluator → (n, d). Returns the metrics of `measure_match` for the independent ones together; below
     `evaluators`, those of each alone, and beside them, as `any_image_…`, those of its lax evaluator. Where an evaluator
@@ -55,7 +55,7 @@ def measure_photographs(
 
     embeddings: evaluator → (n, d), a photograph each, other ones than the gallery is made of; identities: (n,). It is
     the share in which the evaluators find the right person, among the people of the gallery, with its interval: what
-    faces as good as photographs would reach. Empty where no photograph shows anybody of the gallery. Where it is near
+    faces as good as photographs would reach. Empty if no photograph shows anybody of the gallery. Where it is near
     0, that nobody is found in reconstructions says nothing.
     """
     matchers = [panel.matchers[name] for name in panel.independent]
@@ -124,7 +124,7 @@ def measure_match(
     than both rates' together (Newcombe, Stat. Med. 17, 1998, method 10): 0 of 32 is not certainty. With fewer than
     about ten nearest people intervals are too narrow.
 
-    Raises MetricError where the galleries differ in size or share people, every member is known, no known member is
+    Raises MetricError if the galleries differ in size or share people, every member is known, no known member is
     in the gallery, or an embedding has no direction.
     """
     unknown = [_check_galleries(matcher) for matcher in matchers]

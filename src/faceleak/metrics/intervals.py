@@ -4,7 +4,7 @@ Images of one person resemble each other, and a target remembers people rather t
 an interval is too narrow. Here a person is drawn with all of their images or not at all (the cluster bootstrap;
 Davison and Hinkley, Bootstrap Methods and their Application, 1997, section 3.8).
 
-Resamples hold nobody but the people of the sample, so their spread vanishes where all people turn out alike (a rate of
+Resamples hold nobody but the people of the sample, so their spread vanishes if all people turn out alike (a rate of
 0 or 1, an AUC of 1), however few they are. No interval is therefore narrower than what so many people can show.
 """
 
@@ -74,7 +74,7 @@ def wilson_interval(rate: float, trials: float, level: float) -> Interval:
 def rate_interval(rate: float, resampled: FloatArray, people: int, level: float) -> Interval:
     """Enclose a rate or an AUC, in 0…1, at least as widely as `people` people can show it.
 
-    The percentile interval of the resampled values (resamples,), or Wilson's where that is wider. Its number of trials
+    The percentile interval of the resampled values (resamples,), or Wilson's if that is wider. Its number of trials
     is the one by which a share would spread as the resampled values do, r(1 − r) / variance: so images of a person
     count the less, the more they agree. Towards 0 and 1 the resamples stop spreading, not because the rate is known
     but because nobody in the sample shows the rarer outcome. By the probability of that, max(r, 1 − r) to the power of
@@ -94,9 +94,9 @@ def combined_interval(
 ) -> Interval:
     """Enclose the sum of rates (rates,), each times its factor, from values (rates, resamples) under the same weights.
 
-    The percentile interval of their sums, or the normal one where that is wider, to which is added how much farther the
+    The percentile interval of their sums, or the normal one if that is wider, to which is added how much farther the
     interval of each rate reaches than its resamples do, squares being summed as if independent (Zou and Donner, Stat.
-    Med. 27, 2008): next to nothing in the middle, where pairing makes a difference known far better than its rates, and
+    Med. 27, 2008): next to nothing in the middle, if pairing makes a difference known far better than its rates, and
     all there is towards 0 and 1.
     """
     value = float(np.dot(factors, rates))
@@ -131,7 +131,7 @@ def fewest_people(identities: NDArray[Any], is_member: BoolArray) -> int:
 
 
 def independent_difference(first: Interval, second: Interval) -> Interval:
-    """`first` minus `second`, of independent samples, from their intervals alone (Zou and Donner, Stat. Med. 27, 2008).
+    """`first` minus `second`, of independent samples, only from their intervals (Zou and Donner, Stat. Med. 27, 2008).
 
     Where the samples depend on each other in the same direction, the interval is too wide.
     """
@@ -147,7 +147,7 @@ def resampling_weights(identities: NDArray[Any], is_member: BoolArray, resamples
     identities and is_member: (n,), one entry an image. People are drawn within three strata (only member images, only
     non-member images, both), so that no resample loses a class and every stratum keeps its number of people. The
     weights of a person depend on the seed and on the set of people, not on the order of the images.
-    Raises MetricError where an identity is missing or the shapes differ.
+    Raises MetricError if an identity is missing or the shapes differ.
     """
     return np.concatenate(list(weight_blocks(identities, is_member, resamples, seed)))
 
@@ -177,7 +177,7 @@ def percentile_interval(value: float, resampled: FloatArray, level: float = 0.95
 
     Where every resample gives the same value (AUC 1, no true positive at all), the width is 0: the sample then shows
     no variation to learn from, which is not certainty. Rates and what they combine to need `rate_interval` and
-    `combined_interval`. Raises MetricError where a resampled value is not finite.
+    `combined_interval`. Raises MetricError if a resampled value is not finite.
     """
     if broken := int((~np.isfinite(resampled)).sum()):
         raise MetricError(

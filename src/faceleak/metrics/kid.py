@@ -41,11 +41,11 @@ def kid(
     draws of a distribution do and are left out, as the pairs of an image with itself are.
 
     The interval is that of half-sampling: half of the people of each side are drawn without replacement, and their
-    distance deviates from the whole one as that one does from the truth (subsampling of half of the data, where no
+    distance deviates from the whole one as that one does from the truth (subsampling of half of the data, if no
     scaling is left to do; Politis and Romano, Annals of Statistics 22, 1994). Where both sets come from one
     distribution the interval is wider than it needs to be. Memory grows with n + m, not with their product.
 
-    Raises MetricError where a feature is not finite, the sides differ in d, or one has fewer than four people.
+    Raises MetricError if a feature is not finite, the sides differ in d, or one has fewer than four people.
     """
     return Reference(reference, options, reference_people).distance(samples, sample_people)
 

@@ -1,4 +1,4 @@
-"""Whom does a face show? The evaluators of reconstructions, and what they agree on who know nothing of each other.
+"""Matchers: the person that independent evaluators find on a face, and whether they agree.
 
 An evaluator has galleries of members and of as many controls, people to compare faces with: one template a person, or
 all of a person's images; and a threshold from non-members.
@@ -20,7 +20,7 @@ from faceleak.metrics.verification import IndexArray, normalize_rows, threshold_
 class Gallery:
     """People by what they are compared with: templates (t, d) of length 1, and the identities (people,), each once.
 
-    starts: (people,), the place of each person's first template, where a person has several; else one each, in order.
+    starts: (people,), the place of each person's first template, if a person has several; else one each, in order.
     """
 
     templates: FloatArray
@@ -65,7 +65,7 @@ class Gallery:
 def build_gallery(embeddings: FloatArray, identities: NDArray[Any]) -> Gallery:
     """Make one template a person, in sorted order: the normalized mean of the person's normalized embeddings (n, d).
 
-    Raises MetricError where an embedding, or the mean of a person's embeddings, has no direction.
+    Raises MetricError if an embedding, or the mean of a person's embeddings, has no direction.
     """
     people, codes = _people(embeddings, identities)
     sums = np.zeros((len(people), embeddings.shape[1]))
@@ -100,7 +100,7 @@ def match_threshold(impostor_embeddings: FloatArray, galleries: Collection[Galle
 
 @dataclass(frozen=True, eq=False)
 class Matcher:
-    """Whom one evaluator compares reconstructions with, and from which cosine on they match."""
+    """The people that one evaluator compares reconstructions with, and the cosine from which on they match."""
 
     members: Gallery
     controls: Gallery
@@ -110,7 +110,7 @@ class Matcher:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """All evaluators by their evaluators' names; `independent`: those whose agreement counts as a match.
+    """All matchers by their evaluators' names; `independent`: those whose agreement counts as a match.
 
     lax: the same evaluators by the looser rule of `make_lax_matcher`.
     """
@@ -121,12 +121,12 @@ class Panel:
 
     @property
     def resembling(self) -> tuple[str, ...]:
-        """The evaluators that resemble the target; they are fooled where it is, and count for nothing."""
+        """The evaluators that resemble the target; what fools the target fools them, so they do not count."""
         return tuple(name for name in self.matchers if name not in self.independent)
 
 
 def make_panel(people: Mapping[str, pd.DataFrame], independent: tuple[str, ...], far: float) -> Panel:
-    """Make both evaluators of each evaluator; `people`: evaluator → table as for `make_matcher`. Raises MetricError."""
+    """Make both matchers of each evaluator; `people`: evaluator → table as for `make_matcher`. Raises MetricError."""
     return Panel(
         {name: make_matcher(table, far) for name, table in people.items()},
         {name: make_lax_matcher(table, far) for name, table in people.items()},
@@ -135,7 +135,7 @@ def make_panel(people: Mapping[str, pd.DataFrame], independent: tuple[str, ...],
 
 
 def make_matcher(people: pd.DataFrame, far: float) -> Matcher:
-    """Make the evaluator from an evaluator's embeddings: `people` has identity, role, known and embedding, a row an
+    """Make the matcher from an evaluator's embeddings: `people` has identity, role, known and embedding, a row an
     image.
 
     Templates of members come from their `same_identity` images, those of controls from `unseen_identity` images; both
@@ -150,7 +150,7 @@ def make_matcher(people: pd.DataFrame, far: float) -> Matcher:
 
 
 def make_lax_matcher(people: pd.DataFrame, far: float) -> Matcher:
-    """Make an evaluator by which a face matches a person already where it matches any single image of theirs.
+    """Make a matcher by which a face matches a person already if it matches any single image of theirs.
 
     `far` is then the rate of pairs of images. With ten images a person and 100 people a non-member has a thousand
     chances, so that many faces match somebody anyway: for comparison with work that judges so, not to be read alone.
@@ -190,13 +190,13 @@ def find_people(
 ) -> Findings:
     """Find whom faces show: one array of embeddings (n, d), one gallery and one threshold for each evaluator.
 
-    A face matches a person where every evaluator finds this person nearest in its gallery and the cosine reaches its
+    A face matches a person if every evaluator finds this person nearest in its gallery and the cosine reaches its
     threshold: all say "that is she", and none says "that is somebody else". It would be laxer to count a person whom
     every evaluator accepts but some evaluator finds less alike than another: with hundreds of people there is often one
     whom all accept though nobody would name them. It would be laxer still to let each evaluator accept a person of its
     own, which is no agreement at all. With one evaluator it is that evaluator's nearest person at its threshold.
 
-    The nearest person by all evaluators is the one whose smallest excess over a threshold is largest; where the face
+    The nearest person by all evaluators is the one whose smallest excess over a threshold is largest; if the face
     matches, it is the one that all find nearest. The galleries hold the same people in the same order; MetricError.
     """
     excess = _excess(embeddings, galleries, thresholds)

@@ -52,7 +52,7 @@ def measure_membership(
     so many people do not exclude; and the numbers of images `members` and `non_members`. All metrics of a population
     share one set of resamples, so the advantage is a paired comparison.
 
-    Raises MetricError where a column is missing or contradicts another, an image occurs twice, a score is not finite,
+    Raises MetricError if a column is missing or contradicts another, an image occurs twice, a score is not finite,
     there are no non-members, a class has images of one person only, or the baseline scored other images.
     """
     check_table(scores, SCORE_COLUMNS, "scores")

@@ -1,4 +1,4 @@
-"""Worst case, not only the average: the risk of each image and of each person, over several targets.
+"""The risk of each image and of each person, over several targets: the worst case, not only the average.
 
 An attack that fails on average may still be sure about some. Whether it is sure about *this* image must be judged by
 the false-positive rate of this very image, from targets that were not trained on it: a rate pooled over images is too
@@ -35,7 +35,7 @@ def risk_table(table: pd.DataFrame, unit: Unit = "image") -> pd.DataFrame:
     holds for images that resemble each other), q_value (Benjamini-Hochberg over all rows: among those with q ≤ 0.05,
     5 % are expected to be wrongly there) and rank, 1 first, by p_value and then risk; equal evidence has equal rank.
 
-    Raises MetricError where a column is missing, a row occurs twice, a number is out of range or nothing was a member.
+    Raises MetricError if a column is missing, a row occurs twice, a number is out of range or nothing was a member.
     """
     _check(table)
     if unit not in get_args(Unit):

@@ -2,7 +2,7 @@
 
 One target is one draw of the training's luck. The mean over targets is measured with a two-way bootstrap (Owen, The
 pigeonhole bootstrap, 2007): targets are resampled, and people are resampled, a person for all targets together, since
-the targets share people. Of T targets, T − 1 are drawn, which makes the variance of a mean unbiased where T draws lose
+the targets share people. Of T targets, T − 1 are drawn, which makes the variance of a mean unbiased; T draws lose
 the share 1/T of it (Rao and Wu, 1988). What depends on target and person together counts up to three times, so
 intervals are rather wide; a spread between targets that is known from a few of them only makes them narrower. In
 simulations with 2 to 8 targets, 95 % intervals held the true mean in 90 % (a large spread) to 99 % (none).
@@ -61,7 +61,7 @@ def measure_repeated(scores: pd.DataFrame, blind: pd.DataFrame | None, options: 
 
     scores: the columns of `measure_membership` and target, one row an image and target. People may be members of one
     target and not of another. blind: the blind baseline's scores, matched by target and image_id, or by image_id alone
-    where they have no column target.
+    if they have no column target.
 
     Returns population → metric → value: the mean over targets of the metrics of `measure_membership`, each with
     `_ci_low` and `_ci_high` (`lowest_fpr`: the target's that has the fewest people); None if some target has too few
@@ -70,7 +70,7 @@ def measure_repeated(scores: pd.DataFrame, blind: pd.DataFrame | None, options: 
     `auc_spread`, the standard deviation of the AUC between them. For one target everything equals
     `measure_membership`, and the interval knows nothing of other targets.
 
-    Raises MetricError as `measure_membership` does for each target, where a target lacks a population that another
+    Raises MetricError as `measure_membership` does for each target, if a target lacks a population that another
     has, and where a resample of people leaves a target without a class.
     """
     tables = split_by_target(scores, SCORE_COLUMNS)
@@ -90,7 +90,7 @@ def intervals_over_targets(repetitions: Sequence[Repetition], options: Bootstrap
     """Enclose the mean over targets of each estimator, by targets and people resampled together.
 
     People are drawn within three strata: who is a member wherever they appear, who nowhere, and who in some rows only.
-    Every resample counts: MetricError where one leaves a target without members or without non-members. No interval is
+    Every resample counts: MetricError if one leaves a target without members or without non-members. No interval is
     narrower than the people of the target that has the fewest can show it (`enclose`).
     """
     people = min(fewest_people(repetition.identities, repetition.is_member) for repetition in repetitions)
@@ -141,7 +141,7 @@ def split_by_target(scores: pd.DataFrame, columns: Sequence[str]) -> dict[Any, p
 
 
 def populations_of(tables: Mapping[Any, pd.DataFrame]) -> list[str]:
-    """List the populations of non-members that all targets have; MetricError where only some have one."""
+    """List the populations of non-members that all targets have; MetricError if only some have one."""
     found = {name: sum((rows["population"] == name).any() for rows in tables.values()) for name in POPULATIONS}
     for population, targets in found.items():
         if 0 < targets < len(tables):

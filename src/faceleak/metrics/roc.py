@@ -1,6 +1,6 @@
 """ROC metrics of a membership score, vectorized over bootstrap weights.
 
-Conventions: a higher score says member; an image is called a member where score >= threshold, so images with equal
+Conventions: a higher score says member; an image is called a member if score >= threshold, so images with equal
 scores change sides together. With weights, an image of weight k counts as k images; whole numbers stay exact.
 """
 
@@ -34,7 +34,7 @@ class RocCurve(NamedTuple):
 def roc_curve(scores: FloatArray, is_member: BoolArray) -> RocCurve:
     """Trace the ROC curve of scores (n,), one point a distinct score: on log axes no point may be left out.
 
-    Raises MetricError where a score is not finite or a class is missing.
+    Raises MetricError if a score is not finite or a class is missing.
     """
     check_scores(scores, is_member)
     from sklearn import metrics
@@ -50,7 +50,7 @@ def auc(scores: FloatArray, is_member: BoolArray, weights: WeightArray | None = 
     """Probability in 0…1 that a member scores higher than a non-member, ties counting one half (Mann-Whitney).
 
     scores and is_member: (n,); weights: (resamples, n), which gives (resamples,) values instead of one.
-    Raises MetricError where a score is not finite, or where a class is missing or has no weight.
+    Raises MetricError if a score is not finite, or if a class is missing or has no weight.
     """
     check_scores(scores, is_member)
     non_members = _ascending(scores, ~is_member)
@@ -74,7 +74,7 @@ def tpr_at_fpr(
     """Find the largest true-positive rate, in 0…1, among the thresholds whose expected false-positive rate is `fpr`.
 
     That is not the share of non-members above the threshold: a threshold at the largest of n non-members is passed by
-    another non-member with probability 1/(n + 1). So k false positives are allowed where (k + 1) / (n + 1) ≤ fpr.
+    another non-member with probability 1/(n + 1). So k false positives are allowed if (k + 1) / (n + 1) ≤ fpr.
     Nothing is interpolated between thresholds. NaN if the sample has fewer than `non_members_needed(fpr)`: the
     threshold is then the largest non-member or lies beyond it, and neither the value nor its spread can be known.
     Shapes and errors as for `auc`; an `fpr` outside 0…1 is refused.
@@ -108,7 +108,7 @@ def non_members_needed(fpr: float) -> float:
 def share_above_non_members(
     scores: FloatArray, is_member: BoolArray, weights: WeightArray | None = None
 ) -> float | FloatArray:
-    """Share of members, in 0…1, who score above every non-member of the sample, whatever the weights of those.
+    """Share of members, in 0…1, with a score above every non-member of the sample, for any weights of those.
 
     The threshold is taken as given: n non-members set it, and its own false-positive rate, 1/(n + 1) in expectation,
     is told apart from this share. Shapes and errors as for `auc`.
@@ -158,7 +158,7 @@ def _ascending(scores: FloatArray, chosen: BoolArray) -> NDArray[np.intp]:
 def _split(
     weights: WeightArray | None, members: NDArray[np.intp], non_members: NDArray[np.intp]
 ) -> tuple[WeightArray, WeightArray]:
-    """Weights of members and of non-members, in the orders given; one resample of ones where there are no weights."""
+    """Weights of members and of non-members, in the orders given; one resample of ones if there are no weights."""
     images = len(members) + len(non_members)
     if weights is None:
         return np.ones((1, len(members)), np.uint8), np.ones((1, len(non_members)), np.uint8)

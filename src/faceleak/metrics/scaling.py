@@ -28,7 +28,7 @@ class PowerLaw:
     """A fitted line on log10 axes, with intervals of its coefficients at `level` (t distribution, degrees_of_freedom).
 
     intercept: log10 of the advantage at one person and one image; people and images_per_person: exponents, negative
-    where a larger training set leaks less. residual_error: standard deviation of log10(advantage) around the line.
+    if a larger training set leaks less. residual_error: standard deviation of log10(advantage) around the line.
     """
 
     intercept: Interval
@@ -65,7 +65,7 @@ class PowerLaw:
 def fit_power_law(table: pd.DataFrame, level: float = 0.95) -> PowerLaw:
     """Fit the law to one row a measurement: people and images_per_person (> 0), advantage (TPR − FPR, in 0…1).
 
-    The rows count as independent and equally sure: several seeds a size show the scatter. Raises MetricError where a
+    The rows count as independent and equally sure: several seeds a size show the scatter. Raises MetricError if a
     column is missing, there are fewer than four rows, a number has no logarithm (none is dropped: leaving out
     the sizes at which nothing was found would bend the line), or the sizes do not vary independently.
     """

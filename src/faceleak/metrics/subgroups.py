@@ -1,4 +1,4 @@
-"""Whom does the target give away more? AUC within each subgroup of people or images, and its gap to the rest."""
+"""AUC within each subgroup of people or images, and its gap to the rest."""
 
 from collections.abc import Iterator
 from dataclasses import astuple
@@ -43,7 +43,7 @@ def subgroup_gaps(
     whose images differ in the attribute), who is drawn once for both sides. Of twenty subgroups one misses a 95 %
     interval by chance.
 
-    Raises MetricError where a table lacks a column, an attribute row occurs twice, no image has any value, or
+    Raises MetricError if a table lacks a column, an attribute row occurs twice, no image has any value, or
     the scores are not those of `measure_membership`.
     """
     check_table(scores, COLUMNS, "scores")
@@ -102,7 +102,7 @@ def _auc_within(score: FloatArray, is_member: BoolArray, chosen: BoolArray) -> E
 def _weight_blocks(
     identities: NDArray[np.object_], is_member: BoolArray, inside: BoolArray, options: BootstrapOptions
 ) -> Iterator[NDArray[np.uint8]]:
-    """Draw people within three groups, so that subgroup and rest keep their numbers of people."""
+    """Draw people within three groups: subgroup and rest keep their numbers of people."""
     in_subgroup, in_rest = np.isin(identities, identities[inside]), np.isin(identities, identities[~inside])
     groups = [in_subgroup & ~in_rest, ~in_subgroup & in_rest, in_subgroup & in_rest]
     rows = rows_per_block(len(identities))
@@ -126,7 +126,7 @@ def _people(scores: pd.DataFrame) -> int:
 
 
 def _values(scores: pd.DataFrame, attributes: pd.DataFrame) -> pd.DataFrame:
-    """The attributes of each scored image, in the order and with the index of the scores; missing where unknown."""
+    """The attributes of each scored image, in the order and with the index of the scores; missing if unknown."""
     key = next((name for name in KEYS if name in attributes.columns), None)
     names = [name for name in attributes.columns if name not in KEYS]
     if key is None or not names:

@@ -1,4 +1,4 @@
-"""From what leaks of a person, an embedding or one image: are faces made of it accepted, and do they tell members?
+"""Metrics of faces that were made from one embedding or image: are they accepted, and do they tell members apart?
 
 Success of template inversion is in the terms of ISO/IEC 30136: how often a face made from a template is accepted. Type
 1: accepted beside the very image that the template was made of; type 2: beside another image of the same person. From
@@ -58,7 +58,7 @@ def success_rates(type_1: BoolArray, type_2: BoolArray, options: BootstrapOption
 def choose_images(people: pd.DataFrame, role: str, count: int, seed: int) -> pd.DataFrame:
     """Draw `count` people (or all) with two images in this role: identity, template_image and other_image.
 
-    people: image_id, identity, role. Raises nothing: where too few have two images, there are fewer rows.
+    people: image_id, identity, role. Raises nothing: if too few have two images, there are fewer rows.
     """
     rows = people[people["role"] == role].sort_values("image_id").sample(frac=1, random_state=seed)
     several = rows[rows.groupby("identity")["image_id"].transform("size") > 1]
@@ -80,7 +80,7 @@ def likeness_to_photos(
     """How alike each of n faces is to its person's photos: `likeness`, a mean cosine, and `match_rate`, a share in 0…1.
 
     faces: evaluator → (n, d); photos: evaluator → (m, d), photo j being of person owner[j] in 0…n − 1, one of each at
-    least. Cosines are means over the evaluators; a photo matches where every evaluator reaches its threshold.
+    least. Cosines are means over the evaluators; a photo matches if every evaluator reaches its threshold.
     """
     cosines = {
         name: (normalize_rows(faces[name])[owner] * normalize_rows(photos[name])).sum(axis=1) for name in thresholds

@@ -1,6 +1,6 @@
 """Verification: how well the cosine of two embeddings tells pairs of one person from pairs of two people.
 
-A pair of one person is *genuine*, a pair of two people an *impostor* pair; a pair is accepted where
+A pair of one person is *genuine*, a pair of two people an *impostor* pair; a pair is accepted if
 similarity >= threshold. TAR and FAR are the shares of accepted genuine and impostor pairs.
 
 Accuracy is that of LFW's protocol (Huang et al., Technical Report 07-49, 2007, View 2): ten folds of 300 genuine and
@@ -39,7 +39,7 @@ def verification_metrics(same_person: BoolArray, similarity: FloatArray) -> dict
     """Return `verification_auc` and `tar_at_far_0.1pct`, both in 0…1, of pairs (pairs,).
 
     TAR is conservative, as `tpr_at_fpr` explains: below 1999 impostor pairs it is None.
-    Raises MetricError where a similarity is not finite or one kind of pair is missing.
+    Raises MetricError if a similarity is not finite or one kind of pair is missing.
     """
     check_kinds(same_person)
     tar = tpr_at_fpr(similarity, same_person, 0.001)
@@ -52,7 +52,7 @@ def verification_metrics(same_person: BoolArray, similarity: FloatArray) -> dict
 def embedding_metrics(embeddings: FloatArray) -> dict[str, float]:
     """Return how much embeddings (n, d) differ from face to face.
 
-    `embedding_spread`: root mean square distance from their mean, relative to their length; 0 where all are the same.
+    `embedding_spread`: root mean square distance from their mean, relative to their length; 0 if all are the same.
     `constant_dimensions`: share of the d numbers that vary by less than 1e-4 of what they would if all varied alike.
     """
     rows = embeddings.astype(np.float64)
@@ -135,7 +135,7 @@ class _PairResampling:
 def normalize_rows(embeddings: FloatArray) -> NDArray[np.float64]:
     """Scale embeddings (n, d) to length 1, in double precision.
 
-    Raises MetricError where an embedding is not finite or zero and so has no direction.
+    Raises MetricError if an embedding is not finite or zero and so has no direction.
     """
     if embeddings.ndim != 2:
         raise MetricError(f"Embeddings must be (n, d), one row an image, found {embeddings.shape}.")
@@ -153,9 +153,9 @@ def normalize_rows(embeddings: FloatArray) -> NDArray[np.float64]:
 def sample_pairs(identities: NDArray[Any], maximum_pairs: int, seed: int) -> tuple[IndexArray, IndexArray]:
     """Choose at most `maximum_pairs` different pairs of n images; return the indices (pairs,), first < second.
 
-    All pairs where they fit. Else all genuine pairs, as long as they take at most half of the room (or impostor pairs
+    All pairs if they fit. Else all genuine pairs, as long as they take at most half of the room (or impostor pairs
     leave more), and impostor pairs in the rest; what does not fit is sampled uniformly, without replacement. Memory
-    grows with n and maximum_pairs, never with n². Raises MetricError where there is no room for one pair of each kind.
+    grows with n and maximum_pairs, never with n². Raises MetricError if there is no room for one pair of each kind.
     """
     if maximum_pairs < 2:
         raise MetricError(f"{maximum_pairs} pairs cannot hold a genuine and an impostor pair. Allow at least 2.")
@@ -194,7 +194,7 @@ def threshold_at_far(impostor_similarity: FloatArray, far: float) -> float:
     """Find the smallest threshold that accepts (similarity >= threshold) at most the share `far` of impostor pairs.
 
     It lies one representable number above the first similarity that may not be accepted, in the precision of the
-    array: compare with similarities of the same precision. Raises MetricError where a similarity is not finite, `far`
+    array: compare with similarities of the same precision. Raises MetricError if a similarity is not finite, `far`
     is not between 0 and 1, or there are fewer than 1/far pairs, which say nothing about so small a rate.
     """
     if not 0 < far < 1:
@@ -264,7 +264,7 @@ def fold_accuracies(
     """Accuracy in 0…1 of each fold, in the order of their numbers, at the threshold that is best on all other folds.
 
     All arrays are (pairs,); folds holds each pair's fold number. Of several best thresholds the highest is taken.
-    Raises MetricError with fewer than two folds, where a fold lacks one kind of pair or a similarity is not finite.
+    Raises MetricError with fewer than two folds, if a fold lacks one kind of pair or a similarity is not finite.
     """
     check_scores(similarity, same_person)
     names = np.unique(folds)

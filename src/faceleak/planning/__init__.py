@@ -1,1 +1,1 @@
-"""What an audit will cost: its tasks, how long each takes on this machine, and what they add up to."""
+"""The cost of an audit: its tasks, the time of each on this machine, and the sums."""

@@ -1,4 +1,4 @@
-"""From works and rates to hours, disk and memory: kind by kind, pipeline by pipeline, and in all."""
+"""Hours, disk and memory from works and rates: by kind, by pipeline, and in all."""
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +55,7 @@ def lines(works: Sequence[Work], rates: Rates, workers: int) -> list[Line]:
 
 
 def totals(found: Sequence[Line], memory_of_driver: float) -> dict[str, Total]:
-    """What `attack` and the whole audit take: memory is the most that a kind needs beside all tables before it."""
+    """What `attack` and the whole audit take: memory is the most that a kind needs with all tables before it."""
     of_attack = [line for line in found if line.pipeline in ATTACK]
     return {"attack": _total(of_attack, memory_of_driver), "audit": _total(found, memory_of_driver)}
 
@@ -83,7 +83,7 @@ def _seconds(work: Work, rates: Rates, workers: int) -> float:
 
 
 def _clock(cost: Cost, alone: float, rates: Rates, workers: int) -> float:
-    """Seconds for what one worker alone would take so long for."""
+    """Seconds by the clock for work that takes one worker so many seconds."""
     used = min(workers, cost.shards)
     return alone if used == 1 else rates.start_of_workers + makespan([alone / cost.shards] * cost.shards, used)
 
@@ -99,7 +99,7 @@ def _cpu_seconds(work: Work, rates: Rates) -> float:
 
 @dataclass(frozen=True)
 class _Span:
-    """Of a pool: seconds of the clock for each second that one worker alone would take.
+    """Of a pool: seconds of the clock for each second of a single worker.
 
     start, cpu: a work's share of the seconds that workers take to start, and of what that takes of the cores.
     """

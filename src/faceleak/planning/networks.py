@@ -1,4 +1,4 @@
-"""The networks of an audit: how their rates are named, and what stands for a backbone that is not there yet."""
+"""The networks of an audit: the names of their rates, and a stand-in for a backbone that does not exist yet."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Network:
         return f"{self.card.architecture or 'onnx'} {height}x{width}"
 
     def make(self) -> Backbone:
-        """The network with fresh weights, or those it comes with where it cannot be built without. Eval mode."""
+        """The network with fresh weights, or those it comes with if it cannot be built without. Eval mode."""
         return _make(self.card.model_dump_json(), "" if self.load is None else self.load.model_dump_json())
 
 
@@ -72,7 +72,7 @@ def _make(card: str, load: str) -> Backbone:
 
 
 class StandIn(Backbone):
-    """A backbone that is not there yet: its architecture with other weights, so that nothing made of it is found."""
+    """A stand-in for a backbone that does not exist yet: its architecture with other weights, so no result is found."""
 
     def __init__(self, network: Network) -> None:
         made = network.make()

@@ -25,15 +25,15 @@ class PlanOptions(Options):
     """The whole `plan` block."""
 
     people: int | None = Field(None, ge=2)
-    """How many people the source holds, where it is not packed yet and does not say so itself; with `images`."""
+    """How many people the source holds, if it is not packed yet and does not say so itself; with `images`."""
     images: int | None = Field(None, ge=2)
-    """How many images the source holds, where it is not packed yet and does not say so itself; with `people`."""
+    """How many images the source holds, if it is not packed yet and does not say so itself; with `people`."""
     rates: dict[str, RateOptions] = Field(default_factory=dict)
     """Rates by the name of what they are about, as a plan lists them."""
     free_disk_gb: float | None = Field(None, gt=0)
-    """Free disk space, in GB, of the machine that the audit is to run on, where that is not this one."""
+    """Free disk space, in GB, of the machine that the audit is to run on, if that is not this one."""
     free_memory_gb: float | None = Field(None, gt=0)
-    """Free memory, in GB, of the machine that the audit is to run on, where that is not this one."""
+    """Free memory, in GB, of the machine that the audit is to run on, if that is not this one."""
 
     @model_validator(mode="after")
     def _count_both(self) -> "PlanOptions":

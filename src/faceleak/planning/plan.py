@@ -1,4 +1,4 @@
-"""The plan: works of the configured audit, rates, what they come to, and whether the machine will do."""
+"""The plan: works of the configured audit, rates, their sums, and whether the machine suffices."""
 
 import shutil
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What takes time in an audit, and how each is measured: a little of it, at two sizes where it has a start."""
+"""Quantities that take time in an audit, and their measurement: a little of each, at two sizes if it has a start."""
 
 import hashlib
 from functools import partial

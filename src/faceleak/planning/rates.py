@@ -17,7 +17,7 @@ GIGABYTE = 1e9
 
 @dataclass(frozen=True)
 class Rate:
-    """A unit takes `seconds`, of which the cores are busy for `cpu_seconds` in all; a task `start` seconds besides.
+    """A unit takes `seconds` by the clock and `cpu_seconds` of all cores together; a task takes `start` seconds more.
 
     memory: bytes of the process that does it. how: the measurement or the assumption behind it. needed: whether tasks
     that take it are still to be made; otherwise the numbers say nothing.
@@ -62,7 +62,7 @@ def timed(units: float, work: Callable[[], object]) -> Timing:
 
 
 def rate_of(few: Timing, many: Timing, how: str) -> Rate:
-    """The line through two timings; where the longer one was no slower, its mean, and nothing for the start."""
+    """The line through two timings; if the longer one was no slower, its mean, and nothing for the start."""
     more = many.units - few.units
     seconds, cpu = (many.seconds - few.seconds) / more, (many.cpu_seconds - few.cpu_seconds) / more
     if seconds <= 0 or cpu <= 0:
@@ -151,6 +151,6 @@ def _mean(rates: list[dict[str, Rate]]) -> dict[str, Rate]:
 
 
 def _stated(options: RateOptions) -> Rate:
-    """The rate as the configuration states it; of the cores it says nothing, so that they count as busy."""
+    """The configured rate; it states no share of the cores, so 100 % is assumed."""
     seconds = 1 / options.per_second
     return Rate(seconds, seconds, 0.0, options.memory_gb * GIGABYTE, f"stated: {options.source}")

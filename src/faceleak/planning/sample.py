@@ -1,4 +1,4 @@
-"""Faces to plan with: a few to measure on, and as many as are stated where there are none yet."""
+"""Faces for the plan: a few to measure on, and the stated number if there are none yet."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Blots:
 def sample_faces(
     store: FaceStore | None, faces: FacesOptions, canvas: Canvas, folder: Path
 ) -> tuple[FaceStore, pd.DataFrame]:
-    """A store, and image_id, identity and sha256 of some hundred of its images: blots, where nothing else is there."""
+    """A store, and image_id, identity and sha256 of some hundred of its images: blots, if nothing else is there."""
     if store is None:
         people = min(PEOPLE, faces.demo.people) if faces.demo is not None else 0
         few = {"people": people, "images_per_person": -(-IMAGES // max(1, people))}
@@ -84,7 +84,7 @@ class StatedFaces:
 
     @classmethod
     def of(cls, faces: FacesOptions, plan: PlanOptions, sample: Sample) -> "StatedFaces":
-        """As many as the plan or the source states. Raises PlanError where neither does."""
+        """As many as the plan or the source states. Raises PlanError if neither does."""
         image_bytes = float(np.mean(list(map(len, sample.jpegs())))) + BESIDES_THE_JPEG
         if plan.people is not None and plan.images is not None:
             return cls(plan.people, plan.images, image_bytes)

@@ -1,4 +1,4 @@
-"""From the tasks that nodes make to works: which of them are there, and what stands for those that are not."""
+"""Works from the tasks that nodes make: those that exist, and stand-ins for those that do not."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

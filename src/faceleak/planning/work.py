@@ -62,7 +62,7 @@ class NotPlannedError(FaceleakError):
 
 @dataclass(frozen=True)
 class Planned:
-    """What a node would do. outputs: what stands for its outputs, in their order, where other nodes' plans need it."""
+    """What a node would do. outputs: what stands for its outputs, in their order, if other nodes' plans need it."""
 
     works: Iterable[Work] = ()
     outputs: tuple[Any, ...] = ()

@@ -1,1 +1,1 @@
-"""Figures and tables that people look at."""
+"""Figures, tables and the report."""

@@ -1,4 +1,4 @@
-"""What a figure or table needs before it can be made."""
+"""Checks of the data that a figure or table needs."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ class ReportingError(FaceleakError):
 
 
 def check_columns(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
-    """Raise ReportingError where columns or all rows are missing; `name` is what the error calls the table."""
+    """Raise ReportingError if columns or all rows are missing; `name` is what the error calls the table."""
     if missing := [column for column in columns if column not in table.columns]:
         raise ReportingError(f"The {name} lack {', '.join(missing)}. Needed are: {', '.join(columns)}.")
     if table.empty:
@@ -20,7 +20,7 @@ def check_columns(table: pd.DataFrame, columns: Sequence[str], name: str) -> Non
 
 
 def only_value(table: pd.DataFrame, column: str, name: str) -> str:
-    """The one value of a column; raises ReportingError where there are several, which a figure would mix."""
+    """The one value of a column; raises ReportingError if there are several, which a figure would mix."""
     values = table[column].unique()
     if len(values) > 1:
         raise ReportingError(

@@ -1,4 +1,4 @@
-"""Attacks side by side over repeated targets: a table for programs, one for readers, and a forest plot."""
+"""Comparison of attacks over repeated targets: a table for programs, one for readers, and a forest plot."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, get_args

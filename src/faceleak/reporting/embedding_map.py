@@ -45,7 +45,7 @@ def embedding_map(
     that member). A line joins a reconstruction to the person whom it matches. Of more than 500 people of a gallery
     those whom reconstructions resemble are drawn, and others spread evenly. The same input gives the same picture.
 
-    Raises ReportingError where there is no reconstruction or a column is missing.
+    Raises ReportingError if there is no reconstruction or a column is missing.
     """
     check_columns(table, MAP_COLUMNS, "reconstructions")
     if len(table) != len(reconstructions):
@@ -93,7 +93,7 @@ def _plane(embeddings: NDArray[Any]) -> NDArray[np.float64]:
 def _by_kind(
     members: NDArray[Any], controls: NDArray[Any], faces: NDArray[Any], table: pd.DataFrame
 ) -> dict[str, NDArray[Any]]:
-    """Points of each of `KINDS`; who matches a member and a control is drawn as both."""
+    """Points of each of `KINDS`; a face that matches a member and a control is drawn as both."""
     member, control, known = (table[name].to_numpy(bool) for name in ("matches_member", "matches_control", "known"))
     chosen = (~member & ~control, control, member & known, member & ~known)
     points = [members, controls, *(faces[rows] for rows in chosen)]
@@ -108,7 +108,7 @@ def _join(axes: Axes, faces: NDArray[Any], centers: Mapping[str, Mapping[Any, An
 
 
 def _name_hits(axes: Axes, centers: Mapping[Any, Any], table: pd.DataFrame, obstacles: NDArray[np.float64]) -> None:
-    """Write the names of the members who are found most often."""
+    """Write the names of the members that are found most often."""
     hits = table.loc[table["matches_member"].astype(bool), "member_identity"].value_counts().head(NAMED)
     if len(hits):
         names = [f"{shortened(str(name), 20)} ({count})" for name, count in hits.items()]

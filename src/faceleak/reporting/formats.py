@@ -94,14 +94,14 @@ def interval_text(metrics: Metrics, metric: str, form: str = "") -> str:
 
 
 def number_text(metrics: Metrics, metric: str, form: str = "") -> str:
-    """A metric without its interval, – where it is missing: 0.763, and +0.263 where its sign tells something."""
+    """A metric without its interval, – if it is missing: 0.763, and +0.263 if its sign tells something."""
     value = metrics.get(metric)
     usual = "+.3f" if metric in SIGNED else ".0f" if metric in COUNTS else ".3f"
     return NOTHING if pd.isna(value) else f"{value:{form or usual}}"
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell of a table: three decimals, intervals in brackets, – where nothing was measured."""
+    """A cell of a table: three decimals, intervals in brackets, – if nothing was measured."""
     if isinstance(cell, Measured):
         return measured_text(cell)
     if cell is None or cell == "":

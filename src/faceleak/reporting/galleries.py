@@ -1,4 +1,4 @@
-"""Faces to look at: who plays which role, whom reconstructions resemble, how they came about, what a prior draws.
+"""Galleries of faces: of each role, of reconstructions and their steps, of a prior's samples.
 
 The unit of a canvas is, in both directions, the side of a face, so that no face is distorted.
 """
@@ -135,7 +135,7 @@ def people_sheet(
     splits: image_id, identity, role, known. People are taken evenly from the sorted identities of a role, and their
     first images. Beside a member's images, half of `images_per_person`, stand same_identity images of the same person.
 
-    Raises ReportingError where a column is missing or no image has a role, StoreError where an image is not in the
+    Raises ReportingError if a column is missing or no image has a role, StoreError if an image is not in the
     store.
     """
     check_columns(splits, ["image_id", "identity", "role", "known"], "splits")
@@ -205,7 +205,7 @@ def reconstruction_gallery(
     subject: str = "reconstructions",
     note: str = "",
 ) -> Figure:
-    """Show reconstructions, each beside an image of the nearest member and one of the nearest control.
+    """Show reconstructions, each with an image of the nearest member and one of the nearest control.
 
     Images: RGB (n, height, width, 3), each array of a size of its own. table, n rows: score (higher says member),
     member_similarity and control_similarity (cosines by the evaluator, −1…1), member_identity, control_identity,
@@ -213,7 +213,7 @@ def reconstruction_gallery(
     score; of more than 24, those shown are spread evenly over this order, so that they are no selection of the best.
     subject: what the title calls the faces. note: written below the title.
 
-    Raises ReportingError where a column or all rows are missing or the lengths differ.
+    Raises ReportingError if a column or all rows are missing or the lengths differ.
     """
     check_columns(table, GALLERY_COLUMNS, "reconstructions")
     lengths = [len(table), len(reconstructions), len(nearest_members), len(nearest_controls)]
@@ -280,7 +280,7 @@ def reconstruction_stages(stages: Mapping[str, Pixels]) -> Figure:
     stages: name → RGB (n, height, width, 3). Column i holds image i of each stage: hand in the same latents in the
     same order, where a stage starts from the one before it.
 
-    Raises ReportingError where there is no stage.
+    Raises ReportingError if there is no stage.
     """
     if not stages:
         raise ReportingError("There are no stages of a reconstruction to show. Hand in one array of images a stage.")
@@ -296,13 +296,13 @@ def reconstruction_stages(stages: Mapping[str, Pixels]) -> Figure:
 
 
 def film_strips(frames: Pixels, scores: NDArray[np.float32], members: Pixels, table: pd.DataFrame) -> Figure:
-    """Show a row a face: as it started, after each round, and at the right the member whom it resembles in the end.
+    """Show a row a face: at its start, after each round, and at the right the member that it resembles in the end.
 
     frames: RGB (n, moments, height, width, 3), the first moment before the search, each other one after a round;
     scores: (n, moments), of stage 1, higher says member; members: RGB (n, height, width, 3); table, n rows:
     member_identity, matches_member, and known (the attacker had images of this member).
 
-    Raises ReportingError where there is no face or the lengths differ.
+    Raises ReportingError if there is no face or the lengths differ.
     """
     check_columns(table, STRIP_COLUMNS, "filmed faces")
     if len({len(frames), len(scores), len(members), len(table)}) > 1:
@@ -362,10 +362,10 @@ def samples_sheet(pixels: Pixels, images_shown: int) -> Figure:
 
 
 def nearest_faces_sheet(samples: FaceBesideNearest, held_out: FaceBesideNearest, features: str) -> Figure:
-    """Show samples, left, beside the nearest training face, right; below, the nearest of all and held-out people.
+    """Show samples, left, with the nearest training face, right; below, the nearest of all and held-out people.
 
     The first samples are no selection; `copies` are those nearest to a training face. Held-out faces show how near a
-    face of somebody else comes. features: whose embeddings measure distance. Raises ReportingError where one is empty.
+    face of somebody else comes. features: whose embeddings measure distance. Raises ReportingError if one is empty.
     """
     _check_some(min(len(samples.faces), len(held_out.faces)))
     nearest_first = np.argsort(samples.distances, kind="stable")
@@ -421,7 +421,7 @@ class Faces:
 def targeted_faces(parts: Sequence[Faces]) -> Figure:
     """Show some people, a row each: what was given, what was made of it, and a photo of theirs to compare.
 
-    Raises ReportingError where there is nobody to show or the lengths differ.
+    Raises ReportingError if there is nobody to show or the lengths differ.
     """
     for part in parts:
         lengths = [len(faces) for faces in part.columns.values()]

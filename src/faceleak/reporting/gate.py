@@ -1,4 +1,4 @@
-"""The gate: which policies the numbers of an audit fulfil, and an error where they do not fulfill all."""
+"""The gate: the policies that an audit's numbers fulfill, and an error if they do not fulfill all."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class GateError(FaceleakError):
 def join_numbers(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Put the metrics of several result files into one mapping: variant → `<stage>/…/<metric>` → value.
 
-    trees: file → variant → tree of numbers; numbers of no variant are left out. Raises ReportingError where two
+    trees: file → variant → tree of numbers; numbers of no variant are left out. Raises ReportingError if two
     files hold different values of one metric, since they were made from different things.
     """
     joined: dict[str, dict[str, float | None]] = {}
@@ -48,11 +48,11 @@ def _same(one: float | None, other: float | None) -> bool:
 
 
 def judge_policies(policies: Sequence[PolicyOptions], numbers: Numbers) -> list[dict[str, Any]]:
-    """Judge each policy: its settings, value (None where it could not be measured), passed, and verdict, a sentence.
+    """Judge each policy: its settings, value (None if it could not be measured), passed, and verdict, a sentence.
 
     A policy whose number could not be measured is violated, and so is one about a backbone that does not work
     (`verdict.read_utility`), whatever its number: nothing leaks out of it since nothing is in it. Raises GateError
-    where there are no numbers at all, or no such variant or metric, naming the nearest ones.
+    if there are no numbers at all, or no such variant or metric, naming the nearest ones.
     """
     if not numbers:
         raise GateError(f"There are no results to judge. Run an audit first: {kedro_run('attack')}.")
@@ -110,7 +110,7 @@ def broken(violated: int, judged: int, kind: str = "") -> str:
 
 
 def require_passed(judged: Sequence[Mapping[str, Any]]) -> None:
-    """Raise GateError with the reasons where a policy is violated."""
+    """Raise GateError with the reasons if a policy is violated."""
     violated = [policy for policy in judged if not policy["passed"]]
     if violated:
         reasons = "\n".join(f"- {policy['verdict']}" for policy in violated)

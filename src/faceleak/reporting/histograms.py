@@ -41,8 +41,8 @@ def distance_histograms(
     them. Densities are per factor of ten, as the axis is logarithmic; a distance of 0 is drawn at the layer's smallest
     other one.
 
-    Raises ReportingError where columns are missing, views are mixed or a distance is negative or not finite;
-    MetricError where there are no members.
+    Raises ReportingError if columns are missing, views are mixed or a distance is negative or not finite;
+    MetricError if there are no members.
     """
     columns = columns_of(signal, signals)
     if not columns:
@@ -138,7 +138,7 @@ def _edges(low: float, high: float, images: int) -> NDArray[np.float64]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Three to six round numbers between two decimal logarithms, or three others where it holds no three round ones."""
+    """Three to six round numbers between two decimal logarithms, or three others if it holds no three round ones."""
     decades = 10.0 ** np.arange(np.floor(low), np.ceil(high) + 1)
     for steps in ([1], [1, 3], [1, 2, 5], list(range(1, 10))):
         candidates = np.outer(decades, steps).ravel()

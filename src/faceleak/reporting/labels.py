@@ -1,4 +1,4 @@
-"""Names beside points, placed so that they cover neither each other nor what is drawn."""
+"""Names next to points, placed where they cover neither each other nor the drawing."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ COST_CROSSING, COST_OBSTACLE = 1e3, 3.0  # of a line across a name, of covering 
 
 
 def label_points(axes: Axes, names: Sequence[str], points: Points, obstacles: Points) -> list[Annotation]:
-    """Write each of the n names beside its point (n, 2), a line between them, and return the texts.
+    """Write each of the n names next to its point (n, 2), with a line between them, and return the texts.
 
     Positions are in data coordinates; `obstacles` (m, 2) are those not to cover: points, and samples along lines.
     Limits, scales and layout of the axes must be final. One name after the other takes the place that covers least,

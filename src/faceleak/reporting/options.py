@@ -26,7 +26,7 @@ class PolicyOptions(Options):
     at_least: float | None = None
     """A limit that is itself allowed; this one or `at_most` has to be given."""
     reason: str = Field(min_length=1)
-    """What people read where the policy is violated."""
+    """What people read if the policy is violated."""
 
     @field_validator("metric")
     @classmethod

@@ -1,4 +1,4 @@
-"""The comparison of defenses as points: what a variant still recognizes, and what an attacker still learns from it."""
+"""The comparison of defenses as points: the utility of a variant, and what an attacker finds on it."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,15 +41,15 @@ def collect(
 
     utility: variant → `utility` → metrics; membership: variant → `membership` → attack, threat model and attacker →
     population → metrics. access: attack → `weights` or `embeddings`. bypasses: variant, attacker, attack, threat_model
-    and bypass, the one that the attacker took, empty where none. Who holds the weights can run every attack, who gets
+    and bypass, the one that the attacker took, empty if none. Who holds the weights can run every attack, who gets
     embeddings only those on embeddings; the one with the highest AUC counts, and for the TPR the one with the highest.
 
     Columns (`COLUMNS`): variant; access; attacker; attack, with its threat model; bypass; utility (verification AUC),
     attack_auc and tpr_at_fpr_1pct, each with _ci_low and _ci_high, all in 0…1; and
-    false_sense_of_security, the adaptive attacker's AUC − the static one's for this variant and access. NaN where
+    false_sense_of_security, the adaptive attacker's AUC − the static one's for this variant and access. NaN if
     unknown. An attacker without an attack on a variant has no row there.
 
-    Raises ReportingError where a variant has no utility or no row at all, or where `access` lacks an attack.
+    Raises ReportingError if a variant has no utility or no row at all, or if `access` lacks an attack.
     """
     names = names_in_metrics(access)
     chosen = bypasses.set_index(["variant", "attacker", "attack", "threat_model"])["bypass"].fillna("").to_dict()
@@ -143,9 +143,9 @@ def as_tree(points: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def checked(points: pd.DataFrame) -> pd.DataFrame:
-    """The points with empty text where no bypass is named, as it is after they were read from a file.
+    """The points with empty text if no bypass is named, as it is after they were read from a file.
 
-    Raises ReportingError where columns or rows are missing, a variant and access have an attacker twice, or utility or
+    Raises ReportingError if columns or rows are missing, a variant and access have an attacker twice, or utility or
     attack AUC is missing.
     """
     check_columns(points, COLUMNS, "points")
@@ -186,7 +186,7 @@ def front(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_variants(points: pd.DataFrame, write: Callable[[Metrics, str], str]) -> pd.DataFrame:
-    """A row a variant in the order of the table, all text (`COMPARED`), – where unknown.
+    """A row a variant in the order of the table, all text (`COMPARED`), – if unknown.
 
     points: checked ones of one access. `write` makes text of a row's metric with its interval. "bypassed by" is what
     the adaptive attacker did first, TPR@1 % the highest one that any of the attackers reaches.

@@ -1,4 +1,4 @@
-"""What each variant still recognizes, and what each attacker still learns from it: a picture, and a page to explore."""
+"""Utility of each variant against what each attacker finds: a picture, and an interactive page."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -277,7 +277,7 @@ def _explained(row: Row) -> str:
 
 
 def _caption(panels: dict[str, pd.DataFrame]) -> str:
-    """What is seen in the plot, for those who do not see it."""
+    """A description of the plot, for readers who cannot see it."""
     sentences = ["Verification AUC (further right is better) against the AUC of the attack (lower is better)."]
     for access, rows in panels.items():
         named = ", ".join(

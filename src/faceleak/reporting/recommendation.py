@@ -1,4 +1,4 @@
-"""The comparison of defenses in words: which one reaches a goal at the least cost, and whether perturbation helps."""
+"""The recommended defense in words: the cheapest that reaches a goal, and whether perturbation helps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,9 +45,9 @@ class Goal(Protocol):
 
 @dataclass(frozen=True)
 class Choice:
-    """What is recommended against attackers of one access, and why; `variant`: whom the verdict names, if anybody.
+    """What is recommended against attackers of one access, and why; `variant`: the one that the verdict names, if any.
 
-    perturbation: whether perturbing BN statistics helps, in words, where variants of `bn_perturbation` were compared.
+    perturbation: whether perturbing BN statistics helps, in words, if variants of `bn_perturbation` were compared.
     """
 
     access: str
@@ -88,8 +88,8 @@ def recommend(points: pd.DataFrame, goal: Goal) -> Recommendation:
 
     points: as `privacy_points.collect` gives them, with the variant `undefended`, against which utility is lost. Of a
     variant's attackers the one with the highest `goal.metric` counts. The goal is reached or not by the number itself;
-    where its interval says otherwise, the reason says so; if no point has the metric, since there are too few
-    non-members for it, the reason says that. Nothing is recommended where the undefended target recognizes nobody.
+    if its interval says otherwise, the reason says so; if no point has the metric, since there are too few
+    non-members for it, the reason says that. Nothing is recommended if the undefended target recognizes nobody.
 
     Raises ReportingError as `privacy_points.checked` does, and where an access lacks `undefended` or points lack the
     metric.

@@ -46,7 +46,7 @@ class Found(NamedTuple):
 class Membership:
     """What attacks on membership have found in a variant.
 
-    tree: attack, as metrics name it → population → metrics, the blind baseline among them where it was measured with
+    tree: attack, as metrics name it → population → metrics, the blind baseline among them if it was measured with
     them; blind: population → metrics of the blind baseline, wherever it was measured; utility: the variant's.
     """
 
@@ -64,11 +64,11 @@ class Membership:
         return {attack: found[population] for attack, found in self.tree.items() if population in found}
 
     def only(self, attacks: Iterable[str]) -> "Membership":
-        """The same of these attacks alone."""
+        """The same of only these attacks."""
         return Membership({attack: self.tree[attack] for attack in attacks}, self.blind, self.utility)
 
     def strongest(self, population: str, metric: str = "auc") -> Found | None:
-        """The attack with the highest `metric`, then AUC, against a population; None where none was measured."""
+        """The attack with the highest `metric`, then AUC, against a population; None if none was measured."""
         measured = {attack: found for attack, found in self.against(population).items() if not is_blind(attack)}
         attack = strongest(measured, metric, "auc")
         return None if attack is None else Found(attack, measured[attack])
@@ -105,7 +105,7 @@ class Variant:
 
     @property
     def strongest(self) -> Found | None:
-        """The attack with the highest AUC against that population; None where no attack was measured."""
+        """The attack with the highest AUC against that population; None if no attack was measured."""
         return self.membership.strongest(self.population)
 
     @property
@@ -117,7 +117,7 @@ class Variant:
 def read_variants(results: Mapping[str, Tree]) -> list[Variant]:
     """Read variant → stage → attack → population or step → metrics.
 
-    The blind baseline never looks at a backbone: where a variant has none of its own, the first one counts for it too.
+    The blind baseline never looks at a backbone: if a variant has none of its own, the first one counts for it too.
     """
     baselines = [_blind(stages.get(MEMBERSHIP, {})) for stages in results.values()]
     known = next((baseline for baseline in baselines if baseline), {})
@@ -125,7 +125,7 @@ def read_variants(results: Mapping[str, Tree]) -> list[Variant]:
 
 
 def read_variant(name: str, stages: Tree, known_blind: Tree | None = None) -> Variant:
-    """Read stage → attack → population or step → metrics; `known_blind` counts where it holds no blind baseline."""
+    """Read stage → attack → population or step → metrics; `known_blind` counts if it holds no blind baseline."""
     membership = stages.get(MEMBERSHIP, {})
     blind = _blind(membership) or known_blind or {}
     utilities = {stage: measured for stage, measured in stages.items() if stage.startswith(UTILITY)}

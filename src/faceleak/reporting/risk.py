@@ -1,4 +1,4 @@
-"""The worst case, for the owner of the data: who is at highest risk, and whether the risks can be believed."""
+"""The worst case, for the owner of the data: the people at highest risk, and whether the risks are calibrated."""
 
 from typing import Any
 
@@ -38,12 +38,12 @@ STEPS = 400  # of a curve
 
 
 def risk_figure(table: pd.DataFrame, pixels: Pixels) -> Figure:
-    """Show the images, or people, that targets remember best, framed where the evidence is significant.
+    """Show the images, or people, that targets remember best, framed if the evidence is significant.
 
     table: as `risk_table` gives it, most exposed first, a row an image or a person. pixels: RGB
     (n, height, width, 3) of the first n rows, 1 ≤ n ≤ rows; of more than 40, the first are shown.
 
-    Raises ReportingError where a column or all rows are missing, or there are more or no pixels than rows.
+    Raises ReportingError if a column or all rows are missing, or there are more or no pixels than rows.
     """
     check_columns(table, COLUMNS, "risks")
     if not 0 < len(pixels) <= len(table):
@@ -77,7 +77,7 @@ def risk_figure(table: pd.DataFrame, pixels: Pixels) -> Figure:
 
 
 def risk_histogram(p_values_members: FloatArray, p_values_non_members: FloatArray) -> Figure:
-    """Draw the share of p-values up to x: on the diagonal for non-members where the risks are calibrated.
+    """Draw the share of p-values up to x: on the diagonal for non-members if the risks are calibrated.
 
     Both (n,), in 0…1, a value a target and image. The band around the non-members' curve is Clopper-Pearson's, as if
     values were independent, which makes it rather narrow. Axes begin at half of the share that one value makes.

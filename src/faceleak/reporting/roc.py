@@ -1,4 +1,4 @@
-"""ROC curves of membership attacks on logarithmic axes, where few false alarms have room to be seen.
+"""ROC curves of membership attacks on logarithmic axes, which show low false-positive rates.
 
 Carlini et al., Membership Inference Attacks From First Principles (arXiv 2112.03570): an attack that names a few
 members without a false alarm does harm, however close its AUC is to one half.
@@ -40,7 +40,7 @@ POINTS = 200  # of a curve in the table
 
 
 def roc_figure(scores: pd.DataFrame, blind: pd.DataFrame, upper_bounds: Collection[str] = ()) -> Figure:
-    """Draw a panel a population and, in each, a line an attack and threat model, beside the blind baseline.
+    """Draw a panel a population with a line for each attack and threat model, and one for the blind baseline.
 
     scores: image_id, variant, attacker, attack, threat_model, population (`member`, `same_identity`,
     `unseen_identity`), is_member and score (higher says member), one row an image and attack, of one attacker against
@@ -48,11 +48,11 @@ def roc_figure(scores: pd.DataFrame, blind: pd.DataFrame, upper_bounds: Collecti
     legend calls so, since they take more than a headless release gives away.
 
     Curves are steps: nothing is interpolated. Axes begin at half of the rate that one image makes; what lies on that
-    edge is a rate of 0. False-positive rates of 1 % and 0.1 % are marked where there are non-members enough to
+    edge is a rate of 0. False-positive rates of 1 % and 0.1 % are marked if there are non-members enough to
     measure them.
 
-    Raises ReportingError where a column is missing, variants or attackers are mixed, or there are no non-members;
-    MetricError where a score is not finite or there are no members.
+    Raises ReportingError if a column is missing, variants or attackers are mixed, or there are no non-members;
+    MetricError if a score is not finite or there are no members.
     """
     check_columns(scores, [*COLUMNS, "variant", "attacker"], "scores")
     check_columns(blind, COLUMNS, "blind scores")

@@ -1,4 +1,4 @@
-"""What MLflow shows of a run: verdicts and headline numbers as Markdown, and few numbers and words for its columns."""
+"""The description of a run in MLflow: verdicts and headline numbers as Markdown, and a few values for its columns."""
 
 from collections.abc import Mapping, Sequence
 

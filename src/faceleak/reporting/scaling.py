@@ -33,10 +33,10 @@ def scaling_figure(table: pd.DataFrame, law: PowerLaw, people: float, images_per
     """Draw the advantage over the number of people, on log axes: measured, fitted, and predicted for one size.
 
     table: people, images_per_person and advantage (TPR − FPR at a fixed FPR, in 0…1), a row a measurement, as
-    `fit_power_law` takes it, and ci_low and ci_high where intervals are known. law: fitted to it. people and
+    `fit_power_law` takes it, and ci_low and ci_high if intervals are known. law: fitted to it. people and
     images_per_person: the size of the user's training set, for which the law predicts.
 
-    Raises ReportingError where a column or all rows are missing, MetricError for sizes that are not positive.
+    Raises ReportingError if a column or all rows are missing, MetricError for sizes that are not positive.
     """
     check_columns(table, COLUMNS, "sizes")
     prediction = law.predict(people, images_per_person)
@@ -81,7 +81,7 @@ def _limits(table: pd.DataFrame, prediction: Prediction) -> tuple[float, float]:
 
 
 def _draw_measured(axes: Axes, rows: pd.DataFrame, name: str, look: dict[str, Any]) -> None:
-    """Draw the points, a line through the geometric mean of each size, and intervals where they are known."""
+    """Draw the points, a line through the geometric mean of each size, and intervals if they are known."""
     means = np.exp(np.log(rows["advantage"]).groupby(rows["people"]).mean())
     axes.plot(means.index, means, color=look["color"], linewidth=1.2)
     axes.plot(rows["people"], rows["advantage"], markersize=5.5, linestyle="none", label=name, **look)

@@ -48,7 +48,7 @@ def _number(value: Any, metric: str) -> float:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Write a table as Markdown: numbers with three decimals to the right, whole numbers without, – where empty."""
+    """Write a table as Markdown: numbers with three decimals to the right, whole numbers without, – if empty."""
     numeric = [pd.api.types.is_numeric_dtype(dtype) for dtype in table.dtypes]
     lines = [
         [str(column) for column in table.columns],

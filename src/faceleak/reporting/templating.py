@@ -1,4 +1,4 @@
-"""The templates beside this file."""
+"""The templates of this folder."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the terminal shows of results: tables of at most 100 columns."""
+"""Results on the terminal: tables of at most 100 columns."""
 
 from collections.abc import Sequence
 from io import StringIO
@@ -79,7 +79,7 @@ def empty_table(title: str, name: str, *columns: str) -> Table:
 
 
 def roles_table(splits: pd.DataFrame) -> Table:
-    """Who plays which part, and who decided it; errors as for `count_roles`."""
+    """People and images of each role, and who decided it; errors as for `count_roles`."""
     table = empty_table("Faces", "role", "people", "images", "known to the\nattacker", "who decided it")
     for role, people, images, known, decider in count_roles(splits).itertuples(index=False):
         table.add_row(Text(str(role)), *(f"{int(number):,}" for number in (people, images, known)), Text(decider))

@@ -1,4 +1,4 @@
-"""Tuning as figures and in words: what was tried, which parameters mattered, what is left of it on fresh people."""
+"""Tuning as figures and in words: the trials, the parameters that mattered, and the result on fresh people."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def study_figure(trials: pd.DataFrame, importances: Mapping[str, float]) -> Figu
     """Draw the value of every trial in order, the best so far, and how much each parameter mattered.
 
     trials: trial, state (`complete` or `pruned`) and own_auc in 0…1, the first being the default attack. importances:
-    parameter → share in 0…1. Raises ReportingError where a column or all rows are missing.
+    parameter → share in 0…1. Raises ReportingError if a column or all rows are missing.
     """
     check_columns(trials, COLUMNS, "trials")
     return _beside_importances(_draw_history, trials, importances, "Which attack is best on the attacker's own data?")
@@ -119,7 +119,7 @@ def _draw_history(axes: Axes, trials: pd.DataFrame) -> None:
 
 
 def _missed(aucs: pd.Series) -> pd.Series:
-    """What is missing to an AUC of 1, which is what differs where attacks are good."""
+    """What is missing to an AUC of 1, which is what differs if attacks are good."""
     return (1 - aucs).clip(lower=LEAST_MISSED)
 
 
@@ -144,7 +144,7 @@ def front_figure(trials: pd.DataFrame, importances: Mapping[str, float]) -> Figu
     """Draw every trial with its standard error, the front, the default and the chosen point, and importances.
 
     trials: trial, own_advantage in −1…1, own_advantage_error, steps_per_face, on_front, chosen, the first being the
-    default search. importances: parameter → share in 0…1. Raises ReportingError where a column or all rows are missing.
+    default search. importances: parameter → share in 0…1. Raises ReportingError if a column or all rows are missing.
     """
     check_columns(trials, FRONT_COLUMNS, "trials")
     title = "Which search finds most members of the attacker's own target, at how many steps?"

@@ -1,4 +1,4 @@
-"""The faces in words: who plays which part and who decided it, and what validation found, also as a page of its own."""
+"""The faces in words: people and images of each role, who decided it, and the result of validation, also as a page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ DECIDERS = {"user": "stated by the user", "draw": "drawn"}
 def count_roles(splits: pd.DataFrame) -> pd.DataFrame:
     """One row a role: role, people, images, known_people (to the attacker), decided_by (`DECIDERS`).
 
-    splits: role, identity, known, decided_by. Raises ReportingError where a column is missing.
+    splits: role, identity, known, decided_by. Raises ReportingError if a column is missing.
     """
     check_columns(splits, ["role", "identity", "known", "decided_by"], "splits")
     roles = splits.groupby("role")
@@ -80,7 +80,7 @@ def verdict(validation: Validation) -> str:
 
 
 def decided(validation: Validation) -> str:
-    """Say who decided which part each image plays, and for how many."""
+    """Who decided the role of each image, and for how many."""
     verbs = {"user": "is", "draw": "was"}
     deciders = validation["decided_by"].items()
     parts = [f"for {counted(count, 'image')} it {verbs[by]} {DECIDERS[by]}" for by, count in deciders]

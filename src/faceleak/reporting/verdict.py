@@ -1,4 +1,4 @@
-"""One line of plain reading: what membership metrics say about a population, and what they do not."""
+"""Verdicts: what membership metrics say about a population, in one line."""
 
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -37,7 +37,7 @@ class Reading(NamedTuple):
 
 
 def read_utility(utility: Metrics) -> str | None:
-    """Say why a backbone with these metrics of utility is none that works; None where nothing speaks against it."""
+    """Say why a backbone with these metrics of utility is none that works; None if nothing speaks against it."""
     faults = "; ".join(_faults(utility))
     return f"the backbone does not work: {faults}" if faults else None
 
@@ -62,14 +62,14 @@ def read_membership(
     where `membership` does not hold it; utility: the variant's, as far as it was measured. The first of these rules
     that applies decides:
 
-    - cannot conclude, where the blind baseline's interval of the AUC lies above 0.5: it never saw the target, so the
+    - cannot conclude, if the blind baseline's interval of the AUC lies above 0.5: it never saw the target, so the
       data alone tells members from non-members;
-    - cannot conclude, where the variant itself does not work (`read_utility`): it has nothing to give away, and what an
+    - cannot conclude, if the variant itself does not work (`read_utility`): it has nothing to give away, and what an
       attack finds all the same is named;
     - leaks, where an attack's interval lies above 0.5 and that of its advantage over the blind baseline above 0;
-    - cannot conclude, where the target was loaded and a draw said who its members are;
+    - cannot conclude, if the target was loaded and a draw said who its members are;
     - cannot conclude, where an attack's interval lies above 0.5 and nobody measured the blind baseline beside it;
-    - cannot conclude, where an AUC must be above `LARGEST_UNNOTICED_AUC` for this sample to show it with 80 % power,
+    - cannot conclude, if an AUC must be above `LARGEST_UNNOTICED_AUC` for this sample to show it with 80 % power,
       by the 95 % interval of the attack with the highest AUC: too few people;
     - no evidence otherwise, which is no proof that nothing leaks; the smallest AUC that would have been shown is named.
     """
@@ -108,7 +108,7 @@ def read_membership(
 
 
 def _in_the_way(above_chance: Mapping[str, Metrics], utility: Metrics) -> str | None:
-    """Why nothing can be concluded from attacks of which none is known to find a leak; None where nothing is."""
+    """Why nothing can be concluded if no attack is known to find a leak; None if there is no reason."""
     if drawn := utility.get("drawn_members"):
         return (
             f"{drawn:.0%} of the images called members were drawn, and nobody knows whether a backbone that was handed "
@@ -120,7 +120,7 @@ def _in_the_way(above_chance: Mapping[str, Metrics], utility: Metrics) -> str | 
 
 
 def _leak(above_chance: Mapping[str, Metrics]) -> str | None:
-    """What the strongest attack above the blind baseline finds; None where there is none."""
+    """What the strongest attack above the blind baseline finds; None if there is no such attack."""
     leaking = {a: metrics for a, metrics in above_chance.items() if _low(metrics, "advantage_over_blind") > 0}
     if (attack := strongest(leaking, "auc")) is None:
         return None
@@ -131,7 +131,7 @@ def _leak(above_chance: Mapping[str, Metrics]) -> str | None:
 
 
 def _smallest_detectable(attacks: Mapping[str, Metrics]) -> float | None:
-    """By the interval of the best attack; None where it has none, or one without width, which says nothing."""
+    """By the interval of the best attack; None if it has none, or one without width, which says nothing."""
     bounds = [Interval(*(_bound(metrics, f"auc{end}") for end in ENDS)) for metrics in attacks.values()]
     known = [interval for interval in bounds if interval.high > interval.low]
     if not known:
@@ -154,7 +154,7 @@ def read_ceiling(steps: Mapping[str, Metrics]) -> str | None:
 
 
 def strongest(found: Mapping[Name, Metrics], metric: str, otherwise: str = "") -> Name | None:
-    """Who has the highest `metric`, of equal ones the highest `otherwise`, then the first; None where nobody has it."""
+    """Name with the highest `metric`, of equal ones the highest `otherwise`, then the first; None if none has it."""
     measured = [name for name in found if found[name].get(metric) is not None]
     return max(measured, key=lambda name: (found[name][metric], found[name].get(otherwise) or 0.0), default=None)
 

@@ -1,1 +1,1 @@
-"""What knows Kedro or MLflow, beside the pipelines: configuration, hooks, datasets, tracking, the terminal."""
+"""All that knows Kedro or MLflow, except pipelines: configuration, hooks, datasets, tracking, the terminal."""

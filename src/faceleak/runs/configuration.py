@@ -88,7 +88,7 @@ def completed(parameters: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Check:
-    """What blocks have to have of each other: `find` raises ValueError where a run that makes any of `made` lacks it.
+    """What blocks have to have of each other: `find` raises ValueError if a run that makes any of `made` lacks it.
 
     `of_runs`: whether nothing is wrong with the configuration as long as nobody asks for such a run.
     """

@@ -1,4 +1,4 @@
-"""What MLflow draws as curves: the loss of each backbone that was trained here, and the ascent of each search."""
+"""Curves in MLflow: the loss of each backbone that was trained here, and the objective of each search."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What faceleak adds to every Kedro run: configuration checked as a whole, honest tracking in MLflow."""
+"""Hooks of every Kedro run: the configuration is checked as a whole, and MLflow records the run."""
 
 import time
 from contextlib import ExitStack, suppress
@@ -37,7 +37,7 @@ TUNING = {"tuning_metrics", "tuning_reconstruction_metrics"}
 
 
 def results_of(pipeline: Pipeline, catalog: DataCatalog) -> "list[Variant]":
-    """What a run has measured of the target, beside what it took of that; empty without any."""
+    """What a run has measured of the target, with what it was given of that; empty without any."""
     from faceleak.reporting.results import read_variants
 
     made = pipeline.all_outputs()
@@ -49,7 +49,7 @@ def results_of(pipeline: Pipeline, catalog: DataCatalog) -> "list[Variant]":
 
 
 def read_once(loader: OmegaConfigLoader) -> None:
-    """Read the configuration for all who ask for it. Raises ConfigurationError where it is not there or no YAML."""
+    """Read the configuration once for all its users. Raises ConfigurationError if it is not there or no YAML."""
     folder, environment = Path(loader.conf_source), loader.env or loader.default_run_env
     if folder.is_dir() and not (folder / environment).is_dir():
         check_name(environment, "environment", sorted(path.name for path in folder.glob("*/")), ConfigurationError)
@@ -79,7 +79,7 @@ class ValidationHooks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
-        """Raise ConfigurationError where blocks do not fit together that this run takes together."""
+        """Raise ConfigurationError if blocks do not fit together that this run takes together."""
         check_parameters(self._parameters, pipeline.all_outputs())
 
 
@@ -115,7 +115,7 @@ class LockHooks:
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self) -> None:
-        """Take the folder. Raises BusyFolderError where another run has it."""
+        """Take the folder. Raises BusyFolderError if another run has it."""
         self._held.close()
         self._held.enter_context(working_alone(self._data))
 
@@ -197,7 +197,7 @@ class TrackingHooks(MlflowHook):
 
 
 class OriginHooks:
-    """Tell the report where its run comes from, and what results were made with."""
+    """Give the report the origin of its run and the settings of its results."""
 
     def __init__(self) -> None:
         self._writing = Lock()
@@ -244,7 +244,7 @@ class OriginHooks:
 
 
 class TerminalHooks:
-    """What the terminal shows besides progress bars: each finished node, and at the end the results."""
+    """Lines on the terminal: each finished node, and at the end the results."""
 
     def __init__(self) -> None:
         self._nodes, self._finished, self._started = 0, 0, 0.0

@@ -1,4 +1,4 @@
-"""Where a run comes from: commit, configuration environment, command and software."""
+"""The origin of a run: commit, configuration environment, command and software."""
 
 import shlex
 import subprocess
@@ -31,12 +31,12 @@ def command(run_params: dict[str, Any]) -> str:
 
 
 def changed_parameters(run_params: dict[str, Any]) -> str:
-    """What was given as `--params`; empty where nothing was."""
+    """What was given as `--params`; empty if nothing was."""
     return ",".join(f"{key}={value}" for key, value in flatten(run_params.get("runtime_params") or {}, ".").items())
 
 
 def commit() -> str:
-    """The commit of the working directory; empty where there is none."""
+    """The commit of the working directory; empty if there is none."""
     return _git("rev-parse", "HEAD")
 
 

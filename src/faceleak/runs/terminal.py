@@ -1,4 +1,4 @@
-"""What a run shows on the terminal besides its progress bars."""
+"""Messages and tables of a run on the terminal."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def show(line: str) -> None:
 
 
 def show_faces(splits: Any, validation: dict[str, Any]) -> None:
-    """Print who plays which part, who decided it, and whether the faces are fit for an audit."""
+    """Print the roles, who decided them, and whether the faces are fit for an audit."""
     from faceleak.reporting.terminal import roles_table
     from faceleak.reporting.validation import how_images_were_checked, verdict
 
@@ -79,7 +79,7 @@ def show_targeted(targeted: dict[str, Any] | None, person_image: dict[str, Any] 
 
 
 def show_plan(plan: dict[str, Any]) -> None:
-    """Print what an audit will take, kind by kind, and where the machine will not do."""
+    """Print what an audit will take, kind by kind, and what the machine lacks for it."""
     from faceleak.reporting.plan import plan_table, rate_lines
 
     _console.print()

@@ -1,4 +1,4 @@
-"""What MLflow is told about a run beyond its parameters and metrics: origin, hashes, and how it ended."""
+"""What MLflow records of a run in addition to parameters and metrics: origin, hashes, and how it ended."""
 
 import json
 import os
@@ -38,7 +38,7 @@ class BusyDatabaseError(FaceleakError):
 
 
 def make_database(uri: str) -> None:
-    """Make MLflow's SQLite database where there is none yet, whole or not at all; leave other URIs to MLflow.
+    """Make MLflow's SQLite database if there is none yet, whole or not at all; leave other URIs to MLflow.
 
     MLflow goes through some fifty migrations, and a kill between two leaves a database that it never opens again.
     Raises DiskError.

@@ -27,7 +27,7 @@ class ReadsImages(Protocol):
 
     ACCESS: what the attacker must touch. NEEDS: what it reads of the forward pass that all signals share. It may also
     define `column_names(backbone)`, a name for each column (without it they are numbered); COLUMN, of what such a name
-    is made where each column is read at one BN layer: `("layer",)`, or `("layer", "statistic")` or `("statistic",
+    is made if each column is read at one BN layer: `("layer",)`, or `("layer", "statistic")` or `("statistic",
     "layer")`, for which names are pairs in that order, no dot in the statistic; and EXTRA_PASSES, how many forward
     passes of its own it makes.
     """
@@ -73,7 +73,7 @@ class Signal:
     extra_passes: int
 
     def read(self, backbone: "nn.Module", faces: "Tensor") -> "Tensor":
-        """Read this signal alone: (backbone, faces (n, 3, h, w) in 0…1) → (n, columns)."""
+        """Read only this signal: (backbone, faces (n, 3, h, w) in 0…1) → (n, columns)."""
         from faceleak.signals.observation import observe
 
         return self.compute(observe(backbone, faces, self.needs))

@@ -23,7 +23,7 @@ class NoAnchorsError(FaceleakError):
 def compare(embedded: EmbeddedImages) -> NDArray[np.float32]:
     """Read (n, 11): mean, standard deviation and quantiles of the cosines with the m anchors.
 
-    Raises NoAnchorsError where m is 0.
+    Raises NoAnchorsError if m is 0.
     """
     embeddings, anchors = embedded.embeddings, embedded.anchors
     if not len(anchors):

@@ -1,4 +1,4 @@
-"""Columns of a table of signals: here their names are made, read and chosen.
+"""Columns of a table of signals: their names are made, read and chosen here.
 
 A name is `<signal>.<what the signal calls it>`; the dots of an import path are slashes in it, so that the first dot
 ends the signal's name. `other_images.` stands before the name of a column that was read a second time.
@@ -48,7 +48,7 @@ class Column(NamedTuple):
 
     @property
     def layer(self) -> str:
-        """The BN layer at which it is read; empty where its signal is not read layer by layer."""
+        """The BN layer at which it is read; empty if its signal is not read layer by layer."""
         form = _form_of(self.signal)
         if "layer" not in form:
             return ""
@@ -100,7 +100,7 @@ def columns_of_layers(signal: str, table: pd.DataFrame, layers: Layers) -> list[
 
 
 def is_read_by_layer(signal: str) -> bool:
-    """Whether each column of a signal is read at one BN layer. Raises UnknownLayerError where that is not known."""
+    """Whether each column of a signal is read at one BN layer. Raises UnknownLayerError if that is not known."""
     found, by_layer = registry.get(signal), "layer" in _form_of(signal)
     if isinstance(found, Signal) and not by_layer and found.needs & {"mean", "square"}:
         raise UnknownLayerError(
@@ -117,7 +117,7 @@ def _form_of(signal: str) -> tuple[str, ...]:
 
 
 def read_again(name: str) -> str:
-    """What a column is called where it was read a second time."""
+    """What a column is called if it was read a second time."""
     return f"{AGAIN}{name}"
 
 

@@ -1,4 +1,4 @@
-"""What signals that compare images are given: the images together, and what each can be compared with."""
+"""The input of signals that compare images: the embeddings, and what each can be compared with."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any

@@ -24,7 +24,7 @@ class NoHeadError(FaceleakError):
 
 
 def compare(embedded: EmbeddedImages) -> NDArray[np.float32]:
-    """Read (n, 1) losses ≥ 0, smaller for members. Raises NoHeadError where the backbone has no head."""
+    """Read (n, 1) losses ≥ 0, smaller for members. Raises NoHeadError if the backbone has no head."""
     head = embedded.head
     if head is None:
         raise NoHeadError(
@@ -43,7 +43,7 @@ def _smallest(logits: Tensor) -> Tensor:
 
 
 def _loss(logits: Tensor, classes: Tensor) -> Tensor:
-    """−log softmax of one class a row, as softplus(log Σ of the others − own): no digits are lost where it is small."""
+    """−log softmax of one class a row, as softplus(log Σ of the others − own): no digits are lost if it is small."""
     own = logits.gather(1, classes[:, None])
     others = logits.scatter(1, classes[:, None], -torch.inf).logsumexp(1)
     return functional.softplus(others - own[:, 0])

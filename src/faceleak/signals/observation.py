@@ -85,9 +85,9 @@ class Observation:
 
 
 def observe(backbone: nn.Module, faces: Tensor, needs: Collection[Need]) -> Observation:
-    """Pass `faces` through the backbone once (not at all where nothing is needed) and keep what is needed.
+    """Pass `faces` through the backbone once (not at all if nothing is needed) and keep what is needed.
 
-    Gradients reach `faces`. Raises NoBatchNormError where BN layers are needed and there are none.
+    Gradients reach `faces`. Raises NoBatchNormError if BN layers are needed and there are none.
     """
     if not needs:
         return Observation(backbone, faces, NOTHING, {}, {})
@@ -110,7 +110,7 @@ def observe(backbone: nn.Module, faces: Tensor, needs: Collection[Need]) -> Obse
 
 
 def with_positions(layers: Mapping[str, _BatchNorm]) -> dict[str, _BatchNorm]:
-    """The BN layers whose input has positions. Raises NoBatchNormError where there are none."""
+    """The BN layers whose input has positions. Raises NoBatchNormError if there are none."""
     found = [name for name, layer in layers.items() if isinstance(layer, nn.BatchNorm2d)]
     if not found:
         raise NoBatchNormError(

@@ -1,4 +1,4 @@
-"""Pixel statistics: what an image itself looks like, without any look at the target. The blind baseline reads them.
+"""Pixel statistics: numbers of the image itself, without the target. The blind baseline reads them.
 
 Mean and standard deviation of each color, sharpness (mean absolute gradient), how much finer its details are than
 coarser ones (which tells blur, noise or compression whatever the contrast), and an 8×8 thumbnail.
@@ -20,7 +20,7 @@ COLORS = ("red", "green", "blue")
 
 
 def compute(seen: Observation) -> Tensor:
-    """Read (n, 9 + 3·64) numbers off the faces alone; the backbone is not used."""
+    """Read (n, 9 + 3·64) numbers off the faces; the backbone is not used."""
     faces = seen.faces
     flat = faces.flatten(2)  # (n, 3, height·width)
     mean = flat.mean(2)

@@ -1,4 +1,4 @@
-"""Which signals a backbone gives: not all have BN layers, or come with their classification head."""
+"""The signals that a backbone can give: not all have BN layers, or come with their classification head."""
 
 from collections.abc import Iterable
 

@@ -44,7 +44,7 @@ def read_signals(
     images: image_id and identity. anchors: image_id of the images that `anchor_similarity` compares with. within:
     images to read together, among them `images`; several calls with the same ones read them once, since what was read
     before off the same backbone and images is taken from `compute.cache`.
-    Raises NotTogetherError where an image is not among `within`.
+    Raises NotTogetherError if an image is not among `within`.
     """
     signals = [registry.get(name) for name in names]
     compares = any(isinstance(signal, Comparison) for signal in signals)
@@ -150,7 +150,7 @@ def _rows_of_shards(images: int, compute: ComputeOptions) -> list[slice]:
 
 
 def readers_of(names: Sequence[str]) -> list[Signal]:
-    """What has to be read off single images for these signals: with the embedding, where one compares images."""
+    """What has to be read off single images for these signals: with the embedding, if one compares images."""
     signals = [registry.get(name) for name in names]
     readers = [signal for signal in signals if isinstance(signal, Signal)]
     if EMBEDDING not in names and len(readers) < len(signals):

@@ -18,10 +18,10 @@ COLUMNS = ("mean", "std", "smallest", "median", "largest")
 
 
 def compare(embedded: EmbeddedImages) -> NDArray[np.float32]:
-    """Read (n, 5): mean, standard deviation, smallest, median and largest cosine with the companions.
+    """Read (n, 5): mean, standard deviation, smallest, median and largest cosine with the person's other images.
 
-    The companions of an image are the next ones of the same person, in the order of the rows, around the corner. An
-    image without any gets zeros.
+    An image is compared with the next images of the same person, at most `COMPANIONS`, cyclically in the order of the
+    rows. An image without any gets zeros.
     """
     embeddings = embedded.embeddings
     result = np.zeros((len(embeddings), len(COLUMNS)), np.float32)

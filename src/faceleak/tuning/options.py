@@ -80,7 +80,7 @@ class SearchSpace(Options):
         return AttackOptions(signals=self.signals.names(), calibration=calibration)
 
     def outside(self, attack: AttackOptions) -> list[str]:
-        """Why the space does not hold this attack; nothing where it does."""
+        """Why the space does not hold this attack; nothing if it does."""
         low, high = self.regularization
         reasons = {
             "`signals.always` has what it does not read": not set(self.signals.always) <= set(attack.signals),

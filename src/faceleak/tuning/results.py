@@ -1,4 +1,4 @@
-"""What a study has found, and what it brought on people whom neither the study nor the fitting saw.
+"""The results of a study: the best attack, and its value on people whom neither the study nor the fitting saw.
 
 Found are a table of its trials, the best attack, and which parameters mattered. The best of many trials is partly the
 luckiest one, so its value on the data it was chosen by is too high (the winner's curse; Cawley and Talbot, JMLR 11,
@@ -37,7 +37,7 @@ def trials_table(trials: "Sequence[FrozenTrial]") -> pd.DataFrame:
     """One row a trial, in their order: trial (from 0), state (`complete` or `pruned`), its parameters, own_auc.
 
     own_auc is the AUC in 0…1 on the attacker's own data, for a pruned trial on the folds that were judged; own_auc_1 …
-    are the values after each fold, empty where a trial was pruned before.
+    are the values after each fold, empty if a trial was pruned before.
     """
     return pd.DataFrame(
         {
@@ -70,7 +70,7 @@ def best_attack(trials: "Sequence[FrozenTrial]", space: SearchSpace) -> AttackOp
 def importances(trials: "Sequence[FrozenTrial]", seed: int) -> dict[str, float]:
     """Parameter → share in 0…1 of the trials' spread in own_auc that it explains (fANOVA, Hutter et al. 2014).
 
-    Trials that were judged to the end count; empty where they are fewer than two or do not differ.
+    Trials that were judged to the end count; empty if they are fewer than two or do not differ.
     """
     import optuna
 
@@ -106,7 +106,7 @@ def compare(
     that it is the same quantity as the own one. Returns `default`, `tuned` and `tuned_over_default`. The first two have
     `own_auc`, `fresh_auc` and `gap` (own minus fresh), the last `fresh_auc_difference`, in −1…1, all but the first with
     `_ci_low` and `_ci_high`; and each has what `measure_membership`, or `paired_difference`, says of each population.
-    Raises MetricError where the two scored other images.
+    Raises MetricError if the two scored other images.
     """
     paired = paired_difference(tuned.scores, default.scores, options)
     ordered = default.scores.set_index("image_id").loc[tuned.scores["image_id"]].reset_index()

@@ -1,4 +1,4 @@
-"""Drawing a trial's parameters so that a study which goes on after a kill draws what it would have drawn."""
+"""Sampling of a trial's parameters: a study that continues after a kill draws what it would have drawn."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RepeatableSampler(BaseSampler):
-    """A tree-structured Parzen estimator (TPE), made anew for each trial with a seed of its own.
+    """A tree-structured Parzen estimator (TPE), made anew for each trial with another seed.
 
     The seed comes from the study's and from the trial's place: how many earlier trials did not fail. The trial that
     takes the place of a failed one is thus drawn as that was. The first place gets the parameters `first`.

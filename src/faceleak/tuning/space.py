@@ -1,4 +1,4 @@
-"""From parameters of a trial to an attack, and back; what has to hold of the space before a study begins."""
+"""Conversion between a trial's parameters and an attack, and checks of the space before a study."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,7 @@ def check_access(options: TuningOptions) -> None:
 
 
 def check_default(default: AttackOptions, options: TuningOptions) -> None:
-    """Raise OutsideSpaceError where the space does not hold the default attack."""
+    """Raise OutsideSpaceError if the space does not hold the default attack."""
     if reasons := options.space.outside(default):
         raise OutsideSpaceError(
             f"tuning.space does not hold tuning.default, {options.default!r}: {', '.join(reasons)}. The default is "

@@ -37,7 +37,7 @@ def study_file(cache: Path, name: str) -> Path:
 
 
 def working_alone(file: Path) -> AbstractContextManager[None]:
-    """Keep other runs from this study inside the block. Raises BusyStudyError where one is at it."""
+    """Keep other runs from this study inside the block. Raises BusyStudyError if one is at it."""
     busy = BusyStudyError(
         "Another run is tuning with the same data and options at this moment. Wait until it has ended and run the "
         "same command again, which finds its trials; raise `workers` to have several processes on a study."

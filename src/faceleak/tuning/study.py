@@ -1,4 +1,4 @@
-"""A study: trials that are kept as soon as they end, by one process or several, and gone on with after a kill."""
+"""A study: trials by one process or several, each saved when it ends, and continued after a kill."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -101,7 +101,7 @@ def _while_trials_are_missing(study: "Study", trials: int) -> Iterator[None]:
 
 
 def _fail_interrupted(study: "Study") -> None:
-    """Call trials failed that a killed run has left: nobody else works on this study now."""
+    """Mark trials that a killed process left running as failed (safe: this process holds the lock)."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

@@ -1,4 +1,4 @@
-"""The one loop of whatever is trained here: step by step, with progress, resumable after a kill at any moment.
+"""The loop of all training: step by step, with progress, resumable after a kill at any moment.
 
 Interrupted or not, the same comes of it to the bit: a step depends on its number and on what `state_dict` gives alone.
 """
@@ -25,14 +25,14 @@ class Resumable(ABC):
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on besides its number: tensors and plain data."""
+        """All that the next step depends on, except its number: tensors and plain data."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
 
     def restore(self, path: Path, at_most: int) -> None:
-        """Go on from the checkpoint at `path`, so that no code of it can run.
+        """Continue from the checkpoint at `path`, without running code of it.
 
         Stay as begun without one, and with one that cannot be read, is of another training, or is beyond `at_most`
         steps.
@@ -55,7 +55,7 @@ class Resumable(ABC):
     ) -> None:
         """Take the steps that are left of so many, and leave a checkpoint at `path` after each `every` of them.
 
-        Progress is shown where there is a `description`. writes: whether this process reports and writes for all that
+        Progress is shown if there is a `description`. writes: whether this process reports and writes for all that
         train together.
         """
         left = range(self.done, steps)

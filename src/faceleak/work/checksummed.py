@@ -1,4 +1,4 @@
-"""Files that outlive a run: each says the version of its format, and is found out where it was damaged or altered.
+"""Checksummed files: each holds the version of its format, and damage or changes are found when it is read.
 
 Arrays (safetensors) and trees (JSON) carry a SHA-256 of what they hold, tables (Parquet) a checksum a page. Files from
 before there were versions have neither and are read as they are.
@@ -25,7 +25,7 @@ class SealError(FaceleakError):
 
 
 def check_version(path: Path, found: Any, known: int, remedy: str) -> None:
-    """Raise SealError where `found` is no version up to `known`; None is from before there were versions."""
+    """Raise SealError if `found` is no version up to `known`; None is from before there were versions."""
     if found is None or str(found) in {str(version) for version in range(1, known + 1)}:
         return
     raise SealError(
@@ -35,7 +35,7 @@ def check_version(path: Path, found: Any, known: int, remedy: str) -> None:
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> None:
-    """Write named numpy arrays, or named tensors, as safetensors. more: plain data to keep beside them."""
+    """Write named numpy arrays, or named tensors, as safetensors. more: plain data to keep with them."""
     described = {VERSION_KEY: VERSION, HASH_KEY: digest_of(arrays), CONTENT_KEY: dict(more or {})}
     checksummed = {
         METADATA_KEY: json.dumps(described, sort_keys=True)
@@ -54,7 +54,7 @@ def save_arrays(path: Path, arrays: Mapping[str, Any], more: Mapping[str, Any] |
 def load_arrays(path: Path, kind: Literal["numpy", "pt"], delete: Path | None = None) -> dict[str, Any]:
     """Read what `save_arrays` wrote, as numpy arrays or as tensors on the CPU. Raises SealError.
 
-    delete: what has to go where the file is of no use; the file, unless something else is given.
+    delete: what has to go if the file is of no use; the file, unless something else is given.
     """
     from safetensors import safe_open
 
@@ -68,7 +68,7 @@ def load_arrays(path: Path, kind: Literal["numpy", "pt"], delete: Path | None = 
 
 
 def load_more(path: Path) -> dict[str, Any]:
-    """Read what `save_arrays` keeps beside the arrays of a sound file; of version 0, the file's metadata."""
+    """Read what `save_arrays` keeps with the arrays of a sound file; of version 0, the file's metadata."""
     from safetensors import safe_open
 
     with safe_open(path, "numpy") as file:
@@ -158,4 +158,4 @@ def _altered(path: Path, reason: str, delete: Path) -> SealError:
 
 
 def _again(delete: Path) -> str:
-    return f"Delete {delete} and run the same command again: what is there no more is made anew."
+    return f"Delete {delete} and run the same command again: missing files will be rebuilt."

@@ -1,4 +1,4 @@
-"""The source that a result comes from: modules and all that they import, as far as it is ours or the user's own.
+"""The source code that a result depends on: modules and all that they import, of faceleak or of the user.
 
 Imports are read off the source: those inside functions too, and those for type checking, since code calls methods of
 what it is given. What is imported by a name that is put together (`import_module(f"…")`) cannot be seen there: whoever
@@ -53,7 +53,7 @@ class _Module:
 
     @property
     def path(self) -> Path | None:
-        """Its file; None where there is none, as for a folder without `__init__.py`."""
+        """Its file; None if there is none, as for a folder without `__init__.py`."""
         place = self.home.joinpath(*self.name.split("."))
         python = (place / "__init__.py", place.parent / f"{place.name}.py")
         if found := next(filter(Path.is_file, python), None):
@@ -66,7 +66,7 @@ def closure(*entries: str) -> dict[str, str]:
 
     The hash follows what the code does: comments, docstrings and layout are no part of it, nor is the place where the
     file lies; Python's minor version hardly is. An installed library counts as a whole.
-    Raises ModuleNotFoundError where an entry has no source file.
+    Raises ModuleNotFoundError if an entry has no source file.
     """
     found: dict[str, str] = {}
     waiting = [module for entry in entries for module in _entered(entry)]
@@ -107,7 +107,7 @@ def _entered(entry: str) -> Iterator[_Module]:
 
 @cache
 def _home(name: str) -> Path | None:
-    """The folder from which `name` is imported; None where it has no source file. Nothing is imported to find it."""
+    """The folder from which `name` is imported; None if it has no source file. Nothing is imported to find it."""
     try:
         spec = find_spec(_top(name))
     except ValueError:  # of `__main__`
@@ -214,5 +214,5 @@ def _say(node: Any, said: list[str], imports: list[ast.Import | ast.ImportFrom])
 
 
 def _is_docstring(part: Any) -> bool:
-    """Whether it is a text that stands alone: it does nothing."""
+    """Whether it is a text as a statement, which does nothing."""
     return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)

@@ -36,11 +36,11 @@ class ComputeOptions(Options):
     address: str | None = Field(None, pattern=r"^[^\s:/]+:\d+$")
     """`<host>:<port>` of a Ray cluster; none starts one on this machine for the run."""
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """Where tensors lie; `auto` takes a GPU where there is one."""
+    """Where tensors lie; `auto` takes a GPU if there is one."""
     devices: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | Literal["auto"] = "auto"
     """Numbers of the GPUs to use, a process on each; `auto` takes all."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of training and optimization; `auto` is bfloat16 where the hardware computes in it."""
+    """Precision of training and optimization; `auto` is bfloat16 if the hardware computes in it."""
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """Tasks at a time; `auto` is one a GPU or one a core, and with `ray` as many as there is room for."""
     threads: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
@@ -91,13 +91,13 @@ class WorkerError(FaceleakError):
 
 
 def pick_device(options: ComputeOptions) -> "torch.device":
-    """Resolve `options.device`. Raises DeviceError where CUDA is asked for and absent."""
+    """Resolve `options.device`. Raises DeviceError if CUDA is asked for and absent."""
     import torch
 
     if options.device == "auto" and not torch.cuda.is_available():
         return torch.device("cpu")
     device = torch.device("cuda" if options.device == "auto" else options.device)
-    if isinstance(options.devices, list) and not is_worker():  # who works for another process sees one GPU alone
+    if isinstance(options.devices, list) and not is_worker():  # a worker sees only one GPU
         device = torch.device("cuda", options.devices[0])
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DeviceError(
@@ -136,7 +136,7 @@ def worker_count(options: ComputeOptions, tasks: int, processes: int = 1) -> int
 def gpus(options: ComputeOptions) -> list[int]:
     """Numbers of the GPUs of this machine that tasks are spread over; none on a CPU.
 
-    Raises DeviceError where one of `options.devices` is missing.
+    Raises DeviceError if one of `options.devices` is missing.
     """
     import torch
 
@@ -182,7 +182,7 @@ def run_tasks(
     processes: that a task starts by `run_together`: it gets GPUs and cores for so many.
 
     Where they run is up to `options.engine`; tasks of a task run where it runs. The first error, or an interrupt,
-    ends all others at once and is raised. Raises WorkerError where a process dies for good, and what the engine raises.
+    ends all others at once and is raised. Raises WorkerError if a process dies for good, and what the engine raises.
     """
     if not tasks:
         return []
@@ -198,8 +198,8 @@ def run_tasks(
 def run_together(function: Callable[[int], Result], options: ComputeOptions) -> list[Result]:
     """Apply `function` to 0, 1, … in `options.training_processes` at the same time, which may wait for each other.
 
-    They run on this machine, each with a GPU of its own where there is one. The first error ends all at once.
-    Raises DeviceError where GPUs are too few, WorkerError where a process dies.
+    They run on this machine, each with a GPU of its own if there is one. The first error ends all at once.
+    Raises DeviceError if GPUs are too few, WorkerError if a process dies.
     """
     from faceleak.work.engines import local
 
@@ -211,7 +211,7 @@ def stream_tasks(
 ) -> Iterator[tuple[Task, Result]]:
     """Apply `function` to tasks that do not fit in memory together: yield each with its result, in order.
 
-    They run on this machine, which reads them: `workers` processes, or this one where it is 1. A few tasks a worker
+    They run on this machine, which reads them: `workers` processes, or this one if it is 1. A few tasks a worker
     are held at any time. Errors as for `run_tasks`.
     """
     from faceleak.work.engines import local

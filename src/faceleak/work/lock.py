@@ -1,4 +1,4 @@
-"""One run at a time: a lock that the system takes back when a process ends, however it ends."""
+"""A lock for one run at a time, which the system releases when the process ends."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -13,7 +13,7 @@ class BusyFolderError(FaceleakError):
 
 
 def working_alone(data: Path) -> AbstractContextManager[None]:
-    """Keep other runs out of a data folder inside the block. Raises BusyFolderError where one is in it."""
+    """Keep other runs out of a data folder inside the block. Raises BusyFolderError if one is in it."""
     busy = BusyFolderError(
         f"Another run is working in {data} at this moment, and two at once would mix their results. Wait until it has "
         "ended and run the same command again, or give this run a folder of its own: another --env, with another "

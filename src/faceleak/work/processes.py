@@ -1,4 +1,4 @@
-"""Names of processes that tell one from a later one with the same number, and stay when the clock is set."""
+"""Names of processes that differ from later ones with the same number, and do not depend on the clock."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ def is_gone(process: str) -> bool:
 
 
 def _start(number: int) -> str:
-    """When a process started, empty where it is gone; a zombie, which waits for its parent to look, is gone."""
+    """When a process started, empty if it is gone; a zombie, which waits for its parent to look, is gone."""
     try:
         process = psutil.Process(number)
         if process.status() == psutil.STATUS_ZOMBIE:

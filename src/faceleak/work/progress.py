@@ -1,4 +1,4 @@
-"""Progress bars with rate and time left, from this process and its workers; silent where there is no terminal."""
+"""Progress bars with rate and time left, from this process and its workers; silent without a terminal."""
 
 import itertools
 import os

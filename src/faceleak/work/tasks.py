@@ -1,4 +1,4 @@
-"""Tasks of work: named by the hash of what they depend on, written once and whole, found again after a kill."""
+"""Cached tasks: keyed by a hash of their inputs, written atomically, resumed after an interruption."""
 
 import errno
 import hashlib
@@ -54,7 +54,7 @@ def _canonical(part: Any) -> bytes:
 
 @cache
 def code_version(*modules: str) -> str:
-    """Hash the code of modules and of all that they import, so that a task made by older code is not taken for new.
+    """Hash of the code of modules and of all that they import: older code gives another key.
 
     See `closure`: what is looked up by name has to be named here too. Raises ModuleNotFoundError.
     """
@@ -63,9 +63,9 @@ def code_version(*modules: str) -> str:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, which takes its name once the block ends without an error.
+    """Give a temporary path next to `path`, which is renamed to `path` once the block ends without an error.
 
-    What killed processes of this host have left in the folder is removed. Raises DiskError where the disk is full or
+    What killed processes of this host have left in the folder is removed. Raises DiskError if the disk is full or
     the folder may not be written.
     """
     partial = path.with_name(f".{path.name}.{this_process()}.partial")  # with the host: several nodes may share it
@@ -126,7 +126,7 @@ def sweep(folder: Path) -> None:
 
 
 def _disk_failure(error: Exception, path: Path, partial: Path) -> str | None:
-    """Say why the disk refused, or None where the error is about something else."""
+    """Say why the disk refused, or None if the error is about something else."""
     if not isinstance(error, OSError):  # torch and safetensors report a full disk in classes of their own
         full = shutil.disk_usage(path.parent).free < SPARE_BYTES
         return os.strerror(errno.ENOSPC) if full else None
@@ -153,7 +153,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def remembered_json(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Read the plain data at `path`, or make it and keep it there. Raises SealError where it is damaged."""
+    """Read the plain data at `path`, or make it and keep it there. Raises SealError if it is damaged."""
     if not path.exists():
         content = make()
         with writing(path) as partial:

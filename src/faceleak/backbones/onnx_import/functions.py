@@ -217,7 +217,7 @@ def reduce_l2(x: Tensor, axes: Whole | None = None, keepdims: int = 1, noop_with
 def _reduce(
     function: Callable[..., Tensor], x: Tensor, axes: Whole | None, keepdims: int, noop_with_empty_axes: int
 ) -> Tensor:
-    """Reduce over `axes`; over all of them where none are given, unless that is to do nothing."""
+    """Reduce over `axes`; over all of them if none are given, unless that is to do nothing."""
     chosen = [] if axes is None else integers(axes)
     if not chosen and noop_with_empty_axes:
         return x

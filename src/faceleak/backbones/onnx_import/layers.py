@@ -33,7 +33,7 @@ def batch_norm(node: Node, x: Tensor, weights: Weights) -> nn.Module:
 
 
 def convolution(node: Node, x: Tensor, weights: Weights) -> nn.Module:
-    """A 2-D convolution, after a layer that pads where the padding of two sides differs."""
+    """A 2-D convolution, after a layer that pads if the padding of two sides differs."""
     (kernel,), bias = _given(node, weights, 1), weights[1] if len(weights) > 1 else None
     if kernel.dim() != 4:
         raise ValueError(f"a convolution over {kernel.dim() - 2} axes is not imported, only over height and width")
@@ -71,7 +71,7 @@ def gemm(node: Node, x: Tensor, weights: Weights) -> nn.Module | None:
 
 
 def matmul(_: Node, x: Tensor, weights: Weights) -> nn.Module | None:
-    """A linear layer without bias, where the second factor is a fixed matrix."""
+    """A linear layer without bias, if the second factor is a fixed matrix."""
     (weight,) = weights
     return None if weight is None or weight.dim() != 2 or x.dim() < 2 else _linear(weight.t(), None)
 

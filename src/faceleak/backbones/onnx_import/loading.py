@@ -1,4 +1,4 @@
-"""An ONNX file → a torch module that runs its operations one after the other.
+"""A torch module from an ONNX file: it runs the file's operations one after the other.
 
 Nothing of the file runs but the operations listed in `functions` and `layers`.
 """
@@ -105,7 +105,7 @@ class Importer:
         return self.network
 
     def step(self, node: Node) -> Step | None:
-        """Add the node to the network, or compute it now where it depends on constants alone."""
+        """Add the node to the network, or compute it now if it depends on constants alone."""
         if not any(name in self.values for name in node.inputs):
             self.constants[node.output] = self.function(node)(*map(self.tensor, node.inputs))
             return None
@@ -122,7 +122,7 @@ class Importer:
         return Step(operation, tuple(map(self.source, sources)), self.names[node.output])
 
     def layer(self, node: Node) -> nn.Module | None:
-        """The layer of an operation with weights, where its first input depends on the image and these do not."""
+        """The layer of an operation with weights, if its first input depends on the image and these do not."""
         x, *weights = map(self.tensor, node.inputs)
         if node.op not in LAYERS or x is None or node.inputs[0] not in self.values:
             return None
@@ -181,7 +181,7 @@ class Importer:
 
 
 def _layer_name(node: Node) -> str:
-    """Name of the layer in the code that was exported, where its weights or its own name still tell it."""
+    """Name of the layer in the code that was exported, if its weights or its own name still tell it."""
     weight = node.inputs[1] if len(node.inputs) > 1 else ""
     if (stem := weight.rpartition(".")[0]) and not set("/:") & set(weight):
         return stem  # layer1.0.conv1 of layer1.0.conv1.weight
@@ -197,11 +197,11 @@ TOLERANCE = 1e-3  # of one image alone against the same image in a batch, relati
 
 
 def load_onnx(path: Path, output: str | None = None, image_size: int = 112) -> OnnxNetwork:
-    """Import an embedding network, in eval mode; images may come in batches of any size, also where the file fixes one.
+    """Import an embedding network, in eval mode; images may come in batches of any size, even if the file fixes one.
 
-    output: the one to take where there are several. image_size: height and width where the file leaves them free.
+    output: the one to take if there are several. image_size: height and width if the file leaves them free.
     BN nodes become BatchNorm1d and BatchNorm2d with their running statistics; weights that two nodes share become two.
-    Raises OnnxError where the file is damaged or unsafe, listing all operations that are not imported, or where a batch
+    Raises OnnxError if the file is damaged or unsafe, listing all operations that are not imported, or if a batch
     mixes its images.
     """
     graph = read_graph(path, output)
@@ -240,7 +240,7 @@ def _probe(graph: Graph, image_size: int, path: Path) -> tuple[Tensor, bool]:
 
 
 def _check_batches(network: OnnxNetwork, probe: Tensor, path: Path) -> None:
-    """Compare images in a batch with the same images alone. Raises OnnxError where they differ."""
+    """Compare images in a batch with each image by itself. Raises OnnxError if they differ."""
     advice = "Export it with a free batch size (dynamic axes), in eval mode."
     try:
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What an ONNX file holds, as plain Python: its graph, and how much of BN exporters left in it.
+"""The content of an ONNX file as plain Python: its graph, and how many BN layers exporters left in it.
 
 Protobuf only: no code runs, nothing outside the file's folder is opened.
 Format: https://github.com/onnx/onnx/blob/main/docs/IR.md and docs/ExternalData.md.
@@ -38,7 +38,7 @@ class Node:
 class Graph:
     """Nodes in the order of execution, and the one input and output that are of interest.
 
-    `input_shape`: the declared dimensions, None where one is free. `opset`: version of ONNX's own operators.
+    `input_shape`: the declared dimensions, None if one is free. `opset`: version of ONNX's own operators.
     """
 
     nodes: tuple[Node, ...]
@@ -54,7 +54,7 @@ OWN_DOMAINS = ("", "ai.onnx")
 
 
 def read_model(path: Path) -> "ModelProto":
-    """Parse the file, without data that lies in files beside it. Raises OnnxError."""
+    """Parse the file, without data in other files. Raises OnnxError."""
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -72,7 +72,7 @@ def read_model(path: Path) -> "ModelProto":
 
 
 def operator(node: "NodeProto") -> str:
-    """Name of the operation, with its domain where that is not ONNX's own."""
+    """Name of the operation, with its domain if that is not ONNX's own."""
     return _text(node.op_type) if node.domain in OWN_DOMAINS else f"{_text(node.domain)}::{_text(node.op_type)}"
 
 
@@ -82,7 +82,7 @@ def _text(value: str | bytes) -> str:
 
 
 def read_graph(path: Path, output: str | None = None) -> Graph:
-    """Read nodes and constants; `output` names the output to take where there are several. Raises OnnxError."""
+    """Read nodes and constants; `output` names the output to take if there are several. Raises OnnxError."""
     model = read_model(path)
     if model.graph.sparse_initializer:
         raise OnnxError(f"{path} holds sparse weights, which are not imported. Export it with dense ones.")

@@ -1,4 +1,4 @@
-"""What a number of noisy steps costs, and the claim of privacy as it stands in the card of a released backbone.
+"""The ε of a number of noisy steps, and the claim of privacy in the card of a released backbone.
 
 The cost is that of Opacus' PRV accountant (Gopi et al., arXiv 2106.02848): Poisson sampling, Gaussian noise, neighbors
 that differ by one unit added or removed. The claim has numbers, and what they are about in words.

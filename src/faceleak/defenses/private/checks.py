@@ -1,4 +1,4 @@
-"""When the ε of the accountant would not be true: each check raises a ClaimError."""
+"""Checks that the accountant's ε holds: each raises a ClaimError."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What one unit adds to a step: the gradient of its loss, at most `bound` long, whatever its data are."""
+"""Clipping: the gradient that one unit adds to a step has at most the length `bound`, for any data."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ def unit_gradients(per_view: Tensor, unit_of_view: Tensor, units: int) -> Tensor
 
 
 def clipping_factors(gradients: list[Tensor], bound: float) -> Tensor:
-    """Factor ≤ 1 of each unit (units,) so that its gradient over all parameters, as one vector, has length ≤ `bound`.
+    """Factor ≤ 1 of each unit (units,), by which its gradient over all parameters, as one vector, has length ≤ `bound`.
 
     gradients: one tensor (units, …) a parameter. A unit whose gradient is not finite counts nothing (factor 0).
     """

@@ -8,7 +8,7 @@ class ClaimError(DefenseError):
 
 
 class BufferMovedError(ClaimError):
-    """Something that is released beside the weights was computed on private data, past clipping and noise."""
+    """A released buffer was computed on private data, without clipping and noise."""
 
 
 class SamplingError(ClaimError):

@@ -115,7 +115,7 @@ NORMALIZATION = (ScaleAndShift, nn.GroupNorm, nn.LayerNorm)
 def choose_trainable(net: nn.Module, trainable: Trainable) -> None:
     """Let `net`, whose norms are frozen, learn what is named; what the architecture fixes stays fixed.
 
-    Raises PrivateTrainingError where the net has nothing of the kind.
+    Raises PrivateTrainingError if the net has nothing of the kind.
     """
     learnable = {id(parameter) for parameter in net.parameters() if parameter.requires_grad}
     chosen: set[int] = set()

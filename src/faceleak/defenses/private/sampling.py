@@ -1,4 +1,4 @@
-"""What a step is made of: units of privacy, drawn by Poisson sampling, and views of their images.
+"""The sample of a step: units of privacy, drawn by Poisson sampling, and views of their images.
 
 A unit is what is added or removed as a whole between neighboring data sets, an image or a person. What was drawn is
 recorded, to be checked afterwards. Several views of an image are averaged within its unit: augmentation multiplicity
@@ -43,7 +43,7 @@ def make_units(images: pd.DataFrame, store: FaceStore, unit: Unit) -> Units:
 
 
 def choose_images(units: Units, drawn: Tensor, at_most: int, random: torch.Generator) -> list[NDArray[np.int64]]:
-    """Rows of each drawn unit, `at_most` of them, chosen at random where it has more."""
+    """Rows of each drawn unit, `at_most` of them, chosen at random if it has more."""
     chosen = []
     for unit in drawn.tolist():
         rows = units.members[unit]

@@ -11,7 +11,7 @@ Trainable = Literal["scale_and_bias", "last_layer", "scale_and_bias_and_last_lay
 
 
 class PrivateSettings(Options):
-    """How much privacy, for whom, and how the backbone is trained under it. The learning rate falls linearly to 0."""
+    """The privacy to reach, its unit, and the training under it. The learning rate falls linearly to 0."""
 
     epsilon: float | None = Field(8.0, ge=0.01, allow_inf_nan=False)
     """The ε of (ε, δ) for adding or removing one unit. Without it the same training runs with neither clipping nor

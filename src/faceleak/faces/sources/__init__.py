@@ -14,5 +14,5 @@ class SourceModule(Protocol):
     Settings: type[Options]
 
     def open_source(self, settings: Any) -> "ImageSource":
-        """Open the source; its images are read later, one at a time. Raises SourceError where it is missing."""
+        """Open the source; its images are read later, one at a time. Raises SourceError if it is missing."""
         ...

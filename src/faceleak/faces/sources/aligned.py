@@ -116,7 +116,7 @@ class AlignedFaces:
         return results
 
     def _opened(self, image: SourceImage) -> "tuple[SourceImage, Tensor]":
-        """Decode a photograph (3, height, width) in 0…1; where it or its landmarks are no good, say why."""
+        """Decode a photograph (3, height, width) in 0…1; if it or its landmarks are no good, say why."""
         problem, pixels = image.problem, np.zeros((1, 1, 3), np.uint8)
         try:
             if not problem:

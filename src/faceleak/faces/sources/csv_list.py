@@ -1,4 +1,4 @@
-"""A CSV list of images: path, identity and, where the user knows them, role."""
+"""A CSV list of images: path, identity and, if the user states them, role."""
 
 import hashlib
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class ListedFaces:
     """The images that a text table lists under a header `path,identity` or `path,identity,role`.
 
     Paths are relative to the list, with slashes or backslashes. With a column `role`, every line states one. The list
-    is walked through each time and never held. Raises SourceError where the list is missing, is no such list, or a role
+    is walked through each time and never held. Raises SourceError if the list is missing, is no such list, or a role
     is unknown.
     """
 

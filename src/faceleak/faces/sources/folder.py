@@ -77,11 +77,11 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class FaceFolder:
-    """The pictures `<path>/<identity>/<image>`; whatever else lies below the folder is counted among the losses.
+    """The pictures `<path>/<identity>/<image>`; other files below the folder are counted among the losses.
 
     A file is taken that is named like an image, and any other whose first bytes are those of a format that is read.
     The list of files is walked through each time and never held. Files that are not taken change nothing about the
-    fingerprint. Raises SourceError where the folder is missing or has fewer than `minimum_people` people.
+    fingerprint. Raises SourceError if the folder is missing or has fewer than `minimum_people` people.
     """
 
     path: Path

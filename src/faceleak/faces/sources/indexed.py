@@ -23,7 +23,7 @@ class Bytes:
         self._ahead, self._start = b"", 0
 
     def at(self, offset: int, length: int) -> bytes:
-        """Read `length` bytes at `offset`. Raises EndOfFileError, or ImageError where they are many."""
+        """Read `length` bytes at `offset`. Raises EndOfFileError, or ImageError if they are many."""
         if length > MAXIMUM_BYTES:
             raise ImageError(f"{self.path} claims {length:,} bytes for one image at byte {offset:,}. Remove it.")
         place = offset - self._start

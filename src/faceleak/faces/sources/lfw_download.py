@@ -15,7 +15,7 @@ FOLDERS = {True: "lfw_funneled", False: "lfw"}
 def lfw_faces(options: LfwDownloadOptions) -> FaceFolder:
     """Fetch LFW (about 200 MB) into `options.folder`, unless it is there, as a folder with one folder a person.
 
-    Raises SourceError where the network cannot be reached.
+    Raises SourceError if the network cannot be reached.
     """
     from sklearn.datasets import fetch_lfw_people
 

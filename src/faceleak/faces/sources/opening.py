@@ -1,4 +1,4 @@
-"""From configuration to source."""
+"""The source of faces that the configuration describes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ OPEN: dict[str, Callable[..., ImageSource]] = {
 
 @dataclass(frozen=True)
 class OwnSource:
-    """A source of the user's own: packed anew where its code has changed. `code`: a hash of it and its settings."""
+    """A source of the user's own: packed anew if its code has changed. `code`: a hash of it and its settings."""
 
     source: ImageSource
     code: str

@@ -27,7 +27,7 @@ class ParquetFaces:
     Other files in the folder and whatever lies in folders below it are counted among the losses.
 
     The images are bytes, or a struct with a field `bytes`; people are text or whole numbers. A row without a person is
-    reported as broken. Raises SourceError where a file is missing, damaged, or
+    reported as broken. Raises SourceError if a file is missing, damaged, or
     lacks a column.
     """
 

@@ -39,11 +39,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RecordFaces:
-    """The images of a `.rec` file, in the order of their keys in the `.idx` file beside it.
+    """The images of a `.rec` file, in the order of their keys in the `.idx` file of the same folder.
 
     Without an index, as im2rec in C++ leaves it, keys count the records from 0. The person is the label, the first one
     of several; `property` is not needed. Where the `.rec` ends too early, the images before the end are read and the
-    others are reported as a loss, as are records that the index does not list. Raises SourceError where the file is
+    others are reported as a loss, as are records that the index does not list. Raises SourceError if the file is
     missing or the index is not one.
     """
 
@@ -148,7 +148,7 @@ class RecordFaces:
 
     @cached_property
     def _index(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Keys and offsets of all records, whatever they hold."""
+        """Keys and offsets of all records, with any content."""
         require_file(self.path, "faces.recordio.path", "a .rec file")
         if self._lister == self._index_path:
             return _read_index(self._index_path)
@@ -195,7 +195,7 @@ def _read_index(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _end_of_images(file: Bytes, offset: int) -> int | None:
     """Key after the last image, if the record of key 0 is InsightFace's header; None if it is an image.
 
-    Images have all keys above 0 where the header does not say.
+    Images have all keys above 0 if the header does not say.
     """
     try:
         labels, image = _unpack(_payload(file, offset), str(file.path))
@@ -264,12 +264,12 @@ def _image(file: Bytes, image_id: str, offset: int) -> SourceImage:
 
 
 def _payload(file: Bytes, offset: int) -> bytes:
-    """The payload of the record at `offset`, put together where it was split. Raises ImageError."""
+    """The payload of the record at `offset`, put together if it was split. Raises ImageError."""
     return struct.pack("<I", MAGIC).join(file.at(place, length) for place, length in _parts(file, offset))
 
 
 def _parts(file: Bytes, offset: int) -> Iterator[tuple[int, int]]:
-    """Place and length of each part of the record at `offset`. Raises ImageError where they make no record."""
+    """Place and length of each part of the record at `offset`. Raises ImageError if they make no record."""
     total, expected = 0, (WHOLE, FIRST)
     while True:
         magic, word = PREFIX.unpack(file.at(offset, PREFIX.size))

@@ -53,7 +53,7 @@ class ImageSource(Protocol):
         """Whether the images say which part they play."""
 
     def fingerprint(self) -> str:
-        """Name the content: another one, where files were added, removed or changed."""
+        """Name the content: another one, if files were added, removed or changed."""
 
     def __len__(self) -> int:
         """Count the images, the broken ones included."""
@@ -106,7 +106,7 @@ def read_image(image: SourceImage, load: Callable[[], bytes], name: str) -> Sour
 
 
 def read_file(path: Path) -> bytes:
-    """Read a file of at most `MAXIMUM_BYTES`. Raises ImageError where it is larger or no file."""
+    """Read a file of at most `MAXIMUM_BYTES`. Raises ImageError if it is larger or no file."""
     if not path.is_file():  # a pipe would never end
         raise ImageError(f"There is no file {path}.")
     with path.open("rb") as file:
@@ -117,7 +117,7 @@ def read_file(path: Path) -> bytes:
 
 
 def state_of(path: Path) -> list[str | int]:
-    """Name, size and time of the last change of a file, for fingerprints; size -1 where it is missing."""
+    """Name, size and time of the last change of a file, for fingerprints; size -1 if it is missing."""
     try:
         found = path.stat()
     except (OSError, ValueError):
@@ -126,6 +126,6 @@ def state_of(path: Path) -> list[str | int]:
 
 
 def require_file(path: Path, key: str, content: str) -> None:
-    """Raise SourceError where `path`, set by the key `key`, is no file that holds `content`."""
+    """Raise SourceError if `path`, set by the key `key`, is no file that holds `content`."""
     if not path.is_file():
         raise SourceError(f"There is no file {path}. Set {key} in parameters_faces.yml to {content}.")

@@ -37,7 +37,7 @@ SETS = Grammar(
 class VerificationFaces:
     """The images of a `.bin` file. Who is on them is not known, so each is a person of its own.
 
-    Raises SourceError where the file is missing, damaged, or a pickle of anything else.
+    Raises SourceError if the file is missing, damaged, or a pickle of anything else.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""BaVarIA, Bayesian variance inference (arXiv 2603.11799): LiRA where few references leave the variance open.
+"""BaVarIA, Bayesian variance inference (arXiv 2603.11799): LiRA for few references, which leave the variance open.
 
 LiRA switches from one variance for all images to one for each at a certain number of references. Here the mean and
 variance of each image have a conjugate normal-inverse-gamma prior, so that the references move them from what is usual
@@ -8,7 +8,7 @@ and scale of the variance by the marginal likelihood of the sums of squares with
 moments of the images' means.
 
 One addition, online: the gap between an image's in- and out-mean has a normal prior too, fitted by its moments, so that
-the references of either side help to place the other, also where an image has none of the other. Without it the gap of
+the references of either side help to place the other, even if an image has none of the other. Without it the gap of
 two means of few references, whose sign is often wrong, decides the score.
 """
 
@@ -35,7 +35,7 @@ WEIGHTS = (1e-6, 1e6)
 class Prior(NamedTuple):
     """Normal-inverse-gamma: σ² ~ InverseGamma(shape, scale), μ | σ² ~ N(mean, σ² / weight).
 
-    mean and weight are the same for all images, or (n,) where the other side's references place each image.
+    mean and weight are the same for all images, or (n,) if the other side's references place each image.
     """
 
     mean: FloatArray | float
@@ -98,7 +98,7 @@ def calibrate(scores: ReferenceScores, fitted: Fitted, online: bool = False) -> 
 def out_p_value(scores: ReferenceScores, fitted: Fitted) -> FloatArray:
     """The false-positive rate in 0…1 of each image by itself: P(score ≥ s) for backbones not trained on it.
 
-    Uniform for non-members where references are like the target and their scores normal. Raises
+    Uniform for non-members if references are like the target and their scores normal. Raises
     MissingReferencesError.
     """
     return np.exp(-calibrate(scores, fitted))
@@ -107,7 +107,7 @@ def out_p_value(scores: ReferenceScores, fitted: Fitted) -> FloatArray:
 def out_z(scores: ReferenceScores, fitted: Fitted) -> FloatArray:
     """How many scales of its own out-predictive each score lies above the location; any finite number.
 
-    A t value: its meaning depends on the degrees of freedom where images have unequal numbers of references. Raises
+    A t value: its meaning depends on the degrees of freedom if images have unequal numbers of references. Raises
     MissingReferencesError.
     """
     predicted = predict(scores.out_side(), Prior(**fitted["out"]))
@@ -115,7 +115,7 @@ def out_z(scores: ReferenceScores, fitted: Fitted) -> FloatArray:
 
 
 def fit_prior(side: Side, variance: float) -> Prior:
-    """Fit the prior to one side's references, by empirical Bayes; `variance` > 0 where no image has two of them.
+    """Fit the prior to one side's references, by empirical Bayes; `variance` > 0 if no image has two of them.
 
     Images without a reference on that side have no say.
     """
@@ -192,7 +192,7 @@ _NODES, _WEIGHTS = special.roots_laguerre(32)
 def log_survival(z: FloatArray, degrees: FloatArray) -> FloatArray:
     """log P(T ≥ z) ≤ 0 for a standard t with `degrees` > 0 of freedom; z and degrees: (n,).
 
-    Finite and strictly falling where the probability itself underflows: there the tail's integral ∫ f(z·eʸ)·z·eʸ dy
+    Finite and strictly falling if the probability itself underflows: there the tail's integral ∫ f(z·eʸ)·z·eʸ dy
     is evaluated relative to f(z) by Gauss-Laguerre quadrature, to about 1e-13 relative.
     """
     z, degrees = np.broadcast_arrays(np.asarray(z, np.float64), np.asarray(degrees, np.float64))
@@ -204,7 +204,7 @@ def log_survival(z: FloatArray, degrees: FloatArray) -> FloatArray:
 
 
 def log_density(z: FloatArray, degrees: FloatArray) -> FloatArray:
-    """log f(z) of a standard t, finite also where z² overflows."""
+    """log f(z) of a standard t, finite even if z² overflows."""
     near = np.asarray(stats.t.logpdf(np.clip(z, -1e100, 1e100), degrees), np.float64)
     beyond: FloatArray = (degrees + 1) * np.log(np.maximum(np.abs(z) / 1e100, 1.0))
     return near - beyond

@@ -31,7 +31,7 @@ def calibrate(scores: ReferenceScores, fitted: Fitted, online: bool = False) -> 
 
 
 def means(scores: ReferenceScores) -> tuple[FloatArray, FloatArray]:
-    """Means of in- and out-references, (n,) each, NaN where an image has none."""
+    """Means of in- and out-references, (n,) each, NaN if an image has none."""
     inside, out = scores.sides()
     return _mean(inside), _mean(out)
 

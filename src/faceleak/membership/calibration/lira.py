@@ -33,7 +33,7 @@ def calibrate(scores: ReferenceScores, fitted: Fitted, online: bool = False, few
     The offline test of the paper (eq. 4) is P(out score ≤ s), which rounds to 1 for every clear member; its
     complement's logarithm ranks alike and tells them apart. It rises with s; an online score need not, where the two
     variances differ. An image with fewer than `few` references on a side takes that side's shared variance (Section
-    VI-C), which comes from the attacker's own images; it is pooled within images, where the paper's code also counts
+    VI-C), which comes from the attacker's own images; it is pooled within images, whereas the paper's code also counts
     the differences between images. An image with none on a side has them, online, `gap` away from the other's.
 
     Returns (n,): log-likelihood ratios, or numbers ≥ 0 offline. Raises MissingReferencesError.

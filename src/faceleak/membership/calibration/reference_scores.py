@@ -1,7 +1,7 @@
 """What every calibration starts from: the same images scored by the target and by reference backbones.
 
-Two helps where there are few. The mean gap is what training on an image adds to its score, on average: it stands in
-where an image lacks references of one side. Online references are trained on random images, independently of the
+Two helps if there are few. The mean gap is what training on an image adds to its score, on average: it stands in
+if an image lacks references of one side. Online references are trained on random images, independently of the
 target: otherwise, which of them know an image would tell whether the target does. Of few such references, some images
 have none on a side. The shared variance is one for all images: what few references leave to be said about how much a
 score varies.
@@ -31,7 +31,7 @@ class MissingReferencesError(FaceleakError):
 class Side(NamedTuple):
     """The references of one side (trained on an image, or not), image by image.
 
-    number: (n,) of references; mean: (n,) of their scores, 0 where there are none; squares: (n,) sum of the squared
+    number: (n,) of references; mean: (n,) of their scores, 0 if there are none; squares: (n,) sum of the squared
     deviations from that mean.
     """
 
@@ -50,8 +50,8 @@ class ReferenceScores:
     """One score an image and backbone; any finite numbers, higher says member.
 
     target: (n,) by the target; references: (n, r) by the reference backbones; trained_on: (n, r), whether a reference
-    was trained on that image (all False where the attacker has no references that were: offline).
-    Raises ReferenceScoresError where shapes disagree, nothing is there, or a score is not finite.
+    was trained on that image (all False if the attacker has no references that were: offline).
+    Raises ReferenceScoresError if shapes disagree, nothing is there, or a score is not finite.
     """
 
     target: FloatArray
@@ -85,7 +85,7 @@ class ReferenceScores:
         return cls(target, references, np.concatenate([part.trained_on for part in parts]))
 
     def out_side(self) -> Side:
-        """References that were not trained on the image. Raises MissingReferencesError where an image has none."""
+        """References that were not trained on the image. Raises MissingReferencesError if an image has none."""
         _, out = self.sides()
         if missing := int((out.number == 0).sum()):
             raise MissingReferencesError(
@@ -108,9 +108,9 @@ class ReferenceScores:
 
 
 def mean_gap(inside: FloatArray, out: FloatArray) -> float:
-    """Mean of `inside` less `out` over the images that have both; (n,) each, NaN where an image has no such references.
+    """Mean of `inside` less `out` over the images that have both; (n,) each, NaN if an image has no such references.
 
-    Raises MissingReferencesError where no image has both.
+    Raises MissingReferencesError if no image has both.
     """
     both = ~(np.isnan(inside) | np.isnan(out))
     if not both.any():
@@ -132,7 +132,7 @@ def shared_variance(scores: ReferenceScores, is_member: BoolArray, side: Side) -
 
     Pooled within images over the references of `side`, else over those that were not trained on an image, so that a
     constant added to all scores of an image changes nothing, and no label enters. Where no image has two references on
-    a side, non-members' own scores stand in, by their spread around the references' mean. 1 where that is 0.
+    a side, non-members' own scores stand in, by their spread around the references' mean. 1 if that is 0.
     """
     _, out = scores.sides()
     for candidate in (side, out):

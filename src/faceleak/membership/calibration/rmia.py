@@ -74,7 +74,7 @@ def log_ratio(scores: ReferenceScores, online: bool = False, a: float = A, gap: 
 
 
 def _sides(scores: ReferenceScores) -> tuple[FloatArray, FloatArray]:
-    """Log mean likelihoods of in- and out-references, (n,) each, NaN where an image has none."""
+    """Log mean likelihoods of in- and out-references, (n,) each, NaN if an image has none."""
     references, trained_on = _log_likelihood(scores.references), np.asarray(scores.trained_on, bool)
     return _log_mean(references, trained_on), _log_mean(references, ~trained_on)
 

@@ -1,4 +1,4 @@
-"""What attack models share: the attacker's table and its people split for cross-validation, scaling, and plain data.
+"""Code that attack models share: the attacker's table, its people split for cross-validation, scaling, and plain data.
 
 Columns are brought to mean 0 and scale 1 before they go into a network; fitted models are plain data for JSON and back.
 """
@@ -26,7 +26,7 @@ class AttackColumnsError(FaceleakError):
 
 
 def numbers(table: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:
-    """Read (n, columns) off a table, by name. Raises AttackColumnsError where it lacks one."""
+    """Read (n, columns) off a table, by name. Raises AttackColumnsError if it lacks one."""
     if missing := [column for column in columns if column not in table.columns]:
         raise AttackColumnsError(
             f"The attack was fitted on {len(columns)} numbers an image, of which this backbone lacks {len(missing)} "
@@ -38,7 +38,7 @@ def numbers(table: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.float64]:
 
 
 def folds_over_people(table: pd.DataFrame) -> list[Fold]:
-    """Rows to fit on and rows held out, no person in both. Raises AttackFitError where a fold would lack a class."""
+    """Rows to fit on and rows held out, no person in both. Raises AttackFitError if a fold would lack a class."""
     is_member = table["is_member"].to_numpy(bool)
     folds = _folds(is_member, table["identity"])
     if not folds:
@@ -58,7 +58,7 @@ def balanced_weights(is_member: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def _folds(is_member: NDArray[np.bool_], identities: pd.Series) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Rows to fit on and rows held out, by people; none where a fold would be empty or fitted on one class."""
+    """Rows to fit on and rows held out, by people; none if a fold would be empty or fitted on one class."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     if min(is_member.sum(), (~is_member).sum(), identities.nunique()) < FOLDS:
@@ -95,7 +95,7 @@ class Scaling:
 
 
 def scaling_of(values: NDArray[np.float64]) -> Scaling:
-    """Mean and standard deviation of each column of (n, columns); scale 1 where a column is constant."""
+    """Mean and standard deviation of each column of (n, columns); scale 1 if a column is constant."""
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(values)

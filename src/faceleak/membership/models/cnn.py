@@ -54,8 +54,8 @@ MODEL = CnnAttackModel
 def fit(table: pd.DataFrame, columns: Sequence[str], seed: int = 0) -> CnnAttackModel:
     """Fit on the attacker's own data: `table` has `identity`, `is_member` and the columns, 16 for each channel.
 
-    Members and non-members weigh the same in total; training ends where people held out stop gaining. Raises
-    AttackFitError where the columns are no such map, or where there are so few people that cross-validation lacks a
+    Members and non-members weigh the same in total; training ends once people held out stop gaining. Raises
+    AttackFitError if the columns are no such map, or if there are so few people that cross-validation lacks a
     class.
     """
     from faceleak.membership.models.training import Examples, Schedule, cross_entropy, cross_fit, flat

@@ -51,7 +51,7 @@ def fit(
     """Fit on the attacker's own data: `table` has `identity`, `is_member` and the columns.
 
     Members and non-members weigh the same in total. Without `with_threshold` nothing is cross-validated, and the
-    threshold is NaN; the scores are the same. Raises AttackFitError where there are so few of them, or so few
+    threshold is NaN; the scores are the same. Raises AttackFitError if there are so few of them, or so few
     people, that cross-validation lacks a class.
     """
     from sklearn.linear_model import LogisticRegression

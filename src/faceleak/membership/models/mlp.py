@@ -65,8 +65,8 @@ MODEL = MlpAttackModel
 def fit(table: pd.DataFrame, columns: Sequence[str], hidden: int = 32, seed: int = 0) -> MlpAttackModel:
     """Fit on the attacker's own data: `table` has `identity`, `is_member` and the columns.
 
-    Members and non-members weigh the same in total; training ends where people held out stop gaining. Raises
-    AttackFitError where there are so few of them that cross-validation lacks a class.
+    Members and non-members weigh the same in total; training ends once people held out stop gaining. Raises
+    AttackFitError if there are so few of them that cross-validation lacks a class.
     """
     from faceleak.membership.models.training import Examples, Schedule, cross_entropy, cross_fit, flat
 

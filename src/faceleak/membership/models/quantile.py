@@ -58,8 +58,8 @@ REGRESSES_A_SCORE = True
 def fit(table: pd.DataFrame, columns: Sequence[str], hidden: int = 32, seed: int = 0) -> QuantileAttackModel:
     """Fit on the attacker's own data: `table` has `identity`, `is_member` and the columns, the score first.
 
-    Members only set the threshold. Training ends where non-members held out stop gaining. Raises AttackFitError without
-    a second column, or where there are so few people that cross-validation lacks a class.
+    Members only set the threshold. Training ends once non-members held out stop gaining. Raises AttackFitError without
+    a second column, or if there are so few people that cross-validation lacks a class.
     """
     from faceleak.membership.models.training import Examples, Schedule, cross_fit, flat, gaussian
 

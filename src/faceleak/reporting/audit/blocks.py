@@ -1,4 +1,4 @@
-"""Blocks of a section: tables of metrics, whatever metrics they hold, other tables, and figures."""
+"""Blocks of a section: tables of any metrics, other tables, and figures."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -90,7 +90,7 @@ def frame_table(frame: pd.DataFrame, caption: str, columns: Iterable[str] | None
 
 
 def figure(evidence: Evidence, file: str, title: str, alt: str) -> Block:
-    """The figure, or what to do where it is missing, or that it is left out since it may show people."""
+    """The figure, or what to do if it is missing, or that it is left out since it may show people."""
     if evidence.files.use(file) is None:
         return evidence.missing(title, file)
     if file not in WITHOUT_FACES and not evidence.configuration.report.show_people:

@@ -1,4 +1,4 @@
-"""The whole report as data: what `audit.json` holds, and what page and model card are made from."""
+"""The whole report as data: the content of `audit.json`, from which page and model card are made."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -43,9 +43,9 @@ class Audit(Part):
 
 
 def make_audit(evidence: Evidence) -> Audit:
-    """Make the report from whatever results are there.
+    """Make the report from the results that exist.
 
-    Raises ReportingError where there are none at all, or where a file cannot be read.
+    Raises ReportingError if there are none at all, or if a file cannot be read.
     """
     metrics: dict[str, Any] = dict(evidence.files.metrics())
     summary = summarize(evidence)

@@ -1,4 +1,4 @@
-"""All that a report is made from: result files, the configuration, and where both come from."""
+"""Inputs of the report: result files, the configuration, and their origin."""
 
 import platform
 from collections.abc import Mapping
@@ -109,7 +109,7 @@ class Evidence:
 
     @cached_property
     def configuration(self) -> Configuration:
-        """What the results were made with, each block as its own result tells; as it is now where none does."""
+        """What the results were made with, each block as its own result tells; as it is now if none does."""
         blocks = {name: getattr(self.made_with(file), name) for name, file in JUDGED_BY.items()}
         return replace(self.now, **blocks)
 
@@ -135,7 +135,7 @@ class Evidence:
 
     @cached_property
     def not_written_down(self) -> list[str]:
-        """The results of which nobody knows what they were made with."""
+        """The results whose settings are unknown."""
         return [file for file in self.results if file not in self._made_with]
 
     @cached_property
@@ -155,7 +155,7 @@ class Evidence:
         return names_in_metrics(self.configuration.membership.attacks)
 
     def stage(self, file: str, stage: str, variant: str = UNDEFENDED) -> Tree:
-        """The metrics of one stage of a variant; empty where the file or the stage is missing."""
+        """The metrics of one stage of a variant; empty if the file or the stage is missing."""
         variants: Mapping[str, Any] = self.files.tree(file) or {}
         found: Tree = variants.get(variant, {}).get(stage, {})
         return found
@@ -173,7 +173,7 @@ class Evidence:
         return {self.attacks[name].attack for name in found if name in self.attacks}
 
     def membership_by(self, *accesses: AttackAccess) -> Membership:
-        """What attackers have found who have one of these accesses, without the blind baseline.
+        """Metrics of the attackers with one of these accesses, without the blind baseline.
 
         An attack that the configuration does not know is counted among those that take the weights.
         """
@@ -188,24 +188,24 @@ class Evidence:
 
     @cached_property
     def hits(self) -> pd.DataFrame | None:
-        """One row a step and member that was found on the undefended target; None where nobody listed them."""
+        """One row a step and member that was found on the undefended target; None if there is no list."""
         hits = self.files.table("hits.csv")
         return None if hits is None else hits[hits["evaluation"] == UNDEFENDED].drop(columns="evaluation")
 
     @cached_property
     def risks(self) -> pd.DataFrame | None:
-        """One row a person who was a member, most exposed first; None where no risks were told."""
+        """One row a person who was a member, most exposed first; None if no risks were measured."""
         return self.files.table("identity_risks.csv")
 
     @cached_property
     def points(self) -> pd.DataFrame | None:
-        """The comparison of defenses, as `privacy_points.collect` gives it; None where there is none."""
+        """The comparison of defenses, as `privacy_points.collect` gives it; None if there is none."""
         points = self.files.table(POINTS)
         return None if points is None else points.fillna({"bypass": ""})
 
     @cached_property
     def recommendation(self) -> Recommendation | None:
-        """What the comparison recommends, by the goal that it was made with; None where nobody has asked for it."""
+        """What the comparison recommends, by the goal that it was made with; None if nobody has asked for it."""
         if self.points is None or self.files.use("recommendation.md") is None:
             return None
         return recommend(self.points, self.configuration.defense.goal)
@@ -226,7 +226,7 @@ class Evidence:
 
 
 def taken_by(attack: str, configured: MembershipOptions) -> AttackAccess:
-    """What the attacker holds; `weights` where the configuration does not know the attack."""
+    """What the attacker holds; `weights` if the configuration does not know the attack."""
     options = configured.attacks.get(attack)
     return "weights" if options is None else access_of(options)
 

@@ -1,4 +1,4 @@
-"""The result files of an audit as a report finds them: some may be missing, and each is read once asked for."""
+"""The result files of an audit: some may be missing, and each is read when it is first needed."""
 
 import hashlib
 import json
@@ -107,7 +107,7 @@ class ResultFiles:
         return self._path(name).is_file()
 
     def use(self, name: str) -> UsedFile | None:
-        """Remember a file without reading it as anything; None where it is missing. Raises ReportingError."""
+        """Remember a file without reading it as anything; None if it is missing. Raises ReportingError."""
         path = self._path(name)
         if not path.is_file():
             return None
@@ -123,7 +123,7 @@ class ResultFiles:
         return self._used[file]
 
     def bytes(self, name: str) -> bytes | None:
-        """The content of a file, None where it is missing. Raises ReportingError where it cannot be read."""
+        """The content of a file, None if it is missing. Raises ReportingError if it cannot be read."""
         return None if self.use(name) is None else self._path(name).read_bytes()
 
     def text(self, name: str) -> str | None:
@@ -132,11 +132,11 @@ class ResultFiles:
         return None if content is None else content.decode(errors="replace")
 
     def tree(self, name: str) -> Any:
-        """A JSON file, None where it is missing. Raises ReportingError where it is no JSON."""
+        """A JSON file, None if it is missing. Raises ReportingError if it is no JSON."""
         return self._parse(name, lambda path: json.loads(path.read_bytes()), "is no JSON")
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """A CSV or Parquet file, None where it is missing. Raises ReportingError where it is no table."""
+        """A CSV or Parquet file, None if it is missing. Raises ReportingError if it is no table."""
         read = pd.read_parquet if name.endswith(".parquet") else read_results
         found: pd.DataFrame | None = self._parse(name, read, "is no table")
         return found
@@ -159,7 +159,7 @@ class ResultFiles:
         return {name: self.tree(name) for name in names}
 
     def made_with(self, name: str) -> MadeWith | None:
-        """What a result was made with; None where it is missing, or not the one of which that was written down."""
+        """What a result was made with; None if it is missing, or not the one of which that was written down."""
         used = self.use(name)
         recorded = None if used is None else (self.tree(MADE_WITH) or {}).get(used.file)
         if used is None or recorded is None or recorded["sha256"] != used.sha256:
@@ -167,7 +167,7 @@ class ResultFiles:
         return MadeWith.model_validate(recorded)
 
     def write_down(self, name: str, command: str, parameters: Mapping[str, Any]) -> None:
-        """Write down what a result was made with, beside it, in `made_with.json`."""
+        """Record what a result was made with, in `made_with.json` of its folder."""
         used = self.use(name)
         assert used is not None
         made_with = MadeWith(sha256=used.sha256, command=command, parameters=dict(parameters))
@@ -191,5 +191,5 @@ def result_at(path: str) -> str | None:
 
 
 def made_by(name: str) -> str | None:
-    """The pipeline that makes a file; None where it is not known."""
+    """The pipeline that makes a file; None if it is not known."""
     return next((pipeline for pipeline, names in MADE_BY.items() if name in names), None)

@@ -1,4 +1,4 @@
-"""The first page: what a privacy officer needs to know, made from the results."""
+"""The first page: a summary of the results for a privacy officer."""
 
 from collections.abc import Iterable, Iterator
 from typing import get_args
@@ -148,7 +148,7 @@ def _after(verdict: Code, evidence: Evidence) -> Iterator[Action]:
 
 
 def _recommended(evidence: Evidence) -> Iterator[Action]:
-    """What the comparison of defenses recommends, without its numbers, or what to do where nobody has asked for it."""
+    """What the comparison of defenses recommends, without its numbers, or what to do if nobody has asked for it."""
     if not evidence.files.has(POINTS):
         yield Action(text="Compare defenses before a release:", command=evidence.command("defense"))
     elif evidence.recommendation is None:

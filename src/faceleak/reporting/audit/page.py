@@ -25,7 +25,7 @@ IN_WORDS: dict[Code, str] = {
 
 
 def audit_page(audit: Audit, files: ResultFiles) -> str:
-    """Make the page: figures are inlined from `files`, and so is plotly.js (4.6 MB) where a plot is shown."""
+    """Make the page: figures are inlined from `files`, and so is plotly.js (4.6 MB) if a plot is shown."""
     return render(
         "audit.html.j2",
         FILTERS,
@@ -86,7 +86,7 @@ def _markdown(text: str) -> Markup:
 
 
 def _is_number(table: Table, column: int) -> bool:
-    """Whether a column holds numbers, which stand to the right."""
+    """Whether a column holds numbers, which are aligned to the right."""
     cells: list[Cell] = [row[column] for row in table.rows if cell_text(row[column]) != NOTHING]
     return bool(cells) and all(_is_numeric(cell) for cell in cells)
 

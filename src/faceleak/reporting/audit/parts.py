@@ -23,7 +23,7 @@ Cell = Measured | bool | int | float | str | None
 
 
 class Paragraph(Part):
-    """A few sentences; `warning` where the reader must not miss them."""
+    """A few sentences; `warning` if the reader must not miss them."""
 
     kind: Literal["paragraph"] = "paragraph"
     text: str
@@ -117,7 +117,7 @@ class Answer(Part):
 
 
 class Action(Part):
-    """What to do, and the command for it, where there is one."""
+    """What to do, and the command for it, if there is one."""
 
     text: str
     command: str = ""
@@ -137,5 +137,5 @@ class Summary(Part):
 
 
 def heaviest(codes: list[Code]) -> Code:
-    """The verdict that decides where there are several: a leak by any attack is a leak."""
+    """The verdict that decides if there are several: a leak by any attack is a leak."""
     return min(codes, key=BY_WEIGHT.index, default="not tested")

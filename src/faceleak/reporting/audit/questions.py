@@ -75,7 +75,7 @@ def _membership_findings(attacks: Membership) -> list[Finding]:
 
 
 def _reconstructs(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> bool:
-    """Whether who has these accesses could have made the reconstructions that were judged."""
+    """Whether an attacker with these accesses could have made the evaluated reconstructions."""
     return evidence.reconstructed_by in accesses
 
 
@@ -84,12 +84,12 @@ def _optimized(evidence: Evidence, accesses: tuple[AttackAccess, ...]) -> dict[s
 
 
 def _without_target(evidence: Evidence, attack: str) -> float | None:
-    """The lower bound of the match advantage of the same search without the target, where it was measured."""
+    """The lower bound of the match advantage of the same search without the target, if it was measured."""
     return measured(evidence.target.reconstruction[attack].get(WITHOUT_TARGET, {}), "match_advantage").low
 
 
 def _evaluators_are_blind(numbers: Metrics) -> str | None:
-    """That the evaluators hardly know members in real photographs; None where they do, or where nobody measured it."""
+    """That the evaluators hardly know members in real photographs; None if they do, or if nobody measured it."""
     high = measured(numbers, "photograph_match_rate").high
     if high is None or high > EVALUATORS_KNOW:
         return None

@@ -1,4 +1,4 @@
-"""What an audit has left in its data folder, read only where a report or a gate asks for it."""
+"""The results in the data folder of an audit, read only if a report or a gate needs them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the rooms read and write: packed stores, backbones, fitted attacks, arrays."""
+"""Datasets of what the rooms read and write: packed stores, backbones, fitted attacks, arrays."""
 
 from pathlib import Path
 from typing import Any

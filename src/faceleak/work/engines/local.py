@@ -40,7 +40,7 @@ def run(
 
     One worker runs them here, several in processes of their own; a script that calls this needs the usual
     `if __name__ == "__main__":`. The first error, or an interrupt, ends the processes at once and is raised.
-    Raises WorkerError where a process dies.
+    Raises WorkerError if a process dies.
     """
     workers = 1 if is_worker() else worker_count(options, len(tasks), processes)
     if workers == 1:
@@ -58,7 +58,7 @@ def run(
 def run_together(function: Callable[[int], Result], options: ComputeOptions) -> list[Result]:
     """Apply `function` to the number of each of `options.training_processes`, all at the same time.
 
-    Raises DeviceError where there are too few GPUs, and else as `run`.
+    Raises DeviceError if there are too few GPUs, and else as `run`.
     """
     import torch
 
@@ -105,7 +105,7 @@ def stream(function: Callable[[Task], Result], tasks: Iterable[Task], workers: i
 def _workers(
     count: int, threads: int | None = None, devices: Sequence[Sequence[int]] = ()
 ) -> Iterator[ProcessPoolExecutor]:
-    """Processes that share cores and GPUs; they are ended at once where the block ends by an error or an interrupt."""
+    """Processes that share cores and GPUs; they are ended at once if the block ends by an error or an interrupt."""
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     visible: Any = context.Queue()

@@ -1,4 +1,4 @@
-"""Tasks on a Ray cluster: Ray places them, gives them cores and GPUs, and runs them again where a process dies.
+"""Tasks on a Ray cluster: Ray places them, gives them cores and GPUs, and runs them again if a process dies.
 
 Nodes share the folder in which the run was started and the cache, at the same paths; each has the same environment.
 """
@@ -68,7 +68,7 @@ def run(
     """Apply `function` to every task on the cluster and return the results in order.
 
     The first error of a task is raised as it is and ends all others at once, as an interrupt does.
-    Raises ClusterError where the cluster cannot be used, WorkerError where a task's processes died again and again.
+    Raises ClusterError if the cluster cannot be used, WorkerError if a task's processes died again and again.
     """
     _connect(options)
     import ray
@@ -90,7 +90,7 @@ def run(
 
 
 def _connect(options: ComputeOptions) -> None:
-    """Join the cluster, or start one on this machine that ends with this process. Does nothing where it is joined."""
+    """Join the cluster, or start one on this machine that ends with this process. Does nothing if it is joined."""
     local = options.address is None or options.address.startswith(("127.", "localhost:"))
     os.environ.update(SETTINGS | (LOOPBACK if local else {}))
     import ray
@@ -139,7 +139,7 @@ def _computes(options: ComputeOptions) -> tuple[str, str]:
 
 @contextmanager
 def _progress() -> Iterator[Any]:
-    """A queue on this node for the progress of workers, or None where nobody would see it."""
+    """A queue on this node for the progress of workers, or None if it is not shown."""
     if not progress.is_shown():
         yield None
         return
@@ -159,7 +159,7 @@ def _progress() -> Iterator[Any]:
 
 @contextmanager
 def _ending(running: dict[Any, int]) -> Iterator[None]:
-    """End all that runs where the block ends by an error or an interrupt.
+    """End all tasks if the block ends by an error or an interrupt.
 
     What is about to end by itself may: Ray's own process breaks down where a task ends while it is being canceled
     (its pull request 54798 mends some of these cases).
@@ -220,7 +220,7 @@ def _work(function: Callable[[Task], Result], task: Task, driver: _Driver, queue
 
 
 def _use_threads(number: int) -> None:
-    """Compute with so many threads, whatever was imported before."""
+    """Compute with so many threads, even if torch was imported before."""
     os.environ["OMP_NUM_THREADS"] = str(number)
     share_cores()
     import torch
@@ -232,7 +232,7 @@ def _use_threads(number: int) -> None:
 
 
 def _check(driver: _Driver) -> None:
-    """Go to the folder of the run. Raises ClusterError where this node lacks it, has another cache or computes else."""
+    """Go to the folder of the run. Raises ClusterError if this node lacks it, has another cache or computes else."""
     node = f"The node {platform.node()}"
     if not driver.folder.is_dir():
         raise ClusterError(f"{node} has no folder {driver.folder}. Nodes must share the folder of the run: mount it.")

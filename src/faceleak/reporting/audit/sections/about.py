@@ -105,7 +105,7 @@ def _preprocessing(evidence: Evidence) -> list[Block]:
 
 
 def inventory_table(inventory: Inventory) -> pd.DataFrame:
-    """One row a BN layer, in words (`LAYER_COLUMNS`); no row where there is none.
+    """One row a BN layer, in words (`LAYER_COLUMNS`); no row if there is none.
 
     inventory: as `backbones.inventory.take_inventory` gives it.
     """

@@ -46,7 +46,7 @@ FIGURES = {
 
 
 def section(evidence: Evidence) -> Section:
-    """All numbers by step, who was found, and the galleries."""
+    """All numbers by step, the members that were found, and the galleries."""
     return Section(id="reconstruction", title="Reconstruction", blocks=tuple(_blocks(evidence)))
 
 
