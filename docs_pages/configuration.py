@@ -85,7 +85,7 @@ class Reference:
 
 def _settings() -> Iterator[str]:
     """Settings of every defense: keys of its rows in `defense.variants`."""
-    yield "\n## Settings of defenses\n\nThey stand beside `defense` in a row of `defense.variants`."
+    yield "\n## Settings of defenses\n\nThey are keys next to `defense` in a row of `defense.variants`."
     for name in defenses.names():
         schema = defenses.get(name).Settings.model_json_schema()
         yield f"\n### {name} {{#settings-{name}}}\n\n{schema['description']}\n"

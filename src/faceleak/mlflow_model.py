@@ -14,7 +14,7 @@ class MlflowModelError(FaceleakError):
 class MlflowModel(nn.Module):
     """The torch model at an MLflow URI (`models:/name/1`, `runs:/…`): images (n, 3, h, w) → embeddings (n, size).
 
-    Such a model is a pickle: whoever wrote it can run code here. Raises MlflowModelError unless `run_its_code` is true.
+    Such a model is a pickle: its author can run code here. Raises MlflowModelError unless `run_its_code` is true.
     """
 
     def __init__(self, uri: str, run_its_code: bool = False) -> None:

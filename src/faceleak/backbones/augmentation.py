@@ -1,6 +1,6 @@
 """Augmentation of faces in training.
 
-Every draw comes from the generator of the epoch, so that an epoch which begins anew repeats itself. Draws are made for
+Every draw comes from the generator of the epoch, so an epoch which begins anew repeats itself. Draws are made for
 the whole batch, and a process takes those of its share: several processes see the faces that one would see.
 """
 

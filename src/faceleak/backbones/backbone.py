@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Backbone(nn.Module):
     """Faces (n, 3, height, width), RGB in 0…1 → embeddings (n, embedding_size), not normalized.
 
-    Preprocessing is part of it, so that images, generated faces and gradients all pass through the same steps, and so
+    Preprocessing is part of it, so images, generated faces and gradients all pass through the same steps, and so
     is the card's release. `head` is the classification head of the training, if there is one; it is no part of the
     weights. `layout`: how images and weights lie in memory, channels-last if the network takes it, which is faster.
     """

@@ -1,6 +1,6 @@
 """Several processes of this machine that train one backbone together: each takes a share of every batch.
 
-BN is torch's `SyncBatchNorm`, which takes tensors on GPUs alone: on the CPU only backbones without BN that learns from
+BN is torch's `SyncBatchNorm`, which takes only tensors on GPUs: on the CPU only backbones without BN that learns from
 the batch are trained so.
 """
 
@@ -46,7 +46,7 @@ WHOLE = Share()
 def joined(share: Share, meeting: Path, device: torch.device) -> Iterator[None]:
     """Belong to the processes that meet at the file `meeting`, which nobody else has used, inside the block.
 
-    They talk through gloo on the CPU and through NCCL between GPUs, and listen on the loopback interface alone.
+    They talk through gloo on the CPU and through NCCL between GPUs, and listen only on the loopback interface.
     """
     loopback = next((name for _, name in socket.if_nameindex() if name.startswith("lo")), "lo")
     os.environ.update(GLOO_SOCKET_IFNAME=loopback, NCCL_SOCKET_IFNAME=loopback)
@@ -67,7 +67,7 @@ def joined(share: Share, meeting: Path, device: torch.device) -> Iterator[None]:
 def data_parallel(step: nn.Module, share: Share) -> nn.Module:
     """A module whose gradients, and whose BN in training, are those of all shares: itself if there is but one.
 
-    Names, weights and running statistics of its BN layers stay what they are, so that what is saved fits the network as
+    Names, weights and running statistics of its BN layers stay what they are, so what is saved fits the network as
     it was built.
     """
     if share.processes == 1:

@@ -30,7 +30,7 @@ def read_faces(
 ) -> NDArray[np.float32]:
     """Apply `function` to the backbone and every batch of faces; return its rows (images, columns) in order.
 
-    Always in float32 and eval mode, so that results do not depend on the precision of training.
+    Always in float32 and eval mode, so results do not depend on the precision of training.
     Raises NotFiniteError if a number is NaN or infinite.
     """
     device = pick_device(compute)

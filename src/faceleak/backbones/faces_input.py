@@ -26,8 +26,8 @@ def face_batches(
 ) -> Iterator[Tensor]:
     """Yield faces in the order of `positions`.
 
-    For a GPU the next batches are decoded while the caller works on this one. Where the caller itself computes on the
-    cores, a decoder beside it would hold up all threads of a layer, so that all cores first decode a batch and then
+    For a GPU the next batches are decoded while the caller works on this one. If the caller itself computes on the
+    cores, a decoder next to it would hold up all threads of a layer, so all cores first decode a batch and then
     compute.
     """
     batches = [positions[start : start + batch_size] for start in range(0, len(positions), batch_size)]

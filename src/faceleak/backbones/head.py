@@ -52,7 +52,7 @@ class Head:
 def read_head(weights: Path, identities: Path, scale: float, embedding_size: int) -> Head:
     """Read a head from outside: a file with the tensor `weight`, and a text file with one identity a line, in order.
 
-    The file may be a whole checkpoint, in which the head's state dict stands beside the backbone's.
+    The file may be a whole checkpoint, which holds the head's state dict and the backbone's.
     Raises BackboneError if a file is missing or damaged, or the two do not fit each other or the backbone.
     """
     weight = _checked_weight(read_head_weights(weights, embedding_size), weights, embedding_size)

@@ -1,6 +1,6 @@
 """Inception-ResNet-v1 (arXiv 1602.07261), the network of FaceNet's open implementations.
 
-Parameter names follow timesler/facenet-pytorch (`models/inception_resnet_v1.py`), so that its weights fit. It scales
+Parameter names follow timesler/facenet-pytorch (`models/inception_resnet_v1.py`), so its weights fit. It scales
 embeddings to length 1 at the end, which is left out here: cosines are the same.
 """
 

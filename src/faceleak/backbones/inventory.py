@@ -25,7 +25,7 @@ def take_inventory(backbone: Backbone) -> dict[str, Any]:
     bn_layers: name, channels, eps, momentum, affine, statistics_trained (not all means 0 and variances 1), in the order
     of definition. flops: of one image, a multiplication and an addition counting two, of matrix products and
     convolutions. measured_embedding_size: numbers that one image gives. deterministic: the same images twice give the
-    same bits. batch_difference: largest relative distance of an image's embedding alone from that in a batch, None
+    same bits. batch_difference: largest relative distance between an image's embedding by itself and in a batch, None
     if embeddings are not finite; the backbone is independent_of_batch if it is rounding. noise_spread: largest
     relative distance between embeddings of different images, None likewise. silent_channels: share of the BN channels
     that are dead, None without any. not_finite: names of weights and statistics that hold NaN or infinity. warnings:

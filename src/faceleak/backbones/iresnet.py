@@ -1,6 +1,6 @@
 """iResNet (improved residual networks for face recognition, arXiv 2004.04989) as used with ArcFace (1801.07698).
 
-Parameter names follow InsightFace's `arcface_torch`, so that its weights fit; widths and depths are free, so that
+Parameter names follow InsightFace's `arcface_torch`, so its weights fit; widths and depths are free, so
 the same code makes the small nets of the demo. The names of BN layers stay whatever takes their place; folded, it is
 nothing in most places, and the convolutions have a bias.
 """

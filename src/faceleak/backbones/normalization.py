@@ -22,7 +22,7 @@ class ScaleAndShift(nn.Module):
 
 
 def of_maps(normalization: Normalization, channels: int) -> nn.Module:
-    """For activations (n, channels, h, w) beside a layer that takes in what folding leaves: nothing is left here."""
+    """For activations (n, channels, h, w) next to a layer that takes in what folding leaves: nothing is left here."""
     match normalization:
         case "batch":
             return nn.BatchNorm2d(channels)

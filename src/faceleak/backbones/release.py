@@ -16,7 +16,7 @@ STEPS = 8  # to which an embedding is known by, in its own root mean square
 class Release(Options):
     """Gaussian noise, then rounding.
 
-    The noise follows from `seed` and the embedding, so that asking again gives the same answer, in any batch. An
+    The noise follows from `seed` and the embedding, so asking again gives the same answer, in any batch. An
     embedding is known by its coordinates in eighths of its root mean square: a pass in another batch differs in the
     last bits, and would have other noise if these counted.
     """

@@ -39,8 +39,8 @@ class LoadOptions(Options):
     most (networks that come from MXNet: 2e-5).
     """
     head: Path | None = None
-    """The classification head, if it is at hand: a weights file with the tensor `weight` (classes, embedding_size),
-    or the checkpoint in which it stands beside the backbone; with `identities`.
+    """The classification head, if you have it: a weights file with the tensor `weight` (classes, embedding_size),
+    or the checkpoint that holds it together with the backbone; with `identities`.
     """
     identities: Path | None = None
     """A text file with one identity a line, in the order of the head's classes; with `head`."""

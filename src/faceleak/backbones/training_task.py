@@ -48,7 +48,7 @@ class TrainingTask:
     def folder(self) -> Path:
         """Where the result lies once it is there: named by everything that it depends on. Raises BackboneError.
 
-        Threads and processes are no part of it: with other numbers of them the result differs by rounding alone.
+        Threads and processes are no part of it: with other numbers of them the result differs only by rounding.
         """
         precision = str(training_dtype(self.compute, pick_device(self.compute)))
         code = code_version("faceleak.backbones.training", source_module(self.options.architecture))

@@ -30,7 +30,7 @@ class BypassModule(Protocol):
     """What defines a bypass.
 
     ACCESS: what it takes, `weights` or (queries for) `embeddings`. IS_A_BACKBONE: whether the result can be saved and
-    loaded like any backbone, so that it is made only once, and anew once its file or what that imports has changed.
+    loaded like any backbone, so it is made only once, and anew once its file or what that imports has changed.
     NEEDS_BN, if true: a backbone without BN layers cannot be bypassed so, and nobody tries. QUERIES: how often
     the released backbone is asked for one embedding of the result, if that is more than once. quantity(own): images
     that training steps of `bypass` see, where it trains.

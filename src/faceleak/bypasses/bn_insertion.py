@@ -1,8 +1,8 @@
 """BN insertion: a backbone without stored statistics gets them measured in the places where BN was or could be.
 
 Observers in the shape of BN layers stand in front of each normalization, of each place that folding left empty, and
-behind each other convolution or linear layer. They pass on what they see, so that embeddings stay equal to the bit, and
-hold its statistics over the attacker's own faces, so that all signals that start with `bn_` can be read. BN layers that
+behind each other convolution or linear layer. They pass on what they see, so embeddings stay equal to the bit, and
+hold its statistics over the attacker's own faces, so all signals that start with `bn_` can be read. BN layers that
 are there are re-estimated. The attacker needs the weights and some faces.
 """
 

@@ -43,7 +43,7 @@ class Registry(Generic[T]):
     was run. As an annotation of a text it checks names in a configuration: `Annotated[str, registry]`.
 
     package: full name; none where all parts that come with faceleak are `words`. kind: what one part is called. words:
-    names that the configuration knows besides. made: name and what it leads to → the part; without it, that is it.
+    other names that the configuration knows. made: name and what it leads to → the part; without it, that is it.
     """
 
     def __init__(

@@ -108,7 +108,7 @@ class TrackingOptions(Options):
     """What MLflow records in addition to parameters and metrics."""
 
     system_metrics: bool = True
-    """Whether MLflow is told how busy the machine is."""
+    """Whether MLflow records the load of the machine."""
 
 
 Aggregation = Literal["mean", "max", "log_sum_exp", "median"]  # of the scores of a person's images

@@ -17,8 +17,8 @@ class DefenseModule(Protocol):
     tries against it, of `bypasses/` or of the user's own. A defense that trains backbones may also define
     `tasks(owner, settings, seed) → list[TrainingTask]`: all variants' tasks are trained side by side before any
     `defend` is called, which then finds them in the cache. For the `plan`, `quantity(owner, settings)` says what
-    `defend` trains besides, in images that a plain training would see in that time. A variant is made anew once the
-    module has changed, or what it imports of faceleak, of its own package or of files beside it.
+    `defend` trains in addition, in images that a plain training would see in that time. A variant is made anew once the
+    module has changed, or what it imports of faceleak, of its own package or of files in its folder.
     """
 
     Settings: type[Options]

@@ -1,7 +1,7 @@
 """BN folded into the neighboring layers: the same embeddings, and no stored statistics.
 
-What is hidden is a file format: whoever holds the weights measures the statistics at the same places on faces of their
-own.
+What is hidden is a file format: an attacker with the weights measures the statistics at the same places on faces of
+their own.
 """
 
 from typing import TYPE_CHECKING

@@ -7,7 +7,7 @@ Neighbors differ in whether the images of one person take part; the number of pe
 
 Activations are read behind public statistics: those stored are averages over all members, and through them one person
 would reach into the contributions of everybody else. Nothing is claimed for the weights, which were trained on the same
-people: whoever holds them estimates the statistics anew. The claim also needs a seed that nobody else knows.
+people: their holder re-estimates the statistics. The claim also needs a seed that nobody else knows.
 """
 
 from typing import TYPE_CHECKING

@@ -1,11 +1,11 @@
 """Running statistics made coarser, or replaced by those of public faces: four ways, by `kind`.
 
-`clipping`: statistics cut to the range that public faces show, so that what only members have is lost. The range of a
+`clipping`: statistics cut to the range that public faces show, so what only members have is lost. The range of a
 channel is μ ± width·√b for the mean and b·exp(±width) for the variance, with μ and b estimated on public faces.
 `quantization`: each layer's means and log variances lie on a grid of 2^bits values, which goes evenly from the smallest
 to the largest of them. `shrinkage`: each statistic is moved by a share of the way to that of public faces.
-`reestimation`: statistics of public faces in place of the members'. What the weights have learnt stays: whoever holds
-them estimates the statistics anew, with faces of their own.
+`reestimation`: statistics of public faces in place of the members'. What the weights have learnt stays: their holder
+re-estimates the statistics, with their own faces.
 """
 
 from copy import deepcopy
@@ -36,7 +36,7 @@ class Settings(Options):
     bits: int | None = Field(None, ge=1, le=16)
     """Bits of each mean and of each log variance."""
     share: float | None = Field(None, ge=0, le=1)
-    """Share of the way to the public statistics, from 0 (unchanged to the bit) to 1 (public ones alone)."""
+    """Share of the way to the public statistics, from 0 (unchanged to the bit) to 1 (only public ones)."""
 
     @model_validator(mode="after")
     def _goes_as_far_as_its_kind_can(self) -> "Settings":

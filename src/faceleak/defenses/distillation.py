@@ -1,7 +1,7 @@
 """Distillation (arXiv 1503.02531) on public faces: a fresh backbone that imitates the target's embeddings.
 
 It sees no member, only what the target says of other people; what the target learnt from members comes through as far
-as it shows there. It recognizes less well, until whoever holds it fine-tunes it.
+as it shows there. It recognizes less well, until its holder fine-tunes it.
 """
 
 from copy import deepcopy

@@ -1,6 +1,6 @@
 """Gaussian noise on every embedding before it is released; the weights stay.
 
-The same image always gets the same noise, so that asking again is of no use; asking for the image changed a little is.
+The same image always gets the same noise, so asking again is of no use; asking for the image changed a little is.
 Whoever holds the weights leaves the noise out.
 """
 

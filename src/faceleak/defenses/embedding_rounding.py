@@ -1,6 +1,6 @@
 """Embeddings of unit length, rounded to a few decimals before they are released; the weights stay.
 
-Rounding errors of images that differ a little differ, and average out; whoever holds the weights does not round.
+Rounding errors of images that differ a little differ, and average out; an attacker with the weights does not round.
 """
 
 from copy import deepcopy

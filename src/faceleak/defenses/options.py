@@ -31,7 +31,7 @@ class VariantOptions(Options):
     seed: int = 0
     """Seed of what the defense draws."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    """Settings of the defense; they stand beside `defense` in the configuration."""
+    """Settings of the defense; in the configuration they are keys next to `defense`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -96,7 +96,7 @@ class DefenseOptions(Options):
     reconstruction_attackers: list[AttackerName] = Field(["static", "adaptive"], min_length=1)
     """Who draws faces out of each variant."""
     reconstruction_rounds: int = Field(2, ge=1)
-    """Rounds of that search, which is shorter than that of the undefended target alone."""
+    """Rounds of that search, which is shorter than that of `attack`."""
     goal: GoalOptions = GoalOptions()
     """What a defense has to reach."""
 

@@ -1,7 +1,7 @@
 """Magnitude pruning: of every convolution, the weights that are smallest in magnitude are set to 0.
 
 What is seldom needed, memorized people among it, may sit in small weights. Activations shrink with them; statistics
-that fit the pruned weights, or a short fine-tune, bring recognition back to whoever holds them.
+that fit the pruned weights, or a short fine-tune, restore recognition.
 """
 
 from copy import deepcopy

@@ -3,7 +3,7 @@
 Early stopping (`epochs`), `weight_decay`, stronger `augmentation`, and the BN ablation: group normalization in place of
 BN (`normalization`), or BN that keeps the statistics of a backbone trained on public faces (`frozen_statistics`), from
 which training then starts. Does BN itself amplify memorization (arXiv 2605.24420)? Fewer stored statistics are not
-fewer that can be measured: whoever holds the weights measures them at every normalization, with faces of their own.
+fewer that can be measured: an attacker with the weights measures them at every normalization, with their own faces.
 """
 
 from dataclasses import replace
@@ -49,7 +49,7 @@ class Settings(Options):
 
 
 def tasks(owner: "Owner", settings: Settings, seed: int) -> "list[TrainingTask]":
-    """What can be trained now: while the public start is missing, that alone. Raises DefenseError."""
+    """What can be trained now: while the public start is missing, only that. Raises DefenseError."""
     start = _start(owner, settings)
     if start is not None and not start.path.exists():
         return [start]

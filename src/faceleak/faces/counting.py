@@ -82,7 +82,7 @@ def find(wanted: Keys, among: Keys) -> Rows:
 class Joined:
     """Manifest and splits as one table, a row an image.
 
-    `manifest` and `splits` are its rows in each, or `NONE`. The manifest's rows come first, each beside the first row
+    `manifest` and `splits` are its rows in each, or `NONE`. The manifest's rows come first, each with the first row
     of the splits with its image_id. Then come the rows of the splits that are left: those of other images, and repeated
     ones. `images` are told by the manifest, their roles by the splits; `agree`: whether neither contradicts the other.
     """

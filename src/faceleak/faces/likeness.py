@@ -16,7 +16,7 @@ def likeness(pictures: NDArray[np.uint8], others: NDArray[np.uint8]) -> tuple[ND
     """SSIM (−1…1) and PSNR (dB) of each of RGB pictures (n, height, width, 3) and the other in its place.
 
     SSIM (Wang et al. 2004, Gaussian window of 11 pixels) is the mean over positions and channels; PSNR is infinite for
-    equal pictures. Both depend on the alignment of the faces: different pictures of one person score low, so that a
+    equal pictures. Both depend on the alignment of the faces: different pictures of one person score low, so a
     high value says memorized, and a low one does not say unknown. Raises LikenessError if the shapes differ.
     """
     import torch

@@ -2,7 +2,7 @@
 
 The store grows in parts under `<store>.parts`, each written whole: the sound images, and as metadata the broken ones
 and where in the source the part ends. A run that was killed goes on after its last part. At the end the parts are
-joined, so that the store's bytes do not depend on workers or interruptions.
+joined, so the store's bytes do not depend on workers or interruptions.
 """
 
 import json
@@ -53,7 +53,7 @@ class Packing:
     """A source on its way into a store, and how to get it there. `into` does it.
 
     minimum_size, maximum_size: of height and width; an image of another size is set aside as a broken one is.
-    The pairs of a verification set are written beside the store, as `<store's name>.pairs.csv`.
+    The pairs of a verification set are written next to the store, as `<store's name>.pairs.csv`.
     """
 
     source: ImageSource

@@ -3,7 +3,7 @@
 A first line with the number of folds and of pairs of each kind in a fold; then, for each fold, the genuine pairs
 (`name`, number, number) and the impostor pairs (`name`, number, `name`, number), separated by tabs, commas or
 semicolons. Image 4 of Abel_Pacheco is the file `Abel_Pacheco_0004.jpg`; if a folder numbers its images in another
-way, a `manifest.csv` beside the pairs, with the columns `file` and `source_path`, says which file is which.
+way, a `manifest.csv` next to the pairs, with the columns `file` and `source_path`, says which file is which.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """Pickles read opcode by opcode with `pickletools`, because unpickling runs code of the file.
 
 Nothing that a file names is imported: a reader says which opcodes its files need, and what each global stands for; all
-else is refused by its name. Bytes stay places in the file until they are asked for, so that no claimed size is
+else is refused by its name. Bytes stay places in the file until they are asked for, so no claimed size is
 believed.
 
 A restricted `pickle.Unpickler` would not do: it allocates its memory by the largest index that a file claims, and it

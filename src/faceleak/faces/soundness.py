@@ -24,7 +24,7 @@ class Soundness:
 def check_images(store: FaceStore) -> Soundness:
     """Look at all images of a store.
 
-    The bytes of a color JPEG are kept as they came. Where they still have the sha256 of the source, they are those
+    The bytes of a color JPEG are kept as they came. If they still have the sha256 of the source, they are those
     that were decoded, or encoded here, when they were packed, and are not decoded again. All others are.
     Raises StoreError if a part was altered after it was packed.
     """

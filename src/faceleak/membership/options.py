@@ -60,7 +60,7 @@ class AttackOptions(Options):
     score: str | None = None
     """Column whose distribution `quantile` regresses on the signals."""
     calibration: CalibrationName | None = None
-    """None; `features`, which gives the model each number beside its excess over the references; or a calibration of
+    """None; `features`, which gives the model each number and its excess over the references; or a calibration of
     the model's score.
     """
     online: bool = False
@@ -105,7 +105,7 @@ class BlindOptions(Options):
     """The blind baseline, which never sees the target."""
 
     signals: list[SignalName] = Field(["pixel_statistics"])
-    """Names of signals of the image alone."""
+    """Names of signals that read only the image."""
     reference_signals: list[SignalName] = Field(["bn_distance"])
     """Names of the signals that are read off `references` of the attacker's own reference backbones."""
     references: int = Field(1, ge=0)
@@ -135,7 +135,7 @@ class RiskOptions(Options):
     """The attack by which the risk of each record is measured."""
 
     attack: str
-    """Name of the attack by whose scores it is told; its calibration is `bavaria`."""
+    """Name of the attack by whose scores it is measured; its calibration is `bavaria`."""
     threat_model: ThreatModel
     """Threat model under which the attack was fitted."""
 

@@ -13,7 +13,7 @@ def split_references(splits: pd.DataFrame, options: ReferenceOptions) -> pd.Data
     """Give each auxiliary image a role for each reference: reference, image_id, identity, sha256, role, is_member.
 
     For every reference a random share of the people are trained on (one at least, and not all), each with a share of
-    their images. References come in pairs, for which people are taken from opposite ends of one random order, so that
+    their images. References come in pairs, for which people are taken from opposite ends of one random order, so
     with equal shares everybody is known to half of the references. Raises SplitError without two auxiliary people.
     """
     images = with_role(splits, "auxiliary").sort_values("image_id")[["image_id", "identity", "sha256"]]

@@ -90,7 +90,7 @@ def score_blind(blind_signals: pd.DataFrame, splits: pd.DataFrame, options: Memb
 
 
 def _of_other_images(seen: AttackInput, others: pd.Series) -> AttackInput:
-    """Some of the images, as they show themselves among these images alone."""
+    """Some of the images, as they appear among only these images."""
     some = seen.rows(np.flatnonzero(seen.images["image_id"].isin(others)))
     return replace(some, own=as_other_images(some.own), references=[as_other_images(t) for t in some.references])
 

@@ -2,9 +2,9 @@
 
 Other images are what an attacker sees who holds images of a person, but none that the target can have been trained on
 (2203.02077). A signal that compares images of a person would otherwise show what training on the companions did. So it
-is read a second time, among these images alone, and kept beside the first reading (`columns.read_again`). Views are
-independent tasks: read side by side, and none read twice. The blind baseline's table holds what can be told of
-the images without a look at the target.
+is read a second time, among only these images, and kept with the first reading (`columns.read_again`). Views are
+independent tasks: read side by side, and none read twice. The blind baseline's table holds what can be told of the
+images without a look at the target.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ def other_images(splits: pd.DataFrame) -> pd.DataFrame:
     """The images that such an attacker is judged on: rows of `splits`, none of a role that is trained on.
 
     Of members' people, whom the attacker does not know, all that were not trained on; of unseen people as many as
-    members' people have, so that their number tells nothing: the person with the most images of their kind is matched
+    members' people have, so their number tells nothing: the person with the most images of their kind is matched
     with the person with the most, and so on.
     """
     unknown_to_the_attacker = splits[~splits["known"]].sort_values("image_id")
@@ -107,7 +107,7 @@ class SignalsTask:
 def read_views(tasks: Mapping[View, SignalsTask], compute: ComputeOptions) -> dict[View, pd.DataFrame]:
     """Read every view's signals, as `read_with_other_images` gives them.
 
-    Workers leave in the cache what they read, so that tables need not travel between processes.
+    Workers leave in the cache what they read, so tables need not travel between processes.
     """
     if compute.engine == "ray" or worker_count(compute, len(tasks)) > 1:
         run_tasks(partial(_fill_cache, compute=compute), list(tasks.values()), compute)

@@ -82,7 +82,7 @@ def own_aucs(known: AttackInput, options: AttackOptions) -> Iterator[float]:
 def own_auc_of_shadows(shadows: Sequence[AttackInput], options: AttackOptions) -> float | None:
     """AUC on shadows held out, a mean over all of them; None if there is one pair of references or less.
 
-    References are drawn in pairs that share no person (`split_references`). A pair is held out together, so that in
+    References are drawn in pairs that share no person (`split_references`). A pair is held out together, so in
     what is fitted an image's membership of one shadow tells nothing of its membership of another. Raises
     AttackFitError.
     """
@@ -116,7 +116,7 @@ def strongest(
 ) -> Evaluation | None:
     """The evaluation in which an attack did best on the attacker's own people; None where it cannot be made.
 
-    An attack that shadows taught was judged on other shadows. Where too few of them leave it unjudged, the bypassed
+    An attack that shadows taught was judged on other shadows. If too few of them leave it unjudged, the bypassed
     view is taken.
     """
     possible = [

@@ -37,7 +37,7 @@ def clopper_pearson_epsilon(
     privacy TPR ≤ e^ε · FPR + δ and TNR ≤ e^ε · FNR + δ (Kairouz, Oh, Viswanath 2015), so
     ε ≥ log((TPR − δ) / FPR), with TPR at its lower and FPR at its upper Clopper-Pearson bound, each at half of
     1 − confidence (Jagielski, Ullman, Oprea 2020), or the same of TNR and FNR. Threshold and side are chosen on a
-    random half of each class and judged on the other half, so that choosing needs no correction.
+    random half of each class and judged on the other half, so choosing needs no correction.
 
     The rows are taken as independent. Within one target they may not be (it may treat all images alike), so for one
     target the bound is a heuristic; with a target of its own for each row, or scores that depend on their own image

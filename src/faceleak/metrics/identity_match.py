@@ -32,8 +32,8 @@ def measure_panel(embeddings: Mapping[str, FloatArray], panel: Panel, options: B
     """Measure what the independent evaluators agree on, and what each evaluator says by itself.
 
     embeddings: evaluator → (n, d). Returns the metrics of `measure_match` for the independent ones together; below
-    `evaluators`, those of each alone, and beside them, as `any_image_…`, those of its lax evaluator. Where an evaluator
-    resembles the target: `resembling_gap`, its member match rate minus the mean of the independent ones, each alone:
+    `evaluators`, those of each by itself, with those of its lax matcher as `any_image_…`. Where an evaluator
+    resembles the target: `resembling_gap`, its member match rate minus the mean of the single independent ones:
     how much it overstates (arXiv 2505.03519). Raises MetricError.
     """
     alone: dict[str, dict[str, float]] = {}
@@ -55,7 +55,7 @@ def measure_photographs(
 
     embeddings: evaluator → (n, d), a photograph each, other ones than the gallery is made of; identities: (n,). It is
     the share in which the evaluators find the right person, among the people of the gallery, with its interval: what
-    faces as good as photographs would reach. Empty if no photograph shows anybody of the gallery. Where it is near
+    faces as good as photographs would reach. Empty if no photograph shows anybody of the gallery. If it is near
     0, that nobody is found in reconstructions says nothing.
     """
     matchers = [panel.matchers[name] for name in panel.independent]
@@ -114,12 +114,12 @@ def measure_match(
     and `distinct_members`, the number of different people who are the best match of a matching member reconstruction.
 
     Intervals resample people, and reconstructions with them: each reconstruction belongs to its nearest person, drawn
-    or not drawn together with all that resemble the same person, so that one face drawn fifty times counts as one
+    or not drawn together with all that resemble the same person, so one face drawn fifty times counts as one
     finding. The gallery's people are not drawn themselves: a resample would hold 63 % of them, a match with the best
     of fewer people is rarer, and the interval would lie below the rate that it should enclose.
     For the difference the members are drawn, then the controls, and the deviations from the value add up; the part that
     is due to chance in the reconstructions is counted twice, so this interval is somewhat wide (cover 95 to 98 %).
-    Where all reconstructions have the same nearest person, one finding shows no spread: the bounds are those of the
+    If all reconstructions have the same nearest person, one finding shows no spread: the bounds are those of the
     range. No interval is narrower than as many nearest people can show it (`rate_interval`), nor that of the difference
     than both rates' together (Newcombe, Stat. Med. 17, 1998, method 10): 0 of 32 is not certainty. With fewer than
     about ten nearest people intervals are too narrow.

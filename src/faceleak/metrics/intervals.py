@@ -133,7 +133,7 @@ def fewest_people(identities: NDArray[Any], is_member: BoolArray) -> int:
 def independent_difference(first: Interval, second: Interval) -> Interval:
     """`first` minus `second`, of independent samples, only from their intervals (Zou and Donner, Stat. Med. 27, 2008).
 
-    Where the samples depend on each other in the same direction, the interval is too wide.
+    If the samples depend on each other in the same direction, the interval is too wide.
     """
     value = first.value - second.value
     below = math.hypot(first.value - first.low, second.high - second.value)
@@ -145,7 +145,7 @@ def resampling_weights(identities: NDArray[Any], is_member: BoolArray, resamples
     """Draw bootstrap weights (resamples, n): how often each image's identity was drawn, with replacement.
 
     identities and is_member: (n,), one entry an image. People are drawn within three strata (only member images, only
-    non-member images, both), so that no resample loses a class and every stratum keeps its number of people. The
+    non-member images, both), so no resample loses a class and every stratum keeps its number of people. The
     weights of a person depend on the seed and on the set of people, not on the order of the images.
     Raises MetricError if an identity is missing or the shapes differ.
     """
@@ -175,7 +175,7 @@ def rows_per_block(images: int) -> int:
 def percentile_interval(value: float, resampled: FloatArray, level: float = 0.95) -> Interval:
     """Enclose a value by the central share `level`, in 0…1, of its resampled values (resamples,).
 
-    Where every resample gives the same value (AUC 1, no true positive at all), the width is 0: the sample then shows
+    If every resample gives the same value (AUC 1, no true positive at all), the width is 0: the sample then shows
     no variation to learn from, which is not certainty. Rates and what they combine to need `rate_interval` and
     `combined_interval`. Raises MetricError if a resampled value is not finite.
     """
@@ -195,7 +195,7 @@ def bootstrap_intervals(
 
     An estimator gives one float for None and (rows,) values for a block of weights (rows, n). Rates and AUCs get a
     `rate_interval`, a `Combination` a `combined_interval`; what is NaN is `NOT_MEASURABLE`.
-    Without a number of people, intervals show the spread over resamples alone.
+    Without a number of people, intervals show only the spread over resamples.
     """
     resampled: dict[str, list[FloatArray]] = {name: [] for name in estimators}
     for weights in blocks:

@@ -4,7 +4,7 @@ It is the squared maximum mean discrepancy under the kernel k(x, y) = (x·y/d + 
 unbiased: 0 on average where both sets come from one distribution, and then as often below 0 as above.
 
 How far faces are from photographs of members, of control people and of non-members, taken as sets, is measured by
-embeddings of an evaluator, scaled to length √d, so that the kernel is (cosine + 1)³ whatever the evaluator. It tells
+embeddings of an evaluator, scaled to length √d, so the kernel is (cosine + 1)³ whatever the evaluator. It tells
 whether faces are like those of the people, all together; not who is recognized.
 """
 
@@ -36,13 +36,13 @@ def kid(
 ) -> Interval:
     """Measure the distance of `samples` (n, d) from `reference` (m, d), with its interval.
 
-    The features decide what is compared: normalize them or not, but both alike. Where several rows show one person,
+    The features decide what is compared: normalize them or not, but both alike. If several rows show one person,
     `sample_people` (n,) and `reference_people` (m,) say who it is: pairs of one person resemble each other more than
     draws of a distribution do and are left out, as the pairs of an image with itself are.
 
     The interval is that of half-sampling: half of the people of each side are drawn without replacement, and their
     distance deviates from the whole one as that one does from the truth (subsampling of half of the data, if no
-    scaling is left to do; Politis and Romano, Annals of Statistics 22, 1994). Where both sets come from one
+    scaling is left to do; Politis and Romano, Annals of Statistics 22, 1994). If both sets come from one
     distribution the interval is wider than it needs to be. Memory grows with n + m, not with their product.
 
     Raises MetricError if a feature is not finite, the sides differ in d, or one has fewer than four people.
@@ -51,7 +51,7 @@ def kid(
 
 
 class Reference:
-    """Real images that several sets are compared with, by `kid`: what is about them alone is computed once."""
+    """Real images that several sets are compared with, by `kid`: what depends only on them is computed once."""
 
     def __init__(self, features: FloatArray, options: BootstrapOptions, people: NDArray[Any] | None = None) -> None:
         self.features, self.options = features, options
@@ -70,7 +70,7 @@ class Reference:
 
 
 def on_sphere(embeddings: FloatArray) -> NDArray[np.float64]:
-    """Scale embeddings (n, d) to length √d, so that x·y/d is their cosine. Raises MetricError if one is zero."""
+    """Scale embeddings (n, d) to length √d, so x·y/d is their cosine. Raises MetricError if one is zero."""
     return normalize_rows(embeddings) * math.sqrt(embeddings.shape[1])
 
 
@@ -145,7 +145,7 @@ def photograph_sets(people: pd.DataFrame, options: BootstrapOptions) -> dict[str
     """Sets of photographs by kind; `people`: identity, role and an evaluator's embedding, a row an image.
 
     Members are shown by images that the target was not trained on: an evaluator that is trained here learnt those, and
-    the controls' images, so that it knows both alike. Of more than 2,000 images those taken are spread evenly over the
+    the controls' images, so it knows both alike. Of more than 2,000 images those taken are spread evenly over the
     people. A kind with fewer than four people is left out.
     """
     sets = {}

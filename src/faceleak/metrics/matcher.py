@@ -36,7 +36,7 @@ class Gallery:
         return cosines if self.starts is None else np.maximum.reduceat(cosines, self.starts, axis=1)
 
     def only(self, kept: IndexArray) -> "Gallery":
-        """Copy the gallery with these people alone, by their places, in this order."""
+        """Copy the gallery with only these people, by their places, in this order."""
         if self.starts is None:
             return Gallery(self.templates[kept], self.identities[kept])
         of_person = np.split(self.templates, self.starts[1:])
@@ -142,7 +142,7 @@ def make_matcher(people: pd.DataFrame, far: float) -> Matcher:
     galleries are cut to the same number of people. The threshold accepts at most the share `far` of comparisons
     between `public` images, of people whom the evaluator never saw, and all templates. Raises MetricError.
 
-    A person is one template, as recognition systems enrol several images, so that `far` is the chance that a non-member
+    A person is one template, as recognition systems enrol several images, so `far` is the chance that a non-member
     passes for a given person: with 100 people about one face in ten matches somebody by chance. Matching any single
     image at the same rate per pair of images would let every second face match somebody.
     """
@@ -153,7 +153,7 @@ def make_lax_matcher(people: pd.DataFrame, far: float) -> Matcher:
     """Make a matcher by which a face matches a person already if it matches any single image of theirs.
 
     `far` is then the rate of pairs of images. With ten images a person and 100 people a non-member has a thousand
-    chances, so that many faces match somebody anyway: for comparison with work that judges so, not to be read alone.
+    chances, so many faces match somebody anyway: for comparison with work that judges so, not to be read by itself.
     """
     return _make(people, far, build_image_gallery)
 

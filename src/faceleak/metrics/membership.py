@@ -47,7 +47,7 @@ def measure_membership(
 
     Returns population → metric → value: `auc`, `asr` (balanced accuracy of says_member), `tpr_at_fpr_1pct`,
     `tpr_at_fpr_0.1pct` (None if so few non-members cannot show it: `tpr_at_fpr`) and `tpr_at_lowest_fpr`
-    (`share_above_non_members`) in 0…1 and, beside a blind baseline, `advantage_over_blind` (AUC minus its AUC, in
+    (`share_above_non_members`) in 0…1 and, with a blind baseline, `advantage_over_blind` (AUC minus its AUC, in
     −1…1), each with `_ci_low` and `_ci_high`; `lowest_fpr`, the expected false-positive rate there, with the rates that
     so many people do not exclude; and the numbers of images `members` and `non_members`. All metrics of a population
     share one set of resamples, so the advantage is a paired comparison.

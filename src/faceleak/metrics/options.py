@@ -9,7 +9,7 @@ class BootstrapOptions(Options):
     """How intervals are made."""
 
     resamples: int = Field(1000, ge=100)
-    """How often people are drawn anew."""
+    """Number of resamples of people."""
     level: float = Field(0.95, gt=0, lt=1)
     """Level of confidence."""
     seed: int = Field(0, ge=0)

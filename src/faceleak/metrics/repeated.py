@@ -60,7 +60,7 @@ def measure_repeated(scores: pd.DataFrame, blind: pd.DataFrame | None, options: 
     """Measure one attack by one attacker over several targets.
 
     scores: the columns of `measure_membership` and target, one row an image and target. People may be members of one
-    target and not of another. blind: the blind baseline's scores, matched by target and image_id, or by image_id alone
+    target and not of another. blind: the blind baseline's scores, matched by target and image_id, or only by image_id
     if they have no column target.
 
     Returns population → metric → value: the mean over targets of the metrics of `measure_membership`, each with

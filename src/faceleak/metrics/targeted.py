@@ -1,7 +1,7 @@
 """Metrics of faces that were made from one embedding or image: are they accepted, and do they tell members apart?
 
 Success of template inversion is in the terms of ISO/IEC 30136: how often a face made from a template is accepted. Type
-1: accepted beside the very image that the template was made of; type 2: beside another image of the same person. From
+1: accepted for the very image that the template was made of; type 2: for another image of the same person. From
 one image of a person: are members told from non-members, and do faces come nearer to the training photos?
 """
 
@@ -35,7 +35,7 @@ def pair_threshold(non_members: FloatArray, people: FloatArray, far: float) -> f
 def accepted(
     faces: Mapping[str, FloatArray], images: Mapping[str, FloatArray], thresholds: Mapping[str, float]
 ) -> BoolArray:
-    """Whether every evaluator accepts face i (n, d) beside image i (n, d) at its threshold; evaluator → embeddings."""
+    """Whether every evaluator takes face i and image i (n, d) for one person at its threshold, by evaluator."""
     verdicts = [
         (normalize_rows(faces[name]) * normalize_rows(images[name])).sum(axis=1) >= threshold
         for name, threshold in thresholds.items()

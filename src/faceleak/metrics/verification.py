@@ -73,7 +73,7 @@ def verification_auc_interval(
     """Enclose `verification_auc` by resampling people; all arrays are (pairs,).
 
     Two people drawn k and l times give k·l impostor pairs. A genuine pair counts k times, not k²: two copies of a
-    drawn person stand for two people. People with and without genuine pairs are drawn apart, so that both kinds stay.
+    drawn person stand for two people. People with and without genuine pairs are drawn apart, so both kinds stay.
     Raises MetricError as `verification_metrics` does, and below ten people.
     """
     pairs = _PairResampling(same_person, first_identities, second_identities)
@@ -91,7 +91,7 @@ def verification_auc_differences(
     """Enclose `verification_auc` by each of `others` minus that by `similarity`, on the same pairs and resamples.
 
     Above 0, the other tells people apart better. The two ways see the same pairs through one network, and the interval
-    is that of resamples alone: it is to find a wrong way, for which a dozen people suffice. Arrays and errors as for
+    is only that of resamples: it is to find a wrong way, for which a dozen people suffice. Arrays and errors as for
     `verification_auc_interval`.
     """
     pairs = _PairResampling(same_person, first_identities, second_identities)

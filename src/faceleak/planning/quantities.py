@@ -41,9 +41,9 @@ def training(options: TrainingOptions) -> Quantity:
 
 
 def training_on(network: Network) -> Quantity:
-    """The same of whoever goes on with a network: an attacker, or an owner who has not trained it.
+    """The same for training that continues a network: an attacker, or an owner who has not trained it.
 
-    A network that an ONNX file describes is trained no further, so that it is only read.
+    A network that an ONNX file describes is trained no further, so it is only read.
     """
     card = network.card
     if not card.architecture or card.architecture == ONNX:
@@ -114,7 +114,7 @@ def _search(
     steps: int,
     sample: Sample,
 ) -> Rate:
-    """By a search without steps, and by what so many take besides; an untrained network guides it."""
+    """By a search without steps, and by what the steps take in addition; an untrained network guides it."""
     from faceleak.reconstruction.objectives.objective import Objective
     from faceleak.reconstruction.priors.opening import stand_in
     from faceleak.reconstruction.scorer import fit_scorer

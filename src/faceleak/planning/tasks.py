@@ -52,7 +52,7 @@ class Audit:
 class Table:
     """A table of signals that a node makes, by its number of rows, and what they are read off.
 
-    read: makes it for these attacks alone, if all is there.
+    read: makes it for only these attacks, if all exists.
     """
 
     rows: int

@@ -1,6 +1,6 @@
 """Galleries of faces: of each role, of reconstructions and their steps, of a prior's samples.
 
-The unit of a canvas is, in both directions, the side of a face, so that no face is distorted.
+The unit of a canvas is, in both directions, the side of a face, so no face is distorted.
 """
 
 from collections.abc import Mapping, Sequence

@@ -69,7 +69,7 @@ def _write(axes: Axes, name: str, point: Points) -> Annotation:
 
 
 def _offset(size: Points, distance: float, angle: float) -> Points:
-    """From a point to the middle of a name of this size, so that `distance` lies between the point and the name."""
+    """From a point to the middle of a name of this size, so `distance` lies between the point and the name."""
     direction = np.array([np.cos(angle), np.sin(angle)])
     offset: Points = direction * distance + size / 2 * np.clip(direction * np.sqrt(2), -1, 1)
     return offset

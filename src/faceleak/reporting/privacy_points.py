@@ -129,7 +129,7 @@ def _with_false_sense(points: pd.DataFrame) -> pd.DataFrame:
 def as_tree(points: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """The strongest attackers as metrics: variant → `strongest` → access → attacker → auc and tpr_at_fpr_1pct.
 
-    With their bounds; besides the attackers of an access stands its false_sense_of_security. What is NaN is left out.
+    With their bounds; the attackers of an access are followed by its false_sense_of_security. What is NaN is left out.
     """
     tree: dict[str, dict[str, Any]] = {}
     for row in records(points):

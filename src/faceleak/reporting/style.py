@@ -1,7 +1,7 @@
 """How figures look: one palette, one set of sizes, axes without ornament. Nothing here touches matplotlib's globals.
 
 The colors are Okabe and Ito's (Color Universal Design, 2008), which color-blind people can tell apart, without their
-yellow, which is too light on white. No figure tells things apart by color alone.
+yellow, which is too light on white. No figure tells things apart only by color.
 """
 
 from typing import TYPE_CHECKING, Any

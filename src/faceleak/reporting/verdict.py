@@ -62,13 +62,13 @@ def read_membership(
     where `membership` does not hold it; utility: the variant's, as far as it was measured. The first of these rules
     that applies decides:
 
-    - cannot conclude, if the blind baseline's interval of the AUC lies above 0.5: it never saw the target, so the
-      data alone tells members from non-members;
+    - cannot conclude, if the blind baseline's interval of the AUC lies above 0.5: it never saw the target, so the data
+      by itself tells members from non-members;
     - cannot conclude, if the variant itself does not work (`read_utility`): it has nothing to give away, and what an
       attack finds all the same is named;
     - leaks, where an attack's interval lies above 0.5 and that of its advantage over the blind baseline above 0;
     - cannot conclude, if the target was loaded and a draw said who its members are;
-    - cannot conclude, where an attack's interval lies above 0.5 and nobody measured the blind baseline beside it;
+    - cannot conclude, if an attack's interval lies above 0.5 and the blind baseline was not measured with it;
     - cannot conclude, if an AUC must be above `LARGEST_UNNOTICED_AUC` for this sample to show it with 80 % power,
       by the 95 % interval of the attack with the highest AUC: too few people;
     - no evidence otherwise, which is no proof that nothing leaks; the smallest AUC that would have been shown is named.

@@ -55,7 +55,7 @@ class Parameters(Options):
     gate: GateOptions | None = None
     """What has to hold before a release."""
     tracking: TrackingOptions = TrackingOptions()
-    """What MLflow is told besides parameters and metrics."""
+    """What MLflow records in addition to parameters and metrics."""
     tuning: TuningOptions
     """Search for the best attack on membership."""
     plan: PlanOptions = PlanOptions()

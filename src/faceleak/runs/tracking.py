@@ -97,7 +97,7 @@ def system_metrics(wanted: bool) -> Iterator[None]:
 def tag_origin(run_params: dict[str, Any]) -> None:
     """Name the active run by what it was asked for; tag it with commit, changes, environment, command and process.
 
-    Where it comes from is a parameter besides, as MLflow compares parameters and metrics of runs, but no tags.
+    Its origin is also a parameter, because MLflow compares parameters and metrics of runs, but no tags.
     """
     if mlflow.active_run() is None:
         return
@@ -124,7 +124,7 @@ def tag_origin(run_params: dict[str, Any]) -> None:
 
 
 def tag_hashes(handled: dict[str, Any], source: str) -> None:
-    """Tag the active run with the hashes of the splits and of the target that a node has handled; parameters besides.
+    """Tag the active run with the hashes of the splits and of the target that a node has handled, also as parameters.
 
     The splits are its dataset too, which MLflow shows in the list of runs; `source` says where the faces come from.
     """

@@ -1,7 +1,7 @@
 """EncoderMI (arXiv 2108.11023): how alike the embeddings of augmented views of one image are.
 
 An encoder gives views of an image that it was trained on more similar embeddings. The views are the same for every
-image: mirrored, turned, shifted, brighter and darker, blurred, by kornia, so that a reading is repeatable.
+image: mirrored, turned, shifted, brighter and darker, blurred, by kornia, so a reading is repeatable.
 """
 
 from collections.abc import Callable

@@ -2,8 +2,8 @@
 
 Stage 1 of arXiv 2401.13719, with u_i and b_i the running mean and variance of layer i, and v̄_i the mean of its input
 over the spatial positions: d_i = ‖v̄_i − u_i‖² / b_i. The quotient is read for each channel and averaged over the
-channels; the other reading, one norm over another (Σ‖v̄_i − u_i‖² / Σb_i), lets channels of large variance decide
-alone. One departure: the layer's own eps is added to the variance, since dead channels have none.
+channels; the other reading, one norm over another (Σ‖v̄_i − u_i‖² / Σb_i), lets channels of large variance decide by
+themselves. One departure: the layer's own eps is added to the variance, since dead channels have none.
 """
 
 from torch import Tensor, nn

@@ -1,6 +1,6 @@
 """BN moments: mean, second moment and variance of what enters each BN layer, against its running statistics.
 
-Ours. Where `bn_distance` averages over the positions before it compares, the second moment compares every single
+Ours. Whereas `bn_distance` averages over the positions before it compares, the second moment compares every single
 position, E[(v − u)²] / b, and the log ratio of variances says whether the image is more or less varied than usual.
 """
 

@@ -1,6 +1,6 @@
 """Columns of a table of signals: their names are made, read and chosen here.
 
-A name is `<signal>.<what the signal calls it>`; the dots of an import path are slashes in it, so that the first dot
+A name is `<signal>.<what the signal calls it>`; the dots of an import path are slashes in it, so the first dot
 ends the signal's name. `other_images.` stands before the name of a column that was read a second time.
 """
 

@@ -2,7 +2,7 @@
 
 An upper bound to compare with: it needs the head, which a headless release does not give away. Logits are those of
 ArcFace without the margin, scale·cos. Read is the smallest loss over all classes, whoever is on the image: the loss of
-a person's own class exists for listed people only, so that being listed, and not training, would be the signal.
+a person's own class exists for listed people only, so being listed, and not training, would be the signal.
 """
 
 import numpy as np

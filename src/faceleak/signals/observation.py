@@ -46,7 +46,7 @@ class Channels(NamedTuple):
 class Observation:
     """What a batch of faces (n, 3, height, width) in 0…1 shows in a backbone; `embedding` is (n, size), as it comes.
 
-    Where no pass was needed, `embedding` is empty and there are no layers.
+    If no pass was needed, `embedding` is empty and there are no layers.
     """
 
     backbone: nn.Module

@@ -1,9 +1,9 @@
 """Similarity to the person's other images: FACE-AUDITOR (arXiv 2304.02782), and metric-embedding MI at the level of
 the user (arXiv 2203.02077). ArcFace pulls the training images of a person together, and the others less so.
 
-The attacker holds several images of the person and does not know which were trained on. Everybody is compared with as
-many companions as there are, eight at most, so that the number of images tells nothing, and so that time and memory
-grow with the images of a person and not with their square.
+The attacker holds several images of the person and does not know which were trained on. An image is compared with at
+most eight others, so the number of images tells nothing, and time and memory grow with the images of a person and not
+with their square.
 """
 
 import numpy as np

@@ -48,7 +48,7 @@ def working_alone(file: Path) -> AbstractContextManager[None]:
 def open_storage(url: str) -> "RDBStorage":
     """Open the database, which is made if it is not there. Raises StorageError.
 
-    Trials send heartbeats, so that a trial whose machine is gone fails after a while and another takes its place.
+    Trials send heartbeats, so a trial whose machine is gone fails after a while and another takes its place.
     """
     from optuna.exceptions import ExperimentalWarning, StorageInternalError
     from optuna.storages import RDBStorage

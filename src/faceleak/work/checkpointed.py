@@ -1,6 +1,6 @@
 """The loop of all training: step by step, with progress, resumable after a kill at any moment.
 
-Interrupted or not, the same comes of it to the bit: a step depends on its number and on what `state_dict` gives alone.
+Interrupted or not, the same comes of it to the bit: a step depends only on its number and on what `state_dict` gives.
 """
 
 from abc import ABC, abstractmethod

@@ -1,9 +1,9 @@
 """The source code that a result depends on: modules and all that they import, of faceleak or of the user.
 
 Imports are read off the source: those inside functions too, and those for type checking, since code calls methods of
-what it is given. What is imported by a name that is put together (`import_module(f"…")`) cannot be seen there: whoever
-looks something up by name adds its module, or a whole package (`package.*`). Of installed libraries only those that are
-asked for are looked at.
+what it is given. What is imported by a name that is put together (`import_module(f"…")`) cannot be seen there: code
+that looks something up by name adds its module, or a whole package (`package.*`). Of installed libraries only those
+that are asked for are looked at.
 """
 
 import ast
@@ -170,7 +170,7 @@ def _read(module: _Module) -> tuple[str, tuple[_Module, ...]]:
 
 
 def _is_followed(name: str, by: _Module) -> bool:
-    """Ours are, and beside a module of the user's what lies in the same folder."""
+    """Modules of faceleak are, and those in the folder of a user's module."""
     return not _is_infrastructure(name) if _top(name) == OURS else _top(by.name) != OURS
 
 

@@ -58,7 +58,7 @@ class ComputeOptions(Options):
     batch_size: int = Field(64, ge=1)
     """Images in a forward pass without gradients."""
     shard_images: int = Field(65536, ge=1)
-    """So many images of one backbone are read as one task; with another number they are read anew."""
+    """So many images of one backbone are read as one task; with another number they are read again."""
     cache: Path = Path("data/cache")
     """Folder of what was expensive to make."""
 
@@ -159,7 +159,7 @@ def available_cores() -> int:
 def share_cores(options: ComputeOptions | None = None) -> None:
     """Let threads of OpenMP sleep while they wait, and be as many as the options say, before torch is imported.
 
-    By default they spin: beside another busy process two threads are then several times slower than one.
+    By default they spin: on a busy machine two threads are then several times slower than one.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if options is not None and options.threads != "auto":

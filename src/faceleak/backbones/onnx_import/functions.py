@@ -1,6 +1,6 @@
 """ONNX operations without weights, as functions of tensors, and ONNX's ways to state their padding.
 
-Inputs come by position and attributes by ONNX's names, so that what was an attribute in one opset and is an input in
+Inputs come by position and attributes by ONNX's names, so what was an attribute in one opset and is an input in
 another is the same argument here. Sizes are int64 tensors on the CPU, whatever the device of the images.
 Source: https://onnx.ai/onnx/operators/
 """

@@ -105,7 +105,7 @@ class Importer:
         return self.network
 
     def step(self, node: Node) -> Step | None:
-        """Add the node to the network, or compute it now if it depends on constants alone."""
+        """Add the node to the network, or compute it now if it depends only on constants."""
         if not any(name in self.values for name in node.inputs):
             self.constants[node.output] = self.function(node)(*map(self.tensor, node.inputs))
             return None

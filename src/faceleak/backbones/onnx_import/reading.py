@@ -172,7 +172,7 @@ def _tensor(tensor: "TensorProto") -> "Tensor":
 
 
 def _load_external(model: "ModelProto", path: Path) -> None:
-    """Read tensors that lie in files beside the model. Raises OnnxError for a file elsewhere, or one that misfits."""
+    """Read tensors from external files of the model. Raises OnnxError for a file elsewhere, or one that misfits."""
     from onnx import external_data_helper as helper
 
     attributes = [attribute.t for node in model.graph.node for attribute in node.attribute if attribute.HasField("t")]

@@ -2,7 +2,7 @@
 
 BN with frozen statistics is two modules: one that has buffers and learns nothing, one that learns and has none. Opacus
 refuses trainable layers with buffers, and rightly so: statistics that move carry private data past the noise. The
-ArcFace head is two parts, so that Opacus sees a layer with weights and a loss of each image by itself. All parameters
+ArcFace head is two parts, so Opacus sees a layer with weights and a loss of each image by itself. All parameters
 that are not chosen stay as the public start has them.
 """
 

@@ -30,7 +30,7 @@ class PrivateSettings(Options):
     units_per_step: float = Field(25, gt=0)
     """Expected number of units in a step; each unit is drawn by itself (Poisson)."""
     images_per_unit: int = Field(4, ge=1)
-    """Images of a person, drawn anew at each step."""
+    """Images of a person, drawn again at each step."""
     views: int = Field(1, ge=1)
     """Augmentations of an image, averaged within its unit (arXiv 2204.13650)."""
     clipping_norm: float = Field(1.0, gt=0, allow_inf_nan=False)

@@ -167,7 +167,7 @@ class FaceFolder:
     def _entries(self, place: str, left_out: LeftOut) -> Iterator[tuple[str, str]]:
         """Names of the folders (no kind) and pictures (of a kind) in the folder `place`; all else to `left_out`.
 
-        Only people's own folders may be links to folders, so that no link leads around in circles.
+        Only people's own folders may be links to folders, so no link leads around in circles.
         """
         try:
             with os.scandir(self.path / place) as entries:

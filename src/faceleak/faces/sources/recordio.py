@@ -42,7 +42,7 @@ class RecordFaces:
     """The images of a `.rec` file, in the order of their keys in the `.idx` file of the same folder.
 
     Without an index, as im2rec in C++ leaves it, keys count the records from 0. The person is the label, the first one
-    of several; `property` is not needed. Where the `.rec` ends too early, the images before the end are read and the
+    of several; `property` is not needed. If the `.rec` ends too early, the images before the end are read and the
     others are reported as a loss, as are records that the index does not list. Raises SourceError if the file is
     missing or the index is not one.
     """

@@ -46,7 +46,7 @@ class Loss:
 
 
 class ImageSource(Protocol):
-    """A source whose images may be broken one by one. The order never changes, so that packing can go on anywhere."""
+    """A source whose images may be broken one by one. The order never changes, so packing can go on anywhere."""
 
     @property
     def states_roles(self) -> bool:

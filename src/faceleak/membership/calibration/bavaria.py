@@ -1,13 +1,13 @@
 """BaVarIA, Bayesian variance inference (arXiv 2603.11799): LiRA for few references, which leave the variance open.
 
 LiRA switches from one variance for all images to one for each at a certain number of references. Here the mean and
-variance of each image have a conjugate normal-inverse-gamma prior, so that the references move them from what is usual
+variance of each image have a conjugate normal-inverse-gamma prior, so the references move them from what is usual
 for all images to what is known of this one, and an image's score has a Student-t predictive distribution. The prior's
 parameters are fitted to the references' scores of the attacker's own images, whatever the target was trained on: shape
 and scale of the variance by the marginal likelihood of the sums of squares within images, mean and weight by the
 moments of the images' means.
 
-One addition, online: the gap between an image's in- and out-mean has a normal prior too, fitted by its moments, so that
+One addition, online: the gap between an image's in- and out-mean has a normal prior too, fitted by its moments, so
 the references of either side help to place the other, even if an image has none of the other. Without it the gap of
 two means of few references, whose sign is often wrong, decides the score.
 """

@@ -130,8 +130,8 @@ def fill(inside: FloatArray, out: FloatArray, gap: float) -> tuple[FloatArray, F
 def shared_variance(scores: ReferenceScores, is_member: BoolArray, side: Side) -> float:
     """Variance > 0 of one image's score from backbone to backbone, the same for all of the attacker's own images.
 
-    Pooled within images over the references of `side`, else over those that were not trained on an image, so that a
-    constant added to all scores of an image changes nothing, and no label enters. Where no image has two references on
+    Pooled within images over the references of `side`, else over those that were not trained on an image, so a
+    constant added to all scores of an image changes nothing, and no label enters. If no image has two references on
     a side, non-members' own scores stand in, by their spread around the references' mean. 1 if that is 0.
     """
     _, out = scores.sides()

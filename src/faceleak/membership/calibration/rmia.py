@@ -32,7 +32,7 @@ def calibrate(
 
     The population (m,) is that of the fit: the `log_ratio` of images of the attacker's own that the backbone was not
     trained on. The share alone has ties above the last z, just where low false-positive rates are read; a rising
-    function of log ratio_x within 1/(m + 1) breaks them, so that the order is that of ratio_x.
+    function of log ratio_x within 1/(m + 1) breaks them, so the order is that of ratio_x.
 
     Returns (n,) in 0…1; rounding down to whole 1/(m + 1) gives the count. Raises MissingReferencesError.
     """
@@ -58,7 +58,7 @@ def share(
 def log_ratio(scores: ReferenceScores, online: bool = False, a: float = A, gap: float = 0.0) -> FloatArray:
     """log p(x | target) − log p(x), (n,), any finite number (eq. 2).
 
-    p(x) is the mean over references; online the mean of the out- and in-references' means, so that uneven numbers do
+    p(x) is the mean over references; online the mean of the out- and in-references' means, so uneven numbers do
     not weigh; offline ((1 + a)·p_out + (1 − a)) / 2 with a in 0…1, the paper's guess of what in-references would add.
     An image without references of one side has them, online, the factor exp(`gap`) away from the other's.
     """

@@ -1,6 +1,6 @@
 """Quantile regression (QMIA, arXiv 2307.03694): how high an image's score would be if it were no member.
 
-The distribution of the score given numbers of the image alone is regressed on non-members, as a normal distribution
+The distribution of the score given only numbers of the image is regressed on non-members, as a normal distribution
 whose mean and scale a small network predicts (the paper's Gaussian head). No shadow or reference backbone is needed.
 """
 

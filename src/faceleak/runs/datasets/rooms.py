@@ -152,7 +152,7 @@ class AttacksDataset(_PathDataset):
 
 
 class ArraysDataset(_PathDataset):
-    """Numpy arrays by records, in one safetensors file: each by the record's name, and the records beside them.
+    """Numpy arrays by records, in one safetensors file: each by the record's name, and the records in its metadata.
 
     record: where the `NamedTuple` is, as `package.module.Record`; its `name` is the array's in the file.
     """
