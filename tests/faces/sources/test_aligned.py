@@ -8,8 +8,9 @@ from faceleak.faces.alignment import ARCFACE
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.options import QuarantineOptions
 from faceleak.faces.packing import Packing
-from faceleak.faces.sources.aligned import COLUMNS, AlignedFaces
+from faceleak.faces.sources.aligned import AlignedFaces
 from faceleak.faces.sources.folder import FaceFolder
+from faceleak.faces.sources.landmarks import COLUMNS
 from faceleak.faces.sources.source import SourceError
 from faceleak.faces.store import FaceStore
 from faceleak.work.compute import ComputeOptions
@@ -97,4 +98,15 @@ def test_a_file_that_gives_no_landmarks_is_refused(content, photographs):
 def test_a_missing_file_is_named_with_its_key(photographs):
     (photographs / "landmarks.csv").unlink()
     with pytest.raises(SourceError, match=r"faces\.landmarks"):
+        packed(photographs)
+
+
+def test_a_file_that_names_paths_is_read_and_one_of_other_images_is_told(photographs):
+    table = pd.read_csv(photographs / "landmarks.csv")
+    table.assign(image_id="C:\\photographs\\" + table["image_id"]).to_csv(photographs / "landmarks.csv", index=False)
+    assert len(packed(photographs).manifest()) == 2
+    table.assign(image_id=["1.jpg", "2.jpg"]).to_csv(photographs / "landmarks.csv", index=False)
+    with pytest.raises(
+        SourceError, match=r"none of the 2 images: it calls its first image '1.jpg', and an image_id is"
+    ):
         packed(photographs)
