@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from faceleak.auditing.planned import TOGETHER, Models
 from faceleak.backbones.backbone import Backbone
 from faceleak.faces.splits import with_role
-from faceleak.membership.attackers import AttackerName, Evaluation, View, evaluations
+from faceleak.membership.attackers import TARGET_VIEW, AttackerName, Evaluation, View, evaluations
 from faceleak.pipelines.reconstruction import nodes
-from faceleak.planning.networks import Network, network_of
+from faceleak.planning.networks import Network, StandIn, network_of
 from faceleak.planning.quantities import ascending, ranking, reading
 from faceleak.planning.tasks import Tasks
 from faceleak.planning.work import Cost, Planned, Work
@@ -43,7 +43,10 @@ def plan_searches(
     attackers: list[AttackerName],
     rounds: int,
 ) -> Planned:
-    """A search for each evaluation, and one that is guided by nothing of the target, which is there if they are."""
+    """A search for each evaluation, and one that is guided by nothing of the target, which is there if they are.
+
+    What bounds them counts once, at most for what searches take: a ceiling of principal components takes nothing.
+    """
     options, membership = plan.options.reconstruction, plan.options.membership
     if plan.is_packed:
         prior = prepared(options.prior, plan.store, plan.public, plan.compute, fit=False)
@@ -64,12 +67,21 @@ def plan_searches(
     there += there == number
     works = [Work("reconstruction searches", number + 1, costs, "search", there=there, disk=BYTES_OF_A_SEARCH)]
     for step, asked in ((CEILING, options.ceiling), (HEAD_GIVEN, options.head_given)):
-        of_step = {bound.path: bound for of_search in bounds.values() if (bound := of_search.get(step))}
-        tasks, found = (len(of_step), sum(path.exists() for path in of_step)) if bounds else (1, 0)
+        paths = {bound.path for of_search in bounds.values() if (bound := of_search.get(step))}
+        new, first = [path for path in paths if plan.is_new(path)], plan.is_new(step)
+        if not bounds and first and (step == CEILING or _may_have_a_head(views)):
+            new = [plan.compute.cache / step]
         drawn = Cost(ranked, asked.candidates), Cost(maximized, asked.people * asked.steps)
-        if tasks:
-            works.append(Work(step.replace("_", " "), tasks, drawn, "bounds", there=found, disk=BYTES_OF_A_SEARCH))
+        if new:
+            there = sum(path.exists() for path in new)
+            kind = step.replace("_", " ")
+            works.append(Work(kind, len(new), drawn, "bounds", there=there, disk=BYTES_OF_A_SEARCH))
     return Planned(works)
+
+
+def _may_have_a_head(views: dict[View, Backbone]) -> bool:
+    target = views[TARGET_VIEW]
+    return isinstance(target, StandIn) or target.head is not None
 
 
 PLANNED = {
