@@ -35,7 +35,7 @@ def pair_threshold(non_members: FloatArray, people: FloatArray, far: float) -> f
 def accepted(
     faces: Mapping[str, FloatArray], images: Mapping[str, FloatArray], thresholds: Mapping[str, float]
 ) -> BoolArray:
-    """Whether every evaluator takes face i and image i (n, d) for one person at its threshold, by evaluator."""
+    """Whether every evaluator takes face i and image i for one person at its threshold; evaluator → (n, d)."""
     verdicts = [
         (normalize_rows(faces[name]) * normalize_rows(images[name])).sum(axis=1) >= threshold
         for name, threshold in thresholds.items()
