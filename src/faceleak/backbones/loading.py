@@ -82,7 +82,7 @@ def read_card(folder: Path) -> BackboneCard:
 def load_checkpoint(card: BackboneCard, path: Path | None, sha256: str | None = None) -> "Backbone":
     """Load weights from outside, as `checkpoint.read_checkpoint` and `adapt` take them, in eval mode.
 
-    An ONNX file says itself what network it is; the card then names the file, which has to stay if it is.
+    An ONNX file says itself what network it is; the card then names the file, which has to stay where it is.
     Without `path`, the network comes with its weights.
 
     sha256: what the file has to have, checked before it is read. Raises BackboneError and FactoryError.

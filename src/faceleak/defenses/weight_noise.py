@@ -1,8 +1,8 @@
 """Gaussian noise on all weights: w ← (w + strength·r·ε) / √(1 + strength²), with r the tensor's root mean square.
 
 Every tensor keeps its scale, so activations stay finite and endless noise leaves a network of random weights, in which
-nothing is left. Weaker noise takes more from recognition than from privacy, and whoever holds the weights can bring
-recognition back: statistics that fit the noisy weights, or a short fine-tune.
+nothing is left. Weaker noise takes more from recognition than from privacy, and an attacker with the weights can
+restore recognition: statistics that fit the noisy weights, or a short fine-tune.
 """
 
 from copy import deepcopy

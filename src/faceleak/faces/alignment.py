@@ -30,7 +30,7 @@ class LandmarkError(FaceleakError):
 
 
 def align(images: "Sequence[Tensor]", landmarks: Tensor, size: int = ARCFACE_SIZE) -> Tensor:
-    """Cut faces (n, 3, size, size) out of photographs, so their landmarks lie where ArcFace's template has them.
+    """Cut faces (n, 3, size, size) out of photographs, so that their landmarks lie where ArcFace's template has them.
 
     images: n RGB images (3, height, width) in 0…1, each of its own size. landmarks: (n, 5, 2), x and y in pixels, in
     the order of `ARCFACE`. What lies outside a photograph is black. Raises LandmarkError.

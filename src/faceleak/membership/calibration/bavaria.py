@@ -192,7 +192,7 @@ _NODES, _WEIGHTS = special.roots_laguerre(32)
 def log_survival(z: FloatArray, degrees: FloatArray) -> FloatArray:
     """log P(T ≥ z) ≤ 0 for a standard t with `degrees` > 0 of freedom; z and degrees: (n,).
 
-    Finite and strictly falling if the probability itself underflows: there the tail's integral ∫ f(z·eʸ)·z·eʸ dy
+    Finite and strictly falling even if the probability itself underflows: there the tail's integral ∫ f(z·eʸ)·z·eʸ dy
     is evaluated relative to f(z) by Gauss-Laguerre quadrature, to about 1e-13 relative.
     """
     z, degrees = np.broadcast_arrays(np.asarray(z, np.float64), np.asarray(degrees, np.float64))
