@@ -43,7 +43,7 @@ from faceleak.membership.options import (
 )
 from faceleak.membership.references import split_references
 from faceleak.membership.repeats import draw_targets, training_images
-from faceleak.membership.scoring import Attacks, model_name, score_blind, score_images
+from faceleak.membership.scoring import Attacks, score_blind, score_images
 from faceleak.membership.stacking import parts, stack
 from faceleak.membership.view_signals import beside_images
 from faceleak.metrics.membership import MEMBER, POPULATIONS, estimators_of, measure_membership, measure_rows
@@ -214,7 +214,7 @@ class World:
         if shadow_models is None and "shadow" in threat_models:
             if online not in self.taught:
                 by_model = fit_attacks(signals, *known, attacks, ["shadow"], trained_on)[TARGET_VIEW.name]
-                self.taught[online] = {name: by_model[model_name(name, "shadow")] for name in attacks}
+                self.taught[online] = by_model
             shadow_models = {TARGET_VIEW.name: self.taught[online]}
         models = fit_attacks(signals, *known, attacks, threat_models, trained_on, shadow_models=shadow_models)
         scores = score_images(signals, references, models, splits, [attacker], trained_on)
