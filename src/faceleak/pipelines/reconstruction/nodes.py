@@ -222,7 +222,7 @@ def bounds_of(
 ) -> "dict[Evaluation, dict[str, Bound]]":
     """What bounds each search: the ceiling of the prior, and for the target with its head `head_given`; a task each.
 
-    The head is the undefended target's, as it was released.
+    The head is the target's, where no defense is judged: nobody who meets a defense is given one.
     """
     from faceleak.reconstruction.bounds import Ceiling, HeadGiven
 
@@ -235,7 +235,7 @@ def bounds_of(
     for evaluation, task in tasks.items():
         bounds[evaluation] = {CEILING: ceiling}
         backbone = task.scorer.backbone
-        if evaluation.view != TARGET_VIEW or backbone.head is None:
+        if evaluation.attacker != "plain" or backbone.head is None:
             continue
         row = {identity: number for number, identity in enumerate(backbone.head.identities)}
         known = np.array([place for place, identity in enumerate(members) if identity in row], dtype=int)

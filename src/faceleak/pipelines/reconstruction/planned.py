@@ -69,7 +69,7 @@ def plan_searches(
     for step, asked in ((CEILING, options.ceiling), (HEAD_GIVEN, options.head_given)):
         paths = {bound.path for of_search in bounds.values() if (bound := of_search.get(step))}
         new, first = [path for path in paths if plan.is_new(path)], plan.is_new(step)
-        if not bounds and first and (step == CEILING or _may_have_a_head(views)):
+        if not bounds and first and (step == CEILING or ("plain" in attackers and _may_have_a_head(views))):
             new = [plan.compute.cache / step]
         drawn = Cost(ranked, asked.candidates), Cost(maximized, asked.people * asked.steps)
         if new:
