@@ -143,7 +143,7 @@ MISTAKES = [  # of which kind, the name, other texts of files → what is said
         signals.registry,
         "own_parts.hiding",
         {},
-        r"lacks ACCESS, .*compute\(seen\); or ACCESS, COLUMNS, compare\(gatherin",
+        r"lacks ACCESS, .*compute\(seen\); or ACCESS, COLUMNS, compare\(embedde",
     ),
     (
         signals.registry,
