@@ -30,7 +30,9 @@ def test_defaults_are_those_of_conf_base() -> None:
     assert list(found.attacks) == list(base["attacks"])
     assert found.threat_models == base["threat_models"]
     assert found.references.count == base["references"]["count"]
-    assert found.references.training.epochs == base["references"]["training"]["epochs"]
+    assert found.references.training.seed == base["references"]["training"]["seed"]
+    target = yaml.safe_load((CONF / "parameters_target.yml").read_text())["target"]
+    assert found.references.training.epochs == target["train"]["epochs"]  # references are trained as the target is
     assert share_of_public_people() == 0.2
 
 

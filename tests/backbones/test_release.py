@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from torch.nn import functional
 
 from faceleak.backbones.backbone import Backbone
-from faceleak.backbones.release import Release
+from faceleak.backbones.release import STEPS, Release
 
 
 def embeddings_of(rows: int, size: int = 64, seed: int = 0) -> torch.Tensor:
@@ -55,10 +55,15 @@ def test_asking_again_gives_the_same_answer_in_any_batch():
 
 
 def test_a_face_gets_the_same_answer_alone_and_among_others(tiny_backbone):
-    backbone, faces = released(tiny_backbone, noise=0.5), torch.rand(40, 3, 32, 32)
+    backbone = released(tiny_backbone, noise=0.5)
+    faces = torch.rand(40, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         together, alone = backbone(faces), torch.cat([backbone(face[None]) for face in faces])
-    torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)  # to the rounding of the pass
+        plain = tiny_backbone(faces)
+    steps = plain / plain.square().mean(1, keepdim=True).sqrt() * STEPS
+    clear = ((steps - steps.floor() - 0.5).abs() > 1e-3).all(1)  # no coordinate that rounding of the pass tips over
+    assert clear.sum() > 20
+    torch.testing.assert_close(together[clear], alone[clear], rtol=1e-3, atol=1e-3)  # to the rounding of the pass
 
 
 def test_another_seed_or_another_embedding_gets_other_noise():

@@ -16,7 +16,7 @@ from faceleak.common.options import Options, describe
 from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
-from faceleak.membership.options import MembershipOptions
+from faceleak.membership.options import MembershipOptions, completed
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.reporting.audit.evidence import Configuration
@@ -93,7 +93,7 @@ def make_settings(
     if attacks is not None:
         tree["membership"]["attacks"] = _chosen(attacks, tree["membership"]["attacks"])
     try:
-        found = Settings.model_validate(merged(tree, changes))
+        found = Settings.model_validate(completed(merged(tree, changes)))
     except ValidationError as error:
         lines = "\n".join(f"  {describe(problem)}" for problem in error.errors())
         raise SettingsError(f"These settings cannot be used, so nothing was computed:\n{lines}") from error

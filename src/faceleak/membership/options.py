@@ -1,7 +1,7 @@
 """Configuration of the `membership` pipeline."""
 
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -244,3 +244,20 @@ class MembershipOptions(Options):
                 f"{CALIBRATED_SHADOWS}: a shadow is calibrated by others that never saw the person"
             )
         return self
+
+
+def completed(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with what follows from others: references are trained as the target is.
+
+    What `membership.references.training` does not give is that of `target.train`.
+    """
+    target, membership = parameters.get("target"), parameters.get("membership")
+    references = membership.get("references") if isinstance(membership, dict) else None
+    trained = target.get("train") if isinstance(target, dict) else None
+    if not (isinstance(membership, dict) and isinstance(references, dict) and isinstance(trained, dict)):
+        return parameters
+    own = references.get("training") or {}
+    if not isinstance(own, dict):
+        return parameters
+    references = {**references, "training": {**trained, **own}}
+    return {**parameters, "membership": {**membership, "references": references}}

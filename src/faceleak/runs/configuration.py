@@ -13,7 +13,7 @@ from faceleak.defenses.options import DefenseOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.models import registry as models
-from faceleak.membership.options import CALIBRATED_SHADOWS, ONLINE_TARGETS, MembershipOptions, ThreatModel
+from faceleak.membership.options import CALIBRATED_SHADOWS, ONLINE_TARGETS, MembershipOptions, ThreatModel, completed
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.planning.options import PlanOptions
 from faceleak.reconstruction.optimizers import registry as optimizers
@@ -67,23 +67,6 @@ class Parameters(Options):
     @classmethod
     def _let_references_follow_the_target(cls, given: Any) -> Any:
         return completed(given) if isinstance(given, dict) else given
-
-
-def completed(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The parameters with what follows from others: references are trained as the target is.
-
-    What `membership.references.training` does not give is that of `target.train`.
-    """
-    target, membership = parameters.get("target"), parameters.get("membership")
-    references = membership.get("references") if isinstance(membership, dict) else None
-    trained = target.get("train") if isinstance(target, dict) else None
-    if not (isinstance(membership, dict) and isinstance(references, dict) and isinstance(trained, dict)):
-        return parameters
-    own = references.get("training") or {}
-    if not isinstance(own, dict):
-        return parameters
-    references = {**references, "training": {**trained, **own}}
-    return {**parameters, "membership": {**membership, "references": references}}
 
 
 @dataclass(frozen=True)

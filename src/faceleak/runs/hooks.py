@@ -21,9 +21,10 @@ from faceleak.common.errors import run_in
 from faceleak.common.named import check_name
 from faceleak.common.options import TrackingOptions
 from faceleak.common.trees import flatten, merge_metrics
+from faceleak.membership.options import completed
 from faceleak.reporting.audit.files import ResultFiles, result_at
 from faceleak.runs import terminal
-from faceleak.runs.configuration import ConfigurationError, check_parameters, completed
+from faceleak.runs.configuration import ConfigurationError, check_parameters
 from faceleak.runs.order import in_order, together
 from faceleak.work.compute import keep_freed_memory, share_cores
 from faceleak.work.lock import working_alone
