@@ -52,14 +52,23 @@ class Settings(Options):
     """The blocks of the configuration that an audit takes."""
 
     compute: ComputeOptions
+    """Where work runs."""
     bootstrap: BootstrapOptions
+    """How intervals are made."""
     faces: FacesOptions
+    """Which part each person plays, and what is accepted."""
     target: TargetOptions
+    """The backbone under audit."""
     membership: MembershipOptions
+    """Attacks on membership."""
     attackers: list[AttackerName]
+    """Who attacks the target."""
     reconstruction: ReconstructionOptions
+    """Stage 2, which the report names."""
     defense: DefenseOptions
+    """Defenses, which the report names."""
     report: ReportOptions
+    """What the report shows."""
 
     def configuration(self) -> Configuration:
         """The same as the report takes it."""
