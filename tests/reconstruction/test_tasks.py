@@ -98,7 +98,7 @@ def test_a_killed_search_goes_on_after_its_last_round_and_ends_as_if_nothing_had
 @pytest.mark.parametrize(
     "module",
     [
-        *("search", "objectives.membership", "optimizers.adam", "priors.generators", "latents", "guide"),
+        *("search", "objectives.membership", "optimizers.adam", "priors.generators", "latents", "scorer"),
         *(f"../{name}" for name in ("signals.bn_distance", "membership.models.logistic", "backbones.iresnet")),
     ],
 )

@@ -91,9 +91,7 @@ def test_cma_es_takes_attacks_without_gradients_on_single_images(changes: dict[s
     asked["reconstruction"]["search"]["optimizer"] = "cma_es"
     assert check_parameters(asked).reconstruction.search.optimizer == "cma_es"
     asked["reconstruction"]["search"]["attack"] = "fused"
-    with pytest.raises(
-        ConfigurationError, match="'fused', but `cma_es` maximizes an attack on signals of single images"
-    ):
+    with pytest.raises(ConfigurationError, match="'fused', but `cma_es` maximizes attacks on signals of single images"):
         check_parameters(asked)
 
 

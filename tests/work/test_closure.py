@@ -30,6 +30,7 @@ FILES = {
 }
 LOOKED_UP = {  # modules that import by a name which is put together → where that name enters a key
     "backbones/architectures.py": "Backbone.network_hash and TrainingTask.folder (source_module)",
+    "__init__.py": "none: whoever asks for a public name imports nothing else by it",
     "pipelines/plan/walk.py": "none: what plans a node only counts",
     "common/named.py": "whoever asks a registry: signal_paths, VariantTask, ViewTask, attacks.code_of, "
     "ReconstructionTask; source_module and priors.opening.identity_of for networks, sources.opening for faces",

@@ -439,13 +439,19 @@ def targeted_faces(parts: Sequence[Faces]) -> Figure:
         top += HEADINGS
         bottom = top + ROW * len(part.kinds)
         for row, kind in enumerate(part.kinds):
-            write(axes, kind.removesuffix("s"), MARGIN, top + ROW * row + 0.5, color=COLORS[kind])
+            write(axes, kind.replace("_", "-").removesuffix("s"), MARGIN, top + ROW * row + 0.5, color=COLORS[kind])
         for place, (heading, faces) in enumerate(part.columns.items()):
             x = MARGIN + 0.95 + STEP * place
             write(axes, heading, x, top - 0.24)
             for row, face in enumerate(np.asarray(faces)):
                 draw_face(axes, face, x, top + ROW * row)
             for line, (kind, share) in enumerate(part.shares.get(heading, {}).items()):
-                write(axes, f"{kind} {100 * share:.0f} %", x, bottom + 0.02 + 0.2 * line, color=COLORS[kind])
+                write(
+                    axes,
+                    f"{kind.replace('_', '-')} {100 * share:.0f} %",
+                    x,
+                    bottom + 0.02 + 0.2 * line,
+                    color=COLORS[kind],
+                )
         top = bottom + FOOT
     return figure

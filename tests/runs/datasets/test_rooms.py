@@ -90,7 +90,7 @@ ARRAY = np.arange(12, dtype=np.uint8).reshape(3, 4)
     ("record", "name"),
     [
         (ReconstructionArray("undefended", "plain", "optimized", "pixels"), "undefended/optimized/pixels"),
-        (ReconstructionArray("a/b_static", "adaptive", "own/step", "ascent"), "a/b_static_adaptive/own/step/maximize"),
+        (ReconstructionArray("a/b_static", "adaptive", "own/step", "ascent"), "a/b_static_adaptive/own/step/ascent"),
         (ReconstructionEmbeddings("first", "noise", "adaptive", "random"), "first/noise_adaptive/random"),
         (MethodArray("linear", "latents"), "linear/latents"),
         (ComparedArray("tuned", "optimized", "scores"), "tuned/optimized/scores"),
