@@ -33,7 +33,7 @@ from faceleak.pipelines.reconstruction.nodes import calibrating, embed_people
 from faceleak.reconstruction.options import EvaluatorOptions, SearchOptions
 from faceleak.reconstruction.scorer import fit_scorer, untrained
 from faceleak.reconstruction.search import SEARCH_STEPS
-from faceleak.reconstruction.tasks import STEPS, ReconstructionTask, reconstruct_all, reconstruct_task
+from faceleak.reconstruction.tasks import STEPS, ByStep, ReconstructionTask, reconstruct_all, reconstruct_task
 from faceleak.runs.configuration import Parameters, check_parameters
 from faceleak.runs.datasets.rooms import BackbonesDataset
 from faceleak.settings import CONFIG_LOADER_ARGS
@@ -84,27 +84,27 @@ class World:
         people = embed_people(self.evaluators, self.store, self.splits, self.parameters.compute)
         return make_panel(parts(people, "evaluator"), options.independent, options.far)
 
-    def reconstruct(self, search: SearchOptions) -> dict[str, Any]:
-        """`target/<step>/<part>` → array."""
+    def reconstruct(self, search: SearchOptions) -> ByStep:
+        """Step → part → array."""
         compute, attack = self.parameters.compute, self.parameters.membership.attacks[search.attack]
         known, compared = known_images(self.splits), calibrating(self.references, attack)
 
         def task(backbone: Backbone) -> ReconstructionTask:
             scorer = fit_scorer(backbone, compared, self.store, known, attack, compute, search.optimizer)
-            return ReconstructionTask("target", scorer, self.parameters.reconstruction.prior, search, compute)
+            return ReconstructionTask(scorer, self.parameters.reconstruction.prior, search, compute)
 
         if not self.guided_by_nothing:
-            return {f"target/{key}": array for key, array in reconstruct_task(task(self.target)).items()}
+            return reconstruct_task(task(self.target))
         public = with_role(self.splits, "public")["image_id"]
         fresh = untrained(self.target, self.store, public, search.seed, compute)
-        return reconstruct_all([task(self.target)], task(fresh), compute)
+        return reconstruct_all({"target": task(self.target)}, task(fresh), compute)["target"]
 
     def measure(self, search: SearchOptions, panel: Panel) -> dict[str, dict[str, Any]]:
         """Step → metrics."""
         arrays, compute = self.reconstruct(search), self.parameters.compute
         embeddings = {
             step: {
-                name: embed_pixels(evaluator, arrays[f"target/{step}/pixels"], compute)
+                name: embed_pixels(evaluator, arrays[step]["pixels"], compute)
                 for name, evaluator in self.evaluators.items()
             }
             for step in self.steps
