@@ -56,6 +56,19 @@ def test_beyond_eight_companions_the_number_of_images_tells_nothing():
     assert rows(3, 1200).mean(0)[COLUMNS.index("largest")] < few.mean(0)[COLUMNS.index("largest")] - 0.05
 
 
+def test_people_with_more_images_than_others_are_compared_with_equally_many():
+    """With four companions here and eight there, extremes would tell who has more images: an untrained net "leaked"."""
+    generator = np.random.default_rng(0)
+    images = np.repeat([10, 5], [400, 400])
+    identities = np.repeat(np.arange(800), images)
+    vectors = generator.normal(size=(800, 16))[identities] + generator.normal(size=(len(identities), 16))
+    embeddings = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    rows = compare(EmbeddedImages(embeddings, identities, NOBODY))
+    many, few = rows[identities < 400], rows[identities >= 400]
+    np.testing.assert_allclose(many.mean(0), few.mean(0), atol=0.02)
+    np.testing.assert_array_equal(few, compare(EmbeddedImages(embeddings[-2000:], identities[-2000:], NOBODY)))
+
+
 def test_memory_grows_with_the_images_of_a_person_and_not_with_their_square():
     def peak(images: int) -> int:
         embeddings = np.full((images, 16), 0.25, np.float32)
