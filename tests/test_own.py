@@ -9,12 +9,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
+from pydantic import ValidationError
 
 from faceleak import bypasses, defenses, signals
 from faceleak.backbones.factories import make
 from faceleak.bypasses import OwnFaces
 from faceleak.common.errors import FaceleakError
-from faceleak.common.named import BrokenFileError, Registry, UnknownNameError
+from faceleak.common.named import BrokenFileError, PartError, Registry, UnknownNameError
 from faceleak.defenses.options import VariantOptions
 from faceleak.defenses.owner import Owner
 from faceleak.defenses.tasks import VariantTask, ViewTask
@@ -27,7 +29,7 @@ from faceleak.membership.attacks import code_of
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.reconstruction import objectives, optimizers
 from faceleak.runs.configuration import ConfigurationError, check_parameters
-from faceleak.signals.columns import Column, UnknownLayerError, columns_of, columns_of_layers
+from faceleak.signals.columns import Column, UnknownLayerError, columns_of, columns_of_layers, names_read
 from faceleak.work import closure
 from faceleak.work.compute import ComputeOptions
 from faceleak.work.tasks import code_version
@@ -113,7 +115,20 @@ MISTAKES = [  # of which kind, the name, other texts of files → what is said
         signals.registry,
         "own_parts.peeks",
         {},
-        r"The module 'own_parts\.peeks' of the signal .* cannot be found.*PYTHON",
+        r"'own_parts\.peeks' of the signal .* cannot be found\. Package 'own_parts' was found; it has no module 'peeks'"
+        r"\. Did you mean 'own_parts\.peaks'\?$",
+    ),
+    (
+        signals.registry,
+        "own_ports.peaks",
+        {},
+        r"The module 'own_ports\.peaks' of the signal .* cannot be found.*PYTHON",
+    ),
+    (
+        signals.registry,
+        "own_parts.peaks",
+        {"peaks": PEAKS.partition("def column_names")[0] + 'COLUMN = ("layer",)\n'},
+        r"COLUMN of the signal 'own_parts.peaks' is \('layer',\), and `column_names\(backbone\)` is missing: define it",
     ),
     (
         signals.registry,
@@ -208,6 +223,108 @@ def test_a_mistake_is_told_with_what_is_allowed(registry, name, changes, said, o
     with pytest.raises(UnknownNameError, match=said) as error:
         registry.get(name)
     assert isinstance(error.value, FaceleakError)
+
+
+@pytest.mark.parametrize(
+    ("compute_returns", "told"),
+    [
+        ("seen.faces.mean((1, 2, 3))",
+         r"^`compute` of own_parts.peaks returned a tensor of shape \(2,\), where \(2, col"
+         r"umns\) is expected for 2 faces: keep one row a face \(docs/own-parts.md\)\.$"),
+        ("[1.0]", r"`compute` of own_parts.peaks returned a list; it has to return a tensor \(2, columns\)"),
+        ("seen.faces.nowhere",
+         r"`compute` of own_parts.peaks failed \(AttributeError: .*nowhere.*\) at .*peaks\.py:11\.$"),
+        ("seen.embed(seen.faces[:, :1]).relu().view(-1, 7)", r"`compute` of own_parts.peaks failed .*peaks\.py:11\.$"),
+    ],
+)  # fmt: skip
+def test_a_signal_that_fails_or_returns_something_else_is_named(compute_returns, told, own, tiny_backbone):
+    head = PEAKS.partition("    return stack")[0]
+    write(own, {"peaks": f"{head}    return {compute_returns}\n"})
+    with pytest.raises(PartError, match=told):
+        signals.registry.get_reader("own_parts.peaks").read(tiny_backbone, torch.rand(2, 3, 32, 32))
+
+
+def test_other_numbers_of_names_than_of_columns_are_told(own, tiny_backbone):
+    signal = signals.registry.get_reader("own_parts.peaks")
+    names = len(signal.column_names(tiny_backbone.net))
+    told = f"^`compute` of own_parts.peaks returned {names - 1} columns, and its column_names {names} names.$"
+    with pytest.raises(PartError, match=told):
+        names_read(signal, tiny_backbone.net, names - 1)
+
+
+def test_an_error_inside_faceleak_keeps_its_own_traceback():
+    with pytest.raises(AttributeError):
+        signals.registry.get_reader("embedding").compute(None)
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [
+        ("None", r"returned None; it has to return a Backbone \(a changed copy of `{}`\)\.$"),
+        ("3", r"returned an int; it has to return a Backbone"),
+        ("{}.net", r"returned an IResNet; return the whole Backbone, not its \.net\.$"),
+    ],
+)
+def test_a_defense_or_bypass_that_returns_no_backbone_is_named(returned, told, own, tiny_backbone):
+    hiding = FILES["hiding"].replace("return defended", f"return {returned.format('defended')}")
+    restoring = FILES["restoring"].replace("return restored", f"return {returned.format('restored')}")
+    write(own, {"hiding": hiding, "restoring": restoring})
+    defense, bypass = defenses.registry.get("own_parts.hiding"), bypasses.registry.get("own_parts.restoring")
+    owner = Owner(tiny_backbone, None, None, None, None)
+    with pytest.raises(PartError, match="^`defend` of own_parts.hiding " + told.format("owner.backbone")):
+        defense.defend(owner, defense.Settings(), 0)
+    with pytest.raises(PartError, match="^`bypass` of own_parts.restoring " + told.format("released")):
+        bypass.bypass(tiny_backbone, None)
+
+
+@pytest.mark.parametrize(
+    ("yielded", "told"),
+    [
+        ("('a', 'b', 'c', b'')",
+         r"^`read` of own_parts.census yielded a tuple; it yields SourceImage\(image_id, identity, "
+         r"source, content\)\.$"),
+        ("SourceImage('p00_0', 'p', 'c', __import__('pathlib').PosixPath('x'))",
+         r"^image 'p00_0' of own_parts.census: con"
+         r"tent is a PosixPath, expected the encoded bytes \(path\.read_bytes\(\)\)\.$"),
+        ("SourceImage(1 / 0)", r"^`read` of own_parts.census failed \(ZeroDivisionError: .*census\.py:\d+\.$"),
+    ],
+)  # fmt: skip
+def test_a_source_that_yields_something_else_is_named(yielded, told, own):
+    start, _, rest = FILES["census"].partition("            yield ")
+    write(own, {"census": f"{start}            yield {yielded}\n{rest.partition(chr(10))[2]}"})
+    settings = parameters("smoke")["faces"] | {
+        "source": "own_parts.census",
+        "settings": {"people": 2},
+        "splits": SPLITS,
+    }
+    source = open_images(FacesOptions(**settings))
+    with pytest.raises(PartError, match=told):
+        list(source.read(0))
+
+
+@pytest.mark.parametrize(
+    ("named", "restoring", "told"),
+    [
+        ("own_parts.dubble", "", r"BYPASSES of own_parts.hiding names 'own_parts.dubble', which cannot be found: "),
+        ("own_parts.restoring", '"weights"',
+         r"BYPASSES .* 'own_parts.restoring', which cannot be used: ACCESS of own_parts"),
+    ],
+)  # fmt: skip
+def test_bypasses_of_a_defense_are_checked_with_the_configuration(named, restoring, told, own):
+    hiding = FILES["hiding"].replace("own_parts.restoring", named)
+    restored = FILES["restoring"].replace(restoring, '"queries"') if restoring else FILES["restoring"]
+    write(own, {"hiding": hiding, "restoring": restored})
+    with pytest.raises(ValueError, match=told):
+        VariantOptions(defense="own_parts.hiding")
+
+
+def test_constants_of_a_signal_are_checked_with_the_configuration_and_its_key(own):
+    write(own, {"peaks": PEAKS.replace('"weights"', '"pixels"')})
+    asked = parameters("smoke")["membership"]
+    asked["attacks"]["mine"] = {"signals": ["own_parts.peaks"]}
+    with pytest.raises(ValidationError, match=r"ACCESS of own_parts\.peaks is 'pixels'") as error:
+        MembershipOptions(**asked)
+    assert error.value.errors()[0]["loc"] == ("attacks", "mine", "signals", 0)
 
 
 def test_a_file_that_is_no_python_is_named(own):

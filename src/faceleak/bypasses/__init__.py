@@ -5,11 +5,11 @@ The name of the file stands in a defense's BYPASSES.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pandas as pd
 
-from faceleak.common.named import Registry
+from faceleak.common.named import PartError, Registry
 from faceleak.faces.store import FaceStore
 from faceleak.work.compute import ComputeOptions
 
@@ -56,4 +56,29 @@ class Bypasses(Registry[BypassModule]):
         ]
 
 
-registry = Bypasses("faceleak.bypasses", "bypass", BypassModule)
+def check_backbone(function: str, result: Any, changed: str) -> None:
+    """Raise PartError unless a function of the user's own returned a backbone."""
+    from torch import nn
+
+    from faceleak.backbones.backbone import Backbone
+
+    if isinstance(result, Backbone):
+        return
+    if isinstance(result, nn.Module):
+        raise PartError(
+            f"{function} returned {_article(type(result).__name__)}; return the whole Backbone, not its .net."
+        )
+    what = "None" if result is None else _article(type(result).__name__)
+    raise PartError(f"{function} returned {what}; it has to return a Backbone (a changed copy of `{changed}`).")
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'AEIOUaeiou' else 'a'} {noun}"
+
+
+registry = Bypasses(
+    "faceleak.bypasses",
+    "bypass",
+    BypassModule,
+    returns={"bypass": lambda function, result, *_, **__: check_backbone(function, result, "released")},
+)

@@ -3,17 +3,19 @@
 import ast
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, wraps
 from importlib import import_module, invalidate_caches
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from inspect import Parameter, get_annotations, isfunction, signature
+from inspect import Parameter, get_annotations, isfunction, isroutine, signature
 from pathlib import Path
 from pkgutil import iter_modules
 from symtable import symtable
-from types import ModuleType
+from traceback import extract_tb
+from types import MappingProxyType, ModuleType
 from typing import Any, Generic, TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
@@ -34,6 +36,57 @@ class BrokenFileError(FaceleakError):
     """A file that a name leads to is no Python."""
 
 
+class PartError(FaceleakError):
+    """A part of the user's own failed, or returned what a part of its kind does not return."""
+
+
+class OwnPart:
+    """A part of the user's own whose functions say which part they are of, if they fail or return what they must not.
+
+    returns: function → a check of what it returned, given how to call the function, the result and the arguments.
+    """
+
+    def __init__(self, name: str, module: ModuleType, found: Any, returns: Mapping[str, Callable[..., None]]) -> None:
+        self._name, self._module, self._found, self._returns = name, module, found, returns
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._found, name)
+        if not isroutine(value) or name.startswith("__"):
+            return value
+        what, check, module = f"`{name}` of {self._name}", self._returns.get(name), self._module.__name__
+
+        @wraps(value)
+        def named(*args: Any, **kwargs: Any) -> Any:
+            with blaming(what, module):
+                result = value(*args, **kwargs)
+            if check is not None:
+                check(what, result, *args, **kwargs)
+            return result
+
+        self.__dict__[name] = named
+        return named
+
+    def __dir__(self) -> list[str]:
+        return dir(self._found)
+
+
+@contextmanager
+def blaming(what: str, module: str) -> Iterator[None]:
+    """Errors of somebody else's code as PartError, with the place in their own file; those of faceleak as they are."""
+    try:
+        yield
+    except (FaceleakError, MemoryError):
+        raise
+    except Exception as error:
+        file = Path(getattr(sys.modules.get(module), "__file__", None) or module)
+        places = [(Path(frame.filename), frame.lineno) for frame in extract_tb(error.__traceback__)]
+        own = [(place, line) for place, line in places if place == file] or [
+            (place, line) for place, line in places if place.parent == file.parent
+        ]
+        where = f"{own[-1][0]}:{own[-1][1]}" if own else str(file)
+        raise PartError(f"{what} failed ({said(error)}) at {where}.") from error
+
+
 class Registry(Generic[T]):
     """Parts of one kind by name: the files of a package, and modules or objects of the user's own.
 
@@ -44,6 +97,7 @@ class Registry(Generic[T]):
 
     package: full name; none where all parts that come with faceleak are `words`. kind: what one part is called. words:
     other names that the configuration knows. made: name and what it leads to → the part; without it, that is it.
+    returns: function → a check of what that function of a part of the user's own returns.
     """
 
     def __init__(
@@ -53,9 +107,10 @@ class Registry(Generic[T]):
         *protocols: Any,
         words: Collection[str] = (),
         made: Callable[[str, Any], T] = lambda _, found: found,
+        returns: Mapping[str, Callable[..., None]] = MappingProxyType({}),
     ) -> None:
         self.package, self.kind, self.words = package, kind, tuple(words)
-        self._protocols, self._made = protocols, made
+        self._protocols, self._made, self._returns = protocols, made, returns
         self._loaded: dict[str, tuple[ModuleType, T]] = {}
 
     def names(self) -> list[str]:
@@ -121,8 +176,16 @@ class Registry(Generic[T]):
                     "Give each argument a default, or name an object of the class."
                 ) from error
         self._check(found, path)
+        if not is_of_faceleak(module.__name__):
+            found = OwnPart(name, module, found, self._returns)
         self._loaded[name] = module, self._made(name, found)
         return self._loaded[name][1]
+
+    def get_own(self, name: str) -> str:
+        """Return `name`, a part of the user's own imported: what it defines is checked. Raises UnknownNameError."""
+        if name not in self.words and not is_of_faceleak(self.module(name)):
+            self.get(name)
+        return name
 
     def _is_one(self, defined: Collection[str]) -> bool:
         return any(parts_of(protocol).keys() <= set(defined) for protocol in self._protocols)
@@ -193,6 +256,11 @@ def taken(function: Callable[..., Any], offered: Collection[str]) -> list[str]:
     return [name for name in offered if name in parameters]
 
 
+def is_of_faceleak(module: str) -> bool:
+    """Whether a module, by its full name, comes with faceleak."""
+    return module.partition(".")[0] == __name__.partition(".")[0]
+
+
 def is_path(name: str) -> bool:
     """Whether a name is an import path, and not that of a file of a room."""
     return "." in name or ":" in name
@@ -204,6 +272,14 @@ def find(path: str, kind: str, error: type[FaceleakError]) -> str:
     if not PATH.fullmatch(path):
         raise error(f"{path!r} names no {kind}: an import path is written package.module or package.module:object.")
     if not is_there(module):
+        package, _, last = module.rpartition(".")
+        if (places := _places_of(package)) is not None:
+            near = get_close_matches(last, [one.name for one in iter_modules(places)], n=1)
+            hint = f" Did you mean {f'{package}.{near[0]}'!r}?" if near else ""
+            raise error(
+                f"The module {module!r} of the {kind} {path!r} cannot be found. Package {package!r} was found; it has "
+                f"no module {last!r}.{hint}"
+            )
         raise error(
             f"The module {module!r} of the {kind} {path!r} cannot be found. Install the package that holds it, or put "
             "its folder on PYTHONPATH; src/ and the folder in which the command is run are looked through as well."
@@ -246,6 +322,15 @@ def _spec(module: str) -> ModuleSpec | None:
         return find_spec(module)
     except (ImportError, ValueError):  # of a package that it lies in, or a module without a specification
         return None
+
+
+def _places_of(package: str) -> list[str] | None:
+    """Folders of a package, found as modules are, but without a change of Python's path; None if there is none."""
+    spec = _spec(package) if package else None
+    if spec is not None:
+        return spec.submodule_search_locations
+    place = Path.cwd().joinpath(*package.split("."))
+    return [str(place)] if package and (place / "__init__.py").is_file() else None
 
 
 def said(error: Exception) -> str:

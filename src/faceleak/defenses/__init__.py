@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from faceleak.bypasses import check_backbone
 from faceleak.common.named import Registry
 from faceleak.common.options import Options
 
@@ -29,4 +30,9 @@ class DefenseModule(Protocol):
         ...
 
 
-registry: Registry[DefenseModule] = Registry("faceleak.defenses", "defense", DefenseModule)
+registry: Registry[DefenseModule] = Registry(
+    "faceleak.defenses",
+    "defense",
+    DefenseModule,
+    returns={"defend": lambda function, result, *_, **__: check_backbone(function, result, "owner.backbone")},
+)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from faceleak.bypasses import registry as bypasses
 from faceleak.common.errors import FaceleakError
 from faceleak.common.named import UnknownNameError
 from faceleak.common.options import Options, be_a_name, checked
@@ -45,6 +46,7 @@ class VariantOptions(Options):
     def _check_settings(self) -> "VariantOptions":
         try:
             settings = self.checked_settings()
+            self._check_bypasses()
         except FaceleakError as error:
             raise ValueError(str(error).rstrip(".")) from error
         if not self.name:
@@ -62,6 +64,19 @@ class VariantOptions(Options):
                 "where the variant's name has to stay as it was."
             )
         return checked(registry.get(self.defense).Settings, self.settings, self.defense)
+
+    def _check_bypasses(self) -> None:
+        """Raise UnknownNameError unless what the defense names as its bypasses is there, and a bypass."""
+        for name in registry.get(self.defense).BYPASSES:
+            problem = "cannot be found"
+            try:
+                bypasses.module(name)
+                problem = "cannot be used"
+                bypasses.get(name)
+            except FaceleakError as error:
+                raise UnknownNameError(
+                    f"BYPASSES of {self.defense} names {name!r}, which {problem}: {error}"
+                ) from error
 
 
 def _short(key: str, value: Any) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator
 
-from faceleak.common.named import Registry, UnknownNameError
+from faceleak.common.named import PAGE, PartError, Registry, UnknownNameError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -107,7 +108,12 @@ def _made(name: str, found: Any) -> Signal | Comparison:
     if hasattr(found, "compare"):
         return Comparison(name, found.ACCESS, found.COLUMNS, found.compare)
     column_names, form = getattr(found, "column_names", None), getattr(found, "COLUMN", FORMS[0])
-    if form not in FORMS or (form != FORMS[0] and column_names is None):
+    if form in FORMS and form != FORMS[0] and column_names is None:
+        raise UnknownNameError(
+            f"COLUMN of the signal {name!r} is {form!r}, and `column_names(backbone)` is missing: define it, it "
+            f"returns a name for each column (see {PAGE})."
+        )
+    if form not in FORMS:
         raise UnknownNameError(
             f"COLUMN of the signal {name!r} is {form!r}: it says of what the names of `column_names` are made, and is "
             f"one of {', '.join(map(repr, FORMS))}."
@@ -116,8 +122,29 @@ def _made(name: str, found: Any) -> Signal | Comparison:
     return Signal(name, found.ACCESS, frozenset(found.NEEDS), found.compute, column_names, form, extra_passes)
 
 
-registry = Signals("faceleak.signals", "signal", ReadsImages, ComparesImages, made=_made)
-SignalName = Annotated[str, registry]
+def _check_rows(function: str, result: Any, given: Any) -> None:
+    """Raise PartError unless a signal returned a row for each of the faces or images that it was given."""
+    faces = hasattr(given, "faces")
+    rows, rows_of = (len(given.faces), "faces") if faces else (len(given.embeddings), "images")
+    kind, shape = "tensor" if faces else "array", getattr(result, "shape", None)
+    if shape is None or (faces and isinstance(result, np.ndarray)):
+        raise PartError(f"{function} returned a {type(result).__name__}; it has to return a {kind} ({rows}, columns).")
+    if len(shape) != 2 or shape[0] != rows:
+        raise PartError(
+            f"{function} returned a {kind} of shape {tuple(shape)}, where ({rows}, columns) is expected for {rows} "
+            f"{rows_of}: keep one row a {rows_of[:-1]} ({PAGE})."
+        )
+
+
+registry = Signals(
+    "faceleak.signals",
+    "signal",
+    ReadsImages,
+    ComparesImages,
+    made=_made,
+    returns={"compute": _check_rows, "compare": _check_rows},
+)
+SignalName = Annotated[str, registry, AfterValidator(registry.get_own)]
 
 
 def is_read_off_images(name: str) -> bool:

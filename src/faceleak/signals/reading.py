@@ -14,6 +14,7 @@ from torch import Tensor
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import read_faces
 from faceleak.common.errors import FaceleakError
+from faceleak.common.named import PartError
 from faceleak.faces.store import FaceStore
 from faceleak.signals import Comparison, Need, Signal, registry
 from faceleak.signals.columns import column_names, names_read
@@ -69,6 +70,11 @@ def read_signals(
         for signal in signals:
             if isinstance(signal, Comparison):
                 values = signal.compare(embedded)
+                if values.shape[1] != len(signal.columns):
+                    raise PartError(
+                        f"`compare` of {signal.name} returned {values.shape[1]} columns, and its COLUMNS are "
+                        f"{len(signal.columns)} names."
+                    )
                 tables[signal.name] = pd.DataFrame(values, columns=column_names(signal.name, signal.columns))
     ids = images[["image_id"]].reset_index(drop=True)
     together: pd.DataFrame = pd.concat([ids, *(tables[name] for name in names)], axis=1)

@@ -1,9 +1,10 @@
 """The source of faces that the configuration describes."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from faceleak.common.named import PAGE, lacking, parts_of
+from faceleak.common.named import PAGE, PartError, blaming, lacking, parts_of
 from faceleak.faces.options import FacesOptions, OneSource, sources
 from faceleak.faces.sources.csv_list import ListedFaces
 from faceleak.faces.sources.folder import FaceFolder
@@ -28,9 +29,13 @@ OPEN: dict[str, Callable[..., ImageSource]] = {
 
 @dataclass(frozen=True)
 class OwnSource:
-    """A source of the user's own: packed anew if its code has changed. `code`: a hash of it and its settings."""
+    """A source of the user's own: packed anew if its code has changed.
+
+    name: its import path. code: a hash of its code and its settings.
+    """
 
     source: ImageSource
+    name: str
     code: str
 
     @property
@@ -38,16 +43,39 @@ class OwnSource:
         return self.source.states_roles
 
     def fingerprint(self) -> str:
-        return fingerprint(self.code, self.source.fingerprint())
+        with self._blamed("fingerprint"):
+            return fingerprint(self.code, self.source.fingerprint())
 
     def __len__(self) -> int:
-        return len(self.source)
+        with self._blamed("__len__"):
+            return len(self.source)
 
     def read(self, start: int) -> Iterator[SourceImage]:
-        yield from self.source.read(start)
+        with self._blamed("read"):
+            for image in self.source.read(start):
+                yield self._checked(image)
 
     def losses(self) -> list[Loss]:
-        return self.source.losses()
+        with self._blamed("losses"):
+            return self.source.losses()
+
+    def _blamed(self, function: str) -> AbstractContextManager[None]:
+        return blaming(f"`{function}` of {self.name}", sources.module(self.name))
+
+    def _checked(self, image: object) -> SourceImage:
+        """Return what was read. Raises PartError unless it is an image, and its content bytes."""
+        if not isinstance(image, SourceImage):
+            raise PartError(
+                f"`read` of {self.name} yielded a {type(image).__name__}; it yields SourceImage(image_id, identity, "
+                "source, content)."
+            )
+        content: object = image.content
+        if not isinstance(content, bytes):
+            raise PartError(
+                f"image {image.image_id!r} of {self.name}: content is a {type(content).__name__}, expected the "
+                "encoded bytes (path.read_bytes())."
+            )
+        return image
 
     def names(self) -> Iterator[tuple[str, str]]:
         """image_id and identity of each image, in order, without a look at the image."""
@@ -82,4 +110,6 @@ def open_one(options: OneSource, minimum_people: int) -> ImageSource:
             f"What `open_source` of {options.source} returns lacks {', '.join(missing)}. A source of faces has "
             f"{', '.join(parts_of(ImageSource).values())}: see {PAGE}."
         )
-    return OwnSource(source, fingerprint(options.source, settings, code_version(sources.module(options.source))))
+    return OwnSource(
+        source, options.source, fingerprint(options.source, settings, code_version(sources.module(options.source)))
+    )
