@@ -7,6 +7,7 @@ from importlib import invalidate_caches
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -29,7 +30,8 @@ from faceleak.membership.attacks import code_of
 from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.reconstruction import objectives, optimizers
 from faceleak.runs.configuration import ConfigurationError, check_parameters
-from faceleak.signals.columns import Column, UnknownLayerError, columns_of, columns_of_layers, names_read
+from faceleak.signals.columns import Column, UnknownLayerError, columns_of, columns_of_layers
+from faceleak.signals.reading import signal_table
 from faceleak.work import closure
 from faceleak.work.compute import ComputeOptions
 from faceleak.work.tasks import code_version
@@ -249,7 +251,7 @@ def test_other_numbers_of_names_than_of_columns_are_told(own, tiny_backbone):
     names = len(signal.column_names(tiny_backbone.net))
     told = f"^`compute` of own_parts.peaks returned {names - 1} columns, and its column_names {names} names.$"
     with pytest.raises(PartError, match=told):
-        names_read(signal, tiny_backbone.net, names - 1)
+        signal_table(signal, tiny_backbone, np.zeros((2, names - 1), np.float32))
 
 
 def test_an_error_inside_faceleak_keeps_its_own_traceback():

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 import pandas as pd
 
 from faceleak.common.errors import FaceleakError
-from faceleak.common.named import PartError
 from faceleak.signals import Comparison, Parts, Signal, registry
 
 if TYPE_CHECKING:
@@ -64,17 +63,10 @@ def column_names(signal: str, columns: Iterable[Parts]) -> list[str]:
 
 
 def names_read(signal: Signal, network: "nn.Module", count: int) -> list[str]:
-    """What the `count` columns are called that a signal reads off a network's faces.
-
-    Raises ColumnNameError, and PartError for another number of names.
-    """
+    """What the `count` columns are called that a signal reads off a network's faces. Raises ColumnNameError."""
     if signal.column_names is None:
         return column_names(signal.name, map(str, range(count)))
     columns = signal.column_names(network)
-    if len(columns) != count:
-        raise PartError(
-            f"`compute` of {signal.name} returned {count} columns, and its column_names {len(columns)} names."
-        )
     if len(signal.form) > 1:
         place = signal.form.index("statistic")
         for parts in columns:

@@ -89,7 +89,12 @@ def _unit(table: pd.DataFrame) -> NDArray[np.float32]:
 
 def signal_table(signal: Signal, backbone: Backbone, values: NDArray[np.float32]) -> pd.DataFrame:
     """Name the columns of values (n, columns) that a signal gave for this backbone."""
-    return pd.DataFrame(values, columns=names_read(signal, backbone.net, values.shape[1]))
+    names = names_read(signal, backbone.net, values.shape[1])
+    if len(names) != values.shape[1]:
+        raise PartError(
+            f"`compute` of {signal.name} returned {values.shape[1]} columns, and its column_names {len(names)} names."
+        )
+    return pd.DataFrame(values, columns=names)
 
 
 def _read_together(
