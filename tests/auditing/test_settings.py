@@ -1,10 +1,13 @@
 """Settings of an audit from Python are those of `conf/base`, and follow the backbone where nobody says otherwise."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
-from faceleak.auditing.settings import BASE, make_settings, merged, share_of_public_people
+from faceleak import audit
+from faceleak.auditing.settings import BASE, SettingsError, make_settings, merged, share_of_public_people
 from faceleak.backbones.card import BackboneCard, Preprocessing
 
 CONF = Path(__file__).parents[2] / "conf" / "base"
@@ -65,3 +68,17 @@ def test_trees_are_merged_block_by_block() -> None:
     tree = {"a": {"b": 1, "c": [1]}, "d": 2}
     assert merged(tree, {"a": {"c": [2, 3]}, "e": 4}) == {"a": {"b": 1, "c": [2, 3]}, "d": 2, "e": 4}
     assert tree == {"a": {"b": 1, "c": [1]}, "d": 2}
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ({"settings": [1]}, r"^`settings` is \[1\], but it holds blocks by name: a dict\.$"),
+        ({"seed": "a"}, r"^`seed` is 'a', but it is a whole number\.$"),
+        ({"cache": __file__}, r"^`cache` is .*test_settings\.py, which is a file\. Name a folder\.$"),
+    ],
+)
+def test_arguments_of_another_kind_are_told_before_faces_are_looked_at(argument: dict[str, Any], told: str) -> None:
+    nowhere = dict.fromkeys(("members", "others", "auxiliary"), "nowhere")
+    with pytest.raises(SettingsError, match=told):
+        audit(None, **nowhere, **argument)

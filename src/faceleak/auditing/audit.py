@@ -13,7 +13,7 @@ from faceleak.auditing import faces as faces_nodes
 from faceleak.auditing import membership, target
 from faceleak.auditing.given import GivenBackbone, GivenError, GivenFaces, open_backbone, open_faces
 from faceleak.auditing.result import Audit
-from faceleak.auditing.settings import Attacks, Settings, make_settings, share_of_public_people
+from faceleak.auditing.settings import Attacks, Settings, SettingsError, make_settings, share_of_public_people
 from faceleak.common.trees import merge_metrics
 from faceleak.faces.packing import Packing
 from faceleak.faces.store import FaceStore
@@ -72,6 +72,12 @@ def audit(
     Raises:
         FaceleakError: what is wrong with the faces, the backbone or a setting, in one message, before any training.
     """
+    if not isinstance(settings, Mapping | None):
+        raise SettingsError(f"`settings` is {settings!r}, but it holds blocks by name: a dict.")
+    if not isinstance(seed, int):
+        raise SettingsError(f"`seed` is {seed!r}, but it is a whole number.")
+    if cache is not None and Path(cache).is_file():
+        raise SettingsError(f"`cache` is {cache}, which is a file. Name a folder.")
     given = {"members": members, "same_identity": same_identity, "others": others}
     source = open_faces(given | {"auxiliary": auxiliary, "public": public})
     audited = open_backbone(backbone, preprocessing)
