@@ -28,9 +28,17 @@ def test_what_names_no_class_is_refused(name):
         check_factory(name)
 
 
-@pytest.mark.parametrize("module", ["nowhere_to_be_found", "nowhere.models", "faceleak.nowhere", "json.nowhere"])
-def test_a_missing_module_is_named_with_what_to_do(module):
-    with pytest.raises(FactoryError, match=f"{module}.*cannot be found.*PYTHONPATH"):
+@pytest.mark.parametrize(
+    ("module", "what_to_do"),
+    [
+        ("nowhere_to_be_found", "PYTHONPATH"),
+        ("nowhere.models", "PYTHONPATH"),
+        ("faceleak.nowhere", r"Package 'faceleak' was found; it has no module 'nowhere'\."),
+        ("json.decoders", r"Package 'json' was found; it has no module 'decoders'\. Did you mean 'json\.decoder'\?"),
+    ],
+)
+def test_a_missing_module_is_named_with_what_to_do(module, what_to_do):
+    with pytest.raises(FactoryError, match=f"{module}.*cannot be found.*{what_to_do}"):
         check_factory(f"{module}:Net")
     with pytest.raises(FactoryError, match="cannot be found"):
         make(f"{module}:Net", {})
