@@ -6,13 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from faceleak.pipelines.reconstruction.evaluators import embed_people
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.head import Head
 from faceleak.membership.attackers import TARGET_VIEW, AttackerName, Evaluation
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.reconstruction.nodes import bounds_of, embed_reconstructions, measure_reconstruction, members_of
+from faceleak.pipelines.reconstruction.nodes import (
+    bounds_of,
+    embed_people,
+    embed_reconstructions,
+    measure_reconstruction,
+    members_of,
+)
 from faceleak.reconstruction.arrays import INTENDED, ReconstructionArray
 from faceleak.reconstruction.options import ReconstructionOptions
 
