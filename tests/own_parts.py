@@ -1,30 +1,13 @@
-"""Parts of one's own, one of each kind, as a user writes them: the files of a package `own_parts`."""
+"""Parts of one's own, one of each kind, as a user writes them: the package `own_parts`, some of it from the docs."""
 
+import re
 from pathlib import Path
 
-PEAKS = """
-from torch import Tensor, stack
-
-from faceleak.backbones.batch_norm import bn_layers
-
-ACCESS = "weights"
-NEEDS = ("mean",)
-
-
-def compute(seen):
-    return stack([part(seen.inputs[name].mean, 1) for name in seen.layers for part in (Tensor.amax, Tensor.amin)], 1)
-
-
-def column_names(backbone):
-    return [(name, part) for name in bn_layers(backbone) for part in ("highest", "lowest")]
-"""
-SAYS_ITS_LAYERS = """
-
-COLUMN = ("layer", "statistic")
-"""
-FILES = {
+PAGE = Path(__file__).parents[1] / "docs" / "own-parts.md"
+FROM_PAGE = dict(re.findall(r'```python title="own_parts/(\w+)\.py"\n(.*?)```', PAGE.read_text(), re.DOTALL))
+PEAKS = FROM_PAGE["peaks"].replace('COLUMN = ("layer", "statistic")\n', "")
+FILES = FROM_PAGE | {
     "__init__": "",
-    "peaks": PEAKS + SAYS_ITS_LAYERS,
     "unsaid": PEAKS,
     "comparing": "from faceleak.signals.reference_similarity import ACCESS, COLUMNS, compare\n",
     "guessing": """
@@ -65,46 +48,12 @@ class Shift:
     def calibrate(self, scores, fitted, online=False):
         return scores.target - scores.out_side().mean + fitted["offset"]
 """,
-    "hiding": """
-from copy import deepcopy
-
-from faceleak.backbones.batch_norm import bn_layers
-from faceleak.common.options import Options
-
-BYPASSES = ("own_parts.restoring",)
-
-
-class Settings(Options):
-    share: float = 0.5
-
-
-def defend(owner, settings, seed):
-    defended = deepcopy(owner.backbone).eval()
-    for layer in bn_layers(defended.net).values():
-        layer.running_mean.mul_(settings.share)
-    return defended
-""",
-    "restoring": """
-from copy import deepcopy
-
-from faceleak.backbones.batch_norm import bn_layers
-
-ACCESS = "weights"
-IS_A_BACKBONE = True
-
-
-def bypass(released, own):
-    restored = deepcopy(released).eval()
-    for layer in bn_layers(restored.net).values():
-        layer.running_mean.div_(0.5)
-    return restored
-""",
     "bright": """
-def needs(guide):
+def needs(scorer):
     return frozenset()
 
 
-def value(sample, guide):
+def value(sample, scorer):
     return sample.faces.mean((1, 2, 3))
 """,
     "wandering": """
@@ -116,49 +65,6 @@ TAKES_GRADIENTS = False
 def maximize(prior, objective, latents, options, generator, dtype):
     moved = prior.space.vary(latents, torch.randn(latents.shape, generator=generator), options.variation)
     return moved, [float(objective(prior.faces(moved), moved).mean())] * options.steps
-""",
-    "census": """
-import io
-
-import numpy as np
-from PIL import Image
-
-from faceleak.faces.sources.source import SourceImage
-from faceleak.common.options import Options
-
-
-class Settings(Options):
-    people: int
-    images: int = 6
-
-
-class Census:
-    states_roles = False
-
-    def __init__(self, settings):
-        self.settings = settings
-
-    def fingerprint(self):
-        return repr(self.settings)
-
-    def __len__(self):
-        return self.settings.people * self.settings.images
-
-    def read(self, start):
-        for number in range(start, len(self)):
-            person, image = divmod(number, self.settings.images)
-            face = np.random.default_rng(person).normal(128, 40, (12, 12, 3))
-            face += np.random.default_rng((person, image)).normal(0, 70, face.shape)
-            content = io.BytesIO()
-            Image.fromarray(face.clip(0, 255).astype(np.uint8)).resize((48, 48)).save(content, "PNG")
-            yield SourceImage(f"{person}/{image}", f"person {person}", "census", content.getvalue())
-
-    def losses(self):
-        return []
-
-
-def open_source(settings):
-    return Census(settings)
 """,
     "nets": '''
 import torch

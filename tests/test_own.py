@@ -235,8 +235,8 @@ def test_a_mistake_is_told_with_what_is_allowed(registry, name, changes, said, o
          r"umns\) is expected for 2 faces: keep one row a face \(docs/own-parts.md\)\.$"),
         ("[1.0]", r"`compute` of own_parts.peaks returned a list; it has to return a tensor \(2, columns\)"),
         ("seen.faces.nowhere",
-         r"`compute` of own_parts.peaks failed \(AttributeError: .*nowhere.*\) at .*peaks\.py:11\.$"),
-        ("seen.embed(seen.faces[:, :1]).relu().view(-1, 7)", r"`compute` of own_parts.peaks failed .*peaks\.py:11\.$"),
+         r"`compute` of own_parts.peaks failed \(AttributeError: .*nowhere.*\) at .*peaks\.py:10\.$"),
+        ("seen.embed(seen.faces[:, :1]).relu().view(-1, 7)", r"`compute` of own_parts.peaks failed .*peaks\.py:10\.$"),
     ],
 )  # fmt: skip
 def test_a_signal_that_fails_or_returns_something_else_is_named(compute_returns, told, own, tiny_backbone):

@@ -20,7 +20,7 @@ from faceleak.runs.configuration import check_parameters
 from faceleak.settings import CONFIG_LOADER_ARGS
 
 PROJECT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:kedro|dvc|make|python -m) [^`]+)`")
 IN_YAML = re.compile(r"(?:run|cmd): (kedro .*)")
 SHELL = ("", "sh", "bash", "console")
