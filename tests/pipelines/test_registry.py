@@ -289,10 +289,19 @@ def test_kedro_can_resolve_the_hints_of_every_node_and_so_checks_its_parameters(
                 assert get_origin(kind) is list or issubclass(kind, BaseModel), (node.name, source)
 
 
-@pytest.mark.parametrize("name", ["faces", "report"])
-def test_nothing_heavy_is_imported_by_wiring_a_pipeline(name: str) -> None:
-    code = f"import sys, faceleak.pipelines.{name}, faceleak.runs.hooks; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+@pytest.mark.parametrize("env", ["base", "smoke"])
+def test_nothing_heavy_is_imported_by_wiring_a_pipeline_and_checking_its_configuration(env: str) -> None:
+    code = f"""
+import sys
+from kedro.config import OmegaConfigLoader
+import faceleak.pipelines.faces, faceleak.pipelines.report, faceleak.runs.hooks
+from faceleak.runs.configuration import check_parameters
+from faceleak.settings import CONFIG_LOADER_ARGS
+check_parameters(OmegaConfigLoader("conf", env="{env}", **CONFIG_LOADER_ARGS)["parameters"], made=())
+print(*sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    loaded = run.stdout.split()
     assert not [module for module in HEAVY if module in loaded]
 
 

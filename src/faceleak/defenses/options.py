@@ -72,7 +72,7 @@ class VariantOptions(Options):
             try:
                 bypasses.module(name)
                 problem = "cannot be used"
-                bypasses.get(name)
+                bypasses.get_own(name)
             except FaceleakError as error:
                 raise UnknownNameError(
                     f"BYPASSES of {self.defense} names {name!r}, which {problem}: {error}"
