@@ -18,7 +18,7 @@ def parameters(env: str) -> dict[str, Any]:
     return dict(loader["parameters"])
 
 
-@pytest.mark.parametrize("env", ["base", "smoke", "lfw"])
+@pytest.mark.parametrize("env", ["base", "smoke", "lfw", "celeba"])
 def test_every_environment_is_valid(env: str) -> None:
     checked = check_parameters(parameters(env))
     assert checked.reconstruction.search.attack in checked.membership.attacks
