@@ -12,8 +12,7 @@ from kedro.pipeline import Node, Pipeline
 from faceleak.auditing.faces import split_faces
 from faceleak.auditing.planned import plan_target
 from faceleak.defenses.options import VariantOptions
-from faceleak.pipelines.audit import create_pipeline
-from faceleak.pipelines.audit.pipeline import create_parts
+from faceleak.pipelines.audit import create_parts, create_pipeline
 from faceleak.pipelines.defense.planned import plan_variants
 from faceleak.pipelines.plan.walk import walk
 from faceleak.planning.sample import StatedFaces

@@ -7,7 +7,7 @@ import pytest
 
 from faceleak.membership.options import MembershipOptions
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.pipelines.sweep.nodes import SweepError, fit_line
+from faceleak.pipelines.sweep import SweepError, fit_line
 
 OPTIONS = MembershipOptions(
     threat_models=["partial_knowledge"],

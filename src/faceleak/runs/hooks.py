@@ -222,7 +222,7 @@ class OriginHooks:
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Give `origin`, which no node makes, to the pipelines that take it."""
-        from faceleak.pipelines.attack.pipeline import trained_apart
+        from faceleak.pipelines.attack import trained_apart
         from faceleak.runs import origin
 
         self._pipeline, self._command = trained_apart(pipeline), origin.command(run_params)

@@ -1,5 +1,13 @@
 """The `plan` pipeline."""
 
-from faceleak.pipelines.plan.pipeline import create_pipeline
+from kedro.pipeline import Node, Pipeline
 
-__all__ = ["create_pipeline"]
+from faceleak.pipelines.plan.nodes import plan_audit
+
+OPTIONS = ("faces", "target", "membership", "attackers", "reconstruction", "defense", "bootstrap", "compute", "plan")
+
+
+def create_pipeline() -> Pipeline:
+    """What the configured audit will cost."""
+    inputs = ["packed_faces", *(f"params:{name}" for name in OPTIONS)]
+    return Pipeline([Node(plan_audit, inputs, "plan", name="plan_audit")])

@@ -33,7 +33,7 @@ def plan_audit(
     packed: where the store lies once it is there. Raises PlanError, SplitError.
     """
     from faceleak.auditing.faces import look_for_copies, split_faces
-    from faceleak.pipelines.audit.pipeline import create_parts
+    from faceleak.pipelines.audit import create_parts
     from faceleak.pipelines.plan.walk import walk
     from faceleak.planning.networks import Network
     from faceleak.planning.plan import count_roles, make_plan

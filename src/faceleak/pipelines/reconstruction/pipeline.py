@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from faceleak.metrics.identity_match import hit_list
 from faceleak.pipelines.reconstruction import nodes, pictures
-from faceleak.pipelines.target.pipeline import VIEW_TARGET
+from faceleak.pipelines.target import VIEW_TARGET
 
 
 def prepare_evaluator() -> Pipeline:
