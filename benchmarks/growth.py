@@ -29,8 +29,7 @@ from faceleak.membership.options import AttackOptions
 from faceleak.metrics.membership import measure_membership
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.planning.sample import Blots
-from faceleak.signals import reference_similarity
-from faceleak.signals.embedded import EmbeddedImages
+from faceleak.signals import EmbeddedImages, reference_similarity
 from faceleak.signals.reading import read_signals
 from faceleak.work.compute import ComputeOptions, keep_freed_memory
 

@@ -37,7 +37,7 @@ from faceleak.reconstruction.tasks import STEPS, ByStep, ReconstructionTask, rec
 from faceleak.runs.configuration import Parameters, check_parameters
 from faceleak.runs.datasets.rooms import BackbonesDataset
 from faceleak.settings import CONFIG_LOADER_ARGS
-from faceleak.tuning.reconstruction.own_people import own_people
+from faceleak.tuning.reconstruction.study import own_people
 from faceleak.work.compute import keep_freed_memory
 
 DATA = Path("data")

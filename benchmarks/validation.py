@@ -19,14 +19,13 @@ import pyarrow.parquet as pq
 from benchmarks.memory import own_memory, watching
 from benchmarks.pairs import median_ratio
 from benchmarks.synthetic_records import IMAGES_PER_PERSON, write_records
-from faceleak.faces import expectations
+from faceleak.faces import validation
 from faceleak.faces.images import decode_jpeg, encode_jpeg
 from faceleak.faces.options import ValidationOptions
 from faceleak.faces.packing import Packing
-from faceleak.faces.soundness import check_images
 from faceleak.faces.sources.recordio import RecordFaces
 from faceleak.faces.store import FORMAT_VERSION, ROWS_PER_BATCH, SCHEMA, FaceStore
-from faceleak.faces.validation import validate
+from faceleak.faces.validation import check_images, validate
 
 ROWS, ROWS_AT_ONCE = 5_800_000, 1 << 18
 LIMIT = 2000  # MB
@@ -40,7 +39,7 @@ def run(rows: int = ROWS) -> bool:
         store, manifest, splits = (Path(folder) / name for name in ("faces.arrow", "manifest", "splits"))
         write_set(store, manifest, splits, rows)
         before, watch = own_memory(), _Watch()
-        expectations._evaluate = watch(expectations._evaluate)
+        validation._evaluate = watch(validation._evaluate)
         with watching() as peak:
             started = time.process_time()
             result = validate(FaceStore(store), manifest, splits, ValidationOptions(minimum_size=16))

@@ -127,7 +127,7 @@ def test_files_in_slices_give_the_same_as_tables(faces, packed, tmp_path, monkey
     store = packed(faces)
     splits_of(store).to_parquet(tmp_path / "splits.parquet")
     whole = find_copies(store, splits_of(store))
-    monkeypatch.setattr("faceleak.faces.rows.ROWS_PER_SLICE", 4)
+    monkeypatch.setattr("faceleak.faces.counting.ROWS_PER_SLICE", 4)
     pd.testing.assert_frame_equal(find_copies(store, tmp_path / "splits.parquet"), whole, check_dtype=False)
 
 

@@ -4,19 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faceleak.faces import rows
+from faceleak.faces import counting
 from faceleak.faces.counting import (
     NONE,
     ROLES,
     code,
+    columns_of,
     count_shared,
     find,
     join,
+    keys_of,
     number_of_contents,
     number_of_rows,
     number_of_values,
+    slices,
 )
-from faceleak.faces.rows import columns_of, keys_of, slices
 
 KEYS = st.lists(st.integers(0, 5), max_size=40).map(lambda keys: np.array(keys, np.uint64))
 
@@ -77,7 +79,7 @@ def test_slices_make_no_difference(tmp_path, monkeypatch):
     splits = table(*"abcde").assign(role=["member", "public", "nobody", None, "auxiliary"], known=False)
     splits.to_parquet(tmp_path / "splits.parquet")
     whole = code(splits, True)
-    monkeypatch.setattr(rows, "ROWS_PER_SLICE", 2)
+    monkeypatch.setattr(counting, "ROWS_PER_SLICE", 2)
     for source in (splits, tmp_path / "splits.parquet"):
         assert columns_of(source) == list(splits.columns)
         assert [len(part) for part in slices(source, ["role"])] == [2, 2, 1]

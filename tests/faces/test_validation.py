@@ -2,20 +2,23 @@ import json
 import pickle
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from faceleak.common.errors import FaceleakError
-from faceleak.faces import rows
+from faceleak.faces import counting, validation
 from faceleak.faces.copies import find_copies
 from faceleak.faces.options import ValidationOptions
-from faceleak.faces.store import Face
-from faceleak.faces.validation import FacesValidationError, examine, require_success, validate
+from faceleak.faces.store import Face, sha256_of
+from faceleak.faces.validation import FacesValidationError, check_images, examine, require_success, validate
 
 OPTIONS = ValidationOptions(minimum_size=8, maximum_size=16)
 ROLES = {"anna": "member", "bert": "unseen_identity", "carl": "auxiliary", "dora": "public"}
+Change = Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
+PEOPLE = {person: [f"{person}/{i}" for i in range(4)] for person in ROLES}
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def test_files_in_slices_give_the_same_as_tables(store, manifest, splits, tmp_pa
     paths = tmp_path / "manifest.parquet", tmp_path / "splits.parquet"
     manifest.to_parquet(paths[0])
     splits.to_parquet(paths[1])
-    monkeypatch.setattr(rows, "ROWS_PER_SLICE", 3)
+    monkeypatch.setattr(counting, "ROWS_PER_SLICE", 3)
     assert examine(store, *paths, find_copies(store, paths[1]), OPTIONS) == whole
     assert whole["decided_by"] == {"user": len(splits)}
     assert not whole["success"]
@@ -94,10 +97,6 @@ def without(table: pd.DataFrame, *image_ids: str) -> pd.DataFrame:
 
 def with_copy(table: pd.DataFrame, image_id: str) -> pd.DataFrame:
     return pd.concat([table, table[table["image_id"] == image_id]], ignore_index=True)
-
-
-Change = Callable[[pd.DataFrame, pd.DataFrame], tuple[pd.DataFrame, pd.DataFrame]]
-PEOPLE = {person: [f"{person}/{i}" for i in range(4)] for person in ROLES}
 
 
 def both(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Change:
@@ -291,3 +290,24 @@ def test_validation_is_silent_writes_nothing_and_calls_nobody(
     assert capfd.readouterr() == ("", "")
     assert caplog.records == []
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_images_with_the_hash_of_their_source_are_not_decoded(face, packed, monkeypatch):
+    monkeypatch.setattr("faceleak.faces.store.ROWS_PER_BATCH", 3)
+    faces = [face(f"anna/{number}", number) for number in range(10)]
+    kept = [replace(one, sha256=sha256_of(one.jpeg)) for one in faces[:6]]
+    anew = [*faces[6:9], replace(faces[9], jpeg=faces[9].jpeg[:-30])]
+    decoded = []
+    monkeypatch.setattr(
+        validation, "_decodes", lambda jpeg, decodes=validation._decodes: decoded.append(jpeg) or decodes(jpeg)
+    )
+    found = check_images(packed([*kept, *anew]))
+    assert found.sound.tolist() == [True] * 9 + [False]
+    assert found.decoded == 4
+    assert sorted(decoded) == sorted(one.jpeg for one in anew)
+
+
+def test_a_kept_image_whose_bytes_have_changed_is_decoded(face, packed):
+    one = face("anna/0")
+    found = check_images(packed([replace(one, sha256=sha256_of(one.jpeg), jpeg=one.jpeg[:-30])]))
+    assert (found.sound.tolist(), found.decoded) == ([False], 1)

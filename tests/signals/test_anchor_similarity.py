@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceleak.common.errors import FaceleakError
-from faceleak.signals import anchor_similarity
+from faceleak.signals import EmbeddedImages, anchor_similarity
 from faceleak.signals.anchor_similarity import COLUMNS, QUANTILES, NoAnchorsError, compare
-from faceleak.signals.embedded import EmbeddedImages
 
 
 def unit(*shape: int, seed: int) -> np.ndarray:

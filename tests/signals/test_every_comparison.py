@@ -8,8 +8,7 @@ import torch
 
 from faceleak.backbones.head import Head
 from faceleak.common.errors import FaceleakError
-from faceleak.signals import Comparison, registry
-from faceleak.signals.embedded import EmbeddedImages
+from faceleak.signals import Comparison, EmbeddedImages, registry
 
 NAMES = [name for name in registry.names() if isinstance(registry.get(name), Comparison)]
 PEOPLE = np.array(["d", "b", "a", "b", "c", "a", "b", "d", "a", "c", "a"])

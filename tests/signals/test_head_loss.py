@@ -7,8 +7,7 @@ from torch.nn import functional
 
 from faceleak.backbones.head import Head
 from faceleak.common.errors import FaceleakError
-from faceleak.signals import head_loss
-from faceleak.signals.embedded import EmbeddedImages
+from faceleak.signals import EmbeddedImages, head_loss
 from faceleak.signals.head_loss import COLUMNS, NoHeadError, compare
 
 NOBODY = np.empty((0, 2), np.float32)

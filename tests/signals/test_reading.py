@@ -19,10 +19,9 @@ from faceleak.backbones.loading import load_backbone, save_backbone
 from faceleak.backbones.release import Release
 from faceleak.common.named import UnknownNameError
 from faceleak.faces.store import Face, FaceStore, pack
-from faceleak.signals import Signal, is_read_off_images, reading, registry
+from faceleak.signals import EmbeddedImages, Signal, is_read_off_images, reading, registry
 from faceleak.signals.anchor_similarity import NoAnchorsError
 from faceleak.signals.columns import columns_of
-from faceleak.signals.embedded import EmbeddedImages
 from faceleak.signals.head_loss import NoHeadError
 from faceleak.signals.reading import NotTogetherError, read_signals, signal_paths
 from faceleak.work import closure
@@ -376,7 +375,7 @@ def test_the_same_network_from_the_disk_is_the_same(tiny_backbone, tmp_path):
     [
         *(
             (name, True)
-            for name in ("signals.bn_distance", "signals.pooling", "backbones.iresnet", "backbones.release")
+            for name in ("signals.bn_distance", "signals.observation", "backbones.iresnet", "backbones.release")
         ),
         *((name, True) for name in ("faces.canvas", "faces.images", "backbones.card", "backbones.placing")),
         *((name, False) for name in ("signals.bn_moments", "backbones.ir", "progress", "backbones.onnx_import.layers")),

@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from faceleak.signals.embedded import EmbeddedImages
+from faceleak.signals import EmbeddedImages
 from faceleak.signals.reference_similarity import COLUMNS, COMPANIONS, compare
 
 NOBODY = np.empty((0, 16), np.float32)

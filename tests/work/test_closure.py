@@ -189,7 +189,7 @@ def test_whoever_looks_up_by_name_is_known_here():
         ),
         ("faceleak.reconstruction.tasks", {"reconstruction.search", "backbones.placing", "faces.canvas"}),
         ("faceleak.defenses.dp_training", {"defenses.public_start", "backbones.training", "faces.images"}),
-        ("faceleak.defenses.bn_release", {"backbones.batch_norm", "signals.pooling", "faces.images"}),
+        ("faceleak.defenses.bn_release", {"backbones.batch_norm", "signals.observation", "faces.images"}),
         ("faceleak.tuning.attack_study", {"tuning.sampling", "tuning.study", "membership.attacks"}),
         ("faceleak.faces.demo", {"faces.images", "faces.demo_generator"}),
     ],

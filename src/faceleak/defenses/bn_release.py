@@ -100,7 +100,7 @@ def _contributions(public: "Backbone", faces: "Tensor") -> "Tensor":
     from torch.nn.modules.batchnorm import _BatchNorm
 
     from faceleak.backbones.batch_norm import bn_layers, layer_inputs, statistics
-    from faceleak.signals.pooling import spatial_moments
+    from faceleak.signals.observation import spatial_moments
 
     def summarize(layer: _BatchNorm, inputs: "Tensor") -> "Tensor":
         center, variance = statistics(layer)

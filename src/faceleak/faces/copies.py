@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 
 from faceleak.common.words import counted, form
 from faceleak.faces import counting
-from faceleak.faces.counting import NONE, ROLES, Coded, Rows
+from faceleak.faces.counting import NO_KEY, NONE, ROLES, Coded, Rows, Table, keys_of, slices
 from faceleak.faces.images import ImageError, decode_gray
 from faceleak.faces.options import Role
-from faceleak.faces.rows import NO_KEY, Table, keys_of, slices
 from faceleak.faces.store import FaceStore
 from faceleak.work.compute import available_cores
 from faceleak.work.progress import track

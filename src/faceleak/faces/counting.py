@@ -1,9 +1,12 @@
-"""Counts of ids, contents and people that millions of images share: on integers, by sorting.
+"""Tables of any length, read a slice at a time, and counts of ids, contents and people that their images share.
 
-An image takes about 100 bytes while it is counted, whatever its names are made of.
+Counts are made on integers, by sorting: an image takes about 100 bytes while it is counted, whatever its
+names are made of.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -11,11 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from faceleak.faces.options import Role
-from faceleak.faces.rows import NO_KEY, Keys, Table, keys_of, slices
 
+Table = pd.DataFrame | Path
+Keys = NDArray[np.uint64]
+
+ROWS_PER_SLICE = 1 << 18
+NO_KEY = 0
 Rows = NDArray[np.int32]
 Counts = NDArray[np.uint32]
-
 NONE = -1  # no row
 ROLES = [*get_args(Role), "unknown"]
 NO_ROLE = len(ROLES)
@@ -24,6 +30,38 @@ GROUP_OF_ROLE = np.array(
 )
 COMPARED = [ROLES.index("member"), ROLES.index("unseen_identity")]
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it loses nothing
+
+
+def slices(table: Table, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Yield the named columns in slices of `ROWS_PER_SLICE` rows; a Parquet file is never read as a whole."""
+    if isinstance(table, pd.DataFrame):
+        for start in range(0, len(table), ROWS_PER_SLICE):
+            yield table.iloc[start : start + ROWS_PER_SLICE][list(columns)]
+        return
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(table) as file:
+        for batch in file.iter_batches(ROWS_PER_SLICE, columns=list(columns)):
+            yield batch.to_pandas()
+
+
+def columns_of(table: Table) -> list[str]:
+    """Names of the columns."""
+    if isinstance(table, pd.DataFrame):
+        return list(table.columns)
+    import pyarrow.parquet as pq
+
+    return list(pq.read_schema(table).names)
+
+
+def keys_of(texts: "pd.Series[str]") -> Keys:
+    """Make a 64-bit number of each text (SipHash), `NO_KEY` of a missing one.
+
+    Two different texts out of n have the same number with a probability of n² / 2⁶⁵: one in a million for 5.8 million.
+    """
+    keys: Keys = pd.util.hash_array(texts.astype("str").array, categorize=False)
+    keys[texts.isna().to_numpy()] = NO_KEY
+    return keys
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,41 @@
 """Validation: checks of images, manifest and splits before anything is computed from them.
 
-Manifest and splits are read twice, a slice at a time: once to count on integers what images share, once for Great
-Expectations, which evaluates the suite `expectations.yml` on slices of one table, a row an image.
+Images are known to be readable by their hash if that suffices, else by decoding. Manifest and splits are read twice, a
+slice at a time: once to count on integers what images share, once for Great Expectations, which evaluates the suite
+`expectations.yml` on slices of one table, a row an image.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.common.errors import FaceleakError
+from faceleak.common.errors import FaceleakError, kedro_run
 from faceleak.common.words import counted
 from faceleak.faces import counting
 from faceleak.faces.copies import LISTED, find_copies, shown, warn_of_copies
-from faceleak.faces.counting import NO_ROLE, NONE, Coded, Counts
-from faceleak.faces.expectations import EXAMPLES, Entry, Texts, evaluate, texts
-from faceleak.faces.options import ValidationOptions
-from faceleak.faces.rows import Keys, Table, columns_of, keys_of, slices
-from faceleak.faces.soundness import Soundness, check_images
-from faceleak.faces.store import FaceStore
+from faceleak.faces.counting import NO_ROLE, NONE, Coded, Counts, Keys, Table, columns_of, keys_of, slices
+from faceleak.faces.images import ImageError, decode_jpeg
+from faceleak.faces.options import Role, ValidationOptions
+from faceleak.faces.store import FaceStore, sha256_of
+from faceleak.work.compute import available_cores
+from faceleak.work.progress import track
+
+if TYPE_CHECKING:
+    from great_expectations.datasource.fluent.pandas_datasource import DataFrameAsset
 
 MANIFEST_COLUMNS = ["image_id", "identity", "sha256", "width", "height"]
 ROLE_NAMES = np.array([*counting.ROLES, None], object)
+SUITE = Path(__file__).with_name("expectations.yml")
+EXAMPLES = 5
+Entry = dict[str, Any]
 
 
 class FacesValidationError(FaceleakError):
@@ -33,6 +44,22 @@ class FacesValidationError(FaceleakError):
     def __init__(self, message: str, result: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.result = result or {}
+
+
+@dataclass(frozen=True)
+class Soundness:
+    """`sound`: whether the image of each row can be read; `decoded`: how many were decoded to find out."""
+
+    sound: NDArray[np.bool_]
+    decoded: int
+
+
+class Texts(NamedTuple):
+    """What an expectation says, what the images that break it have in common, and what to do about them."""
+
+    expected: str
+    offenders: str
+    remedy: str
 
 
 def validate(store: FaceStore, manifest: Table, splits: Table, options: ValidationOptions) -> dict[str, Any]:
@@ -174,3 +201,105 @@ def _line(entry: Entry, said: Texts) -> str:
     count = entry["unexpected_count"]
     examples = ", ".join(entry["examples"]) + (", …" if count > EXAMPLES else "")
     return f"- {said.offenders}: {count} ({examples}). {said.remedy}."
+
+
+def check_images(store: FaceStore) -> Soundness:
+    """Look at all images of a store.
+
+    The bytes of a color JPEG are kept as they came. If they still have the sha256 of the source, they are those
+    that were decoded, or encoded here, when they were packed, and are not decoded again. All others are.
+    Raises StoreError if a part was altered after it was packed.
+    """
+    with ThreadPoolExecutor(available_cores()) as threads:
+        looks = threads.map(lambda number: np.array(list(_look_at(store, number)), bool), range(store.parts))
+        parts = list(track(looks, "Checking images", store.parts, "parts"))
+    sound, decoded = np.concatenate(parts).T if parts else np.empty((2, 0), bool)
+    return Soundness(sound, int(decoded.sum()))
+
+
+def _look_at(store: FaceStore, number: int) -> Iterator[tuple[bool, bool]]:
+    """For each image of a part: whether it is sound, whether it was decoded."""
+    store.verify(number)
+    hashes = store.part(number, ["sha256"])["sha256"]
+    for row, expected in zip(hashes.index.tolist(), hashes, strict=True):
+        jpeg = store.jpeg(row)
+        if sha256_of(jpeg) == expected:
+            yield True, False
+        else:
+            yield _decodes(jpeg), True
+
+
+def _decodes(jpeg: bytes) -> bool:
+    try:
+        decode_jpeg(jpeg)
+    except ImageError:
+        return False
+    return True
+
+
+def texts(options: ValidationOptions) -> dict[str, Texts]:
+    """Every expectation in words, by its name."""
+    metas = [expectation["meta"] for expectation in _expectations()]
+    settings = options.model_dump() | {"run_again": kedro_run("faces")}
+    return {meta["name"]: Texts(*(meta[text].format(**settings) for text in Texts._fields)) for meta in metas}
+
+
+def evaluate(tables: Iterable[pd.DataFrame], options: ValidationOptions) -> list[Entry]:
+    """Evaluate the suite on tables that together are the whole, a row an image; one entry an expectation.
+
+    Counts are added up, and the examples are the first ones.
+    """
+    import great_expectations as gx
+
+    asset = _asset()
+    suite = gx.ExpectationSuite("faces", expectations=_expectations())
+    entries: dict[str, Entry] = {
+        name: {
+            "name": name,
+            "type": expectation.configuration.type,
+            "column": expectation.configuration.kwargs["column"],
+            "severity": expectation.severity.value,
+            "expected": said.expected,
+            "success": True,
+            "unexpected_count": 0,
+            "examples": [],
+        }
+        for expectation, (name, said) in zip(suite.expectations, texts(options).items(), strict=True)
+    }
+    for number, table in enumerate(tables):
+        batch = asset.add_batch_definition_whole_dataframe(f"slice {number}").get_batch({"dataframe": table})
+        found = batch.validate(
+            suite,
+            result_format={"result_format": "SUMMARY", "partial_unexpected_count": EXAMPLES},
+            expectation_parameters={**options.model_dump(), "roles": list(get_args(Role))},
+        )
+        for result in found.results:
+            configuration = result.expectation_config
+            assert configuration is not None
+            assert configuration.meta is not None
+            entry = entries[configuration.meta["name"]]
+            rows = result.result["partial_unexpected_index_list"]
+            entry["success"] &= bool(result.success)
+            entry["unexpected_count"] += int(result.result["unexpected_count"])
+            examples = table["image_id"].iloc[rows].fillna("no image_id").tolist()
+            entry["examples"] = (entry["examples"] + examples)[:EXAMPLES]
+    return list(entries.values())
+
+
+def _expectations() -> list[dict[str, Any]]:
+    import yaml
+
+    expectations: list[dict[str, Any]] = yaml.safe_load(SUITE.read_text(encoding="utf-8"))["expectations"]
+    return expectations
+
+
+def _asset() -> "DataFrameAsset":
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)  # it sets INFO itself
+    context = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    asset: DataFrameAsset = context.data_sources.add_pandas("faces").add_dataframe_asset("images")
+    return asset

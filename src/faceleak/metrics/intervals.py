@@ -24,6 +24,7 @@ CELLS_PER_BLOCK = 4_000_000  # resamples × images that are weighed at once: abo
 
 DIFFERENCE = (1.0, -1.0)
 Estimator = Callable[[WeightArray | None], float | FloatArray]  # of a rate or an AUC, in 0…1
+NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ NOT_MEASURABLE = Interval(math.nan, math.nan, math.nan)
 
 def wilson_interval(rate: float, trials: float, level: float) -> Interval:
     """A rate in 0…1 with Wilson's score interval, from trials (a real number) that do not depend on each other."""
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = NORMAL.inv_cdf((1 + level) / 2)
     shrunk = z**2 / trials
     center = (rate + shrunk / 2) / (1 + shrunk)
     half = z / (1 + shrunk) * math.sqrt(rate * (1 - rate) / trials + z**2 / (2 * trials) ** 2)
@@ -102,7 +103,7 @@ def combined_interval(
     value = float(np.dot(factors, rates))
     sums = np.asarray(factors) @ resampled
     together = percentile_interval(value, sums, level)
-    spread = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(_variance(sums, people))
+    spread = NORMAL.inv_cdf((1 + level) / 2) * math.sqrt(_variance(sums, people))
     below, above = [max(spread, value - together.low)], [max(spread, together.high - value)]
     for rate, values, factor in zip(rates, resampled, factors, strict=True):
         narrow = percentile_interval(float(rate), values, level)
@@ -262,3 +263,29 @@ def _draw(people: int, rows: int, generator: np.random.Generator) -> NDArray[np.
         return np.zeros((rows, 0), np.intp)
     drawn = generator.integers(people, size=(rows, people)) + people * np.arange(rows)[:, None]
     return np.bincount(drawn.ravel(), minlength=rows * people).reshape(rows, people)
+
+
+def smallest_detectable_auc(standard_error: float, level: float = 0.95, power: float = 0.8) -> float:
+    """Find the smallest AUC, in 0.5…1, whose interval would have excluded 0.5 with probability `power`.
+
+    It is reported with "no evidence". An interval at `level` excludes 0.5 with probability `power` where the AUC lies
+    (z_{(1+level)/2} + z_power) standard errors above it (Cohen, Statistical Power Analysis, 1988), the standard error
+    being that of a sample without effect.
+
+    standard_error: of the AUC, ≥ 0, from `standard_error_of_interval`. 1 means that this sample can show nothing with
+    certainty. Raises MetricError if the standard error is negative or not finite, or level or power are no shares.
+    """
+    if not (np.isfinite(standard_error) and standard_error >= 0):
+        raise MetricError(f"A standard error is a number ≥ 0, found {standard_error}. Look at the interval it is from.")
+    if not (0 < level < 1 and 0 < power < 1):
+        raise MetricError(f"Level {level} and power {power} must lie between 0 and 1: 80 % is 0.8.")
+    needed = NORMAL.inv_cdf((1 + level) / 2) + NORMAL.inv_cdf(power)
+    return float(np.clip(0.5 + needed * standard_error, 0.5, 1.0))
+
+
+def standard_error_of_interval(interval: Interval, level: float = 0.95) -> float:
+    """Standard error of a value whose interval at `level` was measured, as if it were normal.
+
+    Use the interval of a value near chance, the attack's own or the blind baseline's: near AUC 1 the spread vanishes.
+    """
+    return float((interval.high - interval.low) / (2 * NORMAL.inv_cdf((1 + level) / 2)))

@@ -193,8 +193,7 @@ def comparing(width: int, anchors: int) -> Quantity:
 
 
 def _compare(width: int, anchors: int, sample: Sample) -> Rate:
-    from faceleak.signals import Comparison, registry
-    from faceleak.signals.embedded import EmbeddedImages
+    from faceleak.signals import Comparison, EmbeddedImages, registry
 
     signals = [registry.get(name) for name in sample.signals]
     compared = [signal for signal in signals if isinstance(signal, Comparison) and signal.access != "head"]

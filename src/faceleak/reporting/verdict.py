@@ -4,8 +4,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from faceleak.membership.options import BLIND
-from faceleak.metrics.detectable import smallest_detectable_auc, standard_error_of_interval
-from faceleak.metrics.intervals import Interval
+from faceleak.metrics.intervals import Interval, smallest_detectable_auc, standard_error_of_interval
 from faceleak.reconstruction.arrays import CEILING
 from faceleak.reporting.formats import ENDS, interval_text
 

@@ -80,7 +80,7 @@ def show_targeted(targeted: dict[str, Any] | None, person_image: dict[str, Any] 
 
 def show_plan(plan: dict[str, Any]) -> None:
     """Print what an audit will take, kind by kind, and what the machine lacks for it."""
-    from faceleak.reporting.plan import plan_table, rate_lines
+    from faceleak.reporting.terminal import plan_table, rate_lines
 
     _console.print()
     _console.print(plan_table(plan))

@@ -13,7 +13,7 @@ from faceleak.common.named import PAGE, PartError, Registry, UnknownNameError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from faceleak.signals.embedded import EmbeddedImages
+    from faceleak.backbones.head import Head
     from faceleak.signals.observation import Observation
 
 Access = Literal["weights", "embeddings", "head", "nothing"]  # `head`: embeddings and the classification head
@@ -41,6 +41,20 @@ class ReadsImages(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class EmbeddedImages:
+    """n images as one backbone embeds them.
+
+    embeddings: (n, d), of unit length. identities: whose each image is, (n,). anchors: embeddings of non-members (m,
+    d), of unit length; m may be 0. head: the backbone's classification head, if there is one.
+    """
+
+    embeddings: NDArray[np.float32]
+    identities: NDArray[Any]
+    anchors: NDArray[np.float32]
+    head: "Head | None" = None
+
+
 class ComparesImages(Protocol):
     """What defines a signal that compares an image with others, or with the classes of the head.
 
@@ -50,7 +64,7 @@ class ComparesImages(Protocol):
     ACCESS: Access
     COLUMNS: tuple[str, ...]
 
-    def compare(self, embedded: "EmbeddedImages") -> NDArray[np.float32]:
+    def compare(self, embedded: EmbeddedImages) -> NDArray[np.float32]:
         """n images and what they can be compared with → (n, columns)."""
         ...
 
@@ -90,7 +104,7 @@ class Comparison:
     name: str
     access: Access
     columns: Sequence[str]
-    compare: Callable[["EmbeddedImages"], NDArray[np.float32]]
+    compare: Callable[[EmbeddedImages], NDArray[np.float32]]
 
 
 class Signals(Registry[Signal | Comparison]):

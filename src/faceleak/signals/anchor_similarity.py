@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceleak.common.errors import FaceleakError
-from faceleak.signals.embedded import EmbeddedImages
+from faceleak.signals import EmbeddedImages
 
 ACCESS = "embeddings"
 QUANTILES = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)

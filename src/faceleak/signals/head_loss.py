@@ -12,7 +12,7 @@ from torch import Tensor, split
 from torch.nn import functional
 
 from faceleak.common.errors import FaceleakError
-from faceleak.signals.embedded import EmbeddedImages
+from faceleak.signals import EmbeddedImages
 
 ACCESS = "head"
 COLUMNS = ("smallest",)

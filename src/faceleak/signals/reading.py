@@ -16,9 +16,8 @@ from faceleak.backbones.embedding import read_faces
 from faceleak.common.errors import FaceleakError
 from faceleak.common.named import PartError
 from faceleak.faces.store import FaceStore
-from faceleak.signals import Comparison, Need, Signal, registry
+from faceleak.signals import Comparison, EmbeddedImages, Need, Signal, registry
 from faceleak.signals.columns import column_names, names_read
-from faceleak.signals.embedded import EmbeddedImages
 from faceleak.signals.observation import observe
 from faceleak.work.checksummed import load_table, save_table
 from faceleak.work.compute import ComputeOptions, run_tasks

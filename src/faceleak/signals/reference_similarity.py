@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.signals.embedded import EmbeddedImages
+from faceleak.signals import EmbeddedImages
 
 ACCESS = "embeddings"
 COMPANIONS = 8

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from faceleak.common.errors import FaceleakError
 from faceleak.common.options import Options
-from faceleak.work.engines.worker import is_worker
+from faceleak.work.processes import is_worker
 
 if TYPE_CHECKING:
     import torch

@@ -1,4 +1,4 @@
-"""Names of processes that differ from later ones with the same number, and do not depend on the clock."""
+"""Processes: names that differ from later ones with the same number, and whether this one works for another."""
 
 import os
 import platform
@@ -40,3 +40,17 @@ def _ticks(number: int) -> str:
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""
+
+
+_working = False
+
+
+def is_worker() -> bool:
+    """Whether this process works on tasks for another one: tasks of a task then run here."""
+    return _working
+
+
+def become_worker() -> None:
+    """Remember that this process works on tasks for another one."""
+    global _working  # noqa: PLW0603  one per process, set once when its first task comes
+    _working = True

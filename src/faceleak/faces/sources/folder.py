@@ -1,17 +1,20 @@
-"""A folder with one folder a person."""
+"""A folder with one folder a person; also Labeled Faces in the Wild, as scikit-learn fetches it."""
 
 import hashlib
 import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
+from urllib.error import URLError
 
 from faceleak.faces.images import FORMATS, START_BYTES, format_of
+from faceleak.faces.options import LfwDownloadOptions
 from faceleak.faces.sources.source import (
     Loss,
     SourceError,
@@ -28,6 +31,8 @@ LONGEST_SUFFIX = 8  # what is longer is part of a name
 FEW_KINDS = 5
 
 log = logging.getLogger(__name__)
+FEW_PEOPLE = 500  # images a person: scikit-learn then decodes those of one person only, after it has fetched all
+FOLDERS = {True: "lfw_funneled", False: "lfw"}
 
 
 class Reason(Enum):
@@ -214,3 +219,23 @@ def _look_at(entry: "os.DirEntry[str]") -> tuple[str, Reason | None]:
     if found in FORMATS:
         return kind, None
     return (found, Reason.FORMAT) if found else (kind, Reason.NO_PICTURE)
+
+
+def lfw_faces(options: LfwDownloadOptions) -> FaceFolder:
+    """Fetch LFW (about 200 MB) into `options.folder`, unless it is there, as a folder with one folder a person.
+
+    The only source that uses the network. Raises SourceError if it cannot be reached.
+    """
+    from sklearn.datasets import fetch_lfw_people
+
+    home = Path(options.folder)
+    try:
+        with suppress(ValueError):  # nobody has so many images, which is of no concern
+            fetch_lfw_people(data_home=home, funneled=options.funneled, min_faces_per_person=FEW_PEOPLE, resize=0.1)
+    except (URLError, OSError) as error:
+        raise SourceError(
+            f"LFW could not be fetched ({error}). It needs a network connection. On a machine without one, copy a "
+            f"folder with one folder a person to it and use faces.source: folder, or copy {home}/lfw_home from a "
+            "machine that has fetched it."
+        ) from error
+    return FaceFolder(home / "lfw_home" / FOLDERS[options.funneled])

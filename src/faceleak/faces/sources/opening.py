@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from faceleak.common.named import PAGE, PartError, blaming, lacking, parts_of
 from faceleak.faces.options import FacesOptions, OneSource, sources
 from faceleak.faces.sources.csv_list import ListedFaces
-from faceleak.faces.sources.folder import FaceFolder
-from faceleak.faces.sources.lfw_download import lfw_faces
+from faceleak.faces.sources.folder import FaceFolder, lfw_faces
 from faceleak.faces.sources.marked import MarkedFaces
 from faceleak.faces.sources.parquet import ParquetFaces
 from faceleak.faces.sources.recordio import RecordFaces

@@ -21,8 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faceleak.faces.images import MAXIMUM_BYTES, ImageError
-from faceleak.faces.sources.indexed import Bytes, EndOfFileError, open_bytes
-from faceleak.faces.sources.source import Loss, SourceError, SourceImage, require_file, state_of
+from faceleak.faces.sources.source import (
+    Bytes,
+    EndOfFileError,
+    Loss,
+    SourceError,
+    SourceImage,
+    open_bytes,
+    require_file,
+    state_of,
+)
 from faceleak.work.progress import track
 from faceleak.work.tasks import fingerprint
 

@@ -17,8 +17,7 @@ import pandas as pd
 
 from faceleak.faces.images import MAXIMUM_BYTES
 from faceleak.faces.pickles import GETS, LENGTH_BYTES, NUMBERS, PUTS, Grammar, NotAllowedError, Place, read_mapped
-from faceleak.faces.sources.indexed import open_bytes
-from faceleak.faces.sources.source import Loss, SourceError, SourceImage, read_image, require_file, state_of
+from faceleak.faces.sources.source import Loss, SourceError, SourceImage, open_bytes, read_image, require_file, state_of
 from faceleak.work.tasks import fingerprint
 
 SETS = Grammar(

@@ -28,8 +28,8 @@ def gather_own_people(
 
     Raises OutsideSpaceError, ShadowSearchError.
     """
-    from faceleak.tuning.reconstruction.own_people import own_people
     from faceleak.tuning.reconstruction.space import check_search
+    from faceleak.tuning.reconstruction.study import own_people
 
     check_search(reconstruction, tuning)
     return own_people(splits, reference_splits, str(reference_splits["reference"].iloc[0]))

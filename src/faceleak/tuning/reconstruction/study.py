@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.embedding import embed_pixels
+from faceleak.faces.splits import COLUMNS, EVALUATED_ROLES, with_role
+from faceleak.membership.inputs import check_disjoint
 from faceleak.metrics.identity_match import measure_match
 from faceleak.metrics.matcher import Matcher
 from faceleak.metrics.options import BootstrapOptions
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 ADVANTAGE, ERROR, STEPS, DISTINCT = "own_advantage", "own_advantage_error", "steps_per_face", "distinct_members"
+KNOWN_SHARE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,3 +134,24 @@ def name_of(
     parts = (guided, evaluators, thresholds, chosen, target.bootstrap, people)
     terms = map(objectives.module, options.space.objective)
     return fingerprint(*parts, code_version(__name__, *terms), versions())
+
+
+def own_people(splits: pd.DataFrame, reference_splits: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Splits in which `reference` is the target: image_id, identity, sha256, role, known.
+
+    Its members, other images of theirs, as many images of the other auxiliary people, who are the controls, and the
+    `public` people. Half of each kind is `known`, as an attacker with partial knowledge knows them. Nobody of those by
+    whom the audited target is judged is among them. Raises IdentityOverlapError.
+    """
+    images = reference_splits[reference_splits["reference"] == reference]
+    check_disjoint(images["identity"], with_role(splits, *EVALUATED_ROLES)["identity"])
+    members = set(images.loc[images["is_member"], "identity"])
+    most = images[images["role"] == "same_identity"].groupby("identity").size().max()
+    place = images.groupby(["identity", "role"]).cumcount()
+    kept = images[(images["role"] != "unseen_identity") | (place < most)]
+    random = np.random.default_rng(0)
+    groups = [sorted(members), sorted(set(images["identity"]) - members)]
+    known = [person for group in groups for person in random.permutation(group)[: round(KNOWN_SHARE * len(group))]]
+    own = kept.assign(known=kept["identity"].isin(known))
+    columns = [column for column in COLUMNS if column in own]
+    return pd.concat([own[columns], with_role(splits, "public")[columns]], ignore_index=True)

@@ -25,7 +25,7 @@ from faceleak.work.compute import (
     pick_device,
     worker_count,
 )
-from faceleak.work.engines.worker import become_worker, is_worker
+from faceleak.work.processes import become_worker, is_worker
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 SECONDS_TO_NOTICE_A_DEATH = 5.0

@@ -28,7 +28,7 @@ from faceleak.work.compute import (
     share_cores,
     training_dtype,
 )
-from faceleak.work.engines.worker import become_worker
+from faceleak.work.processes import become_worker
 from faceleak.work.tasks import remembered_json
 
 GRACE = 1.0  # seconds
