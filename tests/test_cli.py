@@ -15,21 +15,30 @@ PROJECT = Path(__file__).parents[1]
 CONF = {"globals.yml": "data: data/mine\n"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _bootstrapped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    bootstrap_project(make_project(tmp_path_factory.mktemp("project")))
+    yield
+    configure_project("faceleak")
+
+
 @pytest.fixture(autouse=True)
 def _in_a_folder_with_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    (tmp_path / "conf").mkdir()
-    for folder in (PROJECT / "conf").iterdir():
-        (tmp_path / "conf" / folder.name).symlink_to(folder)
-    (tmp_path / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text())
-    (tmp_path / "src").mkdir()
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(make_project(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    bootstrap_project(tmp_path)
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    configure_project("faceleak")
+
+
+def make_project(folder: Path) -> Path:
+    (folder / "conf").mkdir()
+    for environment in (PROJECT / "conf").iterdir():
+        (folder / "conf" / environment.name).symlink_to(environment)
+    (folder / "pyproject.toml").write_text((PROJECT / "pyproject.toml").read_text())
+    (folder / "src").mkdir()
+    return folder
 
 
 def run(*arguments: str) -> Result:

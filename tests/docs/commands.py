@@ -123,10 +123,15 @@ def _check_parameters(env: str, runtime: dict[str, Any]) -> None:
 
 def check_config_files(arguments: list[str]) -> None:
     """A file that `--config` takes is one that a pipeline writes."""
-    catalog = OmegaConfigLoader(str(PROJECT / "conf"), env="base", **CONFIG_LOADER_ARGS)["catalog"]
-    written = {entry.get("dataset", entry).get("filepath") for entry in catalog.values()}
     given = {word.removeprefix("--config=") for word in arguments if word.startswith("--config=")}
-    assert given <= written, f"no pipeline writes {', '.join(given - written)}"
+    assert given <= _written(), f"no pipeline writes {', '.join(given - _written())}"
+
+
+@cache
+def _written() -> frozenset[str | None]:
+    """The files of the catalog."""
+    catalog = OmegaConfigLoader(str(PROJECT / "conf"), env="base", **CONFIG_LOADER_ARGS)["catalog"]
+    return frozenset(entry.get("dataset", entry).get("filepath") for entry in catalog.values())
 
 
 def check_dvc(arguments: list[str]) -> None:

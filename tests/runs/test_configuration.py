@@ -1,6 +1,7 @@
 """The configuration in `conf/` is valid in every environment, and wrong values are named."""
 
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ PROJECT = Path(__file__).parents[2]
 
 
 def parameters(env: str) -> dict[str, Any]:
+    """A copy of the parameters of an environment."""
+    return deepcopy(_loaded(env))
+
+
+@cache
+def _loaded(env: str) -> dict[str, Any]:
     loader = OmegaConfigLoader(str(PROJECT / "conf"), env=env, **CONFIG_LOADER_ARGS)
     return dict(loader["parameters"])
 
@@ -25,7 +32,7 @@ def test_every_environment_is_valid(env: str) -> None:
 
 
 def test_all_problems_are_named_at_once_with_key_value_and_what_is_allowed() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["bootstrap"]["resample"] = 5
     wrong["compute"]["device"] = "gpu"
     wrong["defense"]["variants"][0]["strength"] = -1
@@ -40,28 +47,28 @@ def test_all_problems_are_named_at_once_with_key_value_and_what_is_allowed() -> 
 
 
 def test_a_key_that_is_gone_is_refused_with_what_there_is_in_its_place() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["reconstruction"]["blind_sheet"] = None
     with pytest.raises(ConfigurationError, match="reconstruction: `blind_sheet` is gone: the evaluators alone say"):
         check_parameters(wrong)
 
 
 def test_a_key_in_its_former_spelling_is_refused_with_the_present_one() -> None:
-    given = deepcopy(parameters("base"))
+    given = parameters("base")
     given["reconstruction"]["search"]["optimiser"] = given["reconstruction"]["search"].pop("optimizer")
     with pytest.raises(ConfigurationError, match="`optimiser` is spelled `optimizer` now"):
         check_parameters(given)
 
 
 def test_a_source_without_its_block_is_refused() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["target"]["source"] = "load"
     with pytest.raises(ConfigurationError, match="no block `load`"):
         check_parameters(wrong)
 
 
 def test_reconstruction_by_an_attack_that_is_not_configured_is_refused() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["reconstruction"]["search"]["attack"] = "bn_distanse"
     with pytest.raises(ConfigurationError, match="bn_distanse"):
         check_parameters(wrong)
@@ -77,7 +84,7 @@ def test_reconstruction_by_an_attack_that_is_not_configured_is_refused() -> None
     ],
 )
 def test_reconstruction_by_an_attack_without_gradients_is_refused(attack: str, changes: dict[str, Any]) -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["membership"]["attacks"][attack] |= changes
     wrong["reconstruction"]["search"]["attack"] = attack
     with pytest.raises(ConfigurationError, match=rf"attack is '{attack}', but stage 2 maximizes a `logistic` or `mlp`"):
@@ -86,7 +93,7 @@ def test_reconstruction_by_an_attack_without_gradients_is_refused(attack: str, c
 
 @pytest.mark.parametrize("changes", [{"calibration": "lira"}, {"model": "cnn"}, {"layers": "late"}])
 def test_cma_es_takes_attacks_without_gradients_on_single_images(changes: dict[str, Any]) -> None:
-    asked = deepcopy(parameters("base"))
+    asked = parameters("base")
     asked["membership"]["attacks"]["bn_moments"] |= changes
     asked["reconstruction"]["search"]["optimizer"] = "cma_es"
     assert check_parameters(asked).reconstruction.search.optimizer == "cma_es"
@@ -96,14 +103,14 @@ def test_cma_es_takes_attacks_without_gradients_on_single_images(changes: dict[s
 
 
 def test_an_unknown_optimizer_is_named_with_those_there_are() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["reconstruction"]["search"]["optimizer"] = "cma-es"
     with pytest.raises(ConfigurationError, match=r"no optimizer 'cma-es'\. Did you mean 'cma_es'\?"):
         check_parameters(wrong)
 
 
 def test_reconstruction_by_a_calibrated_attack_takes_people_that_references_never_saw() -> None:
-    right = deepcopy(parameters("base"))
+    right = parameters("base")
     right["membership"]["attacks"]["bn_moments"] |= {"model": "mlp", "calibration": "features"}
     assert check_parameters(right).reconstruction.search.attack == "bn_moments"
     right["reconstruction"]["search"]["threat_model"] = "shadow"
@@ -112,7 +119,7 @@ def test_reconstruction_by_a_calibrated_attack_takes_people_that_references_neve
 
 
 def test_reconstruction_under_a_threat_model_that_is_not_configured_is_refused() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["membership"] |= {"threat_models": ["partial_knowledge"], "risk": None}
     wrong["reconstruction"]["search"]["threat_model"] = "shadow"
     with pytest.raises(ConfigurationError, match=r"threat_model is 'shadow', but .* has partial_knowledge"):
@@ -120,14 +127,14 @@ def test_reconstruction_under_a_threat_model_that_is_not_configured_is_refused()
 
 
 def test_reconstruction_under_a_threat_model_that_no_variant_is_attacked_under_is_refused() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["reconstruction"]["search"]["threat_model"] = "shadow"
     with pytest.raises(ConfigurationError, match=r"is 'shadow', but defense\.threat_models has partial_knowledge"):
         check_parameters(wrong)
 
 
 def test_an_unknown_calibration_is_named_with_those_there_are() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["membership"]["attacks"]["fused"]["calibration"] = "feature"
     with pytest.raises(ConfigurationError) as raised:
         check_parameters(wrong)
@@ -140,13 +147,13 @@ def test_an_unknown_calibration_is_named_with_those_there_are() -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"attackers": ["static"]}])
 def test_shadows_may_be_defended(changes: dict[str, Any]) -> None:
-    asked = deepcopy(parameters("base"))
+    asked = parameters("base")
     asked["defense"] |= {"threat_models": ["partial_knowledge", "shadow"], **changes}
     assert check_parameters(asked).defense.threat_models == ["partial_knowledge", "shadow"]
 
 
 def test_too_few_references_for_calibrated_attacks_under_defended_shadows_are_refused() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["membership"] |= {"threat_models": ["partial_knowledge"], "risk": None}
     wrong["membership"]["references"]["count"] = 3
     assert check_parameters(wrong)
@@ -157,7 +164,7 @@ def test_too_few_references_for_calibrated_attacks_under_defended_shadows_are_re
 
 
 def test_defended_shadows_without_public_faces_to_bypass_them_on_are_refused() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     del wrong["faces"]["splits"]["roles"]["public"]
     wrong["defense"]["threat_models"] = ["partial_knowledge", "shadow"]
     with pytest.raises(ConfigurationError, match="on faces of the role `public`, and there is no such role"):
@@ -176,7 +183,7 @@ def test_defended_shadows_without_public_faces_to_bypass_them_on_are_refused() -
     ],
 )
 def test_wrong_values_of_tuning_are_refused(changes: dict[str, Any], message: str) -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["tuning"] |= changes | {"space": wrong["tuning"]["space"] | changes.get("space", {})}
     with pytest.raises(ConfigurationError) as raised:
         check_parameters(wrong)
@@ -193,7 +200,7 @@ def test_wrong_values_of_tuning_are_refused(changes: dict[str, Any], message: st
     ],
 )
 def test_wrong_values_of_tuning_reconstruction_are_refused(changes: dict[str, Any], message: str) -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     given = wrong["tuning_reconstruction"]
     given |= changes | {"space": given["space"] | changes.get("space", {})}
     with pytest.raises(ConfigurationError) as raised:
@@ -202,7 +209,7 @@ def test_wrong_values_of_tuning_reconstruction_are_refused(changes: dict[str, An
 
 
 def test_tuning_on_shadows_takes_pairs_of_them() -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["tuning"]["threat_model"] = "shadow"
     wrong["membership"]["threat_models"] = ["partial_knowledge"]
     wrong["membership"]["risk"] = None
@@ -227,7 +234,7 @@ def test_tuning_on_shadows_takes_pairs_of_them() -> None:
 def test_risk_is_told_by_an_attack_that_bavaria_calibrates(
     attack: str, threat_models: list[str], allowed: bool
 ) -> None:
-    asked = deepcopy(parameters("base"))
+    asked = parameters("base")
     asked["membership"]["attacks"] |= {
         "lira": {"signals": ["bn_distance"], "calibration": "lira"},
         "bavaria_online": {"signals": ["bn_distance"], "calibration": "bavaria", "online": True},
@@ -330,7 +337,7 @@ def test_every_check_is_of_something_that_a_pipeline_makes() -> None:
 
 def renamed(old: str, new: str, *path: str) -> dict[str, Any]:
     """The configuration in which an entry of a block has another name."""
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     block = wrong
     for key in path:
         block = block[key]
@@ -346,11 +353,11 @@ def test_names_that_break_metrics_or_files_are_refused_where_they_are_given(name
         "membership.attacks": renamed("bn_distance", name, "membership", "attacks"),
         "reconstruction.evaluators": renamed("first", name, "reconstruction", "evaluators"),
     }
-    variants = deepcopy(parameters("base"))
+    variants = parameters("base")
     variants["defense"]["variants"][0]["name"] = name
     if name:
         given["defense.variants.0"] = variants
-    sources = deepcopy(parameters("base"))
+    sources = parameters("base")
     sources["faces"]["several"] = {name: {"source": "folder", "folder": {"path": "people"}}}
     given["faces.several"] = sources
     for key, wrong in given.items():
@@ -373,7 +380,7 @@ def test_names_that_break_nothing_are_taken(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["undefended", "noise_static", "noise_adaptive"])
 def test_names_of_variants_that_would_be_read_as_attackers_are_refused(name: str) -> None:
-    wrong = deepcopy(parameters("base"))
+    wrong = parameters("base")
     wrong["defense"]["variants"][0]["name"] = name
     with pytest.raises(ConfigurationError, match=f"defense.variants.0: '{name}' cannot be the name of a variant"):
         check_parameters(wrong)
@@ -387,7 +394,7 @@ def test_no_attack_is_called_as_the_blind_baseline(name: str) -> None:
 
 
 def test_a_variant_that_is_called_after_its_settings_has_a_name_that_breaks_nothing() -> None:
-    given = deepcopy(parameters("base"))
+    given = parameters("base")
     given["defense"]["variants"] = [{"defense": "bn_perturbation", "strength": 2e6}]
     assert check_parameters(given).defense.variants[0].name == "bn_perturbation_2e_06"
 
