@@ -15,13 +15,11 @@ from faceleak.metrics.membership import (
     BLIND_COLUMNS,
     MEMBER,
     Numbers,
-    advantage,
     aligned,
-    check_people,
     check_populations,
     check_table,
-    estimators_of,
     measure_rows,
+    rows_of,
 )
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import MetricError
@@ -111,18 +109,9 @@ def measure_identities(
     results = {}
     for setting in people["population"].unique():
         chosen = (people["population"] == setting).to_numpy(bool)
-        results[str(setting)] = _measure(people[chosen], None if baseline is None else baseline[chosen], options)
+        rows = rows_of(people[chosen], None if baseline is None else baseline[chosen])
+        results[str(setting)] = measure_rows(*rows, options)
     return results
-
-
-def _measure(people: pd.DataFrame, baseline: pd.DataFrame | None, options: BootstrapOptions) -> Numbers:
-    check_people(people)
-    is_member = people["is_member"].to_numpy(bool)
-    score = people["score"].to_numpy(float)
-    estimators = estimators_of(score, is_member)
-    if baseline is not None:
-        estimators["advantage_over_blind"] = advantage(score, baseline["score"].to_numpy(float), is_member)
-    return measure_rows(people["identity"].to_numpy(), is_member, estimators, options)
 
 
 def _images_of(scores: pd.DataFrame, setting: str) -> pd.DataFrame:

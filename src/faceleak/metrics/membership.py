@@ -64,18 +64,23 @@ def measure_membership(
     for population in POPULATIONS:
         if (scores["population"] == population).any():
             chosen = scores["population"].isin([MEMBER, population]).to_numpy(bool)
-            results[population] = _measure(scores[chosen], None if blind is None else blind[chosen], options)
+            rows = rows_of(scores[chosen], None if blind is None else blind[chosen])
+            results[population] = measure_rows(*rows, options)
     return results
 
 
-def _measure(scores: pd.DataFrame, blind: pd.DataFrame | None, options: BootstrapOptions) -> Numbers:
+def rows_of(scores: pd.DataFrame, blind: pd.DataFrame | None) -> tuple[NDArray[Any], BoolArray, dict[str, Estimator]]:
+    """Identities, is_member, and what is measured of scores, also beside those of the baseline in the same order.
+
+    Raises MetricError if a class has rows of one person only.
+    """
     check_people(scores)
-    is_member = scores["is_member"].to_numpy(bool)
-    score = scores["score"].to_numpy(float)
-    estimators = estimators_of(score, is_member, scores["says_member"].to_numpy(bool))
+    is_member, score = scores["is_member"].to_numpy(bool), scores["score"].to_numpy(float)
+    says_member = scores["says_member"].to_numpy(bool) if "says_member" in scores else None
+    estimators = estimators_of(score, is_member, says_member)
     if blind is not None:
         estimators["advantage_over_blind"] = advantage(score, blind["score"].to_numpy(float), is_member)
-    return measure_rows(scores["identity"].to_numpy(), is_member, estimators, options)
+    return scores["identity"].to_numpy(), is_member, estimators
 
 
 def measure_rows(

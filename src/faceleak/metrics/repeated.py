@@ -32,14 +32,12 @@ from faceleak.metrics.membership import (
     POPULATIONS,
     SCORE_COLUMNS,
     Numbers,
-    advantage,
     aligned,
-    check_people,
     check_populations,
     check_table,
-    estimators_of,
     lowest_fpr,
     named,
+    rows_of,
 )
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.metrics.roc import BoolArray, FloatArray, MetricError
@@ -81,7 +79,7 @@ def measure_repeated(scores: pd.DataFrame, blind: pd.DataFrame | None, options: 
         for target, rows in tables.items():
             chosen = of_population(rows, population)
             baseline = blinds[target]
-            repetitions.append(_repetition(rows[chosen], None if baseline is None else baseline[chosen]))
+            repetitions.append(Repetition(*rows_of(rows[chosen], None if baseline is None else baseline[chosen])))
         results[population] = _measure(repetitions, options)
     return results
 
@@ -168,16 +166,6 @@ def _measure(repetitions: Sequence[Repetition], options: BootstrapOptions) -> Nu
     if len(repetitions) > 1:
         result["auc_spread"] = float(values_of(repetitions, "auc").std(ddof=1))
     return result
-
-
-def _repetition(rows: pd.DataFrame, blind: pd.DataFrame | None) -> Repetition:
-    check_people(rows)
-    is_member = rows["is_member"].to_numpy(bool)
-    score = rows["score"].to_numpy(float)
-    estimators = estimators_of(score, is_member, rows["says_member"].to_numpy(bool))
-    if blind is not None:
-        estimators["advantage_over_blind"] = advantage(score, blind["score"].to_numpy(float), is_member)
-    return Repetition(rows["identity"].to_numpy(), is_member, estimators)
 
 
 def _blind_of(blind: pd.DataFrame | None, target: Any, rows: pd.DataFrame) -> pd.DataFrame | None:

@@ -9,16 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.membership.models.base import (
-    AttackFitError,
-    PlainData,
-    Scaling,
-    balanced_weights,
-    best_threshold,
-    folds_over_people,
-    numbers,
-    scaling_of,
-)
+from faceleak.membership.models.base import AttackFitError, PlainData, Scaling, numbers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,7 +49,7 @@ def fit(table: pd.DataFrame, columns: Sequence[str], seed: int = 0) -> CnnAttack
     AttackFitError if the columns are no such map, or if there are so few people that cross-validation lacks a
     class.
     """
-    from faceleak.membership.models.training import Examples, Schedule, cross_entropy, cross_fit, flat
+    from faceleak.membership.models.training import Schedule, fit_classifier
 
     channels, rest = divmod(len(columns), SIZE * SIZE)
     if rest or not channels:
@@ -66,14 +57,9 @@ def fit(table: pd.DataFrame, columns: Sequence[str], seed: int = 0) -> CnnAttack
             f"The signal has {len(columns)} columns, which is no map of {SIZE}×{SIZE} positions a channel, so a "
             "convolution has nothing to go over. Give the attack a signal that is such a map, or another model."
         )
-    folds, is_member = folds_over_people(table), table["is_member"].to_numpy(bool)
-    values = numbers(table, columns)
-    scaling = scaling_of(values)
-    examples = Examples(scaling.apply(values), is_member.astype(np.float32), balanced_weights(is_member))
     schedule = Schedule(epochs=20, patience=3, batch_size=64, seed=seed)
-    network, held_out = cross_fit(partial(_network, channels), cross_entropy, examples, folds, schedule)
-    threshold = best_threshold(held_out[:, 0].astype(np.float64), is_member)
-    return CnnAttackModel(tuple(columns), scaling, channels, flat(network), threshold)
+    scaling, parameters, threshold = fit_classifier(partial(_network, channels), table, columns, schedule)
+    return CnnAttackModel(tuple(columns), scaling, channels, parameters, threshold)
 
 
 def _network(channels: int) -> "nn.Module":

@@ -9,15 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from faceleak.membership.models.base import (
-    PlainData,
-    Scaling,
-    balanced_weights,
-    best_threshold,
-    folds_over_people,
-    numbers,
-    scaling_of,
-)
+from faceleak.membership.models.base import PlainData, Scaling, numbers
 from faceleak.work.compute import seeded
 
 if TYPE_CHECKING:
@@ -68,21 +60,12 @@ def fit(table: pd.DataFrame, columns: Sequence[str], hidden: int = 32, seed: int
     Members and non-members weigh the same in total; training ends once people held out stop gaining. Raises
     AttackFitError if there are so few of them that cross-validation lacks a class.
     """
-    from faceleak.membership.models.training import Examples, Schedule, cross_entropy, cross_fit, flat
+    from faceleak.membership.models.training import Schedule, fit_classifier
 
-    folds, is_member = folds_over_people(table), table["is_member"].to_numpy(bool)
-    values = numbers(table, columns)
-    scaling = scaling_of(values)
-    examples = Examples(scaling.apply(values), is_member.astype(np.float32), balanced_weights(is_member))
-    network, held_out = cross_fit(
-        partial(_network, len(columns), hidden),
-        cross_entropy,
-        examples,
-        folds,
-        Schedule(epochs=60, learning_rate=5e-3, seed=seed),
-    )
-    threshold = best_threshold(held_out[:, 0].astype(np.float64), is_member)
-    return MlpAttackModel(tuple(columns), scaling, hidden, flat(network), threshold)
+    schedule = Schedule(epochs=60, learning_rate=5e-3, seed=seed)
+    build = partial(_network, len(columns), hidden)
+    scaling, parameters, threshold = fit_classifier(build, table, columns, schedule)
+    return MlpAttackModel(tuple(columns), scaling, hidden, parameters, threshold)
 
 
 def _network(columns: int, hidden: int) -> "nn.Module":

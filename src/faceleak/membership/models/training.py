@@ -5,13 +5,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from faceleak.membership.models.base import Fold
+from faceleak.membership.models.base import (
+    Fold,
+    Scaling,
+    balanced_weights,
+    best_threshold,
+    folds_over_people,
+    numbers,
+    scaling_of,
+)
 from faceleak.work.compute import seeded, single_threaded
 
 LOG_SCALES = (-5.0, 5.0)
@@ -73,6 +82,22 @@ def cross_fit(
         network, _ = _train(build, loss, examples, everything, once)
     order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
     return network, np.concatenate(outputs)[order]
+
+
+def fit_classifier(
+    build: Build, table: pd.DataFrame, columns: Sequence[str], schedule: Schedule
+) -> tuple[Scaling, tuple[float, ...], float]:
+    """Tell members from non-members, who weigh the same in total: scaling of the columns, parameters, threshold.
+
+    table has `identity`, `is_member` and the columns. The threshold is that with the best balanced accuracy, by
+    cross-validation over people. Raises AttackFitError if there are so few people that this lacks a class.
+    """
+    folds, is_member = folds_over_people(table), table["is_member"].to_numpy(bool)
+    values = numbers(table, columns)
+    scaling = scaling_of(values)
+    examples = Examples(scaling.apply(values), is_member.astype(np.float32), balanced_weights(is_member))
+    network, held_out = cross_fit(build, cross_entropy, examples, folds, schedule)
+    return scaling, flat(network), best_threshold(held_out[:, 0].astype(np.float64), is_member)
 
 
 def flat(network: nn.Module) -> tuple[float, ...]:
