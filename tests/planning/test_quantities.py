@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,16 @@ def test_each_quantity_is_measured_by_doing_some_of_it(quantity: Quantity, sampl
     assert rate.seconds > 0
     assert rate.cpu_seconds > 0
     assert rate.how.startswith(("measured: ", "assumed: "))
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES[:2], ids=lambda quantity: quantity.name)
+def test_of_what_is_slow_little_is_done(quantity: Quantity, sample: Sample) -> None:
+    hasty = replace(sample, patience=1e-9)
+    started = time.process_time()
+    rate = quantity.measure(hasty)
+    assert rate.seconds > 0
+    assert rate.how in ("measured: training on 4 images", "measured: reading 3 and 12 images")
+    assert time.process_time() - started < 20
 
 
 def test_rates_are_named_by_what_they_are_about() -> None:

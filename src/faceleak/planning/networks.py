@@ -1,5 +1,6 @@
 """The networks of an audit: the names of their rates, and a stand-in for a backbone that does not exist yet."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,9 +17,10 @@ from faceleak.backbones.training_options import TrainingOptions
 from faceleak.signals import Comparison, registry
 from faceleak.signals.columns import column_names
 from faceleak.signals.reading import signal_table
-from faceleak.work.compute import seeded
+from faceleak.work.compute import ComputeOptions, pick_device, seeded
 
 BYTES = 4  # of a float32
+TIMED = (8, 4)  # faces at once, and how often
 _numbers = count()
 _columns: dict[tuple[str, str], list[str]] = {}
 
@@ -93,6 +95,20 @@ def network_of(backbone: Backbone) -> Network:
 def weight_bytes(backbone: Backbone) -> int:
     """Bytes of all weights and statistics."""
     return sum(tensor.numel() * tensor.element_size() for tensor in backbone.net.state_dict().values())
+
+
+def seconds_an_image(backbone: Backbone, compute: ComputeOptions) -> float:
+    """How long the backbone takes for one face of a small batch."""
+    device, (number, times) = pick_device(compute), TIMED
+    faces = torch.rand(number, 3, *backbone.canvas.shape, device=device)
+    found = backbone.to(device)
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(times):
+            start = time.perf_counter()
+            found(faces)
+            seconds.append(time.perf_counter() - start)
+    return max(1e-4, min(seconds) / number)
 
 
 def columns(backbone: Backbone, names: Iterable[str]) -> list[str]:

@@ -1,7 +1,9 @@
 """Quantities that take time in an audit, and their measurement: a little of each, at two sizes if it has a start."""
 
 import hashlib
+from dataclasses import replace
 from functools import partial
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -12,16 +14,18 @@ from faceleak.common.options import Aggregation
 from faceleak.faces.options import DemoOptions
 from faceleak.membership.options import AttackOptions
 from faceleak.metrics.options import BootstrapOptions
-from faceleak.planning.networks import Network, columns
+from faceleak.planning.networks import Network, columns, seconds_an_image
 from faceleak.planning.rates import Rate, Timing, mean_rate, memory_so_far, rate_of, timed
 from faceleak.planning.sample import Sample
 from faceleak.planning.work import Quantity
 from faceleak.reconstruction.options import ReconstructionOptions
 
 BATCHES = (1, 5)  # of a training, after which a line is drawn
-LONG = 5.0  # seconds after which one batch more has to do
+TRIED = 4  # images that say whether whole batches are affordable
+READ = 12  # images that are read at least
 STEPS = 3  # of a search
 SHARE_OF_READING = 4  # the smaller reading is this part of the larger one
+RANKED, LEARNT = 4, 32  # faces of a search, and images that its attack is fitted on, at least
 ROWS = (400, 1200)
 ANCHORS = 5000
 RESAMPLES = 100
@@ -55,18 +59,29 @@ def training_on(network: Network) -> Quantity:
 def _train(options: TrainingOptions, sample: Sample) -> Rate:
     from faceleak.backbones.training import TrainingTask, train
 
-    one_epoch = options.model_copy(update={"epochs": 1})
+    one_epoch, turn = options.model_copy(update={"epochs": 1}), sample.images.groupby("identity").cumcount()
+    in_turn = sample.images.iloc[turn.argsort(kind="stable")]  # so that few images show several people
 
-    def trained(batches: int) -> Timing:
-        number = batches * options.batch_size
-        images = pd.concat([sample.images] * -(-number // len(sample.images)), ignore_index=True).head(number)
-        cache = sample.compute.cache / f"training_{batches}"
-        task = TrainingTask("calibration", sample.store, images, one_epoch, sample.compute, cache)
+    def trained(batches: int, size: int = options.batch_size) -> Timing:
+        number = batches * size
+        images = pd.concat([in_turn] * -(-number // len(in_turn)), ignore_index=True).head(number)
+        cache = sample.compute.cache / f"training_{next(numbers)}"
+        few_at_once = one_epoch.model_copy(update={"batch_size": size})
+        task = TrainingTask("calibration", sample.store, images, few_at_once, sample.compute, cache)
         return timed(number, lambda: train(task))
 
-    trained(1)  # what torch does once in a process is not counted
+    numbers, tried = count(), min(TRIED, options.batch_size)
+    first = trained(1, tried)  # what torch does once in a process is not counted, unless that is all
+    if first.seconds > sample.patience:
+        return mean_rate(first, f"training on {tried} images")
+    one, before = trained(1, tried), memory_so_far()
+    two = trained(1, 2 * tried)
+    of_a_batch = options.batch_size / tried
+    if 2 * of_a_batch * (two.seconds - one.seconds) > sample.patience:
+        found = rate_of(one, two, f"training on {one.units:,.0f} and {two.units:,.0f} images")
+        return replace(found, memory=before + of_a_batch * (found.memory - before))
     few = trained(BATCHES[0])
-    many = trained(BATCHES[0] + 1 if few.seconds > LONG else BATCHES[1])
+    many = trained(max(BATCHES[0] + 1, min(BATCHES[1], int(sample.patience / few.seconds))))
     return rate_of(few, many, f"training on {few.units:,.0f} and {many.units:,.0f} images")
 
 
@@ -87,7 +102,9 @@ def _read(network: Network, sample: Sample) -> Rate:
         return timed(len(some), lambda: read_signals(names, backbone, sample.store, some, sample.compute))
 
     read(images.tail(2))
-    few, many = read(images.head(len(images) // SHARE_OF_READING)), read(images)
+    tried = read(images.iloc[1 : 1 + TRIED])
+    number = min(len(images), max(READ, int(sample.patience * tried.units / tried.seconds)))
+    few, many = read(images.head(number // SHARE_OF_READING)), read(images.head(number))
     return rate_of(few, many, f"reading {few.units:,.0f} and {many.units:,.0f} images")
 
 
@@ -122,11 +139,14 @@ def _search(
     from faceleak.work.compute import pick_device, training_dtype
 
     search, compute, references = options.search, sample.compute, [network.make() for network in compared]
-    labels = sample.images.assign(is_member=pd.factorize(sample.images["identity"])[0] % 2 == 0)
+    affordable = int(sample.patience / sum(seconds_an_image(one, compute) for one in (target.make(), *references)))
+    images = sample.images.head(max(LEARNT, affordable))
+    labels = images.assign(is_member=pd.factorize(images["identity"])[0] % 2 == 0)
     scorer = fit_scorer(target.make(), references, sample.store, labels, attack, compute, search.optimizer)
     device = pick_device(compute)
     prior, dtype = stand_in(options.prior, device), training_dtype(compute, device)
-    objective, selected = Objective(scorer.to(device), search.objective), min(search.batch_size, search.selected)
+    objective = Objective(scorer.to(device), search.objective)
+    selected = min(search.batch_size, search.selected, max(RANKED, affordable // (2 * STEPS)))
     short = search.model_copy(update={"candidates": 2 * selected, "selected": selected, "rounds": 1, "steps": steps})
 
     def searched(number: int) -> Timing:

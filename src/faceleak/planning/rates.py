@@ -11,6 +11,7 @@ from faceleak.planning.options import PlanError, PlanOptions, RateOptions
 from faceleak.planning.sample import Sample
 from faceleak.planning.work import Cost, Quantity, Work
 from faceleak.work.compute import ComputeOptions, available_cores, run_tasks, worker_count
+from faceleak.work.progress import track
 
 GIGABYTE = 1e9
 
@@ -132,7 +133,8 @@ def _measure(task: tuple[Sample, Mapping[str, Quantity]]) -> dict[str, Rate]:
     with TemporaryDirectory() as folder:
         compute = sample.compute.model_copy(update={"cache": Path(folder), "workers": 1, "training_processes": 1})
         alone = replace(sample, compute=compute)
-        return {name: quantity.measure(alone) for name, quantity in sorted(quantities.items())}
+        names = track(sorted(quantities), "Measuring how fast this machine is", len(quantities), "rates")
+        return {name: quantities[name].measure(alone) for name in names}
 
 
 def _mean(rates: list[dict[str, Rate]]) -> dict[str, Rate]:

@@ -23,12 +23,16 @@ BESIDES_THE_JPEG = 150  # bytes of an image in a store
 
 @dataclass(frozen=True)
 class Sample:
-    """Some hundred images (image_id, identity, sha256) of a store, a cache that is thrown away, and what is read."""
+    """Some hundred images (image_id, identity, sha256) of a store, a cache that is thrown away, and what is read.
+
+    patience: seconds that a measurement may take, about; of what is slower, less is done.
+    """
 
     store: FaceStore
     images: pd.DataFrame
     compute: ComputeOptions
     signals: list[str]
+    patience: float = 5.0
 
     def jpegs(self) -> list[bytes]:
         """As many images, as they are stored."""

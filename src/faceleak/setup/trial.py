@@ -1,7 +1,6 @@
 """How a backbone was fed in its training, tried on pairs of faces: no name or shape of a weight tells it."""
 
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,8 +26,9 @@ from faceleak.faces.sources.aligned import AlignedFaces
 from faceleak.faces.sources.source import ImageSource, Loss, SourceImage
 from faceleak.faces.store import FaceStore
 from faceleak.metrics.options import BootstrapOptions
+from faceleak.planning.networks import seconds_an_image
 from faceleak.setup.faces import FoundFaces
-from faceleak.work.compute import ComputeOptions, pick_device
+from faceleak.work.compute import ComputeOptions
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
@@ -37,7 +37,6 @@ IMAGES_A_PERSON = 4
 MOST_PEOPLE, FEWEST_TRIED, FEWEST_PEOPLE = 150, 24, 12  # of whom two images are needed
 PAIRS = 10_000
 ROUNDS = 3  # after which no more mistakes are looked for
-GOOD = 0.9  # verification AUC below which faces are not aligned, or the backbone is another one
 SHOWN = 3
 
 
@@ -121,7 +120,7 @@ def _tried(backbone: "Backbone", store: FaceStore, seconds: float, compute: Comp
     if several["identity"].nunique() < FEWEST_PEOPLE:
         return f"not tried, since only {several['identity'].nunique()} people have two images that can be used"
     ways = ways_to_feed(backbone)
-    affordable = int(seconds / (_seconds_an_image(backbone, compute) * len(ways)))
+    affordable = int(seconds / (seconds_an_image(backbone, compute) * len(ways)))
     people = pd.unique(several["identity"])[: max(FEWEST_TRIED, affordable // IMAGES_A_PERSON)]
     several = several[several["identity"].isin(people)]
     identities, images = several["identity"].to_numpy(), several["image_id"].to_numpy()
@@ -167,18 +166,3 @@ def _fed(backbone: "Backbone", preprocessing: Preprocessing, eps: float | None) 
     return Backbone(
         backbone.net, backbone.card.model_copy(update={"preprocessing": preprocessing, "bn_eps": eps})
     ).eval()
-
-
-def _seconds_an_image(backbone: "Backbone", compute: ComputeOptions) -> float:
-    import torch
-
-    device = pick_device(compute)
-    faces = torch.rand(8, 3, *backbone.canvas.shape, device=device)
-    found = backbone.to(device)
-    seconds = []
-    with torch.inference_mode():
-        for _ in range(4):
-            start = time.perf_counter()
-            found(faces)
-            seconds.append(time.perf_counter() - start)
-    return max(1e-4, min(seconds) / len(faces))
