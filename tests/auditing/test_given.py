@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import faceleak
 from faceleak.auditing.given import GivenError, open_backbone
 from faceleak.backbones.backbone import Backbone
+from faceleak.backbones.checkpoint import BackboneError
 from faceleak.backbones.factories import FactoryError
 from tests.auditing.conftest import World
 from tests.backbones.own_networks import Map, Own
@@ -64,6 +66,20 @@ def test_a_network_that_gives_something_else_is_refused() -> None:
 def test_how_it_is_fed_has_to_be_said(preprocessing: object, message: str) -> None:
     with pytest.raises(faceleak.FaceleakError, match=message):
         open_backbone(Own(), preprocessing)
+
+
+def test_what_is_not_finite_is_named(world: World, tmp_path: Path) -> None:
+    module = Own()
+    with torch.no_grad():
+        module.last.bias[2] = torch.inf
+    module.norm.running_var[0] = torch.nan
+    with pytest.raises(BackboneError, match=r"own_networks:Own: NaN .* in 2 tensors \(norm\.running_var; last\.bias\)"):
+        open_backbone(module, FED)
+    weights = load_file(world.weights["path"])
+    weights["bn1.running_mean"][0] = torch.nan
+    save_file(weights, tmp_path / "nan.safetensors")
+    with pytest.raises(BackboneError, match=r"nan\.safetensors: NaN or infinite numbers are in 1 tensor \(bn1\.run"):
+        faceleak.load_backbone(**world.weights | {"path": tmp_path / "nan.safetensors"})
 
 
 def test_a_folder_and_a_file_of_weights_are_the_same_backbone(world: World) -> None:

@@ -179,6 +179,16 @@ def take_apart(
     return prefix, {name: tensor for name, tensor in inside.items() if name not in heads}, heads
 
 
+def check_finite(tensors: "Mapping[str, Tensor]", origin: str) -> None:
+    """Raise BackboneError where a tensor holds NaN or infinite numbers: whatever is read off would be neither."""
+    found = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if found:
+        raise BackboneError(
+            f"{origin}: NaN or infinite numbers are in {counted(len(found), 'tensor')} ({listed(found)}). The training "
+            "has diverged, or the file is damaged: give a checkpoint from before, or get the file again."
+        )
+
+
 def listed(names: Collection[str]) -> str:
     """The first names, and dots if there are more."""
     shown = "; ".join(list(names)[:SHOWN_KEYS])

@@ -12,6 +12,7 @@ from faceleak.backbones.card import CARD_VERSION, BackboneCard
 from faceleak.backbones.checkpoint import (
     BackboneError,
     adapt,
+    check_finite,
     check_sha256,
     listed,
     read_checkpoint,
@@ -89,11 +90,13 @@ def load_checkpoint(card: BackboneCard, path: Path | None, sha256: str | None = 
     """
     if path is None:
         net = _fresh(card)
+        check_finite(net.state_dict(), card.architecture)
         return _filled(net, card, net.state_dict(), card.architecture)
     if path.suffix == ONNX_SUFFIX:
         described = {"path": str(path), "sha256": sha256 or sha256_of_file(path)}  # compared when it is built
         card = card.model_copy(update={"architecture": ONNX, "arguments": described})
         net = _fresh(card)
+        check_finite(net.state_dict(), str(path))
         return _filled(net, card, net.state_dict(), str(path))
     from faceleak.backbones.batch_norm import batch_norms
 
@@ -110,6 +113,7 @@ def load_checkpoint(card: BackboneCard, path: Path | None, sha256: str | None = 
             " and ".join(f"{eps:g}" for eps in sorted({layer.eps for layer in layers.values()})),
         )
     adapted = adapt(weights, net.state_dict(), card.embedding_size, str(path))
+    check_finite(adapted, str(path))
     return _filled(net, card, adapted, str(path), partial(_what_fits, card, weights))
 
 

@@ -8,6 +8,7 @@ import torch
 from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import reading
 from faceleak.backbones.card import BackboneCard, Preprocessing
+from faceleak.backbones.checkpoint import check_finite
 from faceleak.backbones.factories import check_output, in_its_layout
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ class WrappedBackbone(Backbone):
 def wrap(module: "nn.Module", preprocessing: Preprocessing) -> Backbone:
     """Return a backbone in eval mode with a copy of `module` on the CPU; `module` itself stays as it is.
 
-    Raises FactoryError where it gives anything but one embedding an image for images of that size.
+    Raises FactoryError where it gives anything but one embedding an image for images of that size, BackboneError where
+    a tensor of it is not finite.
     """
     shape = preprocessing.canvas.shape
     name = f"{type(module).__module__}:{type(module).__qualname__}"
+    check_finite(module.state_dict(), name)
     net = in_its_layout(deepcopy(module).cpu().eval(), shape, name)
     size = _embedding_size(net, shape)
     check_output(net, shape, size, name)
