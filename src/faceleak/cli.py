@@ -198,7 +198,11 @@ def new(
     with _clear_ends(), _warnings_alone():
         from faceleak.runs.terminal import show
         from faceleak.setup.network import Asked
-        from faceleak.setup.new import Request
+        from faceleak.setup.new import CONF, Request
         from faceleak.setup.new import new as make
 
-        make(Request(name, faces, Asked(weights, architecture, factory, arguments, image_size), **more), show)
+        try:
+            make(Request(name, faces, Asked(weights, architecture, factory, arguments, image_size), **more), show)
+        except KeyboardInterrupt:
+            written = f"{CONF / name} is written" if (CONF / name).exists() else "Nothing was written"
+            raise CommandError(f"Stopped. {written}.") from None

@@ -8,14 +8,16 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from torch import nn
 
 import faceleak
 from faceleak.auditing.audit import _count_roles
-from faceleak.auditing.given import Faces, GivenError, open_faces
-from faceleak.auditing.settings import SettingsError
+from faceleak.auditing.given import Faces, GivenError, open_backbone, open_faces
+from faceleak.auditing.membership import readable_attacks
+from faceleak.auditing.settings import SettingsError, make_settings
 from faceleak.faces.store import FaceStore
 from faceleak.work.compute import single_threaded
-from tests.auditing.conftest import SETTINGS, World
+from tests.auditing.conftest import SETTINGS, TINY, World
 from tests.backbones.own_networks import Own
 from tests.pipelines.conftest import copy_project, kedro
 
@@ -109,6 +111,10 @@ def test_arrays_that_do_not_fit_are_refused(images: np.ndarray, people: list[str
     ("changed", "message"),
     [
         ({"members": "no/such/folder"}, "`members` is 'no/such/folder', and there is no such folder"),
+        ({"members": None}, "`members` is None. Give images that the backbone was trained on: a folder"),
+        ({"auxiliary": None}, "`auxiliary` is None. Give faces of yet other people, the attacker's own: a folder"),
+        ({"members": __file__}, "which is a file. Give the folder that holds one folder a person, its pixels as"),
+        ({"cache": f"{__file__}/cache"}, "test_audit.py/cache cannot be written to (Not a directory)"),
         ({"others": [1, 2]}, "`others` is of the type list. Give a folder with one folder a person, faceleak.Faces"),
         ({"backbone": 3}, "The backbone is of the type int. Give a torch.nn.Module"),
         ({"backbone": "no/such/folder"}, "There is no backbone at no/such/folder"),
@@ -134,10 +140,41 @@ def test_what_cannot_be_audited_is_one_message_before_any_work(
     assert message in str(raised.value)
 
 
+def test_nobody_plays_two_parts_under_one_name(caplog: pytest.LogCaptureFixture) -> None:
+    given = {"members": (IMAGES, PEOPLE), "others": (IMAGES, ["b", "b", "c", "7"]), "public": None}
+    with pytest.raises(GivenError, match="`members` and `others` both have 1 person of the same name, such as 'b'"):
+        open_faces(given)
+    given = {"members": (IMAGES, [0, 0, 1, 1]), "others": (IMAGES, [1, 1, 2, 2]), "public": None}
+    faces = open_faces(given)
+    assert {image.identity for image in faces.read(0)} == {"members/0", "members/1", "others/1", "others/2"}
+    assert "`members` and `others` both have people called 1: numbers count and do not name" in caplog.text
+
+
+def test_too_few_images_of_the_attackers_are_told_with_the_remedy(world: World) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+    faces = world.faces | {"auxiliary": (noise, list("aabbcc"))}
+    message = (
+        r"`auxiliary` leaves a reference backbone 1 image of 1 person to train on, and it takes two people and one "
+    )
+    with pytest.raises(GivenError, match=message + r"batch of 8 images\. .* \{\"batch_size\": …\}"):
+        faceleak.audit(world.target, **faces, settings=SETTINGS, device="cpu")
+
+
+def test_attacks_by_name_without_bn_layers_go_without_what_reads_them(tmp_path: Path) -> None:
+    target = open_backbone(nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.Flatten(), nn.Linear(64, 8)), {"image_size": 32})
+    changes = {"membership": {"references": {"training": TINY}}}
+    asked = ["bn_distance", "reference_similarity"]
+    options = make_settings(target.card, changes, asked, tmp_path, "cpu", seed=0).membership
+    options, told = readable_attacks(target, options, by_default=True)
+    assert list(options.attacks) == ["reference_similarity"]
+    assert told[0].startswith("The attack bn_distance is left out: ")
+
+
 def manifest(**people: int) -> pd.DataFrame:
     """So many people of each part with two images, and one more person with a single image."""
     names = [f"{part}/{number}" for part, count in people.items() for number in range(count) for _ in range(2)]
-    return pd.DataFrame({"identity": [*names, "others/alone"]})
+    identities = [*names, "others/alone"]
+    return pd.DataFrame({"identity": identities, "source": [name.partition("/")[0] for name in identities]})
 
 
 @pytest.mark.parametrize(

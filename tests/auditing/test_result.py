@@ -57,6 +57,8 @@ def test_figures_are_figures(result: faceleak.Audit) -> None:
 def test_the_page_tells_the_verdict_and_needs_no_network(result: faceleak.Audit, tmp_path: Path) -> None:
     path = result.to_html(tmp_path / "audit.html")
     page = path.read_text()
+    assert "kedro faceleak new NAME --faces PATH --weights PATH, and then kedro run" in page
+    assert "<code>kedro run" not in page
     assert list(tmp_path.iterdir()) == [path]
     assert "faceleak.audit(…)" in page
     assert page.count("data:image/webp") == 3

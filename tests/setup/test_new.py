@@ -1,6 +1,8 @@
 """`kedro faceleak new`: looks, writes an environment that passes the check of a run, and overwrites nothing."""
 
+import re
 import shutil
+import signal
 from copy import deepcopy
 from pathlib import Path
 
@@ -9,13 +11,18 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner, Result
+from kedro.config import OmegaConfigLoader
+from kedro.framework.cli.utils import _split_params
 from safetensors.torch import save_file
 
 from faceleak.cli import cli
 from faceleak.faces.alignment import ARCFACE
 from faceleak.faces.images import encode_jpeg
 from faceleak.faces.sources.landmarks import COLUMNS
+from faceleak.runs.configuration import check_parameters
+from faceleak.settings import CONFIG_LOADER_ARGS
 from faceleak.setup.environment import check
+from faceleak.setup.new import SMALLER
 from tests.pipelines.conftest import copy_project, kedro
 
 from .conftest import write_people
@@ -81,6 +88,8 @@ def test_how_it_is_fed_is_tried_on_pairs(all_there: Path) -> None:
     told = " ".join(done.output.split())
     assert "Feeding verification AUC 0." in told
     assert "on 24 people, 96 images; next: " in told
+    assert "Cost stage 1 (faces, target, membership) will take roughly " in told
+    assert "of disk. Most of it, " in told
     text = (all_there / "conf/mine/parameters_target.yml").read_text()
     assert "NOT SURE" in text or "verify worse" in text
 
@@ -95,6 +104,57 @@ def test_others_make_members_of_all_faces(all_there: Path) -> None:
     assert roles == {"trained": "member", "others": "non_member"}
     assert block["splits"]["roles"]["member"] == {"people": "all", "minimum_images": 2}
     assert "as stated" in done.output
+    assert "an attack finds what tells these sources apart" in " ".join(done.output.split())
+    assert "`blind_partial_knowledge`" in done.output
+
+
+def test_numbers_of_people_are_taken_for_others_and_told(all_there: Path) -> None:
+    write_people(all_there / "numbered", 8)
+    write_people(all_there / "others", 30, start=100)
+    for folder, name in (("numbered", "person_000"), ("others", "person_100")):
+        (all_there / folder / name).rename(all_there / folder / "17")
+    done = new(faces="numbered", others="others")
+    assert done.exit_code == 0, done.output
+    told = " ".join(done.output.split())
+    assert "--faces and --others both have people called 17: numbers count and do not name" in told
+
+
+def test_faces_as_for_sphereface_are_padded(all_there: Path) -> None:
+    for image in (all_there / "people/person_000").iterdir():
+        image.write_bytes(encode_jpeg(np.zeros((28, 24, 3), np.uint8)))
+    done = new()
+    told = " ".join(done.output.split())
+    assert "Faces of 24×28 pixels are not of the aspect 32×32: they are aligned as for SphereFace. `fit: pad`" in told
+    assert written(all_there, "target")["load"]["preprocessing"]["fit"] == "pad"
+    assert "of 2 sizes among the 96 that were looked at: 32×32 and 24×28 pixels" in told
+
+
+def test_names_with_umlauts_and_blanks(all_there: Path) -> None:
+    (all_there / "people").rename(all_there / "meine Gesichter")
+    (all_there / "meine Gesichter/person_000").rename(all_there / "meine Gesichter/Jörg Müller: ja")
+    done = new(faces="meine Gesichter")
+    assert done.exit_code == 0, done.output
+    assert written(all_there, "faces")["folder"] == {"path": "meine Gesichter"}
+
+
+def test_an_audit_is_made_smaller_as_is_told(all_there: Path) -> None:
+    done = new()
+    assert SMALLER in done.output
+    assert "Cost not measured, as --trial-seconds is 0" in " ".join(done.output.split())
+    smaller = _split_params(None, None, SMALLER.removeprefix("--params="))
+    loader = OmegaConfigLoader(str(all_there / "conf"), env="mine", runtime_params=smaller, **CONFIG_LOADER_ARGS)
+    references = check_parameters(dict(loader["parameters"])).membership.references
+    assert (references.count, references.training.epochs) == (2, 2)
+
+
+def test_what_cannot_be_written_or_is_stopped_leaves_nothing(all_there: Path, monkeypatch) -> None:
+    (all_there / "conf/mine.partial").write_text("")
+    before = sorted((all_there / "conf").iterdir())
+    done = new()
+    assert "conf/mine cannot be made (conf/mine.partial: File exists). See that conf can be written to" in done.output
+    monkeypatch.setattr("faceleak.runs.terminal.show", lambda line: signal.raise_signal(signal.SIGINT))
+    assert new("other").output.splitlines()[-1] == "Error: Stopped. Nothing was written."
+    assert sorted((all_there / "conf").iterdir()) == before
 
 
 def test_faces_of_another_aspect_are_told(all_there: Path) -> None:
@@ -130,8 +190,11 @@ def test_a_class_of_ones_own_without_bn_leaves_out_what_reads_bn(all_there: Path
     assert written(all_there, "reconstruction")["search"]["attack"] == "embedding_norm"
 
 
-def unknown_weights(place: Path) -> None:
+def wrong_weights(place: Path) -> None:
     torch.save({f"blocks.{n}.qkv.weight": torch.zeros(3, 4) for n in range(20)}, place / "vit.pth")
+    weights = torch.load(place / "last.pth", weights_only=True)["state_dict"]
+    next(iter(weights.values()))[0] = torch.nan
+    torch.save(weights, place / "nan.pth")
 
 
 @pytest.mark.parametrize(
@@ -141,11 +204,17 @@ def unknown_weights(place: Path) -> None:
         ({"name": "../x"}, "cannot be the name of an environment"),
         ({"weights": None}, "Give the file of the backbone's weights: --weights PATH (or --factory"),
         ({"weights": "none.pth"}, "There is no weights file none.pth. Correct --weights."),
-        ({"weights": "people"}, "There is no weights file people"),
+        ({"weights": "lost.pth"}, "there is no 'lost.pth', but: last.pth, "),
+        ({"weights": "pepole/x/last.pth"}, "there is no 'pepole', but: people, "),
+        (
+            {"weights": "people"},
+            "There is no weights file people. Correct --weights. It is a folder. In it: person_000,",
+        ),
         (
             {"weights": "vit.pth"},
             "vit.pth holds 20 tensors of 0.0 million numbers, no BN layer with statistics; the first is "
-            "blocks.0.qkv.weight (3, 4), the last blocks.19.qkv.weight (3, 4). No architecture that",
+            "blocks.0.qkv.weight (3, 4), the last blocks.19.qkv.weight (3, 4). No architecture that faceleak knows "
+            "fits, and none is near. Bring the class",
         ),
         ({"architecture": "iresnet18"}, "last.pth are no weights of iresnet18, whatever the embedding and image size."),
         ({"architecture": "iresnet_tini"}, "Did you mean 'iresnet_tiny'?"),
@@ -154,8 +223,12 @@ def unknown_weights(place: Path) -> None:
         ({"image_size": "64"}, "do not fit faces of 64×64 pixels, but 32×32"),
         ({"image_size": "big"}, "give pixels, 112 or HEIGHTxWIDTH"),
         ({"arguments": "{"}, "give an object of JSON"),
-        ({"faces": "nowhere"}, "There are no faces at nowhere. Correct --faces or --others."),
-        ({"members": "none.txt"}, "There is no file none.txt. Set faces.members"),
+        ({"faces": "nowhere"}, "There are no faces at nowhere. Correct --faces."),
+        ({"others": "nowhere"}, "There are no faces at nowhere. Correct --others."),
+        ({"members": "none.txt"}, "There is no file none.txt. Correct --members."),
+        ({"weights": "nan.pth"}, "nan.pth: NaN or infinite numbers are in 1 tensor (conv1.weight)."),
+        ({"faces": "loose"}, "loose holds images of 0 people"),
+        ({"others": "people"}, "--faces and --others both have 40 people of the same name, such as 'person_000'"),
         ({"members": "few.txt", "others": "people"}, "Give --members (who of the faces was trained on) or --others"),
         ({"members": "few.txt"}, "1 of 1 line is neither a person nor an image of the faces ('nobody')"),
         ({"landmarks": "none.csv"}, "There is no file none.csv. Correct --landmarks."),
@@ -163,7 +236,9 @@ def unknown_weights(place: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_one_message_and_nothing_is_written(changes: dict, message: str, all_there: Path) -> None:
-    unknown_weights(all_there)
+    wrong_weights(all_there)
+    (all_there / "loose").mkdir()
+    (all_there / "loose" / "0.jpg").write_bytes((all_there / "people/person_000/0.jpg").read_bytes())
     (all_there / "few.txt").write_text("nobody\n")
     before = sorted((all_there / "conf").iterdir())
     done = new(**changes)
@@ -204,6 +279,7 @@ def test_what_is_written_runs(tmp_path: Path, faces: Path, weights: Path) -> Non
     run = kedro(project, "run", "--pipelines=faces,target", "--env=mine")
     assert run.returncode == 0, run.stdout + run.stderr
     assert (project / "data/mine/08_reporting/preprocessing_check.csv").exists()
+    assert re.search(r"Faces and backbone are (NOT )?as they should be: ?", run.stdout)
 
 
 def test_an_onnx_file_says_itself_what_it_takes_and_gives(all_there: Path, tiny_backbone) -> None:

@@ -11,10 +11,11 @@ import pandas as pd
 
 from faceleak.auditing import faces as faces_nodes
 from faceleak.auditing import membership, target
-from faceleak.auditing.given import GivenBackbone, GivenError, GivenFaces, open_backbone, open_faces
+from faceleak.auditing.given import PARTS, GivenBackbone, GivenError, GivenFaces, open_backbone, open_faces
 from faceleak.auditing.result import Audit
 from faceleak.auditing.settings import Attacks, Settings, SettingsError, make_settings, share_of_public_people
 from faceleak.common.trees import merge_metrics
+from faceleak.common.words import counted
 from faceleak.faces.packing import Packing
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import TARGET_VIEW
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
 
 FEWEST = {"members": 4, "others": MINIMUM_PEOPLE, "auxiliary": 2, "public": 1}  # people
+LEAST_CLASSES = 2  # of a training
 STORE = "faces.arrow"
 
 log = logging.getLogger(__name__)
@@ -61,8 +63,9 @@ def audit(
         public: faces that everybody may use, with which images are compared; some of the auxiliary people without them.
         preprocessing: how a `torch.nn.Module` is fed: a name such as `"arcface"`, or a dict with `image_size`,
             `color_order`, `mean` and `std`.
-        attacks: names of attacks of `conf/base`, or attacks by name as `membership.attacks` in the configuration holds
-            them. Without it, all of `conf/base` that can be made on this backbone.
+        attacks: names of attacks of `conf/base`, of which those are made that can be made on this backbone; or attacks
+            by name as `membership.attacks` in the configuration holds them, which are refused where one cannot be made.
+            Without it, all of `conf/base` that can be made.
         settings: blocks of the configuration that are to be other than in `conf/base`: `membership`, `faces.splits`,
             `bootstrap`, `compute`, `target.utility`, and so on. An unknown key is refused.
         cache: a folder for what was expensive to make, which a second audit finds again; a temporary one without it.
@@ -91,7 +94,8 @@ def audit(
         packing.into(folder / STORE)
         store = FaceStore(folder / STORE)
         roles = _count_roles(store.manifest(), faces.validation.minimum_images_per_identity, public is not None)
-        return _run(audited, store, make_settings(*arguments, roles=roles), by_default=attacks is None)
+        settled = make_settings(*arguments, roles=roles)
+        return _run(audited, store, settled, by_default=not isinstance(attacks, Mapping))
 
 
 @contextmanager
@@ -101,13 +105,17 @@ def _folder(cache: str | Path | None) -> Iterator[Path]:
             yield Path(temporary)
         return
     folder = Path(cache)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"`cache`: {folder} cannot be written to ({error.strerror}). Name another one.") from error
     yield folder
 
 
 def _count_roles(manifest: pd.DataFrame, fewest_images: int, has_public: bool) -> dict[str, Any]:
     """Return how many people play each role: all who have images enough. Raises GivenError where they are too few."""
-    images = manifest.assign(part=manifest["identity"].str.partition("/")[0]).groupby(["part", "identity"]).size()
+    part = manifest["source"].map(lambda name: PARTS[name].people_of or name)
+    images = manifest.assign(part=part).groupby(["part", "identity"]).size()
     counts = {part: int((of_part >= fewest_images).sum()) for part, of_part in images.groupby(level="part")}
     if few := int((images < fewest_images).sum()):
         log.warning("%d people have fewer than %d images, and play no part.", few, fewest_images)
@@ -131,8 +139,20 @@ def _count_roles(manifest: pd.DataFrame, fewest_images: int, has_public: bool) -
     return {role: {"people": number, "minimum_images": fewest_images} for role, number in wanted.items()}
 
 
+def _check_references(drawn: pd.DataFrame, batch_size: int) -> None:
+    """Raise GivenError where a reference backbone would have less than one batch to train on."""
+    for _, images in drawn[drawn["is_member"]].groupby("reference", sort=False):
+        if (people := images["identity"].nunique()) < LEAST_CLASSES or len(images) < batch_size:
+            raise GivenError(
+                f"`auxiliary` leaves a reference backbone {counted(len(images), 'image')} of "
+                f"{counted(people, 'person', 'people')} to train on, and it takes two people and one batch of "
+                f"{batch_size} images. Give more people or images of them, or smaller batches: settings="
+                '{"membership": {"references": {"training": {"batch_size": …}}}}.'
+            )
+
+
 def _run(audited: "Backbone", store: FaceStore, settings: Settings, by_default: bool) -> Audit:
-    """Return the result of all steps. by_default: attacks that cannot be made are left out, and not refused."""
+    """Return the result of all steps. by_default: attacks of `conf/base` that cannot be made are left out."""
     compute, bootstrap, faces = settings.compute, settings.bootstrap, settings.faces
     manifest = faces_nodes.list_faces(store)
     quarantine = faces_nodes.list_quarantine(store)
@@ -145,12 +165,13 @@ def _run(audited: "Backbone", store: FaceStore, settings: Settings, by_default: 
     for sentence in left_out:
         log.warning(sentence)
     settings = settings.model_copy(update={"membership": options})
+    drawn_references = membership.split_references(splits, options)
+    _check_references(drawn_references, options.references.training.batch_size)
     inventory = target.inspect_target(audited)
     views = {TARGET_VIEW: audited}
     fed = target.compare_preprocessing(audited, store, splits, settings.target, bootstrap, compute)
     utility = target.measure_utility(views, store, splits, settings.target, bootstrap, compute)
 
-    drawn_references = membership.split_references(splits, options)
     references = membership.train_references(store, drawn_references, options, compute)
     reference_signals = membership.read_reference_signals(references, store, splits, drawn_references, options, compute)
     calibration = membership.read_calibration_signals(references, store, splits, options, compute)

@@ -2,9 +2,11 @@
 
 import hashlib
 import io
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,10 +20,11 @@ from faceleak.backbones.presets import NamedPreprocessing
 from faceleak.backbones.target_options import LoadOptions
 from faceleak.common.errors import FaceleakError
 from faceleak.common.options import describe
+from faceleak.common.words import counted
 from faceleak.faces.options import StatedRole
 from faceleak.faces.sources.folder import FaceFolder
 from faceleak.faces.sources.several import NamedSource, SeveralFaces
-from faceleak.faces.sources.source import ImageSource, Loss, SourceImage
+from faceleak.faces.sources.source import ImageSource, Loss, SourceImage, names_of
 from faceleak.faces.store import FaceStore
 
 if TYPE_CHECKING:
@@ -30,6 +33,14 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
 
 IN_MEMORY = "memory"  # the source of images that were no files
+SHOWN = 3  # names
+NEEDED = {
+    "members": "images that the backbone was trained on",
+    "others": "faces of people whom it was not trained on",
+    "auxiliary": "faces of yet other people, the attacker's own",
+}
+
+log = logging.getLogger(__name__)
 
 
 class GivenError(FaceleakError):
@@ -80,9 +91,13 @@ class _ArrayFaces:
         return len(self.faces.images)
 
     def read(self, start: int) -> Iterator[SourceImage]:
-        for number in range(start, len(self)):
-            person = str(self.faces.people[number])
-            yield SourceImage(f"{person}/{number:07d}", person, IN_MEMORY, _as_bmp(self.faces.images[number]))
+        for number, (image_id, person) in islice(enumerate(self.names()), start, None):
+            yield SourceImage(image_id, person, IN_MEMORY, _as_bmp(self.faces.images[number]))
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """image_id and identity of each image, in order."""
+        people = map(str, self.faces.people)
+        return ((f"{person}/{number:07d}", person) for number, person in enumerate(people))
 
     def losses(self) -> list[Loss]:
         return []
@@ -117,6 +132,10 @@ class _StoredFaces:
         for position, row in enumerate(self._manifest.iloc[start:].itertuples(index=False), start):
             yield SourceImage(str(row.image_id), str(row.identity), str(row.source), self.store.jpeg(position))
 
+    def names(self) -> Iterator[tuple[str, str]]:
+        """image_id and identity of each image, in order."""
+        return zip(self._manifest["image_id"], self._manifest["identity"], strict=True)
+
     def losses(self) -> list[Loss]:
         return []
 
@@ -143,6 +162,9 @@ def open_faces(given: Mapping[str, GivenFaces | None]) -> SeveralFaces:
 
     given: argument → faces, None where there are none. Without `public` faces, the auxiliary people may play that part.
     """
+    for name, needed in NEEDED.items():
+        if name in given and given[name] is None:
+            raise GivenError(f"`{name}` is None. Give {needed}: a folder with one folder a person, or faceleak.Faces.")
     parts = []
     for name, faces in given.items():
         if faces is not None:
@@ -150,7 +172,34 @@ def open_faces(given: Mapping[str, GivenFaces | None]) -> SeveralFaces:
             splits = name == "auxiliary" and given.get("public") is None
             role: StatedRole = "non_member" if splits else part.role
             parts.append(NamedSource(name, _open(name, faces), part.people_of or name, role))
+    people = {part.name: {name for _, name in names_of(part.source)} for part in parts if part.people_of == part.name}
+    remedy = "Take them out of one of the two (`same_identity` is for other images of members), or give them new names"
+    for told in compare_names({f"`{name}`": found for name, found in people.items()}, remedy):
+        log.warning(told)
     return SeveralFaces(tuple(parts))
+
+
+def compare_names(people: Mapping[str, Collection[str]], remedy: str) -> list[str]:
+    """Sentences about numbers that are names of people in two places, who are then two people.
+
+    people: where → names there. Raises GivenError where it is no number: it is one person then, who would count as
+    trained on and as not trained on.
+    """
+    told = []
+    for (one, first), (other, second) in combinations(people.items(), 2):
+        shared = sorted(set(first) & set(second))
+        if named := [name for name in shared if not name.isdecimal()]:
+            raise GivenError(
+                f"{one} and {other} both have {counted(len(named), 'person', 'people')} of the same name, such as "
+                f"{named[0]!r}, and nobody plays two parts. {remedy}."
+            )
+        if shared:
+            told.append(
+                f"{one} and {other} both have people called {', '.join(shared[:SHOWN])}{', …' * (len(shared) > SHOWN)}"
+                f": numbers count and do not name, so they are taken for different people. If they are not, "
+                f"{remedy[0].lower()}{remedy[1:]}."
+            )
+    return told
 
 
 def _open(name: str, faces: GivenFaces) -> ImageSource:
@@ -161,6 +210,12 @@ def _open(name: str, faces: GivenFaces) -> ImageSource:
     if isinstance(faces, Faces):
         return _ArrayFaces(faces)
     if isinstance(faces, str | Path):
+        if Path(faces).is_file():
+            raise GivenError(
+                f"`{name}` is {str(faces)!r}, which is a file. Give the folder that holds one folder a person, its "
+                "pixels as faceleak.Faces(images, people), or of a packed store faceleak.faces.store.FaceStore(path); "
+                "`kedro faceleak new` reads RecordIO, .bin, Parquet and CSV lists as well."
+            )
         if not Path(faces).is_dir():
             raise GivenError(f"`{name}` is {str(faces)!r}, and there is no such folder. Correct the path.")
         return FaceFolder(Path(faces), minimum_people=1)

@@ -61,7 +61,7 @@ def check_attacks(target: TargetOptions, options: MembershipOptions) -> None:
 def readable_attacks(target: Any, options: MembershipOptions, by_default: bool) -> tuple[MembershipOptions, list[str]]:
     """Return the options with attacks that a backbone gives, and what was left out; check them against references.
 
-    by_default: nobody has asked for these attacks, so that those that cannot be made are left out. Raises
+    by_default: these attacks are as in `conf/base`, so that those that cannot be made are left out. Raises
     UnreadableError otherwise.
     """
     from faceleak.membership import readability

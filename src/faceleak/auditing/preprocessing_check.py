@@ -97,7 +97,7 @@ def check_preprocessing(
         similarities[name] = cosine_similarities(embeddings, one, other)
     table = _table(similarities, same_person, people[one], people[other], bootstrap)
     complete = table.reindex(list(ways)).reset_index()
-    return PreprocessingCheck(complete, _warn(table))
+    return PreprocessingCheck(complete, warn(complete))
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,9 @@ def _table(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
 
 
-def _warn(table: pd.DataFrame) -> list[str]:
+def warn(table: pd.DataFrame) -> list[str]:
+    """What is better than the declared way, in words, by a table as `PreprocessingCheck` has it; the worst first."""
+    table = table.set_index("name")
     better = table[(table["difference"] > CLEARLY_BETTER) & (table["difference_ci_low"] > 0)]
     declared = table["verification_auc"][DECLARED]
     return [

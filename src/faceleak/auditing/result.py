@@ -14,7 +14,7 @@ from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.views import MEMBERSHIP, UPPER_BOUND
 from faceleak.metrics.identity_level import SETTINGS
 from faceleak.metrics.membership import POPULATIONS
-from faceleak.reporting.audit.evidence import Configuration
+from faceleak.reporting.audit.evidence import FROM_PYTHON, Configuration
 from faceleak.reporting.audit.files import REPORTS, SPLITS, TARGET_CARD, ResultFiles
 from faceleak.reporting.audit.parts import heaviest
 from faceleak.reporting.formats import HEADINGS, TPR, interval_text, number_text
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from faceleak.reporting.audit.document import Audit as Report
 
-COMMAND = "faceleak.audit(…)"
 SHOWN = ("auc", TPR, "advantage_over_blind")
 BY_CONCERN = (*reversed(POPULATIONS), *SETTINGS)  # of several populations with the same verdict, whose reason is told
 
@@ -133,7 +132,9 @@ class Audit:
         from faceleak.reporting.audit.document import make_audit
         from faceleak.reporting.audit.evidence import Evidence, Origin, software
 
-        origin = Origin(commit="", uncommitted_changes=False, environment="base", command=COMMAND, software=software())
+        origin = Origin(
+            commit="", uncommitted_changes=False, environment="base", command=FROM_PYTHON, software=software()
+        )
         return make_audit(Evidence(files, self.configuration, origin))
 
     def _written(self, folder: Path) -> ResultFiles:
@@ -157,7 +158,9 @@ class Audit:
         for name, figure in self.figures().items():
             figure.savefig(reports / f"{name}.png")
         for result in (SPLITS, TARGET_CARD, "utility_metrics.json", "membership_metrics.json"):
-            ResultFiles(folder).write_down(result, COMMAND, {})  # by the configuration that the page is given beside
+            ResultFiles(folder).write_down(
+                result, FROM_PYTHON, {}
+            )  # by the configuration that the page is given beside
         return ResultFiles(folder)
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ import logging
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,11 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import TARGET_VIEW, View
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.work.compute import ComputeOptions, run_tasks
+from faceleak.work.tasks import code_version, fingerprint, remembered_json
 
 PREPROCESSING_PAIRS = 10_000
 PREPROCESSING_IMAGES_A_PERSON = 5
+GOOD = 0.9  # verification AUC below which faces are not aligned, or the backbone is another one
 
 log = logging.getLogger(__name__)
 
@@ -111,22 +114,61 @@ def compare_preprocessing(
 ) -> pd.DataFrame:
     """Verify unseen people by the declared preprocessing and by the usual mistakes; warn where one of these is better.
 
-    Empty where the target was trained here, with the preprocessing that it is fed with.
+    Empty where the target was trained here, with the preprocessing that it is fed with. Found again by what it depends
+    on.
     """
-    from faceleak.auditing.preprocessing_check import check_preprocessing
-    from faceleak.metrics.verification import sample_pairs
+    from faceleak.auditing import preprocessing_check
 
     if options.source == "train":
         return pd.DataFrame(columns=["name", "verification_auc", "difference"])
     people = with_role(splits, "unseen_identity")
     people = people[people.groupby("identity").cumcount() < PREPROCESSING_IMAGES_A_PERSON]
-    identities, images = people["identity"].to_numpy(), people["image_id"].to_numpy()
-    first, second = sample_pairs(identities, PREPROCESSING_PAIRS, bootstrap.seed)
-    same_person = identities[first] == identities[second]
-    check = check_preprocessing(target, store, images[first], images[second], same_person, compute, bootstrap)
-    for warning in check.warnings:
+
+    def compared() -> dict[str, Any]:
+        identities, images = people["identity"].to_numpy(), people["image_id"].to_numpy()
+        first, second = sample_pairs(identities, PREPROCESSING_PAIRS, bootstrap.seed)
+        same_person = identities[first] == identities[second]
+        check = preprocessing_check.check_preprocessing(
+            target, store, images[first], images[second], same_person, compute, bootstrap
+        )
+        columns: dict[str, Any] = check.table.to_dict("list")
+        return columns
+
+    from faceleak.metrics.verification import sample_pairs
+
+    chosen = people[["image_id", "identity", "sha256"]]
+    code = code_version(__name__, preprocessing_check.__name__)
+    name = fingerprint("preprocessing", target.network_hash(), target.card.training, chosen, bootstrap, code)
+    table = pd.DataFrame(remembered_json(compute.cache / "preprocessing" / f"{name}.json", compared))
+    for warning in preprocessing_check.warn(table):
         log.warning("%s", warning)
-    return check.table
+    return table
+
+
+def judge(utility: Tree, inventory: Tree, fed: pd.DataFrame) -> list[str]:
+    """What of the target is not as it should be, in sentences; none where all is.
+
+    utility: of the target itself; fed: as `compare_preprocessing` gives it.
+    """
+    from faceleak.auditing.preprocessing_check import warn
+    from faceleak.reporting.formats import interval_text
+    from faceleak.reporting.verdict import read_utility
+
+    found = list[str]()
+    auc = utility.get("verification_auc")
+    if useless := read_utility(utility):
+        found.append(f"{useless[0].upper()}{useless[1:]}.")
+    elif auc is not None and auc < GOOD:
+        found.append(
+            f"Verification AUC {interval_text(utility, 'verification_auc')} on unseen people is low: faces are not "
+            "aligned, or fed in another way than in the training, or the backbone is a weak one."
+        )
+    if drawn := utility.get("drawn_members"):
+        found.append(
+            f"Nobody has said who was trained on: {drawn:.0%} of the images called members were drawn. State it in "
+            "faces.members, or by the roles of sources (docs/faces.md)."
+        )
+    return [*found, *inventory["warnings"], *(warn(fed) if len(fed) else [])]
 
 
 def measure_verification(

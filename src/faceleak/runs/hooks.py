@@ -21,6 +21,7 @@ from faceleak.common.errors import run_in
 from faceleak.common.named import check_name
 from faceleak.common.options import TrackingOptions
 from faceleak.common.trees import flatten, merge_metrics
+from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.options import completed
 from faceleak.reporting.audit.files import ResultFiles, result_at
 from faceleak.runs import terminal
@@ -294,6 +295,13 @@ class TerminalHooks:
             terminal.show_faces(catalog.load("splits"), catalog.load("faces_validation"))
         if results := results_of(pipeline, catalog):
             terminal.show_results(results)
+        if {"preprocessing_check", "utility_metrics"} <= made and "membership_metrics" not in made:
+            from faceleak.auditing.target import judge
+
+            utility = catalog.load("utility_metrics")[UNDEFENDED]["utility"]
+            fed, inventory = catalog.load("preprocessing_check"), catalog.load("inventory")
+            what = "Faces and backbone are" if "splits" in made else "The backbone's measures are"
+            terminal.show_readiness(what, utility, judge(utility, inventory, fed))
         if "defense.results" in made:
             variants = read_variants(catalog.load("defense.results"))
             points, recommendation = (

@@ -35,6 +35,20 @@ def show_results(variants: list[Any]) -> None:
         _console.print(table)
 
 
+def show_readiness(what: str, utility: dict[str, Any], faults: list[str]) -> None:
+    """Print whether all is as it should be, or what is not. what: is judged, with its verb."""
+    from faceleak.reporting.formats import interval_text
+
+    _console.print()
+    if not faults:
+        auc = interval_text(utility, "verification_auc")
+        show(f"{what} as they should be: verification AUC {auc} on people the target never saw.")
+        return
+    show(f"{what} NOT as they should be:")
+    for fault in faults:
+        show(f"- {fault}")
+
+
 def show_defenses(points: Any, variants: list[Any], recommendation: str) -> None:
     """Print one row a variant, what it costs and what each attacker still gets, and what follows from it."""
     from rich.markdown import Markdown

@@ -7,18 +7,22 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from faceleak.common.errors import FaceleakError
-from faceleak.setup.faces import FoundFaces
 from faceleak.setup.network import GUIDE, FoundNetwork
 from faceleak.setup.roles import Roles
-from faceleak.setup.trial import Trial
+
+if TYPE_CHECKING:
+    from faceleak.runs.configuration import Parameters
+    from faceleak.setup.faces import FoundFaces
+    from faceleak.setup.trial import Trial
 
 NAME = re.compile(r"[A-Za-z0-9]([\w-]*[A-Za-z0-9])?", re.ASCII)
 RESERVED = ("base", "local")
 SIDE = 16  # a network that is trained here takes sides that are multiples of it
 USUAL_SIDE = 112
+SPHEREFACE = (96, 112)  # pixels, width × height, of faces that are aligned as for SphereFace
 PLAIN = re.compile(r"[A-Za-z_./~][\w./~-]*", re.ASCII)
 WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "~"}
 
@@ -31,10 +35,10 @@ class EnvironmentExistsError(FaceleakError):
 class Found:
     """All that the files say. trial: what was tried, or why nothing was. members: the list of who was trained on."""
 
-    faces: FoundFaces
-    others: FoundFaces | None
+    faces: "FoundFaces"
+    others: "FoundFaces | None"
     network: FoundNetwork
-    trial: Trial | str
+    trial: "Trial | str"
     roles: Roles
     landmarks: Path | None = None
     members: Path | None = None
@@ -60,34 +64,38 @@ def check_name(name: str, conf: Path) -> Path:
     return conf / name
 
 
-def write(folder: Path, found: Found) -> None:
+def write(folder: Path, found: Found) -> "Parameters":
     """Write all files, check them as a run does, and put them in their place, whole or not at all.
 
-    Raises ConfigurationError where they do not fit together.
+    Returns all parameters of the environment. Raises ConfigurationError where they do not fit together.
     """
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
     try:
+        partial.mkdir()
         for name, content in files(folder.name, found).items():
             (partial / name).write_text(content, encoding="utf-8")
-        check(partial)
+        parameters = check(partial)
         partial.rename(folder)
     except OSError as error:
-        raise EnvironmentExistsError(f"{folder} cannot be made ({error.strerror}). Take another name.") from error
+        raise EnvironmentExistsError(
+            f"{folder} cannot be made ({error.filename}: {error.strerror}). See that {folder.parent} can be written "
+            "to, or take another name."
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    return parameters
 
 
-def check(folder: Path) -> None:
-    """Check an environment as a run does. Raises ConfigurationError."""
+def check(folder: Path) -> "Parameters":
+    """All parameters of an environment, checked as a run does. Raises ConfigurationError."""
     from kedro.config import OmegaConfigLoader
 
     from faceleak.runs.configuration import check_parameters
     from faceleak.settings import CONFIG_LOADER_ARGS
 
     loader = OmegaConfigLoader(str(folder.parent), env=folder.name, **CONFIG_LOADER_ARGS)
-    check_parameters(dict(loader["parameters"]))
+    return check_parameters(dict(loader["parameters"]))
 
 
 def files(name: str, found: Found) -> dict[str, str]:
@@ -152,7 +160,7 @@ def _target(found: Found) -> str:
         lines.append(f"    weights: {_scalar(str(load.weights))}")
         lines.append(f"    sha256: {load.sha256}  # another file is refused")
     lines.append(f"    embedding_size: {load.embedding_size}")
-    fed = trial.preprocessing if isinstance(trial, Trial) else load.preprocessing
+    fed = load.preprocessing if isinstance(trial, str) else trial.preprocessing
     size = fed.image_size if isinstance(fed.image_size, int) else list(fed.image_size)
     lines += [
         "    preprocessing:",
@@ -162,7 +170,7 @@ def _target(found: Found) -> str:
         f"      mean: {list(fed.mean)}  # x in 0…1 becomes (x − mean) / std: {_sure_of_scale(trial)}",
         f"      std: {list(fed.std)}",
     ]
-    if isinstance(trial, Trial) and trial.bn_eps is not None:
+    if not isinstance(trial, str) and trial.bn_eps is not None:
         lines.append(f"    bn_eps: {trial.bn_eps:g}  # of the BN layers: verifies clearly better than the usual one")
     elif load.architecture is not None and network.bn_layers:
         lines.append("    bn_eps: null  # the architecture's; no weights file holds it: networks from MXNet have 2e-5")
@@ -176,22 +184,34 @@ def _target(found: Found) -> str:
 def _of_another_aspect(found: Found) -> str:
     """What to say where faces are narrower or wider than the network's input."""
     if told := other_aspects(found.network, found.faces, found.others):
-        return f". NOT SURE: {told}"
+        return f". {'' if found.network.load.preprocessing.fit == 'pad' else 'NOT SURE: '}{told}"
     return ""
 
 
-def other_aspects(network: FoundNetwork, *sources: FoundFaces | None) -> str:
+def other_aspects(network: FoundNetwork, *sources: "FoundFaces | None") -> str:
     """Which faces have not the aspect of the network's input, in words; nothing where all have it."""
     height, width = network.load.preprocessing.canvas.shape
-    sizes = {size for source in sources if source is not None for size in source.sizes}
-    other = sorted(f"{w}×{h}" for w, h in sizes if w * height != h * width)
+    other = sorted(f"{w}×{h}" for w, h in _of_other_aspects(network, *sources))
     if not other:
         return ""
     many = f" and {len(other) - 1} other sizes" if len(other) > 1 else ""
     return f"faces of {other[0]} pixels{many} are not of the aspect {width}×{height}"
 
 
-def _sure_of_colors(trial: Trial | str) -> str:
+def are_padded(network: FoundNetwork, *sources: "FoundFaces | None") -> bool:
+    """Whether faces of another aspect are as for SphereFace: with black on both sides, they are as for ArcFace."""
+    height, width = network.load.preprocessing.canvas.shape
+    other = _of_other_aspects(network, *sources)
+    return height == width and bool(other) and all(w * SPHEREFACE[1] == h * SPHEREFACE[0] for w, h in other)
+
+
+def _of_other_aspects(network: FoundNetwork, *sources: "FoundFaces | None") -> set[tuple[int, int]]:
+    height, width = network.load.preprocessing.canvas.shape
+    sizes = {size for source in sources if source is not None for size in source.sizes}
+    return {(w, h) for w, h in sizes if w * height != h * width}
+
+
+def _sure_of_colors(trial: "Trial | str") -> str:
     if isinstance(trial, str):
         return f"NOT SURE: as is usual; {trial}"
     if any(name.startswith("colors") for name in trial.alike):
@@ -199,7 +219,7 @@ def _sure_of_colors(trial: Trial | str) -> str:
     return "the other order verifies worse"
 
 
-def _sure_of_scale(trial: Trial | str) -> str:
+def _sure_of_scale(trial: "Trial | str") -> str:
     if isinstance(trial, str):
         return f"NOT SURE: as is usual; {trial}"
     scales = [name for name in trial.alike if not name.startswith(("colors", "BN"))]

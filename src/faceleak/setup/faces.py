@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
+from math import prod
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,7 +30,9 @@ PICKLE, PARQUET, RECORDIO = b"\x80", b"PAR1", MAGIC.to_bytes(4, "little")
 ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!")
 LABELS = ("identity", "label", "person", "person_id", "identity_id", "name", "id")
 LOOKED_AT = 20_000  # images from the beginning, among which some are chosen to try the backbone on
-SIZED = 24  # images whose size is looked at
+PLACES, FEW_PLACES, AT_A_PLACE = 8, 2, 12  # of a source, at which images are looked at for their size
+LARGE = 200_000  # images, in which a place takes long to find
+ASPECTS = 3  # sizes that are told one by one
 ALIGNED_SIDE = 256  # pixels: faces that are all of one size, and of this one at most, were cut out before
 
 
@@ -67,14 +70,24 @@ class FoundFaces:
     def described(self) -> str:
         """The kind of source and what it holds, in words."""
         numbers = self.images_a_person
-        (width, height), _ = self.sizes.most_common(1)[0]
-        sizes = "" if len(self.sizes) == 1 else f"of {len(self.sizes)} sizes, such as "
         return (
             f"{printable(str(self.path))} is {KINDS[self.kind]}: {counted(len(numbers), 'person', 'people')}, "
             f"{counted(numbers.total(), 'image')} (median {median(numbers.values()):g} a person; "
             f"{self.people_with(2):,} people have 2 or more, {self.people_with(4):,} have 4 or more), "
-            f"{sizes}{width}×{height} pixels"
+            f"{self._sizes_in_words()}"
         )
+
+    def _sizes_in_words(self) -> str:
+        """Width and height in pixels, of several sizes the most frequent first; of many, the ends."""
+        ranked = [f"{width}×{height}" for (width, height), _ in self.sizes.most_common()]
+        if len(ranked) == 1:
+            return f"{ranked[0]} pixels"
+        looked_at = f"of {len(ranked)} sizes among the {self.sizes.total()} that were looked at"
+        if len(ranked) <= ASPECTS:
+            return f"{looked_at}: {' and '.join(ranked)} pixels"
+        low, high = min(self.sizes, key=prod), max(self.sizes, key=prod)
+        ends = f"from {low[0]}×{low[1]} to {high[0]}×{high[1]} pixels"
+        return f"{looked_at}: {ends}, {ranked[0]} most often"
 
 
 def look_at_faces(
@@ -99,7 +112,9 @@ def look_at_faces(
         raise SourceError(f"{path} names nobody on its images: give each image its person.")
     sizes = _sizes(source)
     if not sizes:
-        raise SourceError(f"None of the first {SIZED} images of {path} can be read: is it faces that it holds?")
+        raise SourceError(
+            f"None of the images of {path} that were looked at, all over it, can be read: is it faces that it holds?"
+        )
     return FoundFaces(path, kind, block, source, roles, first, sizes)
 
 
@@ -107,8 +122,6 @@ def recognize_source(path: Path, image_column: str | None, identity_column: str 
     """The kind of source that a file or folder is, by its content, and the block that describes it."""
     if path.is_dir():
         return _recognize_folder(path, image_column, identity_column)
-    if not path.is_file():
-        raise SourceError(f"There are no faces at {path}. Correct --faces or --others.")
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(PARQUET):
@@ -179,8 +192,15 @@ def _with_roles(source: ImageSource, path: Path) -> Iterator[tuple[str, str, str
 
 
 def _sizes(source: ImageSource) -> Counter[tuple[int, int]]:
+    """Width and height of images from all over the source: the first ones may be of one person."""
     sizes: Counter[tuple[int, int]] = Counter()
-    for image in islice(source.read(0), SIZED):
+    number = len(source)
+    places = min(PLACES if number <= LARGE else FEW_PLACES, -(-number // AT_A_PLACE))
+    starts = [number * place // places for place in range(places + 1)] if places else []
+    looked_at = (
+        image for start, stop in pairwise(starts) for image in islice(source.read(start), min(AT_A_PLACE, stop - start))
+    )
+    for image in looked_at:
         if image.content and not image.problem:
             try:
                 _, width, height = read_as_jpeg(image.content, image.image_id)

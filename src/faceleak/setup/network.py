@@ -1,13 +1,13 @@
 """What network a file of weights holds, or a class of the user's own is, and how it has to be described."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faceleak.backbones.architectures import is_factory
 from faceleak.backbones.card import Preprocessing, height_and_width
-from faceleak.backbones.loading import ONNX_SUFFIX
+from faceleak.backbones.loading import ALIKE, ONNX_SUFFIX
 from faceleak.backbones.target_options import LoadOptions
 from faceleak.common.errors import FaceleakError
 from faceleak.common.words import counted
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from faceleak.backbones.backbone import Backbone
-    from faceleak.backbones.recognition import Fit
+    from faceleak.backbones.recognition import Fit, Recognition
 
 GUIDE = "docs/audit-your-own.md"
 USUAL_SIDE = 112
@@ -81,14 +81,22 @@ class FoundNetwork:
         )
 
 
+def fed_with(network: FoundNetwork, **changes: Any) -> FoundNetwork:
+    """The same network with another preprocessing: what changes, by key."""
+    from faceleak.backbones.backbone import Backbone
+
+    preprocessing = network.load.preprocessing.model_copy(update=changes)
+    card = network.backbone.card.model_copy(update={"preprocessing": preprocessing})
+    load = network.load.model_copy(update={"preprocessing": preprocessing})
+    return replace(network, load=load, backbone=Backbone(network.backbone.net, card).eval())
+
+
 def find_network(asked: Asked) -> FoundNetwork:
     """Recognize a network and load it. Raises FaceleakError, which says what it looks like and what to do."""
     if asked.weights is None and asked.factory is None:
         raise NetworkError(
             "Give the file of the backbone's weights: --weights PATH (or --factory package.module:Class)."
         )
-    if asked.weights is not None and not asked.weights.is_file():
-        raise NetworkError(f"There is no weights file {asked.weights}. Correct --weights.")
     if asked.architecture is not None and is_factory(asked.architecture):
         raise NetworkError(f"{asked.architecture} is a class: give it as --factory.")
     if asked.factory is not None and asked.architecture is not None:
@@ -126,9 +134,8 @@ def _of_state_dict(asked: Asked) -> FoundNetwork:
             )
         if not found.fits:
             raise NetworkError(
-                f"{_looks_like(weights, str(asked.weights))} No architecture that faceleak knows fits "
-                f"({found.nearest} is the nearest, with {found.share:.0%} of the names"
-                f"{_first_difference(found.nearest, weights)}). Bring the class that it was trained with: "
+                f"{_looks_like(weights, str(asked.weights))} No architecture that faceleak knows fits, "
+                f"{_nearest(found, weights)}. Bring the class that it was trained with: "
                 f"--factory package.module:Class, and --arguments where it takes some ({GUIDE})."
             )
         fit = found.fits[0]
@@ -277,9 +284,12 @@ def _looks_like(weights: "Mapping[str, Tensor]", origin: str) -> str:
     )
 
 
-def _first_difference(architecture: str, weights: "Mapping[str, Tensor]") -> str:
-    """What the nearest architecture has that the weights lack, or has in another shape."""
+def _nearest(found: "Recognition", weights: "Mapping[str, Tensor]") -> str:
+    """The nearest architecture, and what it has that the weights lack, or has in another shape."""
     from faceleak.backbones.recognition import differences
 
-    found = differences(architecture, weights)
-    return f"; it has {', '.join(found[:SHOWN])}" if found else ""
+    if found.share < ALIKE:
+        return "and none is near"
+    lacking = differences(found.nearest, weights)
+    told = f"; it has {', '.join(lacking[:SHOWN])}" if lacking else ""
+    return f"and {found.nearest} is the nearest, with {found.share:.0%} of the names{told}"

@@ -47,6 +47,7 @@ class Origin(Part):
     software: dict[str, str]
 
 
+FROM_PYTHON = "faceleak.audit(…)"  # the command of an audit without a project
 PACKAGES = ("faceleak", "torch", "numpy", "pandas", "scikit-learn", "kornia", "opacus", "kedro", "mlflow")
 
 
@@ -217,7 +218,10 @@ class Evidence:
         return taken_by(made_with.reconstruction.search.attack, made_with.membership)
 
     def command(self, pipeline: str) -> str:
-        """How to run a pipeline in the environment of this report."""
+        """How to run a pipeline in the environment of this report; after an audit from Python, in one that is made."""
+        if self.origin.command == FROM_PYTHON:
+            made = "kedro faceleak new NAME --faces PATH --weights PATH"
+            return f"{made}, and then {kedro_run(pipeline, 'NAME')}, in a clone of faceleak (Python runs stage 1 alone)"
         return kedro_run(pipeline, self.origin.environment)
 
     def missing(self, what: str, file: str) -> Missing:
