@@ -19,6 +19,7 @@ from faceleak.metrics.intervals import (
     rate_interval,
     resampling_weights,
     smallest_detectable_auc,
+    smallest_detectable_share,
     standard_error_of_interval,
     weight_blocks,
     wilson_interval,
@@ -286,3 +287,17 @@ def test_numbers_that_make_no_sense_are_refused():
     for wrong in ({"level": 1.0}, {"power": 0.0}):
         with pytest.raises(MetricError, match="must lie between 0 and 1"):
             smallest_detectable_auc(0.1, **wrong)
+
+
+def test_the_smallest_share_by_hand():
+    # Of 10 people, 3 found at 5 % happen with probability 0.0115 and 2 with 0.0861; 3 or more of 10 at 0.382 with 0.8
+    assert smallest_detectable_share(10, 0.05) == pytest.approx(0.382, abs=0.002)
+    assert smallest_detectable_share(1, 0.05) == 1.0
+    assert smallest_detectable_share(1000, 0.05) < 0.08
+    assert smallest_detectable_share(1, 0.01) == pytest.approx(0.8, abs=0.001)
+
+
+@pytest.mark.parametrize(("people", "chance"), [(0, 0.05), (10, 0.0), (10, 1.0)])
+def test_a_share_of_nobody_or_by_no_chance_is_refused(people, chance):
+    with pytest.raises(MetricError, match="somebody"):
+        smallest_detectable_share(people, chance)

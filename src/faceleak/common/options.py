@@ -65,6 +65,14 @@ def _may_be_null(kind: Any) -> bool:
     return True
 
 
+def settings_beside(model: type[Options], given: Any) -> Any:
+    """What is given for a part and its `settings`, which are keys next to the model's own in the configuration."""
+    if not isinstance(given, dict) or "settings" in given:
+        return given
+    named = {key: value for key, value in given.items() if key in model.model_fields}
+    return {**named, "settings": {key: value for key, value in given.items() if key not in model.model_fields}}
+
+
 def checked(model: type[Options], settings: dict[str, Any], part: str) -> Options:
     """The settings of `part` as its own model. Raises ValueError, which names all that is wrong and what is allowed."""
     try:

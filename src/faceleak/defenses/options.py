@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from faceleak.bypasses import registry as bypasses
 from faceleak.common.errors import FaceleakError
 from faceleak.common.named import UnknownNameError
-from faceleak.common.options import Options, be_a_name, checked
+from faceleak.common.options import Options, be_a_name, checked, settings_beside
 from faceleak.defenses import registry
 from faceleak.membership.attackers import AttackerName, name_of_variant
 from faceleak.membership.options import ThreatModel
@@ -37,10 +37,7 @@ class VariantOptions(Options):
     @model_validator(mode="before")
     @classmethod
     def _gather_settings(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or "settings" in given:
-            return given
-        named = {key: value for key, value in given.items() if key in cls.model_fields}
-        return {**named, "settings": {key: value for key, value in given.items() if key not in cls.model_fields}}
+        return settings_beside(cls, given)
 
     @model_validator(mode="after")
     def _check_settings(self) -> "VariantOptions":

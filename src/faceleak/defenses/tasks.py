@@ -35,7 +35,7 @@ class VariantTask:
         public = owner.store.as_stored(owner.public)[HASHED]
         code = code_version(registry.module(options.defense))
         parts = (options.defense, options.checked_settings(), options.seed, public, training, code)
-        return owner.compute.cache / "variants" / fingerprint(*_which(owner.backbone), *parts)
+        return owner.compute.cache / "variants" / fingerprint(*what_of(owner.backbone), *parts)
 
     @property
     def path(self) -> Path:
@@ -56,7 +56,7 @@ class ViewTask:
         """Where the view lies once it is there."""
         own = self.own.store.as_stored(self.own.images)[HASHED]
         code = code_version(bypasses.module(self.bypass), "faceleak.backbones.loading")
-        return self.own.compute.cache / "views" / fingerprint(*_which(self.released), self.bypass, code, own)
+        return self.own.compute.cache / "views" / fingerprint(*what_of(self.released), self.bypass, code, own)
 
     @property
     def path(self) -> Path:
@@ -64,7 +64,7 @@ class ViewTask:
         return self.folder / CARD
 
 
-def _which(backbone: Backbone) -> tuple[Any, ...]:
+def what_of(backbone: Backbone) -> tuple[Any, ...]:
     """What is saved of a backbone or made of it follows from these."""
     return backbone.network_hash(), backbone.card, backbone.head and backbone.head.hash()
 

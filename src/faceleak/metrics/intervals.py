@@ -283,6 +283,28 @@ def smallest_detectable_auc(standard_error: float, level: float = 0.95, power: f
     return float(np.clip(0.5 + needed * standard_error, 0.5, 1.0))
 
 
+def smallest_detectable_share(people: int, chance: float, level: float = 0.95, power: float = 0.8) -> float:
+    """Find the smallest true share, in `chance`…1, that so many people would have shown to be above `chance`.
+
+    The exact one-sided binomial test at (1 − level) / 2 rejects `chance` with probability `power` there; in steps of
+    0.001. 1 if no outcome of so few people rejects it. Raises MetricError if there is nobody, or chance, level or power
+    are no shares.
+    """
+    from scipy.stats import binom
+
+    if people < 1 or not all(0 < share < 1 for share in (chance, level, power)):
+        raise MetricError(
+            f"{people} people, chance {chance}, level {level} and power {power}: there has to be somebody, and the "
+            "others must lie between 0 and 1, as 5 % is 0.05."
+        )
+    needed = int(binom.isf((1 - level) / 2, people, chance)) + 1
+    if needed > people:
+        return 1.0
+    shares = np.arange(1, 1001) / 1000
+    enough = shares[(shares >= chance) & (binom.sf(needed - 1, people, shares) >= power)]
+    return float(enough[0])
+
+
 def standard_error_of_interval(interval: Interval, level: float = 0.95) -> float:
     """Standard error of a value whose interval at `level` was measured, as if it were normal.
 

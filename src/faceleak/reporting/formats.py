@@ -32,6 +32,14 @@ HEADINGS = {  # where there is room: on the page of the audit, and in sentences
     "verification_auc": "verification AUC",
     "tar_at_far_0.1pct": "TAR at 0.1 % FAR",
     "lfw_accuracy": "LFW accuracy",
+    "still_found_at_1pct": "still found at 1 %",
+    "still_found_at_0.1pct": "still found at 0.1 %",
+    "verification_auc_of_stays": "verification AUC, who stays",
+    "tar_at_far_0.1pct_of_stays": "TAR at 0.1 % FAR, who stays",
+    "verification_auc_change": "change of verification AUC",
+    "verification_auc_of_stays_change": "change, who stays",
+    "cpu_seconds": "CPU seconds",
+    "cost_of_gold": "time by that of gold",
     "kid_to_members": "KID to members",
     "kid_to_controls": "KID to controls",
     "kid_to_public": "KID to public faces",
@@ -61,7 +69,9 @@ OF_POINTS = {  # the measures of `privacy_points`
     TPR: HEADINGS[TPR],
 }
 COUNTS = frozenset({"distinct_members"})  # written without decimals
-SIGNED = frozenset({"advantage_over_blind", "auc_over_paper", "match_advantage", "gap"})  # written with their sign
+SIGNED = frozenset(  # written with their sign
+    {"advantage_over_blind", "auc_over_paper", "match_advantage", "gap", "still_found_over_gold"}
+)
 
 
 def heading(metric: str) -> str:

@@ -323,3 +323,20 @@ def duration(seconds: float) -> str:
 def size(number: float) -> str:
     """Bytes as MB or GB."""
     return f"{number / GIGABYTE:,.1f} GB" if number >= GIGABYTE else f"{number / MEGABYTE:,.0f} MB"
+
+
+def erasure_table(tree: Tree) -> Table:
+    """What every method of erasure left behind, by the attacker who decides, and one line a method that says so."""
+    from faceleak.reporting.erasure import COST_OF_GOLD, read_erasure
+
+    table = empty_table(
+        "Erasure: people still found at 5 %", "method", "still found", "who stays", "over gold", "utility", "time"
+    )
+    methods = read_erasure(tree)
+    for one in methods:
+        found = interval_text(one.numbers, "still_found")
+        stays, over = interval_text(one.numbers, "stays_found"), number_text(one.numbers, "still_found_over_gold")
+        change = number_text(one.numbers, "verification_auc_change", "+.3f")
+        table.add_row(words(one.method), found, stays, over, change, number_text(one.numbers, COST_OF_GOLD, ".2f"))
+    table.caption = Text("\n".join(one.sentence for one in methods))
+    return table

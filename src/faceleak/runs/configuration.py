@@ -10,6 +10,7 @@ from faceleak.backbones.target_options import TargetOptions
 from faceleak.common.errors import FaceleakError, kedro_run
 from faceleak.common.options import Options, TrackingOptions, describe
 from faceleak.defenses.options import DefenseOptions
+from faceleak.erasure.options import ErasureOptions
 from faceleak.faces.options import FacesOptions
 from faceleak.membership.attackers import AttackerName
 from faceleak.membership.models import registry as models
@@ -50,6 +51,8 @@ class Parameters(Options):
     """Training of a prior of your own."""
     defense: DefenseOptions
     """Defenses, and who attacks them."""
+    erasure: ErasureOptions | None = None
+    """Whether people were forgotten, by which method, and at what cost."""
     report: ReportOptions = ReportOptions()
     """What the report shows."""
     gate: GateOptions | None = None

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from faceleak.reporting.results import Variant
 
 STAGES = ("utility_metrics", "membership_metrics", "reconstruction_metrics")
+ERASURE = "erasure_metrics"
 TARGETED = ("targeted_metrics", "person_image_metrics")
 TUNING = {"tuning_metrics", "tuning_reconstruction_metrics"}
 
@@ -317,5 +318,7 @@ class TerminalHooks:
             terminal.show_tuning(catalog.load(name))
         if made & set(TARGETED):
             terminal.show_targeted(*(catalog.load(name) if name in made else None for name in TARGETED))
-        if made & {"results", "defense.results", *TUNING, *TARGETED}:
+        if ERASURE in made:
+            terminal.show_erasure(catalog.load(ERASURE))
+        if made & {ERASURE, "results", "defense.results", *TUNING, *TARGETED}:
             terminal.show(f"Figures: {self._reports}/*.png    Compare runs in MLflow: make ui")

@@ -92,6 +92,15 @@ def show_targeted(targeted: dict[str, Any] | None, person_image: dict[str, Any] 
             _console.print(table)
 
 
+def show_erasure(metrics: dict[str, dict[str, Any]]) -> None:
+    """Print what each method of erasure left behind."""
+    from faceleak.reporting.terminal import erasure_table
+
+    for variant in metrics.values():
+        _console.print()
+        _console.print(erasure_table(variant["erasure"]))
+
+
 def show_plan(plan: dict[str, Any]) -> None:
     """Print what an audit will take, kind by kind, and what the machine lacks for it."""
     from faceleak.reporting.terminal import plan_table, rate_lines

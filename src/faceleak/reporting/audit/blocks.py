@@ -17,6 +17,7 @@ COUNTS = ("members", "non_members")  # shown last
 WITHOUT_FACES = (
     "bn_distances.png",
     "comparison.png",
+    "erasure.png",
     "privacy_utility.png",
     "risk_calibration.png",
     "roc.png",

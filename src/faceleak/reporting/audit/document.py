@@ -9,7 +9,7 @@ from faceleak.reporting.audit.evidence import Evidence, Origin
 from faceleak.reporting.audit.files import UsedFile
 from faceleak.reporting.audit.first_page import summarize
 from faceleak.reporting.audit.parts import Part, Section, Summary
-from faceleak.reporting.audit.sections import about, defenses, limits, membership, reconstruction
+from faceleak.reporting.audit.sections import about, defenses, erasure, limits, membership, reconstruction
 from faceleak.reporting.checks import ReportingError
 
 TITLE = "Privacy audit of a face-recognition backbone"
@@ -22,6 +22,7 @@ SECTIONS = (
     reconstruction.tuning,
     membership.several_targets,
     defenses.section,
+    erasure.section,
     defenses.gate,
     limits.further,
     limits.section,

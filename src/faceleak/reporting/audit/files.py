@@ -56,6 +56,13 @@ MADE_BY = {
         "privacy_claims.csv",
         "recommendation.md",
     ),
+    "erasure": (
+        "erasure_metrics.json",
+        "erasure_verdicts.csv",
+        "erasure_cost.csv",
+        "erasure.csv",
+        "erasure.png",
+    ),
     "tuning": (
         "tuning_metrics.json",
         "tuning.png",
