@@ -8,7 +8,9 @@ from typing import Any
 from kedro.config import OmegaConfigLoader
 
 from docs_pages.types import Schema, code, describe, model_of, models_in
+from faceleak.common.named import Registry
 from faceleak.defenses import registry as defenses
+from faceleak.erasure import registry as methods
 from faceleak.runs.configuration import Parameters
 from faceleak.settings import CONFIG_LOADER_ARGS
 
@@ -84,11 +86,17 @@ class Reference:
 
 
 def _settings() -> Iterator[str]:
-    """Settings of every defense: keys of its rows in `defense.variants`."""
+    """Settings of every defense and method of erasure: keys of its row in `defense.variants` or `erasure.methods`."""
     yield "\n## Settings of defenses\n\nThey are keys next to `defense` in a row of `defense.variants`."
-    for name in defenses.names():
-        schema = defenses.get(name).Settings.model_json_schema()
-        yield f"\n### {name} {{#settings-{name}}}\n\n{schema['description']}\n"
+    yield from _settings_of(defenses, "settings")
+    yield "\n## Settings of methods of erasure\n\nThey are keys next to `method` in a row of `erasure.methods`."
+    yield from _settings_of(methods, "erasure-settings")
+
+
+def _settings_of(registry: Registry[Any], anchor: str) -> Iterator[str]:
+    for name in registry.names():
+        schema = registry.get(name).Settings.model_json_schema()
+        yield f"\n### {name} {{#{anchor}-{name}}}\n\n{schema['description']}\n"
         if fields := schema.get("properties", {}):
             yield from Reference(schema).table(fields, schema.get("required", []), {}, name)
 

@@ -36,6 +36,7 @@ OF_THE_AUDIT = {
     "audit",
 }
 PIPELINES = OF_THE_AUDIT | {
+    "erasure",
     "gate",
     "plan",
     "prior",

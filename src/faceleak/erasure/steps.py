@@ -80,25 +80,26 @@ def take_steps(
     """
     keep_freed_memory()
     training, head = request.training(), request.head()
-    options_then, device = training.options, pick_device(request.owner.compute)
+    then, device = training.options, pick_device(request.owner.compute)
     backbone = deepcopy(request.owner.backbone if start is None else start).to(device)
     kept, erased = _Faces(request, request.kept_images, head), _Faces(request, request.erased_images, head)
-    make_head = CosFaceHead if options_then.loss == "cosface" else ArcFaceHead
-    kept_head = make_head(len(kept.people), options_then.embedding_size, options_then.margin, head.scale)
+    make_head = CosFaceHead if then.loss == "cosface" else ArcFaceHead
+    with seeded(0):  # the initial weights are overwritten, and the global generator is not to notice
+        kept_head = make_head(len(kept.people), then.embedding_size, then.margin, head.scale)
     kept_head.weight.data = kept.rows(head)
     kept_head, centers = kept_head.to(device), erased.rows(head).to(device)
-    batch = min(options_then.batch_size, len(kept.positions))
+    batch = min(then.batch_size, len(kept.positions))
     parameters = [p for p in (*backbone.parameters(), *kept_head.parameters()) if p.requires_grad]
-    decay, momentum = options_then.weight_decay, options_then.momentum
+    decay, momentum = then.weight_decay, then.momentum
     optimizer = torch.optim.SGD(parameters, options.learning_rate, momentum, weight_decay=decay)
     dtype = training_dtype(request.owner.compute, device)
     statistics = list(batch_norms(backbone.net).values())
     value = torch.zeros(())
     for epoch in range(options.epochs):
-        random = np.random.default_rng([seed, epoch])
+        random, of_others = (np.random.default_rng([seed, epoch, which]) for which in (0, 1))
         order = random.permutation(len(kept.positions))
         order = order[: len(order) // batch * batch]
-        others = random.integers(len(erased.positions), size=len(order)) if reads_erased else order[:0]
+        others = of_others.integers(len(erased.positions), size=len(order)) if reads_erased else order[:0]
         of_erased = face_batches(training.store, erased.positions[others], backbone.canvas, batch, device)
         of_kept = face_batches(training.store, kept.positions[order], backbone.canvas, batch, device)
         with seeded(int(random.integers(2**31))):
@@ -106,12 +107,12 @@ def take_steps(
                 rows = slice(number * batch, (number + 1) * batch)
                 with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                     backbone.train()
-                    embeddings = backbone(augment(faces, options_then, random)).float()
+                    embeddings = backbone(augment(faces, then, random)).float()
                     shown = embeddings[:0]
                     if reads_erased:
                         for layer in statistics:
                             layer.eval()
-                        shown = backbone(augment(next(of_erased), options_then, random)).float()
+                        shown = backbone(augment(next(of_erased), then, of_others)).float()
                 classes = torch.from_numpy(kept.classes[order[rows]]).to(device)
                 erased_classes = torch.from_numpy(erased.classes[others[rows]]).to(device)
                 value = loss(Step(kept_head, embeddings, classes, shown, erased_classes, centers))

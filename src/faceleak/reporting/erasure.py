@@ -23,6 +23,7 @@ from faceleak.metrics.erasure import (
     Verdict,
 )
 from faceleak.metrics.membership import Numbers
+from faceleak.reporting.audit.parts import Measured
 from faceleak.reporting.formats import measured, percent
 from faceleak.reporting.style import (
     BLACK,
@@ -52,6 +53,7 @@ SHARES = {verdict: f"share_{verdict.replace(' ', '_')}" for verdict in VERDICTS}
 OF_PEOPLE = (STILL_FOUND, f"{STILL_FOUND}_at_1pct", f"{STILL_FOUND}_at_0.1pct")
 SHOWN = ("stands_out", "found_before", "found_by_both", "stays_found", "auc", f"{STILL_FOUND}_over_gold")
 COSTS = (*UTILITY, "verification_auc_change", "verification_auc_of_stays_change", COST, COST_OF_GOLD)
+CHANCE = percent(Measured(value=LEVEL))
 FIRST = "first"  # the attacker who decides
 NOTE = (
     "At 5 % of people never in unless it says otherwise; a dash where they are too few. Stands out: in either "
@@ -148,11 +150,11 @@ def _read(numbers: Mapping[str, Any], gold: Mapping[str, Any] | None) -> tuple[V
     """What a method did to the people together, and why one can say so."""
     share, low = numbers.get(STILL_FOUND), numbers.get(f"{STILL_FOUND}_ci_low")
     if share is None or low is None:
-        return UNKNOWN, f"{numbers.get('never_in', 0)} people never in are too few to set a rate of {LEVEL:.0%}"
+        return UNKNOWN, f"{numbers.get('never_in', 0)} people never in are too few to set a rate of {CHANCE}"
     if gold is not None and (gold.get(f"{STILL_FOUND}_ci_low") or 0) > LEVEL:
         return UNKNOWN, f"even backbones that never saw them find {percent(measured(gold, STILL_FOUND))} of them"
     if low > LEVEL:
-        return FOUND, f"{percent(measured(numbers, STILL_FOUND))} are found, where chance finds {LEVEL:.0%}"
+        return FOUND, f"{percent(measured(numbers, STILL_FOUND))} are found, where chance finds {CHANCE}"
     if (numbers.get("found_before") or 0) < MINIMUM_POWER:
         return UNKNOWN, f"the target itself gave away {percent(measured(numbers, 'found_before'))} of them"
     if (numbers.get("stays_found") or 0) < MINIMUM_POWER:
@@ -177,7 +179,7 @@ def erasure_figure(tree: Tree) -> "Figure":
             color, marker = in_turn(PALETTE, number), in_turn(MARKERS, number)
             ends = numbers.get(f"{STILL_FOUND}_ci_low"), numbers.get(f"{STILL_FOUND}_ci_high")
             left.hlines(height, *ends, color=color, linewidth=1.3)
-            left.plot(value, height, marker, color=color, markersize=5, label=None if place else words(attacker))
+            left.plot(value, height, marker, color=color, markersize=5, label=words(attacker))
         change = one.numbers.get("verification_auc_change")
         right.plot(0 if change is None else change, place, "o", color=BLACK, markersize=5)
         if (times := one.numbers.get(COST_OF_GOLD)) is not None:
@@ -198,7 +200,8 @@ def erasure_figure(tree: Tree) -> "Figure":
     right.margins(x=0.5)
     for axes in (left, right):
         tidy(axes)
-    if methods:
-        figure.legend(loc="outside lower left", ncols=len(attackers), fontsize=SMALL, frameon=False)
+    handles, names = left.get_legend_handles_labels()
+    if once := dict(zip(names, handles, strict=True)):
+        figure.legend(once.values(), once, loc="outside lower left", ncols=len(once), fontsize=SMALL, frameon=False)
     entitle(figure, "Were people forgotten?")
     return figure

@@ -106,6 +106,9 @@ def write_everything(folder: Path) -> None:
     write_json(reports, "tuning_metrics.json", {"undefended": {"tuning": tuned("auc", "fused_shadow", 0.9)}})
     search = {"undefended": {"tuning_reconstruction": tuned("advantage", "default", 0.2, steps_per_face=150.0)}}
     write_json(reports, "tuning_reconstruction_metrics.json", search)
+    found = with_bounds("still_found", 0.6, 0.2) | {"found_before": 0.9, "stays_found": 0.9, "verification_auc": 0.8}
+    erased = {"finetuning": {**found, "embeddings": with_bounds("still_found", 0.3, 0.2)}}
+    write_json(reports, "erasure_metrics.json", {"undefended": {"erasure": erased}})
     write_json(reports, "new_metrics.json", {EVIL: {"tuning": {"anything": {"score_of_trials": 0.123}}}})
     write_json(reports, "prior_metrics.json", {**with_bounds("kid", 0.456), "images": 40})
     defended = {"undefended": {}, "noise_1": reconstruction(0.1, 0.1)["undefended"]}
@@ -119,7 +122,7 @@ def write_everything(folder: Path) -> None:
     write_tables(folder)
     faces = ("people", "gallery", "untrained_gallery", "reconstruction_steps", "film_strips", "embedding_map")
     of_tuning = ("tuning", "tuning_study", "tuning_front", "tuning_reconstruction")
-    for name in (*faces, *of_tuning, "roc", "bn_distances", "comparison", "risks", "surprise"):
+    for name in (*faces, *of_tuning, "roc", "bn_distances", "comparison", "risks", "erasure", "surprise"):
         Image.new("RGB", (20, 10)).save(reports / f"{name}.png")
     Image.new("RGB", (20, 10)).save(reports / "risk_calibration.png")
 
@@ -142,6 +145,9 @@ def write_tables(folder: Path) -> None:
     risks = {"identity": ["Ada Example", EVIL], "images": [10, 10], "targets": [3, 2], "risk": [5.0, 0.1]}
     risks |= {"p_value": [1e-9, 0.5], "q_value": [2e-9, 0.5], "rank": [1, 2]}
     pd.DataFrame(risks).to_csv(reports / "identity_risks.csv", index=False)
+    told = {"draw": [0], "method": ["finetuning"], "identity": ["Ada Example"], "after": [0.01]}
+    told |= {"verdict": ["still found"], "reason": ["found"]}
+    pd.DataFrame(told).to_csv(reports / "erasure_verdicts.csv", index=False)
     calibrated = {"rate": [0.01], "rows": [2500], "share": [0.013], "exceeded": [False]}
     pd.DataFrame(calibrated).to_csv(reports / "risk_calibration.csv", index=False)
     pd.DataFrame({"name": [], "verification_auc": []}).to_csv(reports / "preprocessing_check.csv", index=False)

@@ -33,7 +33,7 @@ def test_the_report_follows_its_schema_and_can_be_read_back(report):
 def test_every_section_has_results_where_all_are_there(report):
     assert [section.id for section in report.sections] == [
         *("target", "data", "threat-models", "membership", "reconstruction", "tuning", "several-targets", "defenses"),
-        *("gate", "further", "limits", "reproduce"),
+        *("erasure", "gate", "further", "limits", "reproduce"),
     ]
     missing = [block.what for section in report.sections for block in section.blocks if block.kind == "missing"]
     assert missing == []
@@ -51,6 +51,7 @@ def test_each_section_says_which_command_makes_what_is_missing(attacked, evidenc
         "reconstruction": "reconstruction",
         "several-targets": "repeats",
         "defenses": "defense",
+        "erasure": "erasure",
         "gate": "gate",
     }.items():
         assert commands[section] == {f"kedro run --pipelines={pipeline} --env=lfw"}, section
@@ -104,6 +105,16 @@ def test_evaluators_below_a_step_are_rows_of_its_table(report):
     assert [row[0] for row in table.rows] == ["random", "best_random", "optimized", "optimized, evaluators, second"]
 
 
+def test_erasures_are_told_method_by_method_and_person_by_person(report):
+    (erasure,) = [section for section in report.sections if section.id == "erasure"]
+    warnings = [block.text for block in erasure.blocks if block.kind == "paragraph" and block.warning]
+    assert [text.partition(";")[0] for text in warnings] == ["Finetuning: still found"]
+    by_attacker, cost, people = (block for block in erasure.blocks if block.kind == "table")
+    assert [row[:2] for row in by_attacker.rows] == [("finetuning", "first"), ("finetuning", "embeddings")]
+    assert cost.rows[0][1].value == 0.8
+    assert people.rows == ((0, "finetuning", "Ada Example", 0.01, "still found", "found"),)
+
+
 def test_every_picture_of_a_reconstruction_has_words_of_its_own(report):
     (reconstruction,) = [section for section in report.sections if section.id == "reconstruction"]
     figures = {block.file: block.alt for block in reconstruction.blocks if block.kind == "figure"}
@@ -138,7 +149,7 @@ def test_without_people_no_name_and_no_face_is_left(tmp_path, evidence_of, param
     assert "Example" not in page
     shown = [block.file for section in audit.sections for block in section.blocks if block.kind == "figure"]
     of_tuning = ("tuning_study.png", "tuning.png", "tuning_front.png", "tuning_reconstruction.png")
-    assert shown == ["roc.png", "bn_distances.png", *of_tuning, "comparison.png", "risk_calibration.png"]
+    assert shown == ["roc.png", "bn_distances.png", *of_tuning, "comparison.png", "risk_calibration.png", "erasure.png"]
 
 
 @pytest.mark.parametrize("show_people", [True, False])

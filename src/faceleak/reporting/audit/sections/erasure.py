@@ -1,10 +1,10 @@
 """Erasure: whether people who asked to be forgotten are still found, method by method and person by person."""
 
-from faceleak.metrics.erasure import FOUND, LEVEL
+from faceleak.metrics.erasure import FOUND
 from faceleak.reporting.audit.blocks import figure, frame_table
 from faceleak.reporting.audit.evidence import Evidence
 from faceleak.reporting.audit.parts import Block, Cell, Paragraph, Section, Table
-from faceleak.reporting.erasure import COSTS, NOTE, OF_PEOPLE, SHOWN, Erased, read_erasure
+from faceleak.reporting.erasure import CHANCE, COSTS, NOTE, OF_PEOPLE, SHOWN, Erased, read_erasure
 from faceleak.reporting.formats import heading, measured
 from faceleak.reporting.style import words
 
@@ -76,5 +76,5 @@ def _people(evidence: Evidence) -> list[Block]:
         return [evidence.missing("What can be said of each person", "erasure_verdicts.csv")]
     if not evidence.configuration.report.show_people:
         people = people.drop(columns="identity")
-    caption = f"Each erased person: rates at which they are found before and after, {LEVEL:.0%} being chance"
+    caption = f"Each erased person: rates at which they are found before and after, {CHANCE} being chance"
     return [frame_table(people, caption, map(words, people.columns), folded=True)]
