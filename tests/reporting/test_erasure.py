@@ -81,6 +81,7 @@ def test_without_gold_nothing_is_compared_with_it():
             "cannot be said",
             "even backbones that never saw them find 50 % [20–80 %]",
         ),
+        ({"verification_auc": 0.9}, None, "cannot be said", "reads what this backbone does not give"),
         (numbers(None, None, None), None, "cannot be said", "199 people never in are too few"),
         (numbers(0.0, 0, 0.2, found_before=0.3), None, "cannot be said", "gave away 30 % of them"),
         (numbers(0.0, 0, 0.2, stays_found=0.4), None, "cannot be said", "finds 40 % of the people who stay"),
@@ -98,9 +99,10 @@ def test_gold_comes_first_and_tables_have_a_row_an_attacker(tree):
     assert [one.method for one in read_erasure(tree)] == ["gold", "nothing"]
     table = erasure_table(tree)
     assert table[["method", "attacker"]].to_numpy().tolist() == [
-        *(["nothing", "first"], ["nothing", "embeddings"], ["gold", "first"], ["gold", "embeddings"])
+        *(["nothing", "weights"], ["nothing", "embeddings"], ["gold", "weights"], ["gold", "embeddings"])
     ]
     assert table["still_found"].tolist() == [0.9, 0.5, 0.05, 0.0]
+    assert table["cost_of_gold"].notna().tolist() == [True, False, True, False]
 
 
 def test_the_terminal_shows_what_is_still_found_and_says_it(tree):
@@ -119,5 +121,6 @@ def test_the_figure_has_a_point_for_each_method_and_attacker(tree):
 
 
 def test_the_figure_can_be_drawn_where_nothing_could_be_measured():
-    tree = {"one": {**numbers(None, None, None), "is_gold": 1, "cost_of_gold": None, "verification_auc_change": None}}
+    nothing = {"is_gold": 1, "cost_of_gold": None, "verification_auc_change": None}
+    tree = {"one": {**numbers(None, None, None), **nothing, "weights": numbers(None, None, None)}}
     assert len(erasure_figure(tree).axes) == 2

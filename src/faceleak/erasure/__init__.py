@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class MethodModule(Protocol):
     """What defines a method of erasure.
 
-    Settings: its parameters, each under its name in `erasure.methods`. A result is made anew once the module has
+    Settings: its parameters, each under its name in `erasure.methods`. MADE_ELSEWHERE, if true: nobody knows how long
+    the erasure took. A result is made anew once the module has
     changed, or what it imports of faceleak, of its own package or of files in its folder, or a file that a setting
     names by its path.
     """

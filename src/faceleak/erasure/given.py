@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
     from faceleak.erasure.request import Request
 
+MADE_ELSEWHERE = True
+
 
 class Settings(Options):
     """Which backbone."""

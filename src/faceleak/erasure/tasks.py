@@ -1,5 +1,6 @@
 """Backbones after an erasure as cached tasks: made in parallel, keyed by their inputs, none made twice."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -75,17 +76,19 @@ def make_erasure(task: ErasureTask) -> None:
     """Erase and keep the result; its card says, under `erasure`, how long that took."""
     owner = task.request.owner
     request = replace(task.request, owner=replace(owner, compute=owner.compute.model_copy(update={"workers": 1})))
-    started = time.process_time()
-    erased = registry.get(task.options.method).erase(request, task.options.checked_settings(), task.seed)
+    started, method = time.process_time(), registry.get(task.options.method)
+    erased = method.erase(request, task.options.checked_settings(), task.seed)
+    seconds = round(time.process_time() - started, 3)
     told = {
         "method": task.options.method,
         "people": len(task.request.erased),
-        "cpu_seconds": round(time.process_time() - started, 3),
+        "cpu_seconds": None if getattr(method, "MADE_ELSEWHERE", False) else seconds,
     }
     erased.card = erased.card.model_copy(update={"training": {**erased.card.training, ERASURE: told}})
     save_backbone(erased, task.folder)
 
 
 def cpu_seconds(erased: Backbone) -> float:
-    """Seconds of the CPU that the erasure took when it was made."""
-    return float(erased.card.training[ERASURE]["cpu_seconds"])
+    """Seconds of the CPU that the erasure took when it was made; NaN if it was made elsewhere."""
+    seconds = erased.card.training[ERASURE]["cpu_seconds"]
+    return math.nan if seconds is None else float(seconds)

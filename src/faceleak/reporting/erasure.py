@@ -54,7 +54,6 @@ OF_PEOPLE = (STILL_FOUND, f"{STILL_FOUND}_at_1pct", f"{STILL_FOUND}_at_0.1pct")
 SHOWN = ("stands_out", "found_before", "found_by_both", "stays_found", "auc", f"{STILL_FOUND}_over_gold")
 COSTS = (*UTILITY, "verification_auc_change", "verification_auc_of_stays_change", COST, COST_OF_GOLD)
 CHANCE = percent(Measured(value=LEVEL))
-FIRST = "first"  # the attacker who decides
 NOTE = (
     "At 5 % of people never in unless it says otherwise; a dash where they are too few. Stands out: in either "
     "direction. Found by both: by the difference of the scores before and after, by somebody who has both backbones."
@@ -63,19 +62,14 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Erased:
-    """What one method did: its numbers by the attacker who decides, those by others, and what they say together."""
+    """What one method did: its numbers by the attacker who decides, those by each attacker, and what they say."""
 
     method: str
     is_gold: bool
     numbers: Mapping[str, Any]
-    others: Mapping[str, Mapping[str, Any]]
+    by_attacker: Mapping[str, Mapping[str, Any]]
     verdict: Verdict
     because: str
-
-    @property
-    def by_attacker(self) -> dict[str, Mapping[str, Any]]:
-        """The numbers by every attacker, the one who decides first."""
-        return {FIRST: self.numbers, **self.others}
 
     @property
     def sentence(self) -> str:
@@ -90,7 +84,7 @@ def erasure_tree(
     gold: str | None,
     decides: str,
 ) -> dict[str, Any]:
-    """Join what was measured: method → metric, of the attacker who decides; other attackers below their names.
+    """Join what was measured: method → metric, of the attacker who decides; all attackers below their names.
 
     cost: a row a run, and a row for each draw of the target itself, with utility and time. `cost_of_gold`: time by
     that of gold. `is_gold`: 1 for gold. `<utility>_change`: less what the target has.
@@ -113,7 +107,7 @@ def erasure_tree(
         if gold is not None:
             own[COST_OF_GOLD] = _number(means[method][COST] / means[gold][COST])
             own[GOLD] = int(method == gold)
-        tree[method] = own | {name: dict(numbers) for name, numbers in attackers.items() if name != decides}
+        tree[method] = own | {name: dict(numbers) for name, numbers in attackers.items()}
     return tree
 
 
@@ -122,17 +116,19 @@ def _number(value: float) -> float | None:
 
 
 def erasure_table(tree: Tree) -> pd.DataFrame:
-    """One row a method and attacker, one column a metric; the attacker who decides is called `first`."""
+    """One row a method and attacker, one column a metric; utility, time and verdicts stand in the first attacker's."""
     rows = []
     for method, numbers in tree.items():
-        own = {name: value for name, value in numbers.items() if not isinstance(value, Mapping)}
-        rows.append({"method": method, "attacker": FIRST, **own})
-        rows += [
-            {"method": method, "attacker": name, **value}
-            for name, value in numbers.items()
-            if isinstance(value, Mapping)
-        ]
+        own, by_attacker = _apart(numbers)
+        for place, (attacker, found) in enumerate(by_attacker.items()):
+            rows.append({"method": method, "attacker": attacker, **found, **({} if place else own)})
     return pd.DataFrame(rows)
+
+
+def _apart(numbers: Tree) -> tuple[dict[str, Any], dict[str, Tree]]:
+    """The numbers of a method itself, and those by each attacker."""
+    own = {name: value for name, value in numbers.items() if not isinstance(value, Mapping)}
+    return own, {name: value for name, value in numbers.items() if isinstance(value, Mapping)}
 
 
 def read_erasure(tree: Tree) -> list[Erased]:
@@ -140,33 +136,43 @@ def read_erasure(tree: Tree) -> list[Erased]:
     gold = next((numbers for numbers in tree.values() if numbers.get(GOLD)), None)
     found = []
     for method, numbers in tree.items():
-        own = {name: value for name, value in numbers.items() if not isinstance(value, Mapping)}
-        others = {name: value for name, value in numbers.items() if isinstance(value, Mapping)}
-        found.append(Erased(method, bool(own.get(GOLD)), own, others, *_read(own, gold)))
+        own, by_attacker = _apart(numbers)
+        found.append(Erased(method, bool(own.get(GOLD)), own, by_attacker, *_read(own, gold)))
     return sorted(found, key=lambda one: not one.is_gold)
 
 
 def _read(numbers: Mapping[str, Any], gold: Mapping[str, Any] | None) -> tuple[Verdict, str]:
     """What a method did to the people together, and why one can say so."""
-    share, low = numbers.get(STILL_FOUND), numbers.get(f"{STILL_FOUND}_ci_low")
-    if share is None or low is None:
-        return UNKNOWN, f"{numbers.get('never_in', 0)} people never in are too few to set a rate of {CHANCE}"
-    if gold is not None and (gold.get(f"{STILL_FOUND}_ci_low") or 0) > LEVEL:
-        return UNKNOWN, f"even backbones that never saw them find {percent(measured(gold, STILL_FOUND))} of them"
-    if low > LEVEL:
-        return FOUND, f"{percent(measured(numbers, STILL_FOUND))} are found, where chance finds {CHANCE}"
-    if (numbers.get("found_before") or 0) < MINIMUM_POWER:
-        return UNKNOWN, f"the target itself gave away {percent(measured(numbers, 'found_before'))} of them"
-    if (numbers.get("stays_found") or 0) < MINIMUM_POWER:
-        return UNKNOWN, f"the attack finds {percent(measured(numbers, 'stays_found'))} of the people who stay"
-    seen = measured({"seen": numbers.get("smallest_seen")}, "seen")
-    return GONE, f"{percent(measured(numbers, STILL_FOUND))} are found; {percent(seen)} would have been seen"
+    low, never_in = numbers.get(f"{STILL_FOUND}_ci_low"), numbers.get("never_in")
+    found, before, stays, seen = (
+        percent(measured(numbers, name)) for name in (STILL_FOUND, "found_before", "stays_found", "smallest_seen")
+    )
+    by_gold = percent(measured(gold or {}, STILL_FOUND))
+    cases: list[tuple[bool, Verdict, str]] = [
+        (never_in is None, UNKNOWN, "the first attacker reads what this backbone does not give"),
+        (low is None, UNKNOWN, f"{never_in} people never in are too few to set a rate of {CHANCE}"),
+        (_above(gold or {}), UNKNOWN, f"even backbones that never saw them find {by_gold} of them"),
+        (_above(numbers), FOUND, f"{found} are found, where chance finds {CHANCE}"),
+        ((numbers.get("found_before") or 0) < MINIMUM_POWER, UNKNOWN, f"the target itself gave away {before} of them"),
+        (
+            (numbers.get("stays_found") or 0) < MINIMUM_POWER,
+            UNKNOWN,
+            f"the attack finds {stays} of the people who stay",
+        ),
+        (True, GONE, f"{found} are found; {seen} would have been seen"),
+    ]
+    return next((verdict, because) for holds, verdict, because in cases if holds)
+
+
+def _above(numbers: Mapping[str, Any]) -> bool:
+    """Whether more people are found than chance finds."""
+    return (numbers.get(f"{STILL_FOUND}_ci_low") or 0) > LEVEL
 
 
 def erasure_figure(tree: Tree) -> "Figure":
     """Share still found by every method and attacker, with chance, beside the loss of verification and the time."""
     methods = read_erasure(tree)
-    attackers = list(dict.fromkeys([FIRST, *(name for one in methods for name in one.others)]))
+    attackers = list(dict.fromkeys(name for one in methods for name in one.by_attacker))
     figure = new_figure(10, 1.6 + 0.5 * len(methods))
     left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [3, 2]})
     for place, one in enumerate(methods):

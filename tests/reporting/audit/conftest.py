@@ -107,7 +107,9 @@ def write_everything(folder: Path) -> None:
     search = {"undefended": {"tuning_reconstruction": tuned("advantage", "default", 0.2, steps_per_face=150.0)}}
     write_json(reports, "tuning_reconstruction_metrics.json", search)
     found = with_bounds("still_found", 0.6, 0.2) | {"found_before": 0.9, "stays_found": 0.9, "verification_auc": 0.8}
-    erased = {"finetuning": {**found, "embeddings": with_bounds("still_found", 0.3, 0.2)}}
+    erased = {
+        "finetuning": {**found, "never_in": 99, "weights": found, "embeddings": with_bounds("still_found", 0.3, 0.2)}
+    }
     write_json(reports, "erasure_metrics.json", {"undefended": {"erasure": erased}})
     write_json(reports, "new_metrics.json", {EVIL: {"tuning": {"anything": {"score_of_trials": 0.123}}}})
     write_json(reports, "prior_metrics.json", {**with_bounds("kid", 0.456), "images": 40})

@@ -110,7 +110,7 @@ def test_erasures_are_told_method_by_method_and_person_by_person(report):
     warnings = [block.text for block in erasure.blocks if block.kind == "paragraph" and block.warning]
     assert [text.partition(";")[0] for text in warnings] == ["Finetuning: still found"]
     by_attacker, cost, people = (block for block in erasure.blocks if block.kind == "table")
-    assert [row[:2] for row in by_attacker.rows] == [("finetuning", "first"), ("finetuning", "embeddings")]
+    assert [row[:2] for row in by_attacker.rows] == [("finetuning", "weights"), ("finetuning", "embeddings")]
     assert cost.rows[0][1].value == 0.8
     assert people.rows == ((0, "finetuning", "Ada Example", 0.01, "still found", "found"),)
 

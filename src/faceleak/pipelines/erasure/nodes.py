@@ -154,7 +154,7 @@ def measure_erasure(
 ) -> tuple[Metrics, pd.DataFrame, pd.DataFrame]:
     """Metrics, a verdict for each erased person, and one table of all methods and attackers.
 
-    Metrics: variant → erasure → method → metric, of the first attacker, with utility and time; those of other attackers
+    Metrics: variant → erasure → method → metric, of the first attacker, with utility and time; those of each attacker
     below their names.
     """
     from faceleak.metrics.erasure import judge_people
