@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from faceleak.signals.embedded import EmbeddedImages
 
 from faceleak.bypasses import OwnFaces
 from faceleak.defenses.owner import Owner
 from faceleak.faces.sources.source import Loss, SourceImage
 from faceleak.membership.calibration.reference_scores import ReferenceScores
 from faceleak.reconstruction.objectives import Sample
-from faceleak.signals import Access, Need
+from faceleak.signals import Access, EmbeddedImages, Need
 from faceleak.signals.observation import Observation
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-parts.md").read_text()

@@ -131,8 +131,7 @@ def compare_preprocessing(
         check = preprocessing_check.check_preprocessing(
             target, store, images[first], images[second], same_person, compute, bootstrap
         )
-        columns: dict[str, Any] = check.table.to_dict("list")
-        return columns
+        return {str(name): column.tolist() for name, column in check.table.items()}
 
     from faceleak.metrics.verification import sample_pairs
 

@@ -65,7 +65,7 @@ def _estimate(parameters: "Parameters", found: Mapping[str | None, Counter[str]]
     from faceleak.planning.rates import rates_for, workers_of
     from faceleak.planning.sample import BESIDES_THE_JPEG, Sample, sample_faces
     from faceleak.planning.tasks import Audit, Tasks
-    from faceleak.reporting.plan import duration, size
+    from faceleak.reporting.terminal import duration, size
     from faceleak.work.compute import single_threaded
 
     audit = Audit(**{name: getattr(parameters, name) for name in Audit.__dataclass_fields__})
