@@ -63,6 +63,7 @@ def test_an_environment_is_written_that_a_run_accepts(all_there: Path) -> None:
         "auxiliary": 17,
         "public": 5,
     }
+    assert written(all_there, "reconstruction") == {"prior": {"principal_components": {"count": 4}}}
     told = " ".join(done.output.split())
     assert "people is a folder with one folder a person: 40 people, 160 images (median 4 a person" in told
     assert "names and shapes fit it, and no other ('module.' before" in told

@@ -22,6 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9]([\w-]*[A-Za-z0-9])?", re.ASCII)
 RESERVED = ("base", "local")
 SIDE = 16  # a network that is trained here takes sides that are multiples of it
 USUAL_SIDE = 112
+COMPONENTS = 512
 SPHEREFACE = (96, 112)  # pixels, width × height, of faces that are aligned as for SphereFace
 PLAIN = re.compile(r"[A-Za-z_./~][\w./~-]*", re.ASCII)
 WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "~"}
@@ -100,22 +101,14 @@ def check(folder: Path) -> "Parameters":
 
 def files(name: str, found: Found) -> dict[str, str]:
     """File → content."""
-    written = {
+    return {
         "globals.yml": f"# Everything that runs with --env={name} make lies below this folder, apart from all others.\n"
         f"data: data/{name}\n",
         "parameters_faces.yml": _faces(found),
         "parameters_target.yml": _target(found),
         "parameters_membership.yml": _membership(found),
+        "parameters_reconstruction.yml": _reconstruction(found),
     }
-    if not found.network.bn_layers:
-        written["parameters_reconstruction.yml"] = WITHOUT_BN
-    return written
-
-
-WITHOUT_BN = """# Stage 2 maximizes an attack that reads no BN layer, since the backbone has none.
-reconstruction:
-  search: {attack: embedding_norm}
-"""
 
 
 def _faces(found: Found) -> str:
@@ -250,6 +243,16 @@ membership:
     # Small ones, which calibrate what embeddings show. For `shadow`: {own}
     training: {{architecture: iresnet_demo, image_size: {side}, epochs: 15, batch_size: 32, horizontal_flip: true}}
 """
+
+
+def _reconstruction(found: Found) -> str:
+    count = min(COMPONENTS, found.roles.roles["public"]["people"] - 1)
+    without = "  search: {attack: embedding_norm}  # an attack that reads no BN layer: the backbone has none\n"
+    return f"""# Stage 2 draws faces by principal components of those of the role `public`. The more, the better: at most one for
+# each of these images. `ceiling` in the results says how many members they can draw.
+reconstruction:
+  prior: {f"{{principal_components: {{count: {count}}}}}" if count > 0 else "demo  # too few public faces"}
+{"" if found.network.bn_layers else without}"""
 
 
 def _flow(values: Mapping[str, Any]) -> str:
