@@ -36,15 +36,20 @@ LONGEST = [  # the first two begin together; what needs the audit comes when it 
     for file in (
         "pipelines/test_audit.py",
         "membership/test_known_answers.py",
-        "pipelines/test_report.py",
-        "pipelines/test_interrupted.py",
-        "pipelines/test_tuning_reconstruction.py",
         "pipelines/test_prior.py",
+        "pipelines/test_interrupted.py",
+        "auditing/test_audit.py",
+        "tuning/test_study.py",
         "pipelines/test_tuning.py",
+        "pipelines/test_tuning_reconstruction.py",
+        "pipelines/test_report.py",
         "pipelines/test_without_bn.py",
         "pipelines/test_bad_input.py",
-        "tuning/test_study.py",
         "test_own.py",
+        "auditing/test_readme.py",
+        "defenses/private/test_training.py",
+        "reconstruction/prior_training/test_training.py",
+        "membership/models/test_every_model.py",
     )
 ]
 

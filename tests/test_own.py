@@ -501,7 +501,7 @@ def backbone_hash() -> str:
 
 @pytest.mark.slow
 def test_attack_and_defense_run_with_one_of_each_from_the_folder_of_the_command(tmp_path):
-    project = copy_project(tmp_path)
+    project = copy_project(tmp_path, workers="2")  # which find them as well
     write(project)
     shutil.copytree(project / "conf" / "smoke", project / "conf" / "own")
     for name, text in CONFIGURATION.items():

@@ -1,5 +1,6 @@
 """A copy of the project in a folder of its own, in which `kedro` is run as a user would."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -24,12 +25,19 @@ KEDRO = Path(sys.executable).with_name("kedro")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def copy_project(folder: Path) -> Path:
-    """Copy what a run needs: configuration, sources and project files."""
+def copy_project(folder: Path, workers: str = "1") -> Path:
+    """Copy what a run needs: configuration, sources and project files.
+
+    One worker unless told otherwise: each process more imports torch, which takes longer than tasks so small.
+    """
     project = folder / "project"
     project.mkdir()
     shutil.copytree(PROJECT / "conf", project / "conf", ignore=shutil.ignore_patterns("local"))
     (project / "conf" / "local").mkdir()
+    parameters = project / "conf" / "base" / "parameters.yml"
+    text = parameters.read_text()
+    assert text.count("  workers: auto\n") == 1
+    parameters.write_text(text.replace("  workers: auto\n", f"  workers: {workers}\n"))
     shutil.copytree(PROJECT / "src", project / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", ".telemetry", "dvc.yaml"):
         shutil.copy(PROJECT / name, project / name)
@@ -92,6 +100,17 @@ def _imported() -> Any:
             patched.setenv(name, value)
         forkserver.ensure_running()
     return context
+
+
+def told(project: Path) -> dict[str, Any]:
+    """All results in the smoke environment, but for the command by which each was made."""
+    reports = (project / "data/smoke/08_reporting").glob("*.json")
+    return {path.name: json.loads(path.read_text()) for path in reports if path.stem != "made_with"}
+
+
+def written(project: Path) -> dict[Path, int]:
+    """When each backbone in the cache was written."""
+    return {path: path.stat().st_mtime_ns for path in (project / "data/smoke/cache").rglob("*.safetensors")}
 
 
 @pytest.fixture

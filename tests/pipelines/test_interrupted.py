@@ -49,13 +49,14 @@ def statuses(project: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_stopped_run_is_marked_killed(project_with_faces: Path, stop: signal.Signals) -> None:
-    project = project_with_faces
-    process = start_until(project, CHECKPOINT, *TRAINING)
-    process.send_signal(stop)
-    output, _ = process.communicate(timeout=600)
-    assert process.returncode == 1
-    assert "what was finished is kept" in output
+def test_a_stopped_run_is_marked_killed(project_with_faces: Path, tmp_path: Path, stop: signal.Signals) -> None:
+    project, printed = project_with_faces, [tmp_path / "stdout", tmp_path / "stderr"]
+    process = start_kedro(project, ["run", "--env=smoke", *TRAINING], printed)
+    wait_for(CHECKPOINT, project, process.is_alive)
+    os.kill(process.pid or 0, stop)
+    process.join(600)
+    assert process.exitcode == 1
+    assert any("what was finished is kept" in file.read_text() for file in printed)
     assert statuses(project) == ["KILLED"]
 
 

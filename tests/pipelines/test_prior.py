@@ -59,14 +59,13 @@ def test_mlflow_has_the_series_and_a_sheet_a_round_also_where_nothing_is_trained
 
 
 def test_reconstruction_takes_the_trained_prior_and_says_where_none_is(trained: Path) -> None:
-    reconstruct = ("run", "--env=smoke", "--pipelines=reconstruction")
-    missing = "--params=reconstruction.prior=trained,reconstruction.trained_prior=data/nowhere"
-    run = kedro(trained, *reconstruct, missing)
+    # what follows the search does not see the prior
+    search = ("run", "--env=smoke", "--pipelines=reconstruction", "--to-outputs=reconstructions")
+    run = kedro(trained, *search, "--params=reconstruction.prior=trained,reconstruction.trained_prior=data/nowhere")
     assert run.returncode != 0
     assert "no trained prior in data/nowhere" in run.stdout + run.stderr
     assert "kedro run --pipelines=prior" in run.stdout + run.stderr
-    search = "--to-outputs=reconstructions"  # what follows does not see the prior
-    taken = kedro(trained, *reconstruct, search, "--params=reconstruction.prior=trained")
+    taken = kedro(trained, *search, "--params=reconstruction.prior=trained")
     assert taken.returncode == 0, taken.stdout + taken.stderr
     latents = load_file(trained / "data/smoke/07_model_output/reconstructions.safetensors")["undefended/random/latents"]
     assert latents.shape[1] == 8  # of the trained prior; the demo's have 100

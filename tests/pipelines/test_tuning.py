@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from faceleak.work.checksummed import load_tree
 
-from .conftest import environment, kedro
+from .conftest import environment, kedro, told, written
 
 PIPELINE = ("--pipelines=tuning", "--tags=membership")
 
@@ -63,10 +63,17 @@ def test_the_same_inputs_give_the_same_files_also_where_nothing_is_cached(audite
     assert [file.read_bytes() for file in files] == before
 
 
-def test_the_attack_takes_the_tuned_one_by_config(audited: Path, tuned: Path) -> None:
-    config = tuned / "06_models/tuned_attack.yml"
-    run = kedro(audited, "run", "--env=smoke", "--pipelines=membership", f"--config={config}")
+def test_the_attack_takes_the_tuned_one_by_config_and_nothing_else_changes(audited: Path, tuned: Path) -> None:
+    config, before, trained = tuned / "06_models/tuned_attack.yml", told(audited), written(audited)
+    run = kedro(audited, "run", "--env=smoke", "--pipelines=faces,target,membership", f"--config={config}")
     assert run.returncode == 0, run.stderr
+    assert "make ui" not in run.stdout
+    after = told(audited)
+    attacks = after["membership_metrics.json"]["undefended"]["membership"]
+    assert {name for name in attacks if name.startswith("tuned")} == {"tuned_partial_knowledge", "tuned_shadow"}
+    del attacks["tuned_partial_knowledge"], attacks["tuned_shadow"]
+    assert after == before
+    assert written(audited) == trained
     scores = pd.read_parquet(tuned / "07_model_output/scores.parquet")
     assert {"tuned", "fused", "bn_distance"} <= set(scores["attack"])
     models = load_tree(tuned / "06_models/attack_models.json")["undefended"]

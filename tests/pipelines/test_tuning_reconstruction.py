@@ -17,7 +17,8 @@ PIPELINE = ("--pipelines=tuning", "--tags=reconstruction")
 
 @pytest.fixture(scope="module")
 def tuned(audited: Path) -> Path:
-    run = kedro(audited, "run", "--env=smoke", *PIPELINE)
+    """By two workers; the audit before had one."""
+    run = kedro(audited, "run", "--env=smoke", *PIPELINE, "--params=compute.workers=2")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Tuning: before and after" in run.stdout
     return audited / "data/smoke"
