@@ -188,4 +188,4 @@ def test_losses_of_a_step_by_hand():
     assert step.erased_cosines().tolist() == pytest.approx([1.0, -np.sqrt(0.5)])
     # cosines of the first image to (1, 0), (0, 1) and its own (0, −1): 0, −1, 1, times 2
     by_hand = -2 + np.log(np.exp(0) + np.exp(-2) + np.exp(2))
-    assert float(step.erased_loss()[0]) == pytest.approx(by_hand, rel=1e-5)
+    assert float(step.erased_loss()[0].detach()) == pytest.approx(by_hand, rel=1e-3)

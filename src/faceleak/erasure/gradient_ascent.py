@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Settings(StepOptions):
     """How long, how fast and how far."""
 
-    weight: float = Field(0.2, gt=0, allow_inf_nan=False)
+    weight: float = Field(1.0, gt=0, allow_inf_nan=False)
     """Weight of the erased people's loss, relative to that of the people who stay."""
     bound: float = Field(8.0, gt=0, allow_inf_nan=False)
     """Cross-entropy of an erased image, in nats, from which on it counts no more."""

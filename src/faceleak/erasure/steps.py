@@ -58,10 +58,14 @@ class Step:
         return (functional.normalize(self.erased) * own).sum(dim=1)
 
     def erased_loss(self) -> Tensor:
-        """(m,) cross-entropies of the erased images among all people, without a margin."""
+        """(m,) cross-entropies of the erased images among all people, with the margin of the training.
+
+        Without a margin the loss of people who were learnt by heart is 0, and so is its gradient.
+        """
         weights = functional.normalize(torch.cat([self.head.weight, self.centers]))
-        logits = self.head.scale * functional.linear(functional.normalize(self.erased), weights)
-        return functional.cross_entropy(logits, len(self.head.weight) + self.erased_classes, reduction="none")
+        classes = len(self.head.weight) + self.erased_classes
+        logits = self.head.logits(functional.linear(functional.normalize(self.erased), weights), classes)
+        return functional.cross_entropy(logits, classes, reduction="none")
 
 
 def take_steps(

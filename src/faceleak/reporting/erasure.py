@@ -204,6 +204,7 @@ def erasure_figure(tree: Tree) -> "Figure":
     left.set_xlabel("Share of erased people still found; dashed: chance", fontsize=LABEL)
     right.set_xlabel("Change of verification AUC, people never in", fontsize=LABEL)
     right.margins(x=0.5)
+    right.locator_params(axis="x", nbins=4)
     for axes in (left, right):
         tidy(axes)
     handles, names = left.get_legend_handles_labels()
