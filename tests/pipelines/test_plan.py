@@ -79,8 +79,8 @@ def test_before_an_audit_all_is_missing_and_each_node_counts(before: Tasks) -> N
     assert tasks["attack: reference backbones"].tasks == 4
     assert tasks["attack: signals of references"].tasks == 4
     assert tasks["defense: variants that are trained"].tasks == 1  # early_stopping
-    assert [tasks[f"attack: {bound}"].tasks for bound in ("ceiling", "head given")] == [1, 1]
-    assert not {"defense: ceiling", "defense: head given"} & set(tasks)  # made by then
+    assert [tasks[f"attack: {step}"].tasks for step in ("ceiling", "class centers", "head given")] == [1, 1, 1]
+    assert not {"defense: ceiling", "defense: class centers", "defense: head given"} & set(tasks)  # made by then
     assert {work.kind for work in works if work.pool == "train_backbones"} == {
         "evaluator first",
         "evaluator second",

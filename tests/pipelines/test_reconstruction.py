@@ -12,11 +12,11 @@ from faceleak.backbones.head import Head
 from faceleak.membership.attackers import TARGET_VIEW, AttackerName, Evaluation
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.pipelines.reconstruction.nodes import (
-    bounds_of,
     embed_people,
     embed_reconstructions,
     measure_reconstruction,
     members_of,
+    tasks_beside,
 )
 from faceleak.reconstruction.arrays import INTENDED, ReconstructionArray
 from faceleak.reconstruction.options import ReconstructionOptions
@@ -45,19 +45,21 @@ def searched(backbone: Backbone, attacker: AttackerName) -> dict:
     return {Evaluation(attacker, TARGET_VIEW, TARGET_VIEW): SimpleNamespace(scorer=SimpleNamespace(backbone=backbone))}
 
 
-def test_a_ceiling_stands_beside_every_search_and_the_head_where_it_is_there_and_no_defense_is_judged(
+def test_a_ceiling_stands_beside_every_search_centers_and_the_head_where_they_are_there_and_no_defense_is_judged(
     tiny_backbone, demo_store, splits, options, compute
 ) -> None:
     def steps(attacker: AttackerName) -> set[str]:
-        (found,) = bounds_of(searched(tiny_backbone, attacker), demo_store, splits, options, compute).values()
+        (found,) = tasks_beside(searched(tiny_backbone, attacker), demo_store, splits, options, compute).values()
         return set(found)
 
-    assert steps("plain") == {"ceiling"}
+    assert steps("plain") == {"ceiling", "class_centers"}
     members = members_of(splits)
     tiny_backbone.head = Head(torch.eye(16)[:6], ("nobody", *members), 16.0)
-    assert steps("plain") == {"ceiling", "head_given"}
+    assert steps("plain") == {"ceiling", "class_centers", "head_given"}
     assert steps("adaptive") == {"ceiling"}
     tiny_backbone.head = Head(torch.eye(16)[:1], ("nobody",), 16.0)
+    assert steps("plain") == {"ceiling", "class_centers"}
+    options = options.model_copy(update={"class_centers": None})
     assert steps("plain") == {"ceiling"}
 
 
@@ -66,7 +68,7 @@ def test_faces_are_meant_to_show_the_people_of_their_photos_and_rows(
 ) -> None:
     members = members_of(splits)
     tiny_backbone.head = Head(torch.eye(16)[:6], ("nobody", *members[::-1]), 16.0)
-    (found,) = bounds_of(searched(tiny_backbone, "plain"), demo_store, splits, options, compute).values()
+    (found,) = tasks_beside(searched(tiny_backbone, "plain"), demo_store, splits, options, compute).values()
     ceiling, head_given = found["ceiling"], found["head_given"]
     assert ceiling.intended.tolist() == [0, 2, 4]
     assert set(ceiling.images["role"]) == {"same_identity"}

@@ -9,7 +9,8 @@ from torch.nn import functional
 from faceleak.backbones.head import Head
 from faceleak.faces.store import FaceStore
 from faceleak.reconstruction.arrays import INTENDED
-from faceleak.reconstruction.bounds import Ceiling, HeadGiven, beside, draw_bound, draw_bounds, project
+from faceleak.reconstruction.beside import beside, draw, draw_all
+from faceleak.reconstruction.bounds import Ceiling, HeadGiven, project
 from faceleak.reconstruction.drawing import draw_faces, pixels_of
 from faceleak.reconstruction.options import CeilingOptions, HeadGivenOptions
 from faceleak.reconstruction.priors import load_prior
@@ -61,16 +62,16 @@ def test_the_ceiling_of_principal_components_is_the_projection_and_with_all_of_t
     images = demo_store.manifest()
     asked = PriorOptions.model_validate({"principal_components": {"count": 29, "size": 64}})
     prior = prepared(asked, demo_store, images.head(30)[["image_id", "sha256"]], own)
-    drawn = draw_bound(Ceiling(demo_store, photos, np.arange(4), prior, FEW, own))
+    drawn = draw(Ceiling(demo_store, photos, np.arange(4), prior, FEW, own))
     pixels = demo_store.images(demo_store.positions(photos["image_id"]), 64)
     assert np.abs(drawn["pixels"].astype(int) - pixels).max() <= 1
 
 
 def test_a_ceiling_is_drawn_once_and_named_by_photos_prior_and_options(demo_store, photos, own) -> None:
     ceiling = Ceiling(demo_store, photos, np.arange(4), DEMO, FEW, own)
-    draw_bounds([ceiling, ceiling], own)
+    draw_all([ceiling, ceiling], own)
     written = ceiling.path.stat().st_mtime_ns
-    drawn = draw_bound(ceiling)
+    drawn = draw(ceiling)
     assert ceiling.path.stat().st_mtime_ns == written
     assert drawn["pixels"].shape == (4, 64, 64, 3)
     assert drawn["latents"].shape == (4, 100)
@@ -129,7 +130,7 @@ def test_long_latents_cost_something(demo_store, tiny_backbone, own) -> None:
 @pytest.mark.parametrize("kind", ["ceiling", "head_given"])
 def test_no_code_runs_that_is_not_in_the_key(kind, head_given, demo_store, photos, own, not_in_keys) -> None:
     bound = head_given() if kind == "head_given" else Ceiling(demo_store, photos, np.arange(4), DEMO, FEW, own)
-    assert not_in_keys(lambda: draw_bound(bound)) == set()
+    assert not_in_keys(lambda: draw(bound)) == set()
 
 
 def test_an_untrained_network_gives_away_nobody_by_a_random_head(demo_store, demo_splits, tiny_backbone, own) -> None:
@@ -143,7 +144,7 @@ def test_an_untrained_network_gives_away_nobody_by_a_random_head(demo_store, dem
     tiny_backbone.head = Head(torch.randn(40, 16, generator=generator), tuple(map(str, range(40))), 16.0)
     options = HeadGivenOptions(candidates=60, steps=4)
     bound = HeadGiven(tiny_backbone, tiny_backbone.head.weight, np.arange(40), DEMO, options, own)
-    shown = draw_bound(bound)["pixels"].reshape(40, -1).astype(float) / 255 - 0.5  # the evaluator looks at pixels
+    shown = draw(bound)["pixels"].reshape(40, -1).astype(float) / 255 - 0.5  # the evaluator looks at pixels
     prior = load_prior(DEMO, CPU)
     people = pixels_of(draw_faces(prior, prior.space.draw(80, generator), 16)).reshape(80, -1).astype(float) / 255 - 0.5
     galleries = [build_gallery(people[place], np.arange(80)[place]) for place in (slice(40), slice(40, 80))]

@@ -11,8 +11,8 @@ from faceleak.membership.attackers import AttackerName, evaluation_name
 
 Array = NDArray[Any]  # numbers of any kind: pixels are whole ones
 
-HEAD_GIVEN, CEILING = "head_given", "ceiling"
-BOUNDS = (HEAD_GIVEN, CEILING)  # steps that stand beside those of a search: see `bounds`
+CLASS_CENTERS, HEAD_GIVEN, CEILING = "class_centers", "head_given", "ceiling"
+BESIDE = (CLASS_CENTERS, HEAD_GIVEN, CEILING)  # steps that stand beside those of a search: see `beside` and `bounds`
 INTENDED = "intended"  # the part that says whom the faces of a step are meant to show
 
 

@@ -6,10 +6,10 @@ the ceiling is at 0, a search that finds nobody says something of the prior and 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -22,50 +22,18 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.faces_input import to_tensor
 from faceleak.faces.canvas import Canvas
 from faceleak.faces.store import FaceStore
-from faceleak.reconstruction.arrays import INTENDED
-from faceleak.reconstruction.drawing import Maximized, draw_faces, gradient, pixels_of
+from faceleak.reconstruction.beside import kept_at
+from faceleak.reconstruction.drawing import Maximized, draw_faces, gradient
 from faceleak.reconstruction.options import CeilingOptions, HeadGivenOptions
-from faceleak.reconstruction.priors import Prior, load_prior
-from faceleak.reconstruction.priors.opening import identity_of
+from faceleak.reconstruction.priors import Prior
 from faceleak.reconstruction.priors.options import PriorOptions
 from faceleak.reconstruction.template_inversion import invert_towards
-from faceleak.work.compute import ComputeOptions, pick_device, run_tasks, training_dtype
+from faceleak.work.compute import ComputeOptions
 from faceleak.work.progress import track
-from faceleak.work.tasks import code_version, fingerprint, remembered_arrays
-
-if TYPE_CHECKING:
-    from faceleak.reconstruction.scorer import Scorer
 
 SMALL = 16  # pixels of a side, from which a start is guessed
 RIDGE = 0.01  # of that guess, in relation to the spread of the small faces
 HALVINGS = 3
-
-Arrays = dict[str, NDArray[Any]]
-
-
-class Bound(Protocol):
-    """A task of work: faces that are meant to show somebody, drawn with a prior and without the attack.
-
-    intended: (n,), the place of each face's person among the members in sorted order.
-    """
-
-    @property
-    def prior(self) -> PriorOptions: ...
-
-    @property
-    def compute(self) -> ComputeOptions: ...
-
-    @property
-    def intended(self) -> NDArray[np.intp]: ...
-
-    @property
-    def path(self) -> Path:
-        """Where latents and pixels lie once they are there: named by everything that they depend on."""
-        ...
-
-    def latents(self, prior: Prior, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """Latents (n, size); the prior computes in `dtype` where gradients are taken."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +51,7 @@ class Ceiling:
     def path(self) -> Path:
         """Where the result lies once it is there."""
         stored = self.store.as_stored(self.images)[["sha256"]]
-        return _path(self, "ceilings", stored, self.options)
+        return kept_at(self, "ceilings", [__name__], stored, self.options)
 
     def latents(self, prior: Prior, device: torch.device, dtype: torch.dtype) -> Tensor:
         """As `project` finds them."""
@@ -108,46 +76,11 @@ class HeadGiven:
     def path(self) -> Path:
         """Where the result lies once it is there."""
         rows = hashlib.sha256(self.rows.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
-        return _path(self, "inverted_heads", self.backbone.network_hash(), rows, self.options)
+        return kept_at(self, "inverted_heads", [__name__], self.backbone.network_hash(), rows, self.options)
 
     def latents(self, prior: Prior, device: torch.device, dtype: torch.dtype) -> Tensor:
         """As template inversion finds them."""
         return invert_towards(prior, self.backbone.to(device), self.rows.to(device), self.options, dtype)
-
-
-def _path(bound: Bound, folder: str, *parts: Any) -> Path:
-    dtype = str(training_dtype(bound.compute, pick_device(bound.compute)))
-    name = fingerprint(code_version(__name__), dtype, identity_of(bound.prior), *parts)
-    return bound.compute.cache / folder / f"{name}.safetensors"
-
-
-def draw_bounds(bounds: Iterable[Bound], compute: ComputeOptions) -> None:
-    """Draw those that are not in the cache yet, side by side."""
-    distinct = {bound.path: bound for bound in bounds}
-    run_tasks(draw_bound, [bound for path, bound in distinct.items() if not path.exists()], compute)
-
-
-def draw_bound(bound: Bound) -> Arrays:
-    """Load latents and pixels from the cache, or make them."""
-
-    def make() -> Arrays:
-        device = pick_device(bound.compute)
-        prior = load_prior(bound.prior, device)
-        latents = bound.latents(prior, device, training_dtype(bound.compute, device))
-        faces = draw_faces(prior, latents, bound.compute.batch_size)
-        return {"latents": latents.cpu().numpy(), "pixels": pixels_of(faces)}
-
-    return remembered_arrays(bound.path, make)
-
-
-def beside(bound: Bound, scorer: "Scorer") -> Arrays:
-    """`latents`, `pixels`, `intended`, and `scores`: what the attack that guides a search says of these faces."""
-    device, drawn = pick_device(bound.compute), draw_bound(bound)
-    scorer, size = scorer.to(device), bound.compute.batch_size
-    batches = [drawn["pixels"][start : start + size] for start in range(0, len(drawn["pixels"]), size)]
-    with torch.inference_mode():
-        scores = torch.cat([scorer.score(to_tensor(batch, device)) for batch in batches])
-    return drawn | {"scores": scores.cpu().numpy(), INTENDED: bound.intended}
 
 
 def project(prior: Prior, photos: Tensor, options: CeilingOptions, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -145,6 +145,11 @@ class TargetedOptions(Options):
     seed: int = 0
     """Seed of the draws."""
 
+    @property
+    def faces_optimized(self) -> int:
+        """Faces that Adam takes gradients through."""
+        return self.people * self.steps
+
 
 class HeadGivenOptions(TargetedOptions):
     """The step `head_given`: as `TargetedOptions`, from the head's rows of members in place of templates."""
@@ -179,22 +184,56 @@ class CeilingOptions(Options):
     seed: int = 0
     """Seed of the draws."""
 
+    @property
+    def faces_optimized(self) -> int:
+        """Faces that Adam takes gradients through."""
+        return self.people * self.steps
 
-class PersonImageOptions(TargetedOptions):
-    """The `targeted` pipeline, from one image of a person that the target was not trained on, as `TargetedOptions`.
 
-    What is maximized is `near` times the cosine to the image, by the target, and the terms of `objective`, a mean over
-    images that differ by `variation`.
+class NearOptions(TargetedOptions):
+    """A search that stays near what it is given: an image, or a direction in embedding space.
+
+    What is maximized is `near` times the cosine to it, by the target, and the terms of `objective`, a mean over images
+    that differ by `variation`.
     """
 
     near: float = Field(10.0, gt=0)
-    """Weight of the cosine to the image, by the target."""
+    """Weight of the cosine to what is given, by the target."""
     objective: dict[TermName, Weight] = Field({"membership": 1.0}, min_length=1)
     """Weight of each other term that is maximized (`reconstruction/objectives`)."""
     variation: float = Field(0.3, ge=0, lt=1)
     """How far the images of a person differ: a share of the latent's standard deviation, 0 for a single image."""
+
+
+class PersonImageOptions(NearOptions):
+    """The `targeted` pipeline, from one image of a person that the target was not trained on, as `NearOptions`."""
+
     images_per_person: int = Field(4, ge=1)
     """Images of a person that give the person's score."""
+
+
+class ClassCentersOptions(NearOptions):
+    """The step `class_centers`: faces near directions in which the target's embeddings of random faces reach far.
+
+    Where the `search` takes no gradients, or `steps` is 0, the linear map alone draws the faces: by embeddings only.
+    """
+
+    people: int = Field(64, ge=1)
+    """How many faces are drawn at most: those nearest to their directions."""
+    candidates: int = Field(8000, ge=2)
+    """How many random faces are embedded: to find directions in, and to learn the linear map to latents."""
+    directions: int = Field(96, ge=1)
+    """How many directions are looked for at most, all of them at right angles in the whitened embeddings."""
+    steps: int = Field(30, ge=0)
+    """Steps of Adam; after the first half those who count are kept."""
+    learning_rate: float = Field(0.2, gt=0)
+    """Learning rate of Adam."""
+
+    @property
+    def faces_optimized(self) -> int:
+        """Faces that Adam takes gradients through."""
+        first = self.steps // 2
+        return self.directions * first + min(self.people, self.directions) * (self.steps - first)
 
 
 class ReconstructionOptions(Options):
@@ -218,6 +257,8 @@ class ReconstructionOptions(Options):
     """Photos of members as the prior draws them: what a perfect attacker could show."""
     head_given: HeadGivenOptions = HeadGivenOptions()
     """Faces from the target's classification head: what a perfect direction gives."""
+    class_centers: ClassCentersOptions | None = ClassCentersOptions()
+    """Faces of people whom the target knows, from the shape of its embeddings; null leaves the step out."""
     far: float = Field(0.001, gt=0, lt=1)
     """False-accept rate of each evaluator's threshold."""
     evaluators: dict[Name, EvaluatorOptions] = Field(min_length=1)

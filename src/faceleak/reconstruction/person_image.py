@@ -14,7 +14,7 @@ from torch.nn import functional
 from faceleak.common.errors import FaceleakError
 from faceleak.reconstruction.drawing import Maximized, draw_faces, draw_noise, draw_seed, gradient, score_latents
 from faceleak.reconstruction.objectives.objective import Objective
-from faceleak.reconstruction.options import PersonImageOptions
+from faceleak.reconstruction.options import NearOptions, PersonImageOptions
 from faceleak.reconstruction.priors import Prior
 from faceleak.reconstruction.scorer import Scorer
 from faceleak.reconstruction.template_inversion import starts
@@ -50,8 +50,8 @@ def search_people(
     *_, start = starts(prior, scorer.backbone, unit, options)
     found = {
         "start": start,
-        "inversion": _maximize(prior, scorer, {}, start, unit, options),
-        "person_image": _maximize(prior, scorer, options.objective, start, unit, options),
+        "inversion": climb(prior, scorer, {}, start, unit, options),
+        "person_image": climb(prior, scorer, options.objective, start, unit, options),
     }
     return {
         method: PersonFaces(
@@ -61,14 +61,19 @@ def search_people(
     }
 
 
-def _maximize(
+def climb(
     prior: Prior,
     scorer: Scorer,
     weights: Mapping[str, float],
     start: Tensor,
     unit: Tensor,
-    options: PersonImageOptions,
+    options: NearOptions,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
+    """Latents (n, size) after `options.steps` steps of Adam from `start` (n, size), near to `unit` (n, d) each.
+
+    What is maximized is `options.near` times the cosine to it and the weighted terms; the prior computes in `dtype`.
+    """
     objective, latents = Objective(scorer, weights), start.clone()
     generator = torch.Generator().manual_seed(options.seed)
     optimizer = torch.optim.Adam([latents], lr=options.learning_rate, maximize=True)
@@ -83,6 +88,7 @@ def _maximize(
                 batch,
                 of_batch.flatten(0, 1),
                 options.variation,
+                dtype,
             )
             for batch, wanted, of_batch in zip(
                 torch.split(latents, size), torch.split(unit, size), torch.split(noise, size, dim=1), strict=True

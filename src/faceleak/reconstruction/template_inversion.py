@@ -76,14 +76,19 @@ def starts(prior: Prior, target: Backbone, unit: Tensor, options: TargetedOption
     """Latents (n, size) each for templates of length 1 (n, d): `best_random`, `linear`, and the better one of both."""
     generator = torch.Generator().manual_seed(options.seed)
     candidates = prior.space.draw(options.candidates, generator).to(unit)
-    with torch.inference_mode(), reading(target):
-        batches = torch.split(candidates, options.batch_size)
-        tracked = track(batches, "Embedding candidates", len(batches), "batches")
-        embeddings = torch.cat([target(prior.faces(batch)) for batch in tracked])
+    embeddings = embed_latents(prior, target, candidates, options.batch_size)
     best = candidates[(unit @ functional.normalize(embeddings, dim=1).T).argmax(1)]
     linear = prior.space.project(fit_linear(embeddings, candidates, options.ridge).latents(unit))
     cosines = [_cosines(prior, target, latents, unit, options.batch_size) for latents in (best, linear)]
     return best, linear, torch.where((cosines[0] >= cosines[1])[:, None], best, linear)
+
+
+def embed_latents(prior: Prior, target: Backbone, latents: Tensor, batch_size: int) -> Tensor:
+    """Embeddings (n, d), of any length, of the faces that latents (n, size) make."""
+    batches = torch.split(latents, batch_size)
+    with torch.inference_mode(), reading(target):
+        tracked = track(batches, "Embedding candidates", len(batches), "batches")
+        return torch.cat([target(prior.faces(batch)) for batch in tracked])
 
 
 def _maximize(

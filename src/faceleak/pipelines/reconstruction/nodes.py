@@ -24,8 +24,9 @@ from faceleak.membership.options import AttackOptions, MembershipOptions
 from faceleak.membership.stacking import parts, stack
 from faceleak.metrics.options import BootstrapOptions
 from faceleak.reconstruction.arrays import (
-    BOUNDS,
+    BESIDE,
     CEILING,
+    CLASS_CENTERS,
     HEAD_GIVEN,
     INTENDED,
     Array,
@@ -37,7 +38,7 @@ from faceleak.reconstruction.options import ReconstructionOptions
 from faceleak.work.compute import ComputeOptions
 
 if TYPE_CHECKING:
-    from faceleak.reconstruction.bounds import Bound
+    from faceleak.reconstruction.beside import Beside
 
 
 def evaluator_tasks(
@@ -159,19 +160,19 @@ def reconstruct_faces(
     rounds: of the search, in the place of `options.search.rounds`.
 
     Evaluations in which the attack cannot be made, as no view of the variant gives its signals, are left out. Beside
-    each search stands what bounds it.
+    each search stand class centers and what bounds it.
     """
-    from faceleak.reconstruction.bounds import beside, draw_bounds
+    from faceleak.reconstruction.beside import beside, draw_all
     from faceleak.reconstruction.tasks import ReconstructionTask, reconstruct_all
 
     options = with_prior(options, store, splits, compute)
     tasks = reconstruction_tasks(views, references, models, options, membership, attackers, rounds, compute)
     search = options.search.model_copy(update={"rounds": rounds})
     found = reconstruct_all(tasks, ReconstructionTask(untrained, options.prior, search, compute), compute)
-    bounds = bounds_of(tasks, store, splits, options, compute)
-    draw_bounds([bound for of_step in bounds.values() for bound in of_step.values()], compute)
-    for evaluation, of_step in bounds.items():
-        found[evaluation] |= {step: beside(bound, tasks[evaluation].scorer) for step, bound in of_step.items()}
+    others = tasks_beside(tasks, store, splits, options, compute)
+    draw_all([task for of_step in others.values() for task in of_step.values()], compute)
+    for evaluation, by_step in others.items():
+        found[evaluation] |= {step: beside(task, tasks[evaluation].scorer) for step, task in by_step.items()}
     return {
         ReconstructionArray(evaluation.variant, evaluation.attacker, step, part): array
         for evaluation, of_step in found.items()
@@ -213,28 +214,33 @@ def reconstruction_tasks(
     }
 
 
-def bounds_of(
+def tasks_beside(
     tasks: dict[Evaluation, ReconstructionTask],
     store: FaceStore,
     splits: pd.DataFrame,
     options: ReconstructionOptions,
     compute: ComputeOptions,
-) -> "dict[Evaluation, dict[str, Bound]]":
-    """What bounds each search: the ceiling of the prior, and for the target with its head `head_given`; a task each.
+) -> "dict[Evaluation, dict[str, Beside]]":
+    """What stands beside each search: the ceiling of the prior, and where no defense is judged two more; a task each.
 
-    The head is the target's, where no defense is judged: nobody who meets a defense is given one.
+    These are the target's class centers, and `head_given` if it has a head: nobody who meets a defense is given one.
     """
     from faceleak.reconstruction.bounds import Ceiling, HeadGiven
+    from faceleak.reconstruction.class_centers import ClassCenters
+    from faceleak.reconstruction.optimizers import registry as optimizers
 
     prior, members = options.prior, members_of(splits)
     photos = with_role(splits, "same_identity").sort_values("image_id").drop_duplicates("identity")
     photos = photos.set_index("identity").loc[members.tolist()].reset_index()
     chosen = _spread(np.arange(len(members)), options.ceiling.people)
     ceiling = Ceiling(store, photos.iloc[chosen], chosen, prior, options.ceiling, compute)
-    bounds: dict[Evaluation, dict[str, Bound]] = {}
+    found: dict[Evaluation, dict[str, Beside]] = {}
+    by_gradients = optimizers.get(options.search.optimizer).TAKES_GRADIENTS
     for evaluation, task in tasks.items():
-        bounds[evaluation] = {CEILING: ceiling}
+        found[evaluation] = {CEILING: ceiling}
         backbone = task.scorer.backbone
+        if evaluation.attacker == "plain" and (asked := options.class_centers) is not None:
+            found[evaluation][CLASS_CENTERS] = ClassCenters(task.scorer, prior, asked, by_gradients, compute)
         if evaluation.attacker != "plain" or backbone.head is None:
             continue
         row = {identity: number for number, identity in enumerate(backbone.head.identities)}
@@ -242,8 +248,8 @@ def bounds_of(
         if len(known):
             chosen = _spread(known, options.head_given.people)
             rows = backbone.head.weight[[row[members[place]] for place in chosen]]
-            bounds[evaluation][HEAD_GIVEN] = HeadGiven(backbone, rows, chosen, prior, options.head_given, compute)
-    return bounds
+            found[evaluation][HEAD_GIVEN] = HeadGiven(backbone, rows, chosen, prior, options.head_given, compute)
+    return found
 
 
 def members_of(people: pd.DataFrame) -> NDArray[np.str_]:
@@ -311,13 +317,13 @@ def measure_reconstruction(
 
 
 def _by_step(embeddings: dict[ReconstructionEmbeddings, Array]) -> dict[SearchStep, dict[str, Array]]:
-    """Step of a search → evaluator → embeddings: the steps of the search in their order, then what bounds it."""
+    """Step of a search → evaluator → embeddings: the steps of the search in their order, then those beside it."""
     from faceleak.reconstruction.tasks import STEPS
 
     steps: dict[SearchStep, dict[str, Array]] = {}
     for of, of_evaluator in embeddings.items():
         steps.setdefault(of.found_at, {})[of.evaluator] = of_evaluator
-    return dict(sorted(steps.items(), key=lambda item: (*STEPS, *BOUNDS).index(item[0].step)))
+    return dict(sorted(steps.items(), key=lambda item: (*STEPS, *BESIDE).index(item[0].step)))
 
 
 def list_findings(

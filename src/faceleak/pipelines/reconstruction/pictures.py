@@ -7,7 +7,7 @@ from faceleak.faces.canvas import Canvas
 from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import UNDEFENDED
 from faceleak.membership.stacking import parts
-from faceleak.reconstruction.arrays import BOUNDS, CEILING, Array, ReconstructionArray, ReconstructionEmbeddings
+from faceleak.reconstruction.arrays import BESIDE, CEILING, Array, ReconstructionArray, ReconstructionEmbeddings
 from faceleak.reconstruction.options import ReconstructionOptions
 
 
@@ -85,7 +85,7 @@ def draw_steps(reconstructions: dict[ReconstructionArray, Array]) -> Figure:
     from faceleak.reconstruction.tasks import STEPS
     from faceleak.reporting.galleries import reconstruction_stages
 
-    drawn = {step: reconstructions.get(_of_target(step, "pixels")) for step in (*STEPS, *BOUNDS)}
+    drawn = {step: reconstructions.get(_of_target(step, "pixels")) for step in (*STEPS, *BESIDE)}
     return reconstruction_stages({step: pixels for step, pixels in drawn.items() if pixels is not None})
 
 

@@ -11,11 +11,11 @@ from faceleak.planning.networks import Network, StandIn, network_of
 from faceleak.planning.quantities import ascending, ranking, reading
 from faceleak.planning.tasks import Tasks
 from faceleak.planning.work import Cost, Planned, Work
-from faceleak.reconstruction.arrays import CEILING, HEAD_GIVEN
+from faceleak.reconstruction.arrays import CEILING, CLASS_CENTERS, HEAD_GIVEN
 from faceleak.reconstruction.priors.opening import prepared
 
 if TYPE_CHECKING:
-    from faceleak.reconstruction.bounds import Bound
+    from faceleak.reconstruction.beside import Beside
 
 BYTES_OF_A_SEARCH = 4e6
 
@@ -45,13 +45,13 @@ def plan_searches(
 ) -> Planned:
     """A search for each evaluation, and one that is guided by nothing of the target, which is there if they are.
 
-    What bounds them counts once, at most for what searches take: a ceiling of principal components takes nothing.
+    What stands beside them counts once, at most for what searches take: a ceiling of components takes nothing.
     """
     options, membership = plan.options.reconstruction, plan.options.membership
     if plan.is_packed:
         prior = prepared(options.prior, plan.store, plan.public, plan.compute, fit=False)
         options = options.model_copy(update={"prior": prior})
-    bounds: dict[Evaluation, dict[str, Bound]] = {}
+    beside: dict[Evaluation, dict[str, Beside]] = {}
     search, number, there = options.search.model_copy(update={"rounds": rounds}), len(evaluations(views, attackers)), 0
     if models.fit is not None:
         fitted = models.fit(search.attack, search.threat_model)
@@ -59,19 +59,29 @@ def plan_searches(
             views, references, fitted, options, membership, attackers, rounds, plan.compute
         )
         number, there = len(made), sum(task.path.exists() for task in made.values())
-        bounds = nodes.bounds_of(made, plan.store, plan.splits, options, plan.compute) if plan.is_packed else {}
+        beside = nodes.tasks_beside(made, plan.store, plan.splits, options, plan.compute) if plan.is_packed else {}
     attack, target = membership.attacks[search.attack], network_of(next(iter(views.values())))
     compared = [Network.of(membership.references.training, None)] * (len(references) if attack.calibration else 0)
     ranked, maximized = (make(options, attack, target, compared) for make in (ranking, ascending))
     costs = Cost(ranked, search.faces_ranked), Cost(maximized, search.faces_optimized)
     there += there == number
     works = [Work("reconstruction searches", number + 1, costs, "search", there=there, disk=BYTES_OF_A_SEARCH)]
-    for step, asked in ((CEILING, options.ceiling), (HEAD_GIVEN, options.head_given)):
-        paths = {bound.path for of_search in bounds.values() if (bound := of_search.get(step))}
+    of_target, centers = "plain" in attackers, options.class_centers
+    asked = {
+        CEILING: (True, options.ceiling.candidates, options.ceiling.faces_optimized),
+        CLASS_CENTERS: (of_target, centers.candidates, centers.faces_optimized) if centers else (False, 0, 0),
+        HEAD_GIVEN: (
+            of_target and _may_have_a_head(views),
+            options.head_given.candidates,
+            options.head_given.faces_optimized,
+        ),
+    }
+    for step, (expected, candidates, optimized) in asked.items():
+        paths = {task.path for by_step in beside.values() if (task := by_step.get(step))}
         new, first = [path for path in paths if plan.is_new(path)], plan.is_new(step)
-        if not bounds and first and (step == CEILING or ("plain" in attackers and _may_have_a_head(views))):
+        if not beside and first and expected:
             new = [plan.compute.cache / step]
-        drawn = Cost(ranked, asked.candidates), Cost(maximized, asked.people * asked.steps)
+        drawn = Cost(ranked, candidates), Cost(maximized, optimized)
         if new:
             there = sum(path.exists() for path in new)
             kind = step.replace("_", " ")
