@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,14 +35,19 @@ def copy_project(folder: Path, workers: str = "1") -> Path:
     project.mkdir()
     shutil.copytree(PROJECT / "conf", project / "conf", ignore=shutil.ignore_patterns("local"))
     (project / "conf" / "local").mkdir()
-    parameters = project / "conf" / "base" / "parameters.yml"
-    text = parameters.read_text()
-    assert text.count("  workers: auto\n") == 1
-    parameters.write_text(text.replace("  workers: auto\n", f"  workers: {workers}\n"))
+    set_workers(project, workers)
     shutil.copytree(PROJECT / "src", project / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", ".telemetry", "dvc.yaml"):
         shutil.copy(PROJECT / name, project / name)
     return project
+
+
+def set_workers(project: Path, workers: str) -> None:
+    """Let runs have so many workers, without an option that would be in their names."""
+    parameters = project / "conf" / "base" / "parameters.yml"
+    text, found = re.subn(r"^  workers: \w+$", f"  workers: {workers}", parameters.read_text(), flags=re.MULTILINE)
+    assert found == 1
+    parameters.write_text(text)
 
 
 def environment(project: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 from safetensors.numpy import load_file
 
-from .conftest import environment, kedro
+from .conftest import environment, kedro, set_workers
 
 PIPELINE = ("--pipelines=tuning", "--tags=reconstruction")
 
@@ -18,7 +18,9 @@ PIPELINE = ("--pipelines=tuning", "--tags=reconstruction")
 @pytest.fixture(scope="module")
 def tuned(audited: Path) -> Path:
     """By two workers; the audit before had one."""
-    run = kedro(audited, "run", "--env=smoke", *PIPELINE, "--params=compute.workers=2")
+    set_workers(audited, "2")
+    run = kedro(audited, "run", "--env=smoke", *PIPELINE)
+    set_workers(audited, "1")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "Tuning: before and after" in run.stdout
     return audited / "data/smoke"
