@@ -1,6 +1,9 @@
 """An audit from Python: what it refuses before any work, what it returns, and that it is the pipelines' audit."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,7 @@ from tests.pipelines.conftest import copy_project, kedro
 
 IMAGES = np.zeros((4, 32, 32, 3), np.uint8)
 PEOPLE = ["a", "a", "b", "b"]
+PROJECT = Path(__file__).parents[2]
 
 
 def test_numbers_are_those_of_the_pipelines_to_the_bit(world: World, result: faceleak.Audit, tmp_path: Path) -> None:
@@ -168,6 +172,17 @@ def test_attacks_by_name_without_bn_layers_go_without_what_reads_them(tmp_path: 
     options, told = readable_attacks(target, options, by_default=True)
     assert list(options.attacks) == ["reference_similarity"]
     assert told[0].startswith("The attack bn_distance is left out: ")
+
+
+def test_a_script_that_workers_would_run_again_is_refused(world: World, tmp_path: Path) -> None:
+    faces = {name: str(path) for name, path in world.faces.items()}
+    script = tmp_path / "script.py"
+    call = f"faceleak.audit({str(world.target)!r}, **{faces!r}, settings={{'compute': {{'workers': 2}}}}, device='cpu')"
+    script.write_text(f"import faceleak\n{call}\n")
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "OMP_NUM_THREADS": "1"}
+    run = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+    assert "SettingsError: compute.workers is 2, and each worker process would run" in run.stderr
+    assert 'Put the call of faceleak.audit below `if __name__ == "__main__":`' in run.stderr
 
 
 def manifest(**people: int) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 """`faceleak.audit`: stage 1 on a backbone and faces that are at hand, step by step as the pipelines run it."""
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from faceleak.faces.store import FaceStore
 from faceleak.membership.attackers import TARGET_VIEW
 from faceleak.membership.scoring import score_blind
 from faceleak.metrics.verification import MINIMUM_PEOPLE
+from faceleak.work.compute import ComputeOptions, worker_count
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone
@@ -87,6 +89,7 @@ def audit(
     with _folder(cache) as folder:
         arguments = (audited.card, settings or {}, attacks, folder, device, seed)
         found = make_settings(*arguments)
+        _check_script(found.compute)
         faces = found.faces
         packing = Packing(
             source, faces.quarantine, found.compute, faces.validation.minimum_size, faces.validation.maximum_size
@@ -110,6 +113,19 @@ def _folder(cache: str | Path | None) -> Iterator[Path]:
     except OSError as error:
         raise SettingsError(f"`cache`: {folder} cannot be written to ({error.strerror}). Name another one.") from error
     yield folder
+
+
+def _check_script(compute: ComputeOptions) -> None:
+    """Raise SettingsError where workers would run the user's script once more, each from its beginning."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script is None or worker_count(compute, tasks=2) == 1:
+        return
+    with suppress(OSError):
+        if "__name__" not in Path(script).read_text(errors="replace"):
+            raise SettingsError(
+                f"compute.workers is {compute.workers!r}, and each worker process would run {script} from its "
+                'beginning. Put the call of faceleak.audit below `if __name__ == "__main__":`, or leave workers out.'
+            )
 
 
 def _count_roles(manifest: pd.DataFrame, fewest_images: int, has_public: bool) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def compare_preprocessing(
         check = preprocessing_check.check_preprocessing(
             target, store, images[first], images[second], same_person, compute, bootstrap
         )
-        return {str(name): column.tolist() for name, column in check.table.items()}
+        return {str(column): values for column, values in check.table.to_dict("list").items()}
 
     from faceleak.metrics.verification import sample_pairs
 
