@@ -248,8 +248,8 @@ membership:
 def _reconstruction(found: Found) -> str:
     count = min(COMPONENTS, found.roles.roles["public"]["people"] - 1)
     without = "  search: {attack: embedding_norm}  # an attack that reads no BN layer: the backbone has none\n"
-    return f"""# Stage 2 draws faces by principal components of those of the role `public`, of which there are more images than
-# components. The more, the better: `ceiling` in the results says how many members they can draw.
+    return f"""# Stage 2 draws faces by principal components of those of the role `public`: fewer than it has
+# images, and the more, the better. `ceiling` in the results says how many members they can draw.
 reconstruction:
   prior: {f"{{principal_components: {{count: {count}}}}}" if count > 0 else "demo  # too few public faces"}
 {"" if found.network.bn_layers else without}"""
