@@ -220,11 +220,11 @@ class ClassCentersOptions(NearOptions):
 
     people: int = Field(64, ge=1)
     """How many faces are drawn at most: those nearest to their directions."""
-    candidates: int = Field(8000, ge=2)
+    candidates: int = Field(7000, ge=2)
     """How many random faces are embedded: to find directions in, and to learn the linear map to latents."""
-    directions: int = Field(96, ge=1)
+    directions: int = Field(80, ge=1)
     """How many directions are looked for at most, all of them at right angles in the whitened embeddings."""
-    steps: int = Field(30, ge=0)
+    steps: int = Field(24, ge=0)
     """Steps of Adam; after the first half those who count are kept."""
     learning_rate: float = Field(0.2, gt=0)
     """Learning rate of Adam."""
