@@ -48,7 +48,10 @@ def run(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--env=smokee"], "There is no environment 'smokee'. Did you mean 'smoke'? Known: attacks, base, lfw,"),
+        (
+            ["--env=smokee"],
+            "There is no environment 'smokee'. Did you mean 'smoke'? Known: attacks, base, celeba,",
+        ),
         (["--pipelines=membershp,plan"], "There is no pipeline 'membershp'. Did you mean 'membership'? Known:"),
         (["--pipelines=compare"], "is gone: run `kedro run --pipelines=faces,repeats` instead."),
         (["--pipelines=tuning_reconstruction"], "run `kedro run --pipelines=tuning --tags=reconstruction` instead."),

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from faceleak.erasure.steps import StepOptions
+from faceleak.erasure.request import StepOptions
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone

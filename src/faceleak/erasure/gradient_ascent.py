@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from faceleak.erasure.steps import StepOptions
+from faceleak.erasure.request import StepOptions
 
 if TYPE_CHECKING:
     from torch import Tensor

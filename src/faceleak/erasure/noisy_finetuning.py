@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from faceleak.defenses import weight_noise
-from faceleak.erasure.steps import StepOptions
+from faceleak.erasure.request import StepOptions
 
 if TYPE_CHECKING:
     from faceleak.backbones.backbone import Backbone

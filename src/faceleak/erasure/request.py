@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pydantic import Field
 
 from faceleak.common.errors import FaceleakError
+from faceleak.common.options import Options
 from faceleak.defenses.owner import Owner
 
 if TYPE_CHECKING:
@@ -15,6 +17,15 @@ if TYPE_CHECKING:
 
 class ErasureError(FaceleakError):
     """People cannot be erased, or nobody could tell whether they were."""
+
+
+class StepOptions(Options):
+    """How long and how fast a method trains on from the target's own weights."""
+
+    epochs: int = Field(3, ge=1)
+    """Passes over the images of the people who stay."""
+    learning_rate: float = Field(0.01, gt=0)
+    """Learning rate of SGD, the same in all steps."""
 
 
 @dataclass(frozen=True)

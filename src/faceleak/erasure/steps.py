@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,18 +16,8 @@ from faceleak.backbones.backbone import Backbone
 from faceleak.backbones.batch_norm import batch_norms
 from faceleak.backbones.faces_input import face_batches
 from faceleak.backbones.head import Head
-from faceleak.common.options import Options
-from faceleak.erasure.request import ErasureError, Request
+from faceleak.erasure.request import ErasureError, Request, StepOptions
 from faceleak.work.compute import keep_freed_memory, pick_device, seeded, training_dtype
-
-
-class StepOptions(Options):
-    """How long and how fast."""
-
-    epochs: int = Field(3, ge=1)
-    """Passes over the images of the people who stay."""
-    learning_rate: float = Field(0.01, gt=0)
-    """Learning rate of SGD, the same in all steps."""
 
 
 @dataclass(frozen=True)
