@@ -63,7 +63,7 @@ def test_people_are_drawn_erased_scored_and_judged(
 
 @pytest.fixture(scope="module")
 def memorized(tmp_path_factory: pytest.TempPathFactory) -> tuple[FaceStore, pd.DataFrame, ComputeOptions]:
-    """24 members of whom 12 are known, and 62 people never in on whom no attack is fitted."""
+    """24 members of whom 12 are known, and 58 people never in on whom no attack is fitted."""
     folder = tmp_path_factory.mktemp("memorized")
     compute = ComputeOptions(device="cpu", precision="float32", workers=1, batch_size=64, cache=folder / "cache")
     pack(DemoFaces(DemoOptions(people=96, images_per_person=6), compute), folder / "faces.arrow")
@@ -105,7 +105,6 @@ def test_an_unchanged_backbone_still_holds_them_and_one_that_never_saw_them_does
     assert unchanged["still_found_over_gold_ci_low"] > 0
     assert gold["still_found"] < 0.25
     assert gold["still_found_ci_low"] <= 0.05
-    assert gold["stays_found"] > 0.5
     by_method = {name: Counter(rows["verdict"]) for name, rows in verdicts.groupby("method")}
     assert by_method["head_removal"].most_common(1)[0][0] == "still found"
     assert by_method["retraining"]["still found"] <= 0.25 * by_method["retraining"].total()
