@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from faceleak.auditing.kinds import Attacks, Backbone, ReconstructionTask, Scorer, TrainingTask
 from faceleak.auditing.target import tell_faults
+from faceleak.common.errors import FaceleakError
 from faceleak.common.trees import Metrics
 from faceleak.faces.splits import with_role
 from faceleak.faces.store import FaceStore
@@ -214,6 +215,10 @@ def reconstruction_tasks(
     }
 
 
+class ReconstructionError(FaceleakError):
+    """Stage 2 cannot be judged with these faces."""
+
+
 def tasks_beside(
     tasks: dict[Evaluation, ReconstructionTask],
     store: FaceStore,
@@ -230,6 +235,11 @@ def tasks_beside(
     from faceleak.reconstruction.optimizers import registry as optimizers
 
     prior, members = options.prior, members_of(splits)
+    if not len(members):
+        raise ReconstructionError(
+            "Nobody plays the role `same_identity`: stage 2 is judged by photos of members that the target was not "
+            "trained on. State some in the source (docs/faces.md), or run --pipelines=faces,target,membership."
+        )
     photos = with_role(splits, "same_identity").sort_values("image_id").drop_duplicates("identity")
     photos = photos.set_index("identity").loc[members.tolist()].reset_index()
     chosen = _spread(np.arange(len(members)), options.ceiling.people)
